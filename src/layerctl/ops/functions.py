@@ -1,8 +1,8 @@
 """The elementwise functions: their names, operands, result dtypes, and what they compute, in numpy.
 
-The twins are the definition: `kernels/math.py` emits the same functions as machine code, and its tests compare the two. They take
-and give arrays (f32, f64, i32, i64, bool) and keep the dtype of their operands, at NaN, infinities and the edges of a domain too,
-without warnings.
+The twins are the definition: `kernels/math.py` emits the same functions as machine code, and its tests compare the two.
+They take and give arrays (f32, f64, i32, i64, bool), keep the dtype of their operands, and pass NaN, infinities and the
+edges of a domain without warnings.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 class Function:
     """One function over elements.
 
-    `result` is the rule of the result's dtype: `same` (that of the operands; of the last two for `where`), `bool`, or `declared`
-    (by whoever applies it: `cast`). `integers` says whether i32 and i64 operands are taken as they are.
+    `result` is the rule of the result's dtype: `same` (that of the operands; of the last two for `where`), `bool`, or
+    `declared` (by whoever applies it: `cast`). `integers` says whether i32 and i64 operands are taken as they are.
     """
 
     name: str
@@ -41,7 +41,9 @@ class Function:
 FUNCTIONS: dict[str, Function] = {}
 
 
-def _add(name: str, arity: int, compute: Callable[..., Any], doc: str, result: str = "same", integers: bool = False) -> None:
+def _add(
+    name: str, arity: int, compute: Callable[..., Any], doc: str, result: str = "same", integers: bool = False
+) -> None:
     FUNCTIONS[name] = Function(name, arity, compute, doc, result, integers)
 
 
