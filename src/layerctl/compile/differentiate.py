@@ -1,0 +1,50 @@
+"""Reverse-mode differentiation of a trace: the gradients are nodes of the same trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from layerctl.ops.elementwise import FLOATING
+from layerctl.ops.leaves import constant
+from layerctl.ops.value import Node, Value, origin
+
+
+def ancestors(values: Iterable[Value]) -> list[Node]:
+    """All nodes that the values depend on, in order."""
+    seen: dict[int, Node] = {}
+    todo = [v.node for v in values]
+    while todo:
+        node = todo.pop()
+        if node.id in seen:
+            continue
+        seen[node.id] = node
+        todo.extend(v.node for v in node.inputs)
+    return [seen[i] for i in sorted(seen)]
+
+
+def gradients(of: Value, wrt: Sequence[Value]) -> list[Value | None]:
+    """d of / d w for each w; `of` is a scalar. None where `of` does not depend on w.
+
+    A value stopped by `stop_gradient` lets nothing through.
+    """
+    nodes = ancestors([of])
+    wanted = {id(w) for w in wrt}
+    needed: set[int] = set()
+    for node in nodes:
+        if any(id(v) in wanted for v in node.outputs) or any(id(v) in needed for v in node.inputs):
+            needed.update(id(v) for v in node.outputs if v.dtype in FLOATING)
+    grads: dict[int, Value] = {id(of): constant(1.0, of.dtype)}
+    found: dict[int, Value] = {}
+    for node in reversed(nodes):
+        out = [grads.pop(id(v), None) for v in node.outputs]
+        for v, g in zip(node.outputs, out, strict=True):
+            if g is not None and id(v) in wanted:
+                found[id(v)] = g
+        if all(g is None for g in out) or not any(id(v) in needed for v in node.inputs) or node.op.no_gradient:
+            continue
+        with origin(node.origin):
+            back = node.op.gradient(node, *out)
+            for v, g in zip(node.inputs, back, strict=True):
+                if g is not None and id(v) in needed:
+                    grads[id(v)] = grads[id(v)] + g if id(v) in grads else g
+    return [found.get(id(w)) for w in wrt]

@@ -1,0 +1,124 @@
+"""Fusion of elementwise nodes: neighbours of one iteration shape become one pass over memory.
+
+Each node has a level: one more than the highest level among the producers of its inputs, unless it joins a group. An elementwise
+node joins the group of one of its producers if all its other inputs come from strictly lower levels; then no path leads from
+the group through an outside node back into it, so groups never form a cycle. Linear in the number of edges.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from layerctl.ops.elementwise import Fused
+from layerctl.ops.leaves import is_scalar_constant
+from layerctl.ops.value import Node, Value
+
+_LARGEST = 48
+
+
+class _Group:
+    __slots__ = ("inputs", "level", "nodes", "shape")
+
+    def __init__(self, level: int, shape: tuple[int, ...]):
+        self.level, self.shape = level, shape
+        self.nodes: list[Node] = []
+        self.inputs: set[int] = set()
+
+
+def fuse(nodes: list[Node], keep: Iterable[Value]) -> list[Node]:
+    """The nodes with elementwise groups replaced by `fused` nodes, in an order that respects data.
+
+    `keep` are values needed after the program. The values themselves stay the same objects.
+    """
+    group_of = _groups(nodes)
+    used: dict[int, set[int]] = {}
+    for node in nodes:
+        for v in node.inputs:
+            used.setdefault(id(v), set()).add(id(group_of.get(node.id, node)))
+    kept = {id(v) for v in keep}
+    out: list[Node] = []
+    done: set[int] = set()
+    for node in nodes:
+        group = group_of.get(node.id)
+        if group is None or len(group.nodes) == 1:
+            out.append(node)
+        elif id(group) not in done:
+            done.add(id(group))
+            out.append(_fused(group, used, kept))
+    return schedule(out)
+
+
+def _groups(nodes: list[Node]) -> dict[int, _Group]:
+    level: dict[int, int] = {}
+    group_of: dict[int, _Group] = {}
+    for node in nodes:
+        if node.op.name != "elementwise":
+            level[node.id] = 1 + max((level[v.node.id] for v in node.inputs), default=-1)
+            continue
+        shape = tuple(map(int, node.outputs[0].shape))
+        inputs = [v for v in node.inputs if not is_scalar_constant(v)]
+        home = None
+        for candidate in sorted({id(g): g for v in inputs if (g := group_of.get(v.node.id))}.values(), key=lambda g: -g.level):
+            others = [v for v in inputs if group_of.get(v.node.id) is not candidate]
+            fits = candidate.shape == shape and len(candidate.nodes) < _LARGEST
+            if fits and all(level[v.node.id] < candidate.level for v in others):
+                home = candidate
+                break
+        if home is None:
+            home = _Group(1 + max((level[v.node.id] for v in inputs), default=-1), shape)
+        home.nodes.append(node)
+        group_of[node.id], level[node.id] = home, home.level
+    return group_of
+
+
+def _fused(group: _Group, used: dict[int, set[int]], kept: set[int]) -> Node:
+    members = {id(n.outputs[0]) for n in group.nodes}
+    inputs: list[Value] = []
+    for node in group.nodes:
+        for v in node.inputs:
+            if id(v) not in members and not is_scalar_constant(v) and all(v is not w for w in inputs):
+                inputs.append(v)
+    index = {id(v): i for i, v in enumerate(inputs)}
+    instructions, outputs, results = [], [], []
+    for node in group.nodes:
+        args = tuple(
+            ("const", v.dtype, v.node.attrs["array"].item()) if is_scalar_constant(v) else index[id(v)] for v in node.inputs
+        )
+        value = node.outputs[0]
+        index[id(value)] = len(inputs) + len(instructions)
+        instructions.append((node.attrs["fn"], value.dtype, args))
+        if id(value) in kept or used.get(id(value), set()) - {id(group)}:
+            outputs.append(index[id(value)])
+            results.append(value)
+    attrs = {
+        "instructions": tuple(instructions), "outputs": tuple(outputs), "shape": results[0].shape, "nodes": tuple(group.nodes),
+    }  # fmt: skip
+    last = group.nodes[-1]
+    fused = Node(Fused.instance(), tuple(inputs), attrs, last.id, last.origin)
+    fused.outputs = tuple(results)
+    return fused
+
+
+def schedule(nodes: list[Node]) -> list[Node]:
+    """The nodes in an order in which every input is computed before it is used; by their numbers otherwise."""
+    producer = {id(v): n for n in nodes for v in n.outputs}
+    waiting = {id(n): len({id(producer[id(v)]) for v in n.inputs}) for n in nodes}
+    consumers: dict[int, list[Node]] = {}
+    for n in nodes:
+        for p in {id(producer[id(v)]) for v in n.inputs}:
+            consumers.setdefault(p, []).append(n)
+    ready = [(n.id, i, n) for i, n in enumerate(nodes) if not waiting[id(n)]]
+    heapq.heapify(ready)
+    out, count = [], len(nodes)
+    while ready:
+        node = heapq.heappop(ready)[2]
+        out.append(node)
+        for c in consumers.get(id(node), ()):
+            waiting[id(c)] -= 1
+            if not waiting[id(c)]:
+                count += 1
+                heapq.heappush(ready, (c.id, count, c))
+    if len(out) != len(nodes):
+        raise AssertionError("fusion made a cycle")
+    return out

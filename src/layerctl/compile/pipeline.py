@@ -1,0 +1,94 @@
+"""From a trace to a program: the passes, in order.
+
+    prune       what nobody needs is left out
+    fuse        elementwise neighbours become one node each; the order respects data
+    call        each node's kernel calls
+    place       liveness, the arena, updates in place
+    share       which calls are worth several threads, and where these have to meet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from layerctl.compile.differentiate import ancestors
+from layerctl.compile.fuse import fuse
+from layerctl.compile.memory import Planner
+from layerctl.compile.program import Layout, Location, Planned, Program
+from layerctl.ops.copying import plan_copy
+from layerctl.ops.elementwise import Elementwise
+from layerctl.ops.kernel import Call
+from layerctl.ops.value import Node, Trace, Value, Weight, product, tracing
+
+WORTH_SHARING = 6000.0
+"""Nanoseconds of work below which a call stays on one thread: two meetings cost about a fifth of that."""
+
+
+def compile_program(trace: Trace, outputs: Mapping[str, Value], updates: Mapping[Weight, Value], layout: Layout) -> Program:
+    """Compiles what is needed for `outputs` and `updates`. Weights without a place in `layout` are given one."""
+    with tracing(trace):
+        outputs = {name: _own(value) for name, value in outputs.items()}
+        updates = {w: _own(v) for w, v in updates.items()}
+    keep = [*outputs.values(), *updates.values()]
+    nodes = fuse(ancestors(keep), keep)
+    for node in nodes:
+        if node.op.name == "parameter":
+            layout.add(node.attrs["weight"])
+    for weight in updates:
+        layout.add(weight)
+    calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
+    planner = Planner(nodes, layout, outputs.values(), dict(updates))
+    memory = planner.plan(calls)
+    _drop_done_copies(nodes, calls, memory.locations)
+    planned = share(nodes, calls)
+    locations = memory.locations
+    for weight, value in planner.late.items():
+        planned.append(_copy_back(weight, value, layout, locations))
+    inputs = {n.attrs["label"]: (locations[id(n.outputs[0])], n.outputs[0].type) for n in nodes if n.op.name == "input"}
+    return Program(
+        nodes, planned, locations, memory.scratch, inputs, {k: (locations[id(v)], v.type) for k, v in outputs.items()},
+        layout, memory.arena_size, memory.constants, memory.constants_size,
+    )  # fmt: skip
+
+
+def _own(value: Value) -> Value:
+    """The value, or a copy where it is a leaf (or a view of one) whose memory the program does not own."""
+    node = value.node
+    while node.op.is_view:
+        node = node.inputs[0].node
+    if node.op.name in ("parameter", "constant", "input"):
+        return Elementwise.apply(value, fn="identity", dtype=value.dtype)
+    return value
+
+
+def _drop_done_copies(nodes: list[Node], calls: dict[int, list[Call]], locations: dict) -> None:
+    """A pack's copies of operands that were computed in place fall away."""
+    for node in nodes:
+        if node.op.name != "pack":
+            continue
+        base = locations[id(node.outputs[0])]
+        calls[id(node)] = [
+            call for call, v, start in zip(calls[id(node)], node.inputs, node.attrs["starts"], strict=True)
+            if locations[id(v)] != type(base)(base.space, base.offset + 4 * start)
+        ]  # fmt: skip
+
+
+def _copy_back(weight: Weight, value: Value, layout: Layout, locations: dict[int, Location]) -> Planned:
+    """Writes an update whose weight was still being read while it was computed."""
+    n = int(product(weight.shape))
+    target = Value(weight.type, value.node)
+    locations[id(target)] = Location("state", layout.offsets[weight])
+    call = plan_copy(value, target, (n,), (1,), (1,))
+    return Planned(call, value.node, 1, True)
+
+
+def share(nodes: list[Node], calls: dict[int, list[Call]], worth: float = WORTH_SHARING) -> list[Planned]:
+    """Decides each call's number of shares, and puts a barrier wherever work by one thread follows work by several or the reverse."""
+    out: list[Planned] = []
+    shared_before = False
+    for node in nodes:
+        for call in calls.get(id(node), ()):
+            tasks = call.tasks if call.tasks > 1 and call.work >= worth else 1
+            out.append(Planned(call, node, tasks, barrier=shared_before or tasks > 1))
+            shared_before = tasks > 1
+    return out

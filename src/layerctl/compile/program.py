@@ -1,0 +1,124 @@
+"""A program: calls in order, and a place for every value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerctl.ops.kernel import Call
+from layerctl.ops.value import Node, Type, Value, Weight, product
+
+ALIGNMENT = 64
+
+
+def aligned(size: int) -> int:
+    """The size, rounded up so that what follows starts on a cache line."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in memory: `arena` (this program's), `state` (weights and all that outlives a step), `constants`."""
+
+    space: str
+    offset: int
+
+
+class Group(Weight):
+    """Several weights as one flat f32 vector, gaps included: what an optimizer's instruction runs over."""
+
+    def __init__(self, path: str, members: Sequence[Weight]):
+        self.members = tuple(members)
+        self.starts: list[int] = []
+        at = 0
+        for w in self.members:
+            self.starts.append(at // 4)
+            at += aligned(w.type.size)
+        super().__init__(path, (at // 4,), "f32", None)
+
+    __hash__ = Weight.__hash__
+
+
+@dataclass
+class Layout:
+    """The segment table: where each weight stands in the one state buffer. Groups' members are adjacent."""
+
+    offsets: dict[Weight, int] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, weight: Weight) -> None:
+        """Gives a weight (or a group, and with it its members) a place; a weight that has one keeps it."""
+        if weight in self.offsets:
+            return
+        self.offsets[weight] = self.size
+        if isinstance(weight, Group):
+            self.groups.append(weight)
+            for member, start in zip(weight.members, weight.starts, strict=True):
+                self.offsets[member] = self.size + 4 * start
+        self.size += aligned(weight.type.size)
+
+    def overlapping(self, weight: Weight) -> list[Weight]:
+        """The weight, the groups it stands in, and its members."""
+        groups = [g for g in self.groups if weight in g.members]
+        return [weight, *groups, *(weight.members if isinstance(weight, Group) else ())]
+
+
+@dataclass
+class Planned:
+    """A call with the node it belongs to and the decision whether its work is shared out."""
+
+    call: Call
+    node: Node
+    tasks: int
+    barrier: bool
+
+
+@dataclass
+class Program:
+    """What the machine runs: `calls` in order over places in memory.
+
+    `inputs` are filled from outside by label, `outputs` read after a run by name; `arena_size` and the constants' size are bytes.
+    """
+
+    nodes: list[Node]
+    calls: list[Planned]
+    locations: dict[int, Location]
+    scratch: dict[int, Location]
+    inputs: dict[str, tuple[Location, Type]]
+    outputs: dict[str, tuple[Location, Type]]
+    layout: Layout
+    arena_size: int
+    constants: list[tuple[int, Any]]
+    constants_size: int
+
+    def location(self, value: Value) -> Location:
+        """Where a value's first element is."""
+        return self.locations[id(value)]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run."""
+        return sum(int(n.op.macs(n)) for n in self.nodes)
+
+    def text(self) -> str:
+        """The program, an instruction a line: place, kernel, shape, origin."""
+        lines = []
+        for i, p in enumerate(self.calls):
+            outs = ", ".join(f"{self.location(v).space}+{self.location(v).offset}" for v in p.node.outputs)
+            shapes = ", ".join(f"{v.dtype}{list(map(int, v.shape))}" for v in p.node.outputs)
+            mark = "|" if p.barrier else " "
+            name = p.node.op.name if p.node.op.name != "elementwise" else p.node.attrs["fn"]
+            if p.node.op.name == "fused":
+                name = "+".join(k[0] for k in p.node.attrs["instructions"])
+                name = name if len(name) < 60 else f"fused[{len(p.node.attrs['instructions'])}]"
+            key = getattr(p.call.ref, "kernel", None)
+            kernel = key.name if key is not None else type(p.call.ref).__name__.lower()
+            lines.append(f"{i:4d} {mark} {name:24s} {kernel:28s} x{p.tasks:<4d} {outs:28s} {shapes:36s} {p.node.origin}")
+        return "\n".join(lines)
+
+
+def elements(value: Value) -> int:
+    """The number of elements as a plain int."""
+    return int(product(value.shape))

@@ -1,0 +1,90 @@
+"""The form of everything that a user configures by name: a pydantic model whose fields are Keras's constructor arguments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from layerctl.catalogue import catalogue
+
+
+class Configured(BaseModel):
+    """Base of layers, losses, metrics, optimizers, ... Unknown fields are refused; `get_config` gives the fields back."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, validate_assignment=False, protected_namespaces=())
+
+    kind: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that differ from their defaults, as plain data: what a YAML file says of it."""
+        out = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                out[name] = plain(value)
+        return out
+
+    @classmethod
+    def first_argument(cls) -> str | None:
+        """The field that a bare value in the file stands for."""
+        own = [n for n in cls.model_fields if n not in ("name", "trainable", "dtype")]
+        return own[0] if own else None
+
+
+def plain(value: Any) -> Any:
+    """A field's value as YAML would have it: a configured object is its name, or its name with arguments."""
+    if isinstance(value, Configured):
+        config = value.get_config()
+        return {type(value).__name__: config} if config else type(value).__name__
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return value
+
+
+class Reference:
+    """Marks a field that holds an entry of a catalogue, named or named with arguments."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+
+def resolve(kind: str, value: Any) -> Any:
+    """`"relu"` or `{"Relu": {...}}` as an instance; instances, None and other things are passed on.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if isinstance(value, str):
+        name, args = value, {}
+    elif isinstance(value, dict) and len(value) == 1:
+        (name, args), *_ = value.items()
+    else:
+        return value
+    cls = catalogue(kind).get(name)
+    if cls is None:
+        near = catalogue(kind).nearest(name)
+        raise ValueError(f"there is no {singular(kind)} {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+    if args is None:
+        return cls()
+    return cls(**args) if isinstance(args, dict) else cls(**{cls.first_argument(): args})
+
+
+def singular(kind: str) -> str:
+    """`losses` as `loss`, for messages."""
+    return {"losses": "loss", "activations": "activation"}.get(kind, kind.removesuffix("s"))
+
+
+def reference(kind: str) -> Any:
+    """The annotation of a field that refers to a catalogue: `activation: reference("activations") = None`."""
+    return Annotated[Any, BeforeValidator(lambda v: resolve(kind, v)), Reference(kind)]
+
+
+ActivationField = reference("activations")
+InitializerField = reference("initializers")
+RegularizerField = reference("regularizers")
+ConstraintField = reference("constraints")
+LayerField = reference("layers")

@@ -1,0 +1,227 @@
+"""Diagnostics: the one form in which layerctl tells a user what is wrong, and where.
+
+A Diagnostic has a severity, a code (a stable slug), a message, a span and a cure. No other module formats an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+
+class ExitCode(enum.IntEnum):
+    """What a process says when it ends."""
+
+    DONE = 0
+    BELOW_THRESHOLD = 1
+    USER = 2
+    NUMERICAL = 3
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A text that spans point into: a file's name as the user gave it, and its lines (some of them, for data)."""
+
+    name: str
+    text: str | None = None
+    lines: dict[int, str] = field(default_factory=dict)
+
+    def line(self, number: int) -> str | None:
+        """The text of a line (counted from 1), or None where it is not known."""
+        if self.text is not None:
+            rows = self.text.split("\n")
+            return rows[number - 1].rstrip("\r") if 0 < number <= len(rows) else None
+        return self.lines.get(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in a source; lines and columns count from 1, the end is exclusive. Line 0 means the whole file."""
+
+    source: Source
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.source.name
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A second place that explains a diagnostic."""
+
+    message: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that is wrong (severity `error`) or doubtful (`warning`)."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    notes: tuple[Note, ...] = ()
+    hint: str | None = None
+    severity: str = "error"
+
+    def first_line(self) -> str:
+        """`file:line:col: error: message [code]`: the form that editors' and CI's matchers read."""
+        place = f"{self.span}: " if self.span else ""
+        return f"{place}{self.severity}: {self.message} [{self.code}]"
+
+    def render(self) -> str:
+        """The whole text: first line, the source's line with carets, notes, hint."""
+        parts = [self.first_line(), *_excerpt(self.span)]
+        for note in self.notes:
+            place = f"{note.span}: " if note.span else ""
+            parts.append(f"{place}note: {note.message}")
+            parts.extend(_excerpt(note.span))
+        if self.hint:
+            parts.append(f"  hint: {self.hint}")
+        return "\n".join(parts)
+
+    def as_dict(self) -> dict[str, object]:
+        """The same as plain data, for `--json`."""
+        out: dict[str, object] = {"severity": self.severity, "code": self.code, "message": self.message}
+        if self.span:
+            out["file"] = self.span.source.name
+            if self.span.line:
+                out |= {"line": self.span.line, "column": self.span.column}
+                out |= {"end_line": self.span.end_line, "end_column": self.span.end_column}
+        if self.notes:
+            out["notes"] = [{"message": n.message, "place": str(n.span) if n.span else None} for n in self.notes]
+        if self.hint:
+            out["hint"] = self.hint
+        return out
+
+    def as_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps({"event": "diagnostic", **self.as_dict()}, ensure_ascii=False)
+
+    def as_github(self) -> str:
+        """A workflow command, which GitHub shows beside the line."""
+        properties = []
+        if self.span:
+            properties.append(f"file={_escape(self.span.source.name, property_value=True)}")
+            if self.span.line:
+                properties += [f"line={self.span.line}", f"col={self.span.column}"]
+                if self.span.end_line:
+                    properties += [f"endLine={self.span.end_line}", f"endColumn={self.span.end_column}"]
+        properties.append(f"title={_escape(self.code, property_value=True)}")
+        text = self.message + (f"\nhint: {self.hint}" if self.hint else "")
+        return f"::{self.severity} {','.join(properties)}::{_escape(text)}"
+
+
+def _escape(text: str, property_value: bool = False) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if property_value else text
+
+
+_LONGEST_EXCERPT = 160
+
+
+def _excerpt(span: Span | None) -> Iterator[str]:
+    if span is None or not span.line:
+        return
+    text = span.source.line(span.line)
+    if text is None:
+        return
+    start = max(span.column - 1, 0)
+    end = span.end_column - 1 if span.end_line == span.line and span.end_column > span.column else len(text.rstrip())
+    shown, cut = text.replace("\t", " "), 0
+    if len(shown) > _LONGEST_EXCERPT:
+        cut = max(0, start - _LONGEST_EXCERPT // 2)
+        shown = shown[cut : cut + _LONGEST_EXCERPT]
+    start, end = start - cut, min(end - cut, len(shown))
+    number = str(span.line)
+    yield f"  {number} │ {shown.rstrip()}"
+    yield f"  {' ' * len(number)} │ {' ' * start}{'^' * max(end - start, 1)}"
+
+
+class LayerctlError(Exception):
+    """Carries diagnostics to the command that shows them; `exit_code` is the process's."""
+
+    exit_code = ExitCode.USER
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]):
+        self.diagnostics = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        super().__init__("\n".join(d.render() for d in self.diagnostics))
+
+
+class NumericalError(LayerctlError):
+    """Training went to NaN or infinity."""
+
+    exit_code = ExitCode.NUMERICAL
+
+
+def fail(code: str, message: str, span: Span | None = None, *, hint: str | None = None, notes: tuple[Note, ...] = ()):
+    """Raises one error. For the usual case of a single thing that ends the stage."""
+    raise LayerctlError(Diagnostic(code, message, span, notes, hint))
+
+
+class Problems:
+    """Collects what a stage finds, so that all of it is reported at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+
+    def error(self, code: str, message: str, span: Span | None = None, *, hint: str | None = None,
+              notes: tuple[Note, ...] = ()) -> None:
+        """Notes an error and goes on."""
+        self.found.append(Diagnostic(code, message, span, notes, hint))
+
+    def warn(self, code: str, message: str, span: Span | None = None, *, hint: str | None = None) -> None:
+        """Notes a warning and goes on."""
+        self.found.append(Diagnostic(code, message, span, (), hint, "warning"))
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """The errors among what was found, in the order of the file."""
+        return [d for d in in_order(self.found) if d.severity == "error"]
+
+    def check(self) -> None:
+        """Ends the stage if an error was found.
+
+        Raises:
+            LayerctlError: with everything found, in the order of the file.
+        """
+        if self.errors:
+            raise LayerctlError(in_order(self.found))
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sorted by place, duplicates removed."""
+    unique: dict[tuple[str, str], Diagnostic] = {}
+    for d in diagnostics:
+        unique.setdefault((d.first_line(), d.code), d)
+    return sorted(unique.values(), key=lambda d: (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0))
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be, compared without case or underscores; None if none is near."""
+    table: dict[str, str] = {}
+    for k in known:
+        table.setdefault(_folded(k), k)
+    hits = difflib.get_close_matches(_folded(name), table, n=1, cutoff=0.6)
+    return table[hits[0]] if hits else None
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'units'?` for the end of a message, or nothing."""
+    near = closest(name, known)
+    return f"; did you mean '{near}'?" if near else ""

@@ -1,0 +1,160 @@
+"""A model: layers in order, wired by name; itself a layer, so that models nest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import PrivateAttr
+
+from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Span
+from layerctl.layers.base import Layer, MaskError
+from layerctl.ops.value import Shape, ShapeError, Type, Value, current, shown
+
+Refs = Any
+"""What a step takes: a name, a list of names, or a dict of call arguments to those."""
+
+
+@dataclass
+class Port:
+    """A model's input: its shape without the batch (None for an open dimension), dtype, and place in the file."""
+
+    shape: tuple[int | None, ...]
+    dtype: str = "f32"
+    span: Span | None = None
+
+
+@dataclass
+class Step:
+    """One application of a layer: the names of its results, and where its tensors come from."""
+
+    layer: Layer
+    names: list[str]
+    sources: Refs
+    span: Span | None = None
+    watch: bool = False
+    shapes: list[Shape] = field(default_factory=list)
+
+
+class Model(Layer):
+    """Steps between inputs and outputs.
+
+    `run` computes every named value in the current trace. A model called as a layer gives its output, or a list of them.
+    """
+
+    category: ClassVar[str] = "core"
+    supports_masking: ClassVar[bool] = True
+
+    _inputs: dict[str, Port] = PrivateAttr(default_factory=dict)
+    _steps: list[Step] = PrivateAttr(default_factory=list)
+    _outputs: list[str] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str, inputs: Mapping[str, Port], steps: Sequence[Step], outputs: Sequence[str]) -> Model:
+        """A model made of its parts."""
+        model = cls(name=name)
+        model._inputs, model._steps, model._outputs = dict(inputs), list(steps), list(outputs)
+        return model
+
+    inputs = property(lambda self: self._inputs)
+    steps = property(lambda self: self._steps)
+    outputs = property(lambda self: self._outputs)
+
+    def layers(self) -> list[Layer]:
+        """Each layer once, in order of first use."""
+        return list({id(s.layer): s.layer for s in self._steps}.values())
+
+    def sublayers(self) -> Sequence[Layer]:
+        return self.layers()
+
+    def place(self, path: str) -> None:
+        """Layers' paths start at their own names in the outermost model, below this model's name inside another."""
+        self._path = path
+        for step in self._steps:
+            if not step.layer._path:
+                name = step.layer.name or step.names[0]
+                step.layer.place(f"{path}/{name}" if path else name)
+
+    def run(self, inputs: Mapping[str, Value]) -> dict[str, Value]:
+        """Every value of the model by its name.
+
+        Raises:
+            LayerctlError: where a layer refuses its input, at the layer's line.
+        """
+        values: dict[str, Value] = dict(inputs)
+        made_by: dict[str, Span | None] = {n: p.span for n, p in self._inputs.items()}
+        for step in self._steps:
+            extra: dict[str, Any] = {}
+            if isinstance(step.sources, dict):
+                named = {k: _pick(values, r) for k, r in step.sources.items()}
+                first = next(iter(named))
+                tensors = named.pop(first)
+                extra = named
+            else:
+                tensors = _pick(values, step.sources)
+            try:
+                result = step.layer(tensors, **extra)
+            except ShapeError as error:
+                raise LayerctlError(_refusal(step, error, tensors, made_by)) from error
+            results = list(result) if isinstance(result, (list, tuple)) else [result]
+            if len(step.names) != len(results) and len(step.names) != 1:
+                text = f"{type(step.layer).__name__} has {len(results)} results, but {len(step.names)} names are given"
+                raise LayerctlError(Diagnostic("wrong-number-of-names", text, step.span))
+            step.shapes = [v.shape for v in results]
+            for name, value in zip(step.names, results, strict=False):
+                values[name] = value
+                made_by[name] = step.span
+                if step.watch:
+                    current().prints.append((name, value))
+        return values
+
+    def call(self, inputs: Any) -> Any:
+        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if len(given) != len(self._inputs):
+            raise ShapeError(f"the model '{self.name}' has {len(self._inputs)} inputs ({', '.join(self._inputs)}), got {len(given)}")
+        for (name, port), v in zip(self._inputs.items(), given, strict=True):
+            fits = v.rank == len(port.shape) + 1 and all(a is None or int(a) == int(b) for a, b in zip(port.shape, v.shape[1:], strict=True))
+            if not fits:
+                raise ShapeError(f"the model's input '{name}' has shape {shown((None, *port.shape))}, got {shown(v.shape)}")
+        values = self.run(dict(zip(self._inputs, given, strict=True)))
+        out = [values[n] for n in self._outputs]
+        return out[0] if len(out) == 1 else out
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        return None
+
+
+def _pick(values: Mapping[str, Value], refs: Refs) -> Any:
+    return [values[r] for r in refs] if isinstance(refs, list) else values[refs]
+
+
+def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, Span | None]) -> Diagnostic:
+    refs = step.sources
+    names = [n for r in (refs.values() if isinstance(refs, dict) else [refs]) for n in (r if isinstance(r, list) else [r])]
+    given = tensors if isinstance(tensors, list) else [tensors]
+    notes = [
+        Note(f"{n} has shape {shown(v.shape)} and comes from here" if made_by.get(n) else f"the input {n} has shape {shown(v.shape)}", made_by.get(n))
+        for n, v in zip(names, given, strict=False)
+    ]
+    kind = type(step.layer).__name__
+    text = str(error)
+    if isinstance(error, MaskError):
+        masked = next((n for n, v in zip(names, given, strict=False) if v.mask is not None), names[0])
+        return Diagnostic(
+            "mask-not-supported", f"{kind} '{step.names[0]}' cannot take the mask that comes with '{masked}'", step.span, tuple(notes),
+            "put a layer that uses the mask up before it (an LSTM, GlobalAveragePooling1D), or do not make one (mask_zero, Masking)",
+        )  # fmt: skip
+    return Diagnostic("shape", text if text.startswith(kind) else f"{kind} '{step.names[0]}': {text}", step.span, tuple(notes))
+
+
+def input_types(model: Model, batch: int, lengths: Mapping[str, Sequence[int]] | None = None) -> dict[str, Type]:
+    """The types of a model's inputs for a batch; open dimensions take `lengths[name]`, or 16 where nothing is given."""
+    from layerctl.ops.value import Unknown
+
+    out = {}
+    for name, port in model.inputs.items():
+        given = list((lengths or {}).get(name, ()))
+        dims = [Unknown(given[i] if i < len(given) else 16) if d is None else d for i, d in enumerate(port.shape)]
+        out[name] = Type((Unknown(batch), *dims), port.dtype)
+    return out

@@ -1,0 +1,91 @@
+"""Rows taken by index, and their gradient: rows added by index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layerctl.ops.elementwise import cast
+from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.primitives import share_low
+from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
+
+
+@kernel
+def rows(task: int, tasks: int, table: "T*", ids: "i32*", out: "T*", n: "i64", width: "i64", count: "i64"):
+    """out[i] = table[ids[i]]; an id below 0 counts from the end, and ids are brought into 0..count-1."""
+    for i in range(share_low(n, task, tasks), share_low(n, task + 1, tasks)):
+        k = ids[i]
+        if k < 0:
+            k += count
+        k = min(max(k, 0), count - 1)
+        for j in range(width):
+            out[i * width + j] = table[k * width + j]
+
+
+@kernel
+def add_rows(task: int, tasks: int, grad: "T*", ids: "i32*", table: "T*", n: "i64", width: "i64", count: "i64"):
+    """table = 0; table[ids[i]] += grad[i] in ascending i. Each share owns a range of the table's rows."""
+    low, high = share_low(count, task, tasks), share_low(count, task + 1, tasks)
+    for i in range((high - low) * width):
+        table[low * width + i] = 0
+    for i in range(n):
+        k = ids[i]
+        if k < 0:
+            k += count
+        k = min(max(k, 0), count - 1)
+        if low <= k and k < high:
+            for j in range(width):
+                table[k * width + j] += grad[i * width + j]
+
+
+class Gather(Op):
+    """table (count, ...) and ids (any shape, i32) -> (*ids, ...)."""
+
+    name = "gather"
+
+    def infer(self, table: Value, ids: Value) -> Type:
+        if ids.dtype != "i32":
+            raise ShapeError(f"indices must be int32, got {ids.dtype}")
+        return Type((*ids.shape, *table.shape[1:]), table.dtype)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        table, ids = node.inputs
+        return [None if grads[0] is None else ScatterAdd.apply(grads[0], ids, shape=table.shape), None]
+
+    def calls(self, node: Node) -> list[Call]:
+        (table, ids), (y,) = node.inputs, node.outputs
+        n, width = int(product(ids.shape)), int(product(table.shape[1:]))
+        return [Call(rows.at(T=table.dtype), (table, ids, y, n, width, int(table.shape[0])), tasks=n, work=n * (3 + 0.1 * width))]
+
+
+class ScatterAdd(Op):
+    """grad (*ids, ...) and ids -> a table of `shape`, zero where no id points."""
+
+    name = "scatter_add"
+
+    def infer(self, grad: Value, ids: Value, *, shape: tuple[int, ...]) -> Type:
+        return Type(tuple(shape), grad.dtype)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        return [None if grads[0] is None else Gather.apply(grads[0], node.inputs[1]), None]
+
+    def calls(self, node: Node) -> list[Call]:
+        (grad, ids), (y,) = node.inputs, node.outputs
+        n, count, width = int(product(ids.shape)), int(y.shape[0]), int(product(y.shape[1:]))
+        args = (grad, ids, y, n, width, count)
+        return [Call(add_rows.at(T=grad.dtype), args, tasks=count, work=n * (3 + 0.2 * width) + 0.1 * count * width)]
+
+
+def take(x: Value, ids: Value, axis: int = 0) -> Value:
+    """Slices of x along `axis`, chosen by a tensor of integers; the result has the ids' shape in the axis's place."""
+    from layerctl.ops.transpose import transpose
+
+    if x.rank == 0:
+        raise ShapeError("take needs a tensor with at least one dimension")
+    if not -x.rank <= axis < x.rank:
+        raise ShapeError(f"take: axis {axis} is outside of {shown(x.shape)}")
+    axis %= x.rank
+    order = [axis, *(i for i in range(x.rank) if i != axis)]
+    out = Gather.apply(transpose(x, order), cast(ids, "i32"))
+    k = ids.rank
+    return transpose(out, [*range(k, k + axis), *range(k), *range(k + axis, out.rank)])

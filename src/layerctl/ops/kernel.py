@@ -1,0 +1,198 @@
+"""Kernels as records: a plain function, the layout of its argument block, and the calls that ops emit.
+
+A kernel is `kernel(task, tasks, block)` in the machine: it does share `task` of `tasks` equal shares of its work, and
+`block` is the address of a row of int64 that holds its arguments. Here it is a plain Python function whose parameters
+are annotated with what the block holds:
+
+    "f32*" "f64*" "i32*" "i64*" "u8*"   an address, indexed like an array (a bool is stored as u8)
+    "T*", "T"                           the same for a dtype that is chosen where the kernel is called
+    "i64"                               an integer
+    "f32" "f64"                         a number, its bits in the block
+
+Kernels use only arithmetic, `range`, `while`, `if`, indexing of pointers, and the primitives of `ops/primitives.py`. They may
+not raise or allocate. Called as plain Python, with numpy arrays for pointers, they are their own oracle.
+"""
+
+from __future__ import annotations
+
+import inspect
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SIZES = {"f32": 4, "f64": 8, "i32": 4, "i64": 8, "u8": 1, "bool": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A kernel's function and its parameters after `task` and `tasks`: (name, annotation)."""
+
+    name: str
+    function: Callable[..., None]
+    parameters: tuple[tuple[str, str], ...]
+
+    def at(self, **dtypes: str) -> KernelRef:
+        """The kernel for given dtypes: `max_pool.at(T="f32")`."""
+        return KernelRef(self, tuple(sorted((k, "u8" if v == "bool" else v) for k, v in dtypes.items())))
+
+    def __call__(self, *args: Any) -> None:
+        """Runs the plain Python twin."""
+        self.function(*args)
+
+
+KERNELS: dict[str, Kernel] = {}
+
+
+def kernel(function: Callable[..., None]) -> Kernel:
+    """Declares a plain function as a kernel. Its name is `module.function`, unique in the package."""
+    names = list(inspect.signature(function).parameters.values())
+    if [p.name for p in names[:2]] != ["task", "tasks"]:
+        raise TypeError(f"kernel {function.__name__}: the first parameters must be task and tasks")
+    parameters = tuple((p.name, str(p.annotation).strip("'\"")) for p in names[2:])
+    for name, kind in parameters:
+        if kind.rstrip("*") not in {*SIZES, "T", "U"} - {"bool"}:
+            raise TypeError(f"kernel {function.__name__}: parameter {name} has no layout: {kind!r}")
+    record = Kernel(f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}", function, parameters)
+    if record.name in KERNELS and KERNELS[record.name].function.__module__ != function.__module__:
+        raise TypeError(f"two kernels are called {record.name}")
+    KERNELS[record.name] = record
+    return record
+
+
+@dataclass(frozen=True)
+class KernelRef:
+    """A kernel with its dtypes chosen: what the store keeps under one key."""
+
+    kernel: Kernel
+    dtypes: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """A readable name, unique for the code it stands for."""
+        return self.kernel.name + "".join(f"_{v}" for _, v in self.dtypes)
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """The resolved kinds of the block's places."""
+        table = dict(self.dtypes)
+        resolved = []
+        for _, kind in self.kernel.parameters:
+            base = kind.rstrip("*")
+            resolved.append(table.get(base, base) + kind[len(base) :])
+        return tuple(resolved)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """An elementwise loop nest over several arrays, emitted as machine code from this description.
+
+    `instructions[i]` computes value `len(inputs) + i` from earlier values: (function, argument indices or constants).
+    A constant is written ("const", dtype, number). Functions are the names of `ops/functions.py`; "cast" takes
+    its target dtype from the value's declared dtype. `outputs` are indices of the values that are stored.
+    The nest has `dims` outer dimensions (0 to 6) and one inner one, along which an input moves by its inner stride of 0 or 1;
+    outputs are contiguous along it (stride 1).
+
+    Block: the `dims` outer sizes, the inner size, then for each input and output: address, `dims` strides in elements.
+    Shares are cut along the outermost outer dimension, or along the inner one where `dims` is 0.
+    """
+
+    inputs: tuple[tuple[str, int], ...]
+    instructions: tuple[tuple[str, str, tuple[Any, ...]], ...]
+    outputs: tuple[int, ...]
+    dims: int = 0
+
+    @property
+    def key(self) -> str:
+        """The description as text: the same text is the same code."""
+        return f"loop{self.inputs}{self.instructions}{self.outputs}{self.dims}".replace(" ", "")
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """The resolved kinds of the block's places."""
+        dtypes = [d for d, _ in self.inputs] + [self.dtype_of(v) for v in self.outputs]
+        out = ["i64"] * (self.dims + 1)
+        for dtype in dtypes:
+            out += [("u8" if dtype == "bool" else dtype) + "*"] + ["i64"] * self.dims
+        return tuple(out)
+
+    def dtype_of(self, value: int) -> str:
+        """The dtype of a value by its index."""
+        n = len(self.inputs)
+        return self.inputs[value][0] if value < n else self.instructions[value - n][1]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A reduction of x, seen as (outer, length, inner) in row-major order, over `length`; emitted as machine code.
+
+    `function`: sum, max, min, prod, any, all, argmax, argmin, sumsq (of squares), sumabs.
+    Sums and products accumulate in float64 (i64 for integers) in 16 fixed lanes and a tree, so that the bits do
+    not depend on the vector width; max and min give NaN if any is NaN; argmax gives the first (i32).
+    `out_dtype` may differ from `dtype` (f32 summed into f64).
+
+    Block: x, y, outer, length, inner. Shares are cut along outer * inner; where outer * inner is small and length is large the
+    op splits `length` itself into fixed chunks and reduces twice.
+    """
+
+    function: str
+    dtype: str
+    out_dtype: str
+
+    @property
+    def key(self) -> str:
+        """The description as text."""
+        return f"reduce_{self.function}_{self.dtype}_{self.out_dtype}"
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """The resolved kinds of the block's places."""
+        return (f"{self.dtype}*".replace("bool", "u8"), f"{self.out_dtype}*".replace("bool", "u8"), "i64", "i64", "i64")
+
+
+Ref = KernelRef | Loop | Reduction
+
+
+@dataclass(frozen=True, eq=False)
+class Scratch:
+    """Memory that one node's calls share and nobody else sees."""
+
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class At:
+    """The memory of a value or of scratch, `offset` bytes on."""
+
+    base: Any
+    offset: int
+
+
+@dataclass(frozen=True)
+class External:
+    """Memory that is not the program's: its address is given under this name when the program is bound."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One instruction to be: a kernel and what its block holds (values, scratch, `At` and `External` memory, numbers).
+
+    `tasks` is the largest number of shares worth cutting (1 keeps it on one thread); `work` estimates its cost in
+    nanoseconds on one core, by which the plan decides whether to share it out.
+    """
+
+    ref: Ref
+    args: Sequence[Any]
+    tasks: int = 1
+    work: float = 0.0
+
+
+def bits(kind: str, value: Any) -> int:
+    """What stands in the block for a value of a kind."""
+    if kind == "f32":
+        return struct.unpack("<i", struct.pack("<f", value))[0]
+    if kind == "f64":
+        return struct.unpack("<q", struct.pack("<d", value))[0]
+    return int(value)

@@ -1,0 +1,342 @@
+"""The intermediate representation: values, nodes, ops, and the trace that collects them.
+
+A Value is one tensor of a program to be: a shape, a dtype, and the node that computes it. A dimension that the model leaves open
+(the batch, a `null` in an input's shape) is an `Unknown`: an int with the number it has in this trace, which prints as None and
+makes whatever is computed from it unknown too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from layerctl.ops.kernel import Call
+
+DTYPES = {"f32": "float32", "f64": "float64", "i32": "int32", "i64": "int64", "bool": "bool"}
+NAMES_OF_DTYPES = {v: k for k, v in DTYPES.items()}
+SIZE_OF = {"f32": 4, "f64": 8, "i32": 4, "i64": 8, "bool": 1}
+
+
+class Unknown(int):
+    """A dimension that is None in the model and a number in this trace."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "None"
+
+    __str__ = __repr__
+
+    def __add__(self, other: int) -> Unknown:
+        return Unknown(int(self) + int(other))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: int) -> Unknown:
+        return Unknown(int(self) - int(other))
+
+    def __rsub__(self, other: int) -> Unknown:
+        return Unknown(int(other) - int(self))
+
+    def __mul__(self, other: Any) -> Any:
+        return Unknown(int(self) * int(other)) if isinstance(other, int) else int(self) * other
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: int) -> Unknown:
+        return Unknown(int(self) // int(other))
+
+    def __rfloordiv__(self, other: int) -> Unknown:
+        return Unknown(int(other) // int(self))
+
+    def __mod__(self, other: int) -> int:
+        return int(self) % int(other)
+
+    def __neg__(self) -> Unknown:
+        return Unknown(-int(self))
+
+    def __hash__(self) -> int:
+        return int.__hash__(self)
+
+
+Shape = tuple[int, ...]
+
+
+class ShapeError(ValueError):
+    """Shapes, dtypes or arguments that an op or a layer cannot take; says which and what it wanted."""
+
+
+def shown(shape: Sequence[int | None]) -> str:
+    """A shape as Keras prints it: (None, 28, 28, 1)."""
+    inside = ", ".join("None" if d is None or isinstance(d, Unknown) else str(d) for d in shape)
+    return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def product(shape: Sequence[int]) -> int:
+    """The number of elements; unknown if a dimension is."""
+    out: int = 1
+    for d in shape:
+        out = out * d
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A shape and a dtype (`f32`, `f64`, `i32`, `i64`, `bool`)."""
+
+    shape: Shape
+    dtype: str = "f32"
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return int(product(self.shape)) * SIZE_OF[self.dtype]
+
+
+class Value:
+    """One tensor of a trace."""
+
+    __slots__ = ("index", "mask", "node", "type")
+
+    def __init__(self, type_: Type, node: Node, index: int = 0):
+        self.type, self.node, self.index = type_, node, index
+        self.mask: Value | None = None
+
+    shape = property(lambda self: self.type.shape)
+    dtype = property(lambda self: self.type.dtype)
+    rank = property(lambda self: len(self.type.shape))
+
+    def __repr__(self) -> str:
+        return f"%{self.node.id}{f'.{self.index}' if len(self.node.outputs) > 1 else ''}:{self.dtype}{shown(self.shape)}"
+
+    def _apply(self, name: str, *args: Any) -> Value:
+        from layerctl.ops import elementwise
+
+        return elementwise.apply(name, *args)
+
+    def __add__(self, other): return self._apply("add", self, other)
+    def __radd__(self, other): return self._apply("add", other, self)
+    def __sub__(self, other): return self._apply("sub", self, other)
+    def __rsub__(self, other): return self._apply("sub", other, self)
+    def __mul__(self, other): return self._apply("mul", self, other)
+    def __rmul__(self, other): return self._apply("mul", other, self)
+    def __truediv__(self, other): return self._apply("div", self, other)
+    def __rtruediv__(self, other): return self._apply("div", other, self)
+    def __pow__(self, other): return self._apply("pow", self, other)
+    def __rpow__(self, other): return self._apply("pow", other, self)
+    def __mod__(self, other): return self._apply("mod", self, other)
+    def __rmod__(self, other): return self._apply("mod", other, self)
+    def __floordiv__(self, other): return self._apply("floordiv", self, other)
+    def __rfloordiv__(self, other): return self._apply("floordiv", other, self)
+    def __neg__(self): return self._apply("neg", self)
+    def __abs__(self): return self._apply("abs", self)
+    def __lt__(self, other): return self._apply("lt", self, other)
+    def __le__(self, other): return self._apply("le", self, other)
+    def __gt__(self, other): return self._apply("gt", self, other)
+    def __ge__(self, other): return self._apply("ge", self, other)
+    def __invert__(self): return self._apply("not", self)
+    def __and__(self, other): return self._apply("and", self, other)
+    def __or__(self, other): return self._apply("or", self, other)
+
+    def __matmul__(self, other):
+        from layerctl.ops.matmul import matmul
+
+        return matmul(self, other)
+
+    def __rmatmul__(self, other):
+        from layerctl.ops.matmul import matmul
+
+        return matmul(other, self)
+
+    def __getitem__(self, key):
+        from layerctl.ops.slicing import index
+
+        return index(self, key)
+
+    def __bool__(self) -> bool:
+        raise ShapeError("a tensor has no truth value here; use where(condition, a, b)")
+
+
+class Node:
+    """One application of an op. `origin` is the path of the layer it came from, for errors and the profile."""
+
+    __slots__ = ("attrs", "id", "inputs", "op", "origin", "outputs")
+
+    def __init__(self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], node_id: int, origin: str):
+        self.op, self.inputs, self.attrs, self.id, self.origin = op, inputs, attrs, node_id, origin
+        self.outputs: tuple[Value, ...] = ()
+
+    def __repr__(self) -> str:
+        attrs = " ".join(f"{k}={v}" for k, v in self.attrs.items() if not hasattr(v, "nbytes"))
+        outs = ", ".join(map(repr, self.outputs))
+        return f"{outs} = {self.op.name}({', '.join(f'%{v.node.id}' for v in self.inputs)}){' ' + attrs if attrs else ''}"
+
+
+class Op:
+    """What the machine does: a shape rule, kernels, a gradient rule, a cost. One instance of each subclass exists.
+
+    Subclasses set `name` and write:
+        infer(*inputs, **attrs)     -> Type or tuple of Types; raises ShapeError
+        gradient(node, *grads)      -> for each input a Value or None, from the outputs' gradients (None where unused);
+                                       or the attribute `no_gradient` with the word why there is none
+        calls(node)                 -> the kernel calls, over the node's Values
+        macs(node)                  -> multiply-accumulates, for tables and profiles (0 if unsaid)
+    `is_view`: the output is the input's memory under another shape; no calls.
+    """
+
+    name: ClassVar[str]
+    apply: ClassVar[Callable[..., Any]]
+    is_view: ClassVar[bool] = False
+    no_gradient: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if abstract:
+            return
+        missing = [rule for rule in ("infer", "calls") if getattr(cls, rule) is getattr(Op, rule)]
+        if cls.is_view and "calls" in missing:
+            missing.remove("calls")
+        if cls.gradient is Op.gradient and cls.no_gradient is None:
+            missing.append("gradient (or the word why there is none, in no_gradient)")
+        if not getattr(cls, "name", None) or missing:
+            raise TypeError(f"op {cls.__name__} lacks: {', '.join(missing) or 'a name'}")
+        if cls.name in OPS:
+            raise TypeError(f"two ops are called {cls.name}: {type(OPS[cls.name]).__name__} and {cls.__name__}")
+        OPS[cls.name] = cls()
+        cls.apply = OPS[cls.name].__call__
+
+    @classmethod
+    def instance(cls) -> Op:
+        """The one instance of the op."""
+        return OPS[cls.name]
+
+    def infer(self, *inputs: Value, **attrs: Any) -> Type | tuple[Type, ...]:
+        raise TypeError(self.name)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        raise TypeError(f"{self.name} has no gradient: {self.no_gradient}")
+
+    def calls(self, node: Node) -> list[Call]:
+        raise TypeError(self.name)
+
+    def macs(self, node: Node) -> int:
+        return 0
+
+    def __call__(self, *inputs: Value, **attrs: Any) -> Any:
+        """Applies the op in the current trace; returns its output or a tuple of them."""
+        trace = current()
+        types = self.infer(*inputs, **attrs)
+        node = Node(self, inputs, attrs, trace.next_id(), trace.origin)
+        several = isinstance(types, tuple)
+        node.outputs = tuple(Value(t, node, i) for i, t in enumerate(types if several else (types,)))
+        return node.outputs if several else node.outputs[0]
+
+
+OPS: dict[str, Op] = {}
+
+
+@dataclass
+class Weight:
+    """A tensor that outlives a step: a layer's weight, its state, an optimizer's slot.
+
+    `path` is its unique name (`dense/kernel`); `initializer` fills it: any callable (shape, dtype, key) -> array.
+    """
+
+    path: str
+    shape: Shape
+    dtype: str = "f32"
+    initializer: Any = None
+    trainable: bool = True
+    regularizer: Any = None
+    constraint: Any = None
+    flags: dict[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @property
+    def type(self) -> Type:
+        """Its shape and dtype."""
+        return Type(self.shape, self.dtype)
+
+
+@dataclass
+class Trace:
+    """One tracing of a model: numbers its nodes, knows each weight's current value, collects updates and losses.
+
+    `training` is the mode; `rows` and `step` are Values that random ops read: the data set's row numbers of this batch (i64) and the
+    training step (i64 scalar), None where the trace has none.
+    """
+
+    training: bool = False
+    seed: int = 0
+    rows: Value | None = None
+    step: Value | None = None
+    origin: str = ""
+    weights: dict[Weight, Value] = field(default_factory=dict)
+    initial: dict[Weight, Value] = field(default_factory=dict)
+    losses: list[Value] = field(default_factory=list)
+    prints: list[tuple[str, Value]] = field(default_factory=list)
+    calls_of: dict[str, int] = field(default_factory=dict)
+    count: int = 0
+
+    def next_id(self) -> int:
+        """A node's number; ascending numbers are a topological order."""
+        self.count += 1
+        return self.count
+
+    def read(self, weight: Weight) -> Value:
+        """The weight's value at this point of the trace: as it came in, or as last updated."""
+        if weight not in self.weights:
+            from layerctl.ops.leaves import parameter
+
+            self.weights[weight] = self.initial[weight] = parameter(weight)
+        return self.weights[weight]
+
+    def update(self, weight: Weight, value: Value) -> None:
+        """Makes `value` the weight's value from here on, and after the step."""
+        if value.shape != weight.shape:
+            raise ShapeError(f"the update of {weight.path} has shape {shown(value.shape)}; the weight has {shown(weight.shape)}")
+        self.read(weight)
+        self.weights[weight] = value
+
+    @property
+    def updates(self) -> dict[Weight, Value]:
+        """What has to be written back when the step ends."""
+        return {w: v for w, v in self.weights.items() if v is not self.initial[w]}
+
+
+_CURRENT: contextvars.ContextVar[Trace] = contextvars.ContextVar("trace")
+
+
+def current() -> Trace:
+    """The trace that ops are added to."""
+    return _CURRENT.get()
+
+
+@contextlib.contextmanager
+def tracing(trace: Trace) -> Iterator[Trace]:
+    """Makes a trace the current one."""
+    token = _CURRENT.set(trace)
+    try:
+        yield trace
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextlib.contextmanager
+def origin(path: str) -> Iterator[None]:
+    """Marks nodes made inside as coming from `path`."""
+    trace = current()
+    before, trace.origin = trace.origin, path
+    try:
+        yield
+    finally:
+        trace.origin = before

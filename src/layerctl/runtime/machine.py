@@ -1,0 +1,117 @@
+"""Binds programs to memory and runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from layerctl.compile.program import ALIGNMENT, Layout, Location, Program
+from layerctl.kernels.store import addresses
+from layerctl.ops.kernel import At, External, Scratch, bits
+from layerctl.ops.value import DTYPES, Type, Value, Weight
+from layerctl.runtime.threads import Team, count
+
+Report = Callable[[str, int, int], None]
+
+
+def aligned_bytes(size: int) -> np.ndarray:
+    """Zeroed memory that starts at a cache line."""
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size]
+
+
+class State:
+    """The one buffer of all weights, state and optimizer slots, by a layout that may still grow."""
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        self.memory = aligned_bytes(max(layout.size, ALIGNMENT))
+
+    def view(self, weight: Weight) -> np.ndarray:
+        """The weight's memory as an array."""
+        start = self.layout.offsets[weight]
+        return self.memory[start : start + weight.type.size].view(DTYPES[weight.dtype]).reshape(weight.shape)
+
+
+class Bound:
+    """A program with addresses in its argument blocks: ready to run any number of times."""
+
+    def __init__(self, program: Program, state: State, arena: np.ndarray, external: Mapping[str, np.ndarray], report: Report | None = None):
+        self.program, self.state, self.arena = program, state, arena
+        self.constants = aligned_bytes(program.constants_size)
+        for offset, array in program.constants:
+            self.constants[offset : offset + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
+        self.external = dict(external)
+        self._bases = {"arena": arena.ctypes.data, "state": state.memory.ctypes.data, "constants": self.constants.ctypes.data}
+        kernels = addresses([p.call.ref for p in program.calls], report)
+        rows = [[self._bits(kind, arg) for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True)] for p in program.calls]
+        starts = np.cumsum([0, *(-(-len(r) // 8) * 8 for r in rows)])
+        self.blocks = aligned_bytes(8 * max(int(starts[-1]), 1)).view(np.int64)
+        self.instructions = np.zeros((len(rows), 4), np.int64)
+        for i, (p, row) in enumerate(zip(program.calls, rows, strict=True)):
+            self.blocks[starts[i] : starts[i] + len(row)] = row
+            address = self.blocks.ctypes.data + 8 * int(starts[i])
+            self.instructions[i] = (kernels[p.call.ref.key], address, p.tasks, int(p.barrier))
+
+    def _bits(self, kind: str, arg: Any) -> int:
+        if not kind.endswith("*"):
+            return bits(kind, arg)
+        if arg is None:
+            return 0
+        offset = 0
+        if isinstance(arg, At):
+            arg, offset = arg.base, arg.offset
+        if isinstance(arg, External):
+            return self.external[arg.name].ctypes.data + offset
+        place = self.program.scratch[id(arg)] if isinstance(arg, Scratch) else self.program.locations[id(arg)]
+        return self._bases[place.space] + place.offset + offset
+
+    def array(self, place: Location, type_: Type) -> np.ndarray:
+        """Memory of a value as an array that shares it."""
+        base = {"arena": self.arena, "state": self.state.memory, "constants": self.constants}[place.space]
+        return base[place.offset : place.offset + type_.size].view(DTYPES[type_.dtype]).reshape(tuple(map(int, type_.shape)))
+
+    def input(self, label: str) -> np.ndarray:
+        """The buffer of an input."""
+        return self.array(*self.program.inputs[label])
+
+    def output(self, name: str) -> np.ndarray:
+        """The buffer of an output, valid after a run."""
+        return self.array(*self.program.outputs[name])
+
+    def value(self, value: Value) -> np.ndarray:
+        """The buffer of any value that the plan kept to the end."""
+        return self.array(self.program.location(value), value.type)
+
+
+class Machine:
+    """The threads that programs run on, started when first needed."""
+
+    def __init__(self, threads: int | None = None):
+        self.threads = count(threads)
+        self._team: Team | None = None
+
+    def bind(self, program: Program, state: State, external: Mapping[str, np.ndarray], report: Report | None = None) -> Bound:
+        """Gives a program its memory and the addresses of its kernels, compiling those that are missing."""
+        return Bound(program, state, aligned_bytes(program.arena_size), external, report)
+
+    def run(self, bound: Bound, steps: int = 1) -> int:
+        """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""
+        if self._team is None:
+            self._team = Team(self.threads)
+        return self._team.run(bound.instructions, steps)
+
+    def stop(self) -> None:
+        """Ends the current run after the step that is being computed; may be called from a signal handler."""
+        if self._team is not None:
+            self._team.stop()
+
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._team is not None:
+            self._team.close()
+            self._team = None
+
