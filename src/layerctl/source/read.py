@@ -1,0 +1,293 @@
+"""YAML text → Document, over the parser's event stream.
+
+Libyaml's composer recurses and crashes the process on deep nesting, so nodes are put together here, with bounds on size, depth and
+count that hold before anything is built, aliases included.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from layerctl.diagnostics import Problems, Source, Span, did_you_mean, fail
+from layerctl.source import files, scalars, syntax
+from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
+
+DEEPEST = 50
+MOST_NODES = 100_000
+
+
+class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
+    """PyYAML's own parser, for an installation without libyaml."""
+
+    def __init__(self, text: str):
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+try:
+    from yaml.cyaml import CParser as _Parser
+except ImportError:
+    _Parser = _PureParser
+
+
+def load(path: Any) -> Document:
+    """Reads a file; `-` is standard input.
+
+    Raises:
+        LayerctlError: with everything that is wrong with the file or its YAML.
+    """
+    return loads(files.read_text(path), files.shown_name(path))
+
+
+def loads(text: str, name: str = "<text>") -> Document:
+    """Reads a text; `name` is what its diagnostics call it.
+
+    Raises:
+        LayerctlError: with everything that is wrong with the YAML.
+    """
+    text = files.normalised(text, name)
+    source = Source(name, text)
+    return Document(source, _Builder(source).read(_Parser(text)))
+
+
+class _Open:
+    """A collection whose end has not been read yet."""
+
+    __slots__ = ("before", "key", "node", "seen")
+
+    def __init__(self, node: Mapping | Sequence, before: int):
+        self.node = node
+        self.before = before
+        self.key: Scalar | None = None
+        self.seen: dict[str, Scalar] = {}
+
+
+class _Builder:
+    """Puts nodes together from events."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.problems = Problems()
+        self.open: list[_Open] = []
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
+        """Nodes by anchor, with the number of their nodes and their height."""
+        self.unfinished: dict[int, tuple[str, Any]] = {}
+        """Anchors of collections that are still open, by the identity of the collection."""
+        self.count = 0
+        self.root: Node | None = None
+
+    def read(self, parser: Any) -> Node:
+        """The root of the one document in the stream."""
+        try:
+            self._events(parser)
+        except yaml.MarkedYAMLError as error:
+            self.problems.found.append(syntax.explain(error, self.source))
+        self.problems.check()
+        if self.root is None or (isinstance(self.root, Scalar) and self.root.text == "" and self.root.style == "plain"):
+            fail("file-empty", "the file holds no YAML, expected a model", Span(self.source), hint=files.EMPTY_HINT)
+        return self.root
+
+    def _events(self, parser: Any) -> None:
+        get = parser.get_event
+        documents = 0
+        while True:
+            event = get()
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._start(event, kind is yaml.MappingStartEvent)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._end(event)
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    self.problems.error("yaml-documents", "a second document begins at '---', expected one document",
+                                        self._span(event), hint="keep one model in a file, and remove the '---'")
+                    return
+            elif kind is yaml.StreamEndEvent:
+                return
+
+    def _span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def _counted(self, event: Any, nodes: int = 1) -> None:
+        self.count += nodes
+        if self.count > MOST_NODES:
+            if nodes > 1:
+                self._stop("yaml-alias-bomb", f"the alias '*{event.anchor}' makes the file more than {MOST_NODES} values, "
+                           f"expected at most {MOST_NODES}", event, "aliases of aliases multiply; write the values out")
+            self._stop("yaml-too-many-values", f"the file has more than {MOST_NODES} values, expected at most {MOST_NODES}",
+                       event, "data belong in a file of their own, named in `data: {source: …}`")  # fmt: skip
+
+    def _stop(self, code: str, message: str, event: Any, hint: str) -> None:
+        self.problems.error(code, message, self._span(event), hint=hint)
+        self.problems.check()
+
+    def _tagged(self, event: Any) -> None:
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        start = event.start_mark
+        line = self.source.line(start.line + 1) or ""
+        at = line.find("!", start.column)
+        column = (at if at >= 0 else start.column) + 1
+        end = column
+        while end <= len(line) and not line[end - 1].isspace():
+            end += 1
+        span = Span(self.source, start.line + 1, column, start.line + 1, max(end, column + 1))
+        self.problems.error("yaml-tag", f"the tag '{tag}' is not taken, expected a plain value", span,
+                            hint="remove the tag; to have text that starts with '!', quote it")  # fmt: skip
+
+    def _scalar(self, event: Any) -> None:
+        self._counted(event)
+        if event.tag is not None:
+            self._tagged(event)
+        text, style = event.value, event.style or "plain"
+        marks = (self.source, event.start_mark, event.end_mark)
+        top = self.open[-1] if self.open else None
+        if top is not None and top.key is None and type(top.node) is Mapping:
+            key = Scalar(text, text, style, marks, (*top.node.path, text))
+            self._key(top, key)
+            if event.anchor:
+                self.anchors[event.anchor] = (key, 1, 0)
+            return
+        value: Any = text
+        if style == "plain":
+            if text[:1] in _SPACES:
+                self._odd_space(self._span(event))
+            try:
+                value = scalars.resolve(text)
+            except scalars.NumberError as error:
+                self.problems.error("yaml-number", str(error), self._span(event), hint="quote it to have it as text")
+        node = Scalar(value, text, style, marks, self._path(top))
+        if event.anchor:
+            self.anchors[event.anchor] = (node, 1, 0)
+        self._place(top, node)
+
+    def _key(self, top: _Open, key: Scalar) -> None:
+        """Takes a key, after checking that it can be one."""
+        text, plain = key.text, key.style == "plain"
+        top.key = key
+        if plain and text == "<<":
+            self.problems.error("yaml-merge-key", "the merge key '<<' is not taken, expected the keys themselves", key.span,
+                                hint="write the keys out, or share a value with `vars:` and `${name}`")  # fmt: skip
+            return
+        if plain and text in scalars.CONSTANTS and not isinstance(scalars.CONSTANTS[text], float):
+            what = "nothing" if text == "" else f"the value {text}"
+            self.problems.error("yaml-key", f"a key is {what}, expected text or a number", key.span,
+                                hint="quote it to have it as text")  # fmt: skip
+        if plain and text[:1] in _SPACES:
+            self._odd_space(key.span)
+        before = top.seen.setdefault(text, key)
+        if before is not key:
+            self.problems.error("yaml-duplicate-key", f"the key '{text}' stands here a second time, expected it once",
+                                key.span, notes=(syntax.note("the first one is here", before.span),),
+                                hint="remove one of the two")  # fmt: skip
+
+    def _odd_space(self, span: Span) -> None:
+        self.problems.error("yaml-space", "a space that is not the ordinary one (U+0020) stands before this text", span,
+                            hint="replace it by ordinary spaces; web pages and editors copy others")  # fmt: skip
+
+    def _path(self, top: _Open | None) -> tuple[str | int, ...]:
+        if top is None:
+            return ()
+        if top.key is not None:
+            return top.key.path
+        return (*top.node.path, len(top.node.items))  # type: ignore[union-attr]
+
+    def _place(self, top: _Open | None, node: Node) -> None:
+        """Puts a finished or opened value into the collection around it."""
+        if top is None:
+            self.root = node
+        elif type(top.node) is Mapping:
+            key = top.key
+            top.key = None
+            top.node.entries.append(Entry(key, node))  # type: ignore[arg-type]
+        else:
+            top.node.items.append(node)  # type: ignore[union-attr]
+
+    def _start(self, event: Any, mapping: bool) -> None:
+        self._counted(event)
+        if event.tag is not None:
+            self._tagged(event)
+        if len(self.open) >= DEEPEST:
+            self._stop("yaml-too-deep", f"values nested more than {DEEPEST} deep, expected at most {DEEPEST}", event,
+                       "a bracket too many is the usual cause")  # fmt: skip
+        top = self.open[-1] if self.open else None
+        if top is not None and top.key is None and type(top.node) is Mapping:
+            self._collection_key(event, mapping)
+        path = self._path(top)
+        span = (self.source, event.start_mark, event.end_mark)
+        node: Mapping | Sequence = Mapping([], span, path) if mapping else Sequence([], span, path)
+        self._place(top, node)
+        self.open.append(_Open(node, self.count - 1))
+        if event.anchor:
+            self.unfinished[id(node)] = (event.anchor, event)
+
+    def _collection_key(self, event: Any, mapping: bool) -> None:
+        what = "mapping" if mapping else "list"
+        start = event.start_mark
+        line = self.source.line(start.line + 1) or ""
+        if mapping and line.startswith("{", start.column) and line[max(start.column - 1, 0)] == "{":
+            self._stop("yaml-unquoted", "'{{' opens a mapping inside a mapping, expected a value", event,
+                       "a variable is written \"${name}\"; quote text that has braces")  # fmt: skip
+        self._stop("yaml-key", f"a key is a {what}, expected text or a number", event, "quote it to have it as text")
+
+    def _end(self, event: Any) -> None:
+        closed = self.open.pop()
+        node = closed.node
+        source, start, _ = node._span
+        if event.start_mark.index == event.end_mark.index:  # a block: it ends where its last value does
+            last = node.entries[-1].value if isinstance(node, Mapping) else node.items[-1]
+            node._span = (source, start, last._span[2])
+        else:
+            node._span = (source, start, event.end_mark)
+            if isinstance(node, Mapping):
+                syntax.check_flow(node, self.problems)
+        if id(node) in self.unfinished:
+            anchor, _ = self.unfinished.pop(id(node))
+            self.anchors[anchor] = (node, self.count - closed.before, _height(node))
+
+    def _alias(self, event: Any) -> None:
+        name = event.anchor
+        for anchor, opened in self.unfinished.values():
+            if anchor == name:
+                self.problems.error(
+                    "yaml-cycle", f"the alias '*{name}' stands inside its own anchor '&{name}', expected values without a cycle",
+                    self._span(event), notes=(syntax.note("the anchor is here", self._span(opened)),),
+                    hint="write the value out",
+                )  # fmt: skip
+                self.problems.check()
+        if name not in self.anchors:
+            near = did_you_mean(name, self.anchors)
+            self._stop("yaml-unknown-anchor", f"the alias '*{name}' has no anchor '&{name}' above it{near}", event,
+                       "to have text that starts with '*', quote it")  # fmt: skip
+        node, nodes, height = self.anchors[name]
+        self._counted(event, nodes)
+        if len(self.open) + height > DEEPEST:
+            self._stop("yaml-too-deep", f"values nested more than {DEEPEST} deep through the alias '*{name}', "
+                       f"expected at most {DEEPEST}", event, "write the values out")  # fmt: skip
+        top = self.open[-1] if self.open else None
+        if top is not None and top.key is None and type(top.node) is Mapping:
+            if not isinstance(node, Scalar):
+                self._collection_key(event, isinstance(node, Mapping))
+            self._key(top, Scalar(node.text, node.text, node.style, node._span, (*top.node.path, node.text)))
+            return
+        self._place(top, node.moved(self._path(top)))
+
+
+_SPACES = frozenset("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff")
+
+
+def _height(node: Node) -> int:
+    """How many collections deep a node is."""
+    if isinstance(node, Mapping):
+        return 1 + max((_height(e.value) for e in node.entries), default=0)
+    if isinstance(node, Sequence):
+        return 1 + max((_height(i) for i in node.items), default=0)
+    return 0
