@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from layerctl.compile.program import Layout, Location, aligned
 from layerctl.ops.kernel import At, Call, Scratch
 from layerctl.ops.leaves import Constant
-from layerctl.ops.value import Node, Value, Weight
+from layerctl.ops.value import SIZE_OF, Node, Value, Weight
 
 LEAVES = ("parameter", "constant", "input")
 
@@ -155,7 +155,7 @@ class Planner:
             for v, start in zip(node.inputs, node.attrs["starts"], strict=True):
                 r = self._root(v)
                 if r.node.op.name not in LEAVES and id(r) not in self.memory.pinned and r.type.size == v.type.size:
-                    self.memory.locations[id(r)] = Location("arena", base + 4 * start)
+                    self.memory.locations[id(r)] = Location("arena", base + SIZE_OF[out.dtype] * start)
                     self.memory.pinned.add(id(r))
 
     def _reserve(self, value: Value) -> int:

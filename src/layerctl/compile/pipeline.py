@@ -18,7 +18,7 @@ from layerctl.compile.program import Layout, Location, Planned, Program
 from layerctl.ops.copying import plan_copy
 from layerctl.ops.elementwise import Elementwise
 from layerctl.ops.kernel import Call
-from layerctl.ops.value import Node, Trace, Value, Weight, product, tracing
+from layerctl.ops.value import SIZE_OF, Node, Trace, Value, Weight, product, tracing
 
 WORTH_SHARING = 6000.0
 """Nanoseconds of work below which a call stays on one thread: two meetings cost about a fifth of that."""
@@ -69,7 +69,7 @@ def _drop_done_copies(nodes: list[Node], calls: dict[int, list[Call]], locations
         base = locations[id(node.outputs[0])]
         calls[id(node)] = [
             call for call, v, start in zip(calls[id(node)], node.inputs, node.attrs["starts"], strict=True)
-            if locations[id(v)] != type(base)(base.space, base.offset + 4 * start)
+            if locations[id(v)] != type(base)(base.space, base.offset + SIZE_OF[v.dtype] * start)
         ]  # fmt: skip
 
 

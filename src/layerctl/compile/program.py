@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerctl.ops.kernel import Call
-from layerctl.ops.value import Node, Type, Value, Weight, product
+from layerctl.ops.value import SIZE_OF, Node, Type, Value, Weight, product
 
 ALIGNMENT = 64
 
@@ -26,16 +26,17 @@ class Location:
 
 
 class Group(Weight):
-    """Several weights as one flat f32 vector, gaps included: what an optimizer's instruction runs over."""
+    """Several weights of one dtype as one flat vector, gaps included: what an optimizer's instruction runs over."""
 
     def __init__(self, path: str, members: Sequence[Weight]):
         self.members = tuple(members)
         self.starts: list[int] = []
+        self.width = SIZE_OF[self.members[0].dtype]
         at = 0
         for w in self.members:
-            self.starts.append(at // 4)
+            self.starts.append(at // self.width)
             at += aligned(w.type.size)
-        super().__init__(path, (at // 4,), "f32", None)
+        super().__init__(path, (at // self.width,), self.members[0].dtype, None)
 
     __hash__ = Weight.__hash__
 
@@ -56,7 +57,7 @@ class Layout:
         if isinstance(weight, Group):
             self.groups.append(weight)
             for member, start in zip(weight.members, weight.starts, strict=True):
-                self.offsets[member] = self.size + 4 * start
+                self.offsets[member] = self.size + weight.width * start
         self.size += aligned(weight.type.size)
 
     def overlapping(self, weight: Weight) -> list[Weight]:

@@ -18,9 +18,9 @@ Refs = Any
 
 @dataclass
 class Port:
-    """A model's input: its shape without the batch (None for an open dimension), dtype, and place in the file."""
+    """A model's input: its shape without the batch (None for an open dimension; no shape at all for a block's), dtype, place in the file."""
 
-    shape: tuple[int | None, ...]
+    shape: tuple[int | None, ...] | None
     dtype: str = "f32"
     span: Span | None = None
 
@@ -49,6 +49,8 @@ class Model(Layer):
     _inputs: dict[str, Port] = PrivateAttr(default_factory=dict)
     _steps: list[Step] = PrivateAttr(default_factory=list)
     _outputs: list[str] = PrivateAttr(default_factory=list)
+    _masks: Any = PrivateAttr(default=None)
+    _kind_name: str = PrivateAttr(default="Model")
 
     @classmethod
     def of(cls, name: str, inputs: Mapping[str, Port], steps: Sequence[Step], outputs: Sequence[str]) -> Model:
@@ -64,6 +66,11 @@ class Model(Layer):
     def layers(self) -> list[Layer]:
         """Each layer once, in order of first use."""
         return list({id(s.layer): s.layer for s in self._steps}.values())
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether it has several inputs."""
+        return len(self._inputs) > 1
 
     def sublayers(self) -> Sequence[Layer]:
         return self.layers()
@@ -114,15 +121,18 @@ class Model(Layer):
         if len(given) != len(self._inputs):
             raise ShapeError(f"the model '{self.name}' has {len(self._inputs)} inputs ({', '.join(self._inputs)}), got {len(given)}")
         for (name, port), v in zip(self._inputs.items(), given, strict=True):
-            fits = v.rank == len(port.shape) + 1 and all(a is None or int(a) == int(b) for a, b in zip(port.shape, v.shape[1:], strict=True))
+            fits = port.shape is None or v.rank == len(port.shape) + 1 and all(
+                a is None or int(a) == int(b) for a, b in zip(port.shape, v.shape[1:], strict=True)
+            )
             if not fits:
                 raise ShapeError(f"the model's input '{name}' has shape {shown((None, *port.shape))}, got {shown(v.shape)}")
         values = self.run(dict(zip(self._inputs, given, strict=True)))
         out = [values[n] for n in self._outputs]
+        self._masks = [v.mask for v in out] if len(out) > 1 else out[0].mask
         return out[0] if len(out) == 1 else out
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
-        return None
+        return self._masks
 
 
 def _pick(values: Mapping[str, Value], refs: Refs) -> Any:
@@ -155,6 +165,6 @@ def input_types(model: Model, batch: int, lengths: Mapping[str, Sequence[int]] |
     out = {}
     for name, port in model.inputs.items():
         given = list((lengths or {}).get(name, ()))
-        dims = [Unknown(given[i] if i < len(given) else 16) if d is None else d for i, d in enumerate(port.shape)]
+        dims = [Unknown(given[i] if i < len(given) else 16) if d is None else d for i, d in enumerate(port.shape or ())]
         out[name] = Type((Unknown(batch), *dims), port.dtype)
     return out

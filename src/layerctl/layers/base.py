@@ -30,11 +30,15 @@ class Layer(Configured):
     kind: ClassVar[str] = "layers"
     category: ClassVar[str] = "core"
     supports_masking: ClassVar[bool] = False
-    takes_list: ClassVar[bool] = False
 
     name: str | None = Field(None, description="The layer's name; its type in snake_case if not given.")
     trainable: bool = Field(True, description="Whether training changes its weights.")
     dtype: str | None = Field(None, description="float32 (default) or float64.")
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether `call` takes a list of tensors."""
+        return False
 
     _weights: list[Weight] = PrivateAttr(default_factory=list)
     _built: bool = PrivateAttr(default=False)

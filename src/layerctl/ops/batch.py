@@ -54,3 +54,27 @@ class RowNumbers(Op):
         (cursor,), (out,) = node.inputs, node.outputs
         args = (External("order"), External("row_numbers"), cursor, out, int(out.shape[0]))
         return [Call(pick.at(), args, work=2.0 * int(out.shape[0]))]
+
+
+@kernel
+def deliver(task: int, tasks: int, x: "T*", result: "T*", cursor: "i64*", token: "i64*", batch: "i64", width: "i64"):
+    """result[cursor + i] = x[i] for the rows of a batch."""
+    start = cursor[0] * width
+    for i in range(batch * width):
+        result[start + i] = x[i]
+    token[0] = cursor[0] + batch
+
+
+class Deliver(Op):
+    """Writes a batch of results to the array `label` outside, at the cursor; gives the cursor after it."""
+
+    name = "deliver"
+    no_gradient = "it ends the program"
+
+    def infer(self, x: Value, cursor: Value, *, label: str) -> Type:
+        return Type((), "i64")
+
+    def calls(self, node: Node) -> list[Call]:
+        (x, cursor), (token,) = node.inputs, node.outputs
+        batch, width = int(x.shape[0]), int(product(x.shape[1:]))
+        return [Call(deliver.at(T=x.dtype), (x, External(node.attrs["label"]), cursor, token, batch, width), work=0.2 * batch * width)]

@@ -6,6 +6,9 @@ the file is never lost in a union of all classes.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -29,6 +32,25 @@ OTHER_NAMES = {
 }  # fmt: skip
 
 
+Factory = Callable[[Node | None, Span, Problems], Any]
+_DEFINITIONS: contextvars.ContextVar[dict[str, Factory]] = contextvars.ContextVar("definitions", default={})
+
+
+def definitions() -> dict[str, Factory]:
+    """The file's own layers by name, while its model is built."""
+    return _DEFINITIONS.get()
+
+
+@contextlib.contextmanager
+def defining(table: dict[str, Factory]) -> Iterator[None]:
+    """Makes a file's own layers known."""
+    token = _DEFINITIONS.set(table)
+    try:
+        yield
+    finally:
+        _DEFINITIONS.reset(token)
+
+
 def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) -> Any:
     """The configured object that a node names: `relu`, `{Adam: {learning_rate: 0.1}}`, `{Dropout: 0.2}`; None after an error."""
     what = singular(kind)
@@ -36,10 +58,14 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
         if not isinstance(node.value, str):
             problems.error("wrong-type", f"expected the name of a {what}, got {node.text or 'nothing'}", node.span, hint=hint)
             return None
+        if kind == "layers" and node.value in definitions():
+            return definitions()[node.value](None, node.span, problems)
         cls = find(kind, node.value, node.span, problems)
         return cls and construct(cls, None, node.span, problems)
     if isinstance(node, Mapping) and len(node.entries) == 1:
         key, value = node.entries[0].key, node.entries[0].value
+        if kind == "layers" and str(key.value) in definitions():
+            return definitions()[str(key.value)](value, key.span, problems)
         cls = find(kind, str(key.value), key.span, problems)
         return cls and construct(cls, value, key.span, problems)
     problems.error(

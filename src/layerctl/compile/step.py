@@ -1,0 +1,231 @@
+"""The traces of a model's three programs: a training step, an evaluation step, a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerctl.compile.differentiate import gradients
+from layerctl.compile.pipeline import compile_program
+from layerctl.compile.program import Group, Layout, Program
+from layerctl.graph.model import Model
+from layerctl.losses.base import Loss
+from layerctl.metrics.base import Metric
+from layerctl.ops.batch import Deliver, Fetch, RowNumbers
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.leaves import constant
+from layerctl.ops.pack import Pack
+from layerctl.ops.reshape import reshape
+from layerctl.ops.value import Trace, Type, Value, Weight, tracing
+from layerctl.optimizers.base import Optimizer
+
+@dataclass
+class Output:
+    """How one output of a model is judged."""
+
+    loss: Loss | None = None
+    weight: float = 1.0
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    weighted_metrics: dict[str, Metric] = field(default_factory=dict)
+
+
+@dataclass
+class Task:
+    """A model with all that training and evaluation need.
+
+    `rate` is the learning rate's place (f32 scalar), which callbacks set; a schedule computes over it. `loss_total` and
+    `loss_count` accumulate the reported loss; `not_finite` holds the first step (from 1) whose loss was not finite, or 0.
+    """
+
+    model: Model
+    outputs: dict[str, Output]
+    optimizer: Optimizer | None = None
+    seed: int = 0
+    layout: Layout = field(default_factory=Layout)
+    groups: list[Group] = field(default_factory=list)
+    slots: dict[tuple[str, str], Weight] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.iteration = Weight("optimizer/iteration", (), "i64", None, trainable=False)
+        self.rate = Weight("optimizer/learning_rate", (), "f32", None, trainable=False)
+        self.loss_total = Weight("metrics/loss/total", (), "f64", None, trainable=False)
+        self.loss_count = Weight("metrics/loss/count", (), "f64", None, trainable=False)
+        self.not_finite = Weight("run/not_finite", (), "i64", None, trainable=False)
+        self.cursor = Weight("run/cursor", (), "i64", None, trainable=False)
+
+    def metrics(self) -> dict[str, Metric]:
+        """All metrics by their reported names."""
+        several = len(self.outputs) > 1
+        out = {}
+        for name, o in self.outputs.items():
+            for group in (o.metrics, o.weighted_metrics):
+                out |= {(f"{name}_{k}" if several else k): m for k, m in group.items()}
+        return out
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The types of a batch: model inputs, targets, and sample weights by output ('' for all)."""
+
+    inputs: Mapping[str, Type]
+    targets: Mapping[str, Type] = field(default_factory=dict)
+    weights: Mapping[str, Type] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Rows."""
+        return int(next(iter(self.inputs.values())).shape[0])
+
+
+def _begin(task: Task, training: bool) -> Trace:
+    return Trace(training=training, seed=task.seed)
+
+
+def _fetch(task: Task, trace: Trace, batch: Batch) -> tuple[dict[str, Value], dict[str, Value], dict[str, Value]]:
+    cursor = trace.read(task.cursor)
+    trace.rows = RowNumbers.apply(cursor, batch=batch.size)
+    parts = (("input", batch.inputs), ("target", batch.targets), ("weight", batch.weights))
+    out = tuple({n: Fetch.apply(cursor, label=f"{kind}:{n}", type=t) for n, t in types.items()} for kind, types in parts)
+    trace.update(task.cursor, cursor + batch.size)
+    return out
+
+
+def _judge(task: Task, trace: Trace, values: Mapping[str, Value], targets: Mapping[str, Value], weights: Mapping[str, Value], size: int) -> Value:
+    """The scalar loss; metrics are updated on the way."""
+    total: Value | None = None
+    for name, output in task.outputs.items():
+        y, t = values[name], targets.get(name)
+        if t is None:
+            continue
+        w = weights.get(name, weights.get(""))
+        if output.loss is not None:
+            loss = output.loss(t, y, w)
+            part = loss * output.weight if output.weight != 1.0 else loss
+            total = part if total is None else total + part
+        for metric in output.metrics.values():
+            metric.update(t, y)
+        for metric in output.weighted_metrics.values():
+            metric.update(t, y, w)
+    for extra in trace.losses:
+        total = extra if total is None else total + extra
+    for layer_weight in task.model.weights():
+        if layer_weight.regularizer is not None and task.model.is_trainable(layer_weight):
+            penalty = layer_weight.regularizer(trace.read(layer_weight))
+            total = penalty if total is None else total + penalty
+    if total is None:
+        total = constant(0.0)
+    trace.update(task.loss_total, trace.read(task.loss_total) + cast(total, "f64") * float(size))
+    trace.update(task.loss_count, trace.read(task.loss_count) + float(size))
+    return total
+
+
+def evaluation(task: Task, batch: Batch) -> Program:
+    """A program that adds one batch to the loss and the metrics."""
+    trace = _begin(task, training=False)
+    with tracing(trace):
+        inputs, targets, weights = _fetch(task, trace, batch)
+        values = task.model.run(inputs)
+        _judge(task, trace, values, targets, weights, batch.size)
+    return compile_program(trace, {}, _without_model_state(task, trace), task.layout)
+
+
+def _without_model_state(task: Task, trace: Trace) -> dict[Weight, Value]:
+    own = set(task.model.weights())
+    return {w: v for w, v in trace.updates.items() if w not in own or w.flags.get("stateful")}
+
+
+def prediction(task: Task, batch: Batch, wanted: Sequence[str] | None = None) -> Program:
+    """A program that writes the wanted values (the model's outputs by default) of one batch to `result:NAME`."""
+    trace = _begin(task, training=False)
+    with tracing(trace):
+        inputs, _, _ = _fetch(task, trace, batch)
+        values = task.model.run(inputs)
+        cursor = trace.initial[task.cursor]
+        done = {f"delivered:{n}": Deliver.apply(values[n], cursor, label=f"result:{n}") for n in wanted or task.model.outputs}
+    return compile_program(trace, done, _without_model_state(task, trace), task.layout)
+
+
+def training(task: Task, batch: Batch) -> Program:
+    """A program of one optimizer step on one batch."""
+    trace = _begin(task, training=True)
+    with tracing(trace):
+        trace.step = trace.read(task.iteration)
+        inputs, targets, weights = _fetch(task, trace, batch)
+        values = task.model.run(inputs)
+        loss = _judge(task, trace, values, targets, weights, batch.size)
+        _watch(task, trace, loss)
+        update(task, trace, loss)
+    return compile_program(trace, {"loss": loss}, trace.updates, task.layout)
+
+
+def _watch(task: Task, trace: Trace, loss: Value) -> None:
+    """Remembers the first step whose loss was not finite."""
+    before, now = trace.read(task.not_finite), trace.read(task.iteration) + 1
+    bad = apply("and", apply("not", apply("isfinite", loss)), apply("eq", before, 0))
+    trace.update(task.not_finite, apply("where", bad, now, before))
+
+
+def trainable(task: Task) -> list[Weight]:
+    """The weights that the optimizer changes, in the model's order."""
+    return [w for w in task.model.weights() if task.model.is_trainable(w)]
+
+
+def update(task: Task, trace: Trace, loss: Value) -> None:
+    """Differentiates the loss and traces the optimizer's step.
+
+    Weights without a constraint stand together in one flat group, so that the step is one instruction over all of them.
+    """
+    optimizer = task.optimizer
+    assert optimizer is not None
+    wanted = [w for w in trainable(task) if w in trace.initial]
+    grads = gradients(loss, [trace.initial[w] for w in wanted])
+    pairs = [(w, g) for w, g in zip(wanted, grads, strict=True) if g is not None]
+    if not pairs:
+        return
+    clipped = optimizer.clip([g for _, g in pairs])
+    step = trace.read(task.iteration)
+    t = cast(step, "f32") + 1.0
+    rate = trace.read(task.rate)
+    if not isinstance(optimizer.learning_rate, float):
+        rate = optimizer.learning_rate(cast(step, "f32"))
+        trace.update(task.rate, rate)
+    flat = [(w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is None and not optimizer.per_weight]
+    single = [(w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is not None or optimizer.per_weight]
+    for dtype in sorted({w.dtype for w, _ in flat}):
+        members = [(w, g) for w, g in flat if w.dtype == dtype]
+        group = _group(task, dtype, [w for w, _ in members])
+        g = Pack.apply(*(reshape(g, (-1,)) for _, g in members), starts=tuple(group.starts), size=group.shape[0])
+        _step(task, trace, group, g, rate, t)
+    for w, g in single:
+        _step(task, trace, w, g, rate, t)
+    trace.update(task.iteration, step + 1)
+
+
+def _group(task: Task, dtype: str, members: list[Weight]) -> Group:
+    for group in task.groups:
+        if group.members == tuple(members):
+            return group
+    group = Group(f"weights/{dtype}", members)
+    task.groups.append(group)
+    task.layout.add(group)
+    return group
+
+
+def _step(task: Task, trace: Trace, weight: Weight, g: Value, rate: Value, t: Value) -> None:
+    optimizer: Any = task.optimizer
+    slots = {name: _slot(task, weight, name) for name in optimizer.slot_names()}
+    values = {name: trace.read(slot) for name, slot in slots.items()}
+    new, changed = optimizer(trace.read(weight), g, values, cast(rate, weight.dtype), cast(t, weight.dtype))
+    if weight.constraint is not None:
+        new = weight.constraint(new)
+    trace.update(weight, new)
+    for name, value in changed.items():
+        trace.update(slots[name], value)
+
+
+def _slot(task: Task, weight: Weight, name: str) -> Weight:
+    key = (weight.path, name)
+    if key not in task.slots:
+        task.slots[key] = Weight(f"optimizer/{weight.path}/{name}", weight.shape, weight.dtype, None, trainable=False)
+    return task.slots[key]

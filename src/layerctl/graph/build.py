@@ -1,0 +1,273 @@
+"""From the `model` section to a Model: layers made, names wired."""
+
+from __future__ import annotations
+
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerctl.catalogue import catalogue, snake_case
+from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.graph.model import Model, Port, Step
+from layerctl.layers.base import Layer, call_arguments, unique
+from layerctl.ops.value import NAMES_OF_DTYPES
+from layerctl.source.document import Mapping as MappingNode
+from layerctl.source.document import Node, Scalar, Sequence
+from layerctl.source.resolve import substitute
+from layerctl.spec.construct import construct, definitions, find
+from layerctl.spec.file import Spec
+from layerctl.spec.items import Item, Reference, items
+
+INPUT = "input"
+
+
+class Wiring:
+    """Names within one model or block, and the steps made so far."""
+
+    def __init__(self, problems: Problems, inputs: Mapping[str, Port]):
+        self.problems = problems
+        self.inputs = dict(inputs)
+        self.values: dict[str, Span | None] = {n: p.span for n, p in inputs.items()}
+        self.layers: dict[str, Layer] = {}
+        self.steps: list[Step] = []
+        self.taken: set[str] = set(inputs)
+        self.used: set[str] = set()
+        self.last: list[str] = list(inputs)
+        self.later: dict[str, Span] = {}
+
+    def add(self, item: Item) -> None:
+        """The steps of one item, repeated as it says."""
+        for i in range(item.repeat):
+            layer = self._layer(item)
+            if layer is None:
+                self.last = [r.name for r in item.names] or ["?"]
+                for r in item.names:
+                    self.values.setdefault(r.name, r.span)
+                return
+            self._step(item, layer, final=i == item.repeat - 1, first=i == 0, number=i)
+
+    def _layer(self, item: Item) -> Layer | None:
+        if item.use is not None:
+            layer = self.layers.get(item.use.name)
+            if layer is None:
+                self.problems.error("unknown-layer", f"there is no layer '{item.use.name}' before this one{did_you_mean(item.use.name, self.layers)}", item.use.span)
+            return layer
+        assert item.kind is not None
+        factory = definitions().get(item.kind)
+        if factory is not None:
+            layer = factory(item.arguments, item.kind_span, self.problems)
+        else:
+            cls = find_layer(item.kind, item.kind_span, self.problems)
+            layer = cls and construct(cls, item.arguments, item.kind_span, self.problems)
+        if layer is not None and item.trainable is not None:
+            layer.trainable = item.trainable
+        return layer
+
+    def _step(self, item: Item, layer: Layer, final: bool, first: bool, number: int) -> None:
+        if item.use is None and layer.name and item.names and layer.name != item.names[0].name:
+            self.problems.error("two-names", f"the layer is called '{layer.name}' in its arguments and '{item.names[0].name}' beside it", item.names[0].span)
+        names = [r.name for r in item.names] if item.names else []
+        if not names:
+            names = [unique(layer.name or snake_case(type(layer).__name__ if not isinstance(layer, Model) else layer.name or "model"), self.taken)]
+        elif final:
+            for r in item.names:
+                if r.name in self.taken:
+                    self.problems.error("duplicate-name", f"the name '{r.name}' is taken", r.span)
+                self.taken.add(r.name)
+        else:
+            names = [unique(f"{n}_{number + 1}", self.taken) for n in names]
+        if layer.name is None:
+            layer.name = names[0]
+        sources = self._sources(item, layer) if first else (self.last if layer.takes_list else self.last[0])
+        if sources is None:
+            sources = self.last[0] if self.last else "?"
+        self.steps.append(Step(layer, names, sources, item.span, item.watch))
+        if item.use is None:
+            self.layers[names[0]] = layer
+        for n in names:
+            self.values[n] = item.span
+        self.last = [names[0]]
+
+    def _sources(self, item: Item, layer: Layer) -> Any:
+        arguments = call_arguments(type(layer))
+        given = item.sources
+        if given is None:
+            if not self.last:
+                self.problems.error("missing-input", "nothing comes before this layer", item.span, hint="give the model an input: `- Input: {shape: [4]}`")
+                return None
+            if len(self.last) > 1 and not layer.takes_list:
+                names = ", ".join(self.last)
+                self.problems.error("missing-from", f"which of the inputs ({names}) does this layer take?", item.span, hint=f"add `from: {self.last[0]}`")
+                return None
+            self.used.update(self.last)
+            return list(self.last) if layer.takes_list else self.last[0]
+        if isinstance(given, dict):
+            for key in given:
+                if key not in arguments and not isinstance(layer, Model):
+                    self.problems.error("unknown-argument", f"{type(layer).__name__} takes no '{key}' at its call{did_you_mean(key, arguments)}", item.span,
+                                        hint=f"it takes {', '.join(arguments)}")  # fmt: skip
+                    return None
+            ordered = sorted(given, key=lambda k: arguments.index(k) if k in arguments else 99)
+            return {k: self._names(given[k]) for k in ordered}
+        if isinstance(given, list):
+            names = [self._name(r) for r in given]
+            return names if layer.takes_list or len(names) > 1 or isinstance(layer, Model) else names[0]
+        name = self._name(given)
+        return [name] if layer.takes_list else name
+
+    def _names(self, given: Any) -> Any:
+        return [self._name(r) for r in given] if isinstance(given, list) else self._name(given)
+
+    def _name(self, r: Reference) -> str:
+        self.used.add(r.name)
+        if r.name not in self.values:
+            if r.name in self.later:
+                self.problems.error("cycle", f"'{r.name}' comes later: a layer can only take what stands above it", r.span,
+                                    hint=f"'{r.name}' is defined at line {self.later[r.name].line}; a graph has no cycles")  # fmt: skip
+            else:
+                self.problems.error("unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span)
+            self.values[r.name] = r.span
+        return r.name
+
+
+def find_layer(name: str, span: Span, problems: Problems) -> Any:
+    """A layer's class by name; the file's own definitions are among the suggestions."""
+    if catalogue("layers").get(name) is None and definitions():
+        near = did_you_mean(name, [*definitions(), *catalogue("layers").names])
+        problems.error("unknown-layer", f"there is no layer '{name}'{near}", span)
+        return None
+    return find("layers", name, span, problems)
+
+
+def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wiring:
+    """Wires a list of items between inputs."""
+    found = items(list_node, problems)
+    wiring = Wiring(problems, inputs)
+    for i in found:
+        for r in i.names:
+            wiring.later.setdefault(r.name, r.span)
+    for i in found:
+        if i.kind in ("Input", "InputLayer") and not definitions().get(i.kind):
+            _declare_input(i, wiring)
+        else:
+            wiring.add(i)
+    return wiring
+
+
+def _declare_input(item: Item, wiring: Wiring) -> None:
+    layer = construct(find("layers", "Input", item.kind_span, wiring.problems), item.arguments, item.kind_span, wiring.problems)
+    name = item.names[0].name if item.names else (layer and layer.name) or unique(INPUT, wiring.taken)
+    shape = layer.full_shape() if layer is not None else ()
+    if wiring.steps and not item.names and wiring.last:
+        wiring.problems.error("late-input", "an Input stands at the top of a list of layers", item.span, hint="name it, and take it with `from`")
+    if name in wiring.inputs and wiring.inputs[name].span is None:
+        del wiring.inputs[name]
+    for implied in [n for n, p in wiring.inputs.items() if p.span is None]:
+        del wiring.inputs[implied], wiring.values[implied]
+    wiring.inputs[name] = Port(shape, NAMES_OF_DTYPES.get((layer and layer.dtype) or "float32", "f32"), item.span)
+    wiring.values[name] = item.span
+    wiring.taken.add(name)
+    wiring.last = [name]
+
+
+def finish(name: str, wiring: Wiring, outputs: list[str]) -> Model:
+    """The model of a wiring."""
+    return Model.of(name, wiring.inputs, wiring.steps, outputs)
+
+
+def ports(node: Node, problems: Problems) -> dict[str, Port]:
+    """The `inputs` mapping of a functional model."""
+    out: dict[str, Port] = {}
+    if not isinstance(node, MappingNode):
+        problems.error("wrong-type", "'inputs' must be a mapping of names to shapes", node.span, hint="write `inputs: {image: {shape: [28, 28, 1]}}`")
+        return out
+    cls = catalogue("layers").get("Input")
+    for e in node.entries:
+        value = e.value
+        if isinstance(value, Sequence):
+            value = MappingNode.of({"shape": value}, value.span) if hasattr(MappingNode, "of") else value
+        layer = construct(cls, value, e.key.span, problems, f"input '{e.key.value}'")
+        if layer is not None:
+            out[str(e.key.value)] = Port(layer.full_shape(), NAMES_OF_DTYPES[layer.dtype or "float32"], e.key.span)
+    return out
+
+
+def build_model(spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None) -> Model:
+    """The model of a file. `data_inputs` are the inputs that its data section makes; `features` their sizes for `${features.…}`.
+
+    Raises:
+        LayerctlError: with everything that is wrong in the section; shapes are checked later, when the model runs.
+    """
+    problems = Problems()
+    scope = {**spec.variables, "vars": spec.variables, "features": dict(features or {})}
+    node = substitute(spec.model, scope, defer=False)
+    with using_definitions(spec, scope, problems):
+        if isinstance(node, Sequence):
+            model = _sequential(spec, node, data_inputs or {}, problems)
+        elif isinstance(node, MappingNode):
+            model = _functional(spec, node, data_inputs or {}, problems)
+        else:
+            problems.error("wrong-type", "'model' must be a list of layers, or inputs, layers and outputs", node.span)
+            model = None
+    problems.check()
+    assert model is not None
+    model.place("")
+    return model
+
+
+def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
+    wiring = wire(node, given, problems)
+    if not wiring.inputs and not problems.errors:
+        problems.error("missing-input", "the model has no input", node.span, hint="start it with `- Input: {shape: [4]}`, or add a data section")
+    return finish(spec.name, wiring, wiring.last[:1])
+
+
+def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
+    known = ("inputs", "layers", "outputs")
+    for e in node.entries:
+        if e.key.value not in known:
+            problems.error("unknown-key", f"'model' has no key '{e.key.value}'{did_you_mean(str(e.key.value), known)}", e.key.span,
+                           hint="a model is a list of layers, or a mapping of inputs, layers and outputs")  # fmt: skip
+    declared = node.get("inputs")
+    inputs = ports(declared, problems) if declared is not None else dict(given)
+    if declared is not None and given:
+        for name in inputs:
+            if name not in given:
+                problems.error("unknown-feature", f"no feature of the data is called '{name}'{did_you_mean(name, given)}", inputs[name].span)
+    listed = node.get("layers")
+    if listed is None:
+        problems.error("missing-key", "'model' needs 'layers'", node.span)
+        return None
+    wiring = wire(listed, inputs, problems)
+    outputs = _outputs(node.get("outputs"), wiring)
+    if not problems.errors:
+        _check_use(wiring, outputs)
+    return finish(spec.name, wiring, outputs)
+
+
+def _outputs(node: Node | None, wiring: Wiring) -> list[str]:
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return wiring.last[:1]
+    found = node.items if isinstance(node, Sequence) else [node]
+    return [wiring._name(Reference(str(n.plain()), n.span)) for n in found]
+
+
+def _check_use(wiring: Wiring, outputs: list[str]) -> None:
+    """What nobody takes is a mistake: an input or a layer whose result goes nowhere."""
+    by_result = {n: s for s in wiring.steps for n in s.names}
+    for name, port in wiring.inputs.items():
+        if name not in wiring.used and name not in outputs:
+            wiring.problems.error("unused-input", f"the input '{name}' is not used by any layer", port.span)
+    for step in wiring.steps:
+        if not any(n in wiring.used or n in outputs for n in step.names) and step is by_result[step.names[0]]:
+            wiring.problems.error("unused-layer", f"the result of '{step.names[0]}' is not used and is no output", step.span,
+                                  hint="take it with `from`, or list it in `outputs`")  # fmt: skip
+
+
+def using_definitions(spec: Spec, scope: Mapping[str, Any], problems: Problems) -> Any:
+    """Makes the file's own layers and blocks known while the model is built."""
+    from layerctl.graph.define import definitions_of
+
+    return definitions_of(spec.define, scope, problems)
+
+

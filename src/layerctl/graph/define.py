@@ -1,0 +1,118 @@
+"""The `define` section: blocks made of layers, and layers of expressions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.graph.model import Model, Port
+from layerctl.source.document import Mapping as MappingNode
+from layerctl.source.document import Node, Scalar, Sequence
+from layerctl.source.resolve import substitute
+from layerctl.spec.construct import defining, definitions
+
+BLOCK_KEYS = ("args", "inputs", "layers", "outputs")
+LAYER_KEYS = ("args", "inputs", "weights", "update", "call", "add_loss", "supports_masking")
+_DEEPEST = 20
+
+
+@contextlib.contextmanager
+def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems: Problems) -> Iterator[None]:
+    """Makes each definition of the section known as a layer under its name."""
+    table: dict[str, Any] = {}
+    depth = [0]
+    for e in node.entries if node is not None else ():
+        name = str(e.key.value)
+        if not isinstance(e.value, MappingNode):
+            problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span)
+            continue
+        _check_keys(name, e.value, problems)
+        table[name] = _factory(name, e.value, scope, depth)
+    with defining(table):
+        yield
+
+
+def _check_keys(name: str, body: MappingNode, problems: Problems) -> None:
+    is_block = body.get("layers") is not None
+    known = BLOCK_KEYS if is_block else LAYER_KEYS
+    for e in body.entries:
+        key = str(e.key.value)
+        if key not in known:
+            problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{did_you_mean(key, known)}", e.key.span,
+                           hint=f"a {'block' if is_block else 'layer of expressions'} has {', '.join(known)}")  # fmt: skip
+    if not is_block and body.get("call") is None:
+        problems.error("missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span)
+
+
+def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list[int]) -> Any:
+    def make(arguments: Node | None, span: Span, problems: Problems) -> Any:
+        if depth[0] >= _DEEPEST:
+            problems.error("cycle", f"'{name}' is made of itself", span, hint="a definition may use others, but none that leads back to it")
+            return None
+        depth[0] += 1
+        try:
+            own, chosen = _arguments(name, body, arguments, span, scope, problems)
+            inner = {**scope, **own}
+            return _block(name, body, inner, chosen, problems) if body.get("layers") is not None else _defined(name, body, inner, chosen, span, problems)
+        finally:
+            depth[0] -= 1
+
+    return make
+
+
+def _arguments(name: str, body: MappingNode, given: Node | None, span: Span, scope: Mapping[str, Any], problems: Problems) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the definition's arguments with defaults and what the use gives; `name`, `trainable` of the use)."""
+    declared = body.get("args")
+    out: dict[str, Any] = {}
+    if isinstance(declared, MappingNode):
+        for e in declared.entries:
+            out[str(e.key.value)] = substitute(e.value, {**scope, **out}, defer=False).plain()
+    elif declared is not None and not (isinstance(declared, Scalar) and declared.value is None):
+        problems.error("wrong-type", f"'args' of '{name}' must be a mapping of names to defaults", declared.span)
+    chosen: dict[str, Any] = {}
+    if isinstance(given, MappingNode):
+        for e in given.entries:
+            key = str(e.key.value)
+            if key in out:
+                out[key] = e.value.plain()
+            elif key in ("name", "trainable"):
+                chosen[key] = e.value.plain()
+            else:
+                problems.error("unknown-argument", f"{name} has no argument '{key}'{did_you_mean(key, out)}", e.key.span,
+                               hint=f"its arguments are {', '.join(out) or 'none'}")  # fmt: skip
+    elif given is not None and not (isinstance(given, Scalar) and given.value is None):
+        if not out:
+            problems.error("wrong-type", f"{name} takes no value, got {given.plain()!r}", given.span)
+        else:
+            out[next(iter(out))] = given.plain()
+    for key, value in out.items():
+        if value is None:
+            problems.error("missing-argument", f"{name} needs '{key}'", span)
+    return out, chosen
+
+
+def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], problems: Problems) -> Model:
+    from layerctl.graph.build import INPUT, wire
+    from layerctl.spec.items import Reference
+
+    inner = substitute(body.get("layers"), scope, defer=False)
+    named = body.get("inputs")
+    ports = {str(n.plain()): Port(None) for n in named.items} if isinstance(named, Sequence) else {INPUT: Port(None)}
+    wiring = wire(inner, ports, problems)
+    listed = body.get("outputs")
+    if listed is None:
+        outputs = wiring.last[:1]
+    else:
+        outputs = [wiring._name(Reference(str(n.plain()), n.span)) for n in (listed.items if isinstance(listed, Sequence) else [listed])]
+    model = Model.of(chosen.get("name"), wiring.inputs, wiring.steps, outputs)
+    model._kind_name = name
+    model.trainable = chosen.get("trainable", True)
+    return model
+
+
+def _defined(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], span: Span, problems: Problems) -> Any:
+    from layerctl.layers.defined import defined
+
+    return defined(name, body, scope, chosen, span, problems, {**definitions()})

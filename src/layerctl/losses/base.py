@@ -1,0 +1,109 @@
+"""The base of losses: a value for each sample, reduced to a scalar."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from layerctl.configured import Configured
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.reduce import reduce
+from layerctl.ops.reshape import expand_dims, squeeze
+from layerctl.ops.value import ShapeError, Value, product, shown
+
+EPSILON = 1e-7
+"""Keras's backend epsilon: probabilities are kept this far from 0 and 1."""
+
+
+class Loss(Configured):
+    """Fields are the arguments of Keras's class; `per_sample(y_true, y_pred)` gives a value for each sample (or step of one)."""
+
+    kind: ClassVar[str] = "losses"
+    classes: ClassVar[bool] = False
+
+    reduction: Literal["sum", "mean", "sum_over_batch_size", "mean_with_sample_weight", "none"] | None = Field(
+        "sum_over_batch_size", description="How the samples' values become one: their mean, or their sum."
+    )
+    name: str | None = Field(None, description="The name under which it is reported.")
+    dtype: str | None = Field(None, description="float32 (default) or float64.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        """The loss of each sample: the shape of y_pred without its last dimension."""
+        raise TypeError(f"{type(self).__name__} has no rule")
+
+    def check(self, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> str | None:
+        """What is wrong with these shapes, or None."""
+        return None
+
+    def parts(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> tuple[Value, Value]:
+        """(sum of the weighted values, what to divide it by), both float64 scalars. The mask of y_pred leaves steps out.
+
+        Raises:
+            ShapeError: for shapes that the loss cannot compare.
+        """
+        if not self.classes:
+            y_true, y_pred = match_ranks(y_true, y_pred)
+            y_true = cast(y_true, y_pred.dtype)
+        values = self.per_sample(y_true, y_pred)
+        count = cast(_count(values), "f64")
+        weights = combine(weights, y_pred.mask, values)
+        if weights is not None:
+            values = values * weights
+            if y_pred.mask is not None and self.reduction != "mean_with_sample_weight":
+                kept = broadcast_rows(cast(y_pred.mask, values.dtype), values)
+                count = reduce("sum", apply("identity", kept) + values * 0.0 if kept.shape != values.shape else kept, dtype="f64")
+            elif self.reduction == "mean_with_sample_weight":
+                count = reduce("sum", weights + values * 0.0, dtype="f64")
+        total = reduce("sum", values, dtype="f64")
+        return total, count if self.reduction != "sum" else count * 0.0 + 1.0
+
+    def __call__(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> Value:
+        """The scalar loss (f32, or f64 for f64 predictions)."""
+        total, count = self.parts(y_true, y_pred, weights)
+        return cast(total / apply("where", apply("eq", count, 0.0), 1.0, count), y_pred.dtype)
+
+
+def _count(values: Value) -> Value:
+    from layerctl.ops.leaves import constant
+
+    return constant(float(int(product(values.shape))), "f64")
+
+
+def combine(weights: Value | None, mask: Value | None, values: Value) -> Value | None:
+    """Sample weights times the mask, in a shape that broadcasts against the samples' values; None if there is neither."""
+    out = None if weights is None else broadcast_rows(cast(weights, values.dtype), values)
+    if mask is not None:
+        kept = broadcast_rows(cast(mask, values.dtype), values)
+        out = kept if out is None else out * kept
+    return out
+
+
+def broadcast_rows(w: Value, values: Value) -> Value:
+    """w with dimensions of size 1 behind until it has the values' rank (or one of size 1 taken off)."""
+    while w.rank > values.rank and int(w.shape[-1]) == 1:
+        w = squeeze(w, -1)
+    while w.rank < values.rank:
+        w = expand_dims(w, -1)
+    if w.rank > values.rank:
+        raise ShapeError(f"weights of shape {shown(w.shape)} do not fit values of shape {shown(values.shape)}")
+    return w
+
+
+def match_ranks(y_true: Value, y_pred: Value) -> tuple[Value, Value]:
+    """Takes off or adds a last dimension of size 1 where the ranks differ by one, as Keras does.
+
+    Raises:
+        ShapeError: if the shapes cannot be compared even so.
+    """
+    if y_pred.rank == y_true.rank + 1 and int(y_pred.shape[-1]) == 1:
+        mask, y_pred = y_pred.mask, squeeze(y_pred, -1)
+        y_pred.mask = mask
+        if y_true.rank == 1:
+            mask, y_true, y_pred = y_pred.mask, expand_dims(y_true, -1), expand_dims(y_pred, -1)
+            y_pred.mask = mask
+    elif y_true.rank == y_pred.rank + 1 and int(y_true.shape[-1]) == 1:
+        y_true = squeeze(y_true, -1)
+    if y_true.rank != y_pred.rank or any(int(a) != int(b) and 1 not in (int(a), int(b)) for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
+        raise ShapeError(f"the target has shape {shown(y_true.shape)}, the prediction {shown(y_pred.shape)}")
+    return y_true, y_pred

@@ -1,0 +1,82 @@
+"""Losses of classes: probabilities, or logits with `from_logits`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from layerctl.losses.base import EPSILON, Loss
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.reduce import mean, reduce
+from layerctl.ops.reshape import squeeze
+from layerctl.ops.softmax import softmax
+from layerctl.ops.value import ShapeError, Value, shown
+
+
+def log_probabilities(y_pred: Value, from_logits: bool, axis: int) -> Value:
+    """The logarithm of the predicted distribution; probabilities are normalised and kept within [1e-7, 1 - 1e-7]."""
+    if from_logits:
+        return softmax(y_pred, axis, logarithm=True)
+    p = y_pred / reduce("sum", y_pred, axis, keepdims=True)
+    return apply("log", apply("min", apply("max", p, EPSILON), 1.0 - EPSILON))
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """`-log p[class]`; the target holds class indices."""
+
+    classes: ClassVar[bool] = True
+
+    ignore_class: int | None = Field(None, description="A class whose samples do not count.")
+    from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
+    axis: int = Field(-1, description="The dimension of the classes.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        from layerctl.ops.select import select
+
+        if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
+            y_true = squeeze(y_true, -1)
+        if y_true.rank != y_pred.rank - 1 or any(int(a) != int(b) for a, b in zip(y_true.shape, y_pred.shape[:-1], strict=True)):
+            raise ShapeError(
+                f"class indices of shape {shown(y_pred.shape[:-1])} are needed for predictions of shape {shown(y_pred.shape)}, "
+                f"got {shown(y_true.shape)}"
+            )
+        ids = cast(y_true, "i32")
+        out = -select(log_probabilities(y_pred, self.from_logits, self.axis), ids)
+        if self.ignore_class is not None:
+            out = apply("where", apply("eq", ids, self.ignore_class), 0.0, out)
+        return out
+
+
+class CategoricalCrossentropy(Loss):
+    """`-sum(y_true log p)`; the target holds a distribution for each sample."""
+
+    from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
+    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
+    axis: int = Field(-1, description="The dimension of the classes.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        if self.label_smoothing:
+            y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / int(y_pred.shape[-1])
+        return -reduce("sum", y_true * log_probabilities(y_pred, self.from_logits, self.axis), self.axis)
+
+
+class BinaryCrossentropy(Loss):
+    """`-(y log p + (1 - y) log(1 - p))`, averaged over the last dimension."""
+
+    from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
+    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
+    axis: int = Field(-1, description="The dimension that is averaged over.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        if self.label_smoothing:
+            y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        return mean(binary_crossentropy(y_true, y_pred, self.from_logits), self.axis)
+
+
+def binary_crossentropy(y_true: Value, y_pred: Value, from_logits: bool) -> Value:
+    """Elementwise; from logits as `max(x, 0) - x y + log(1 + exp(-|x|))`."""
+    if from_logits:
+        return apply("relu", y_pred) - y_pred * y_true + apply("softplus", -abs(y_pred))
+    p = apply("min", apply("max", y_pred, EPSILON), 1.0 - EPSILON)
+    return -(y_true * apply("log", p) + (1.0 - y_true) * apply("log", 1.0 - p))

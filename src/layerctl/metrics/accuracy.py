@@ -1,0 +1,53 @@
+"""The accuracies: how often a prediction's class is the target's."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from layerctl.losses.base import match_ranks
+from layerctl.metrics.base import MeanMetric
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.reduce import mean, reduce
+from layerctl.ops.reshape import squeeze
+from layerctl.ops.value import Value
+
+
+class Accuracy(MeanMetric):
+    """How often `y_pred` equals `y_true`.
+
+    Named `accuracy` in `compile`, it stands for the binary, categorical or sparse one by the loss and the shapes, as in Keras.
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("acc",)
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        y_true, y_pred = match_ranks(y_true, y_pred)
+        return mean(cast(apply("eq", cast(y_true, y_pred.dtype), y_pred), "f32"), -1)
+
+
+class BinaryAccuracy(MeanMetric):
+    """How often `y_pred > threshold` equals `y_true`."""
+
+    threshold: float = Field(0.5, description="Above it a prediction counts as 1.")
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        y_true, y_pred = match_ranks(y_true, y_pred)
+        return mean(cast(apply("eq", cast(y_true, y_pred.dtype), cast(y_pred > self.threshold, y_pred.dtype)), "f32"), -1)
+
+
+class CategoricalAccuracy(MeanMetric):
+    """How often the largest prediction stands where the target is largest."""
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        return cast(apply("eq", reduce("argmax", y_true, -1), reduce("argmax", y_pred, -1)), "f32")
+
+
+class SparseCategoricalAccuracy(MeanMetric):
+    """How often the largest prediction stands at the target's class."""
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
+            y_true = squeeze(y_true, -1)
+        return cast(apply("eq", cast(y_true, "i32"), reduce("argmax", y_pred, -1)), "f32")

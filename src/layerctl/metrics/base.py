@@ -1,0 +1,84 @@
+"""The base of metrics: state that a batch adds to, and a number read from it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field, PrivateAttr
+
+from layerctl.configured import Configured
+from layerctl.ops.elementwise import cast
+from layerctl.ops.reduce import reduce
+from layerctl.ops.value import Value, Weight, current
+
+
+class Metric(Configured):
+    """Fields are the arguments of Keras's class. State is float64 and starts at zero with every epoch.
+
+    `update(y_true, y_pred, weights)` adds a batch to the state in the current trace; `result(state)` reads the number from the
+    state's arrays, on the host, once an epoch.
+    """
+
+    kind: ClassVar[str] = "metrics"
+
+    name: str | None = Field(None, description="The name under which it is reported.")
+    dtype: str | None = Field(None, description="Ignored: metrics accumulate in float64.")
+
+    _state: dict[str, Weight] = PrivateAttr(default_factory=dict)
+
+    def build(self, path: str, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
+        """Declares the state for targets and predictions of these shapes."""
+        self.add_state(path, "total")
+        self.add_state(path, "count")
+
+    def add_state(self, path: str, name: str, shape: tuple[int, ...] = ()) -> None:
+        """Declares one array of the state."""
+        self._state[name] = Weight(f"{path}/{name}", shape, "f64", None, trainable=False)
+
+    @property
+    def state(self) -> dict[str, Weight]:
+        """The arrays of the state by name."""
+        return self._state
+
+    def add(self, name: str, value: Value) -> None:
+        """Adds a value (any float dtype) to an array of the state."""
+        weight, trace = self._state[name], current()
+        trace.update(weight, trace.read(weight) + cast(value, "f64"))
+
+    def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
+        """Adds a batch to the state."""
+        raise TypeError(f"{type(self).__name__} has no rule")
+
+    def result(self, state: dict[str, Any]) -> float:
+        """The metric's value; 0 where nothing was counted."""
+        count = float(state["count"])
+        return float(state["total"]) / count if count else 0.0
+
+
+class MeanMetric(Metric):
+    """A mean over samples of `values(y_true, y_pred)`."""
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        """One value for each sample (or step of one)."""
+        raise TypeError(f"{type(self).__name__} has no rule")
+
+    def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
+        from layerctl.losses.base import combine
+        from layerctl.ops.elementwise import broadcast_to
+
+        values = cast(self.values(y_true, y_pred), "f32")
+        weights = combine(weights, y_pred.mask, values)
+        if weights is None:
+            self.add("total", reduce("sum", values, dtype="f64"))
+            self.add("count", _ones(values))
+        else:
+            weights = broadcast_to(weights, values.shape)
+            self.add("total", reduce("sum", values * weights, dtype="f64"))
+            self.add("count", reduce("sum", weights, dtype="f64"))
+
+
+def _ones(values: Value) -> Value:
+    from layerctl.ops.leaves import constant
+    from layerctl.ops.value import product
+
+    return constant(float(int(product(values.shape))), "f64")

@@ -1,0 +1,92 @@
+"""The base of optimizers: how a weight, its gradient and its slots become the next weight and slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+
+from layerctl.configured import Configured, reference, resolve
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.reduce import reduce
+from layerctl.ops.value import Value
+
+ScheduleField = reference("schedules")
+
+
+class Optimizer(Configured):
+    """Fields are the arguments of Keras's class.
+
+    `slots` names what it remembers of each weight (a tensor of the weight's shape, starting at `slot_start`). `step` is elementwise,
+    so that one instruction may run over all weights at once, unless `per_weight` says that it looks at whole weights.
+    """
+
+    kind: ClassVar[str] = "optimizers"
+    slots: ClassVar[tuple[str, ...]] = ()
+    per_weight: ClassVar[bool] = False
+    decays_itself: ClassVar[bool] = False
+
+    learning_rate: ScheduleField = Field(0.001, description="The step size, or a schedule of it.", validate_default=True)
+    weight_decay: float | None = Field(None, description="What share of a weight is taken off at each step, times the learning rate.")
+    clipnorm: PositiveFloat | None = Field(None, description="The largest norm of one weight's gradient.")
+    clipvalue: PositiveFloat | None = Field(None, description="The largest size of one gradient element.")
+    global_clipnorm: PositiveFloat | None = Field(None, description="The largest norm of all gradients together.")
+    use_ema: bool = Field(False, description="Whether averages of the weights are kept, and used in the end.")
+    ema_momentum: float = Field(0.99, ge=0, le=1, description="How slowly the averages follow.")
+    ema_overwrite_frequency: PositiveInt | None = Field(None, description="Steps after which the averages replace the weights.")
+    loss_scale_factor: float | None = Field(None, description="A factor on the loss, taken off the gradients again.")
+    gradient_accumulation_steps: int | None = Field(None, ge=2, description="Steps whose mean gradient makes one update.")
+    name: str | None = Field(None, description="The optimizer's name.")
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _rate(cls, value: Any) -> Any:
+        if isinstance(value, bool) or not (isinstance(value, (int, float)) or hasattr(value, "kind")):
+            raise ValueError(f"expected a number or a schedule, got {value!r}")
+        if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+            raise ValueError(f"expected a rate of at least 0, got {value!r}")
+        return float(value) if isinstance(value, int) else value
+
+    def slot_names(self) -> tuple[str, ...]:
+        """The slots that this configuration needs."""
+        return self.slots
+
+    def slot_start(self, slot: str) -> float:
+        """The number that a slot is filled with before the first step."""
+        return 0.0
+
+    def step(self, w: Value, g: Value, slots: dict[str, Value], rate: Value, t: Value) -> tuple[Value, dict[str, Value]]:
+        """(the next weight, the next slots); `t` counts steps from 1 (f32)."""
+        raise TypeError(f"{type(self).__name__} has no rule")
+
+    def clip(self, grads: Sequence[Value]) -> list[Value]:
+        """The gradients with the norms and values that were asked for."""
+        if self.clipnorm is not None:
+            return [g * (self.clipnorm / apply("max", norm([g]), self.clipnorm)) for g in grads]
+        if self.global_clipnorm is not None:
+            scale = self.global_clipnorm / apply("max", norm(grads), self.global_clipnorm)
+            return [g * cast(scale, g.dtype) for g in grads]
+        if self.clipvalue is not None:
+            return [apply("max", apply("min", g, self.clipvalue), -self.clipvalue) for g in grads]
+        return list(grads)
+
+    def __call__(self, w: Value, g: Value, slots: dict[str, Value], rate: Value, t: Value) -> tuple[Value, dict[str, Value]]:
+        """One update with weight decay before it."""
+        if self.weight_decay and not self.decays_itself:
+            w = w - w * (rate * self.weight_decay)
+        return self.step(w, g, slots, rate, t)
+
+
+def norm(values: Sequence[Value]) -> Value:
+    """The Euclidean norm of all elements together, summed in float64."""
+    total = None
+    for v in values:
+        s = reduce("sumsq", v, dtype="f64")
+        total = s if total is None else total + s
+    return cast(apply("sqrt", total), values[0].dtype)
+
+
+def optimizer(value: Any) -> Optimizer:
+    """An optimizer from its name or configuration."""
+    return resolve("optimizers", value)

@@ -1,0 +1,156 @@
+"""A whole model file: its sections, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from layerctl.configured import reference
+from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.source.document import Document, Mapping, Node, Scalar
+from layerctl.source.resolve import substitute
+from layerctl.spec.construct import construct
+from layerctl.spec.data import DataSpec
+
+FORMAT = 1
+SECTIONS = ("layerctl", "name", "seed", "vars", "data", "define", "model", "compile", "fit")
+CallbackField = reference("callbacks")
+
+
+class FitSpec(BaseModel):
+    """The `fit` section: how long and in what pieces training goes on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    what: ClassVar[str] = "fit"
+
+    epochs: PositiveInt = Field(10, description="Passes over the training rows.")
+    batch_size: PositiveInt = Field(32, description="Rows of one step.")
+    shuffle: bool = Field(True, description="Whether each epoch has an order of its own.")
+    callbacks: list[CallbackField] = Field(default_factory=list, description="What watches training.")
+    initial_epoch: NonNegativeInt = Field(0, description="The number of the first epoch.")
+    steps_per_epoch: PositiveInt | None = Field(None, description="Steps of one epoch; all rows if not given.")
+    validation_freq: PositiveInt = Field(1, description="Epochs between validations.")
+    validation_batch_size: PositiveInt | None = Field(None, description="Rows of one validation step; batch_size if not given.")
+    class_weight: dict[str, float] | None = Field(None, description="Weight of each class's samples, by its name or index.")
+
+
+@dataclass
+class Spec:
+    """The sections of a file. `model`, `define` and `compile` stay nodes: the graph is built from them when the data are known."""
+
+    document: Document
+    name: str
+    seed: int
+    variables: dict[str, Any]
+    data: DataSpec | None
+    model: Node
+    define: Mapping | None
+    compile: Mapping | None
+    fit: FitSpec
+    warnings: list[Any] = field(default_factory=list)
+
+    def span(self, path: Iterable[str | int]) -> Span | None:
+        """The place of a path in the file."""
+        return self.document.span_at(tuple(path))
+
+
+def read_spec(document: Document) -> Spec:
+    """Checks a document's sections.
+
+    Raises:
+        LayerctlError: with everything that is wrong in them.
+    """
+    problems = Problems()
+    root = document.root
+    if not isinstance(root, Mapping):
+        problems.error("wrong-type", "a model file is a mapping of sections", root.span, hint=f"its sections are {', '.join(SECTIONS)}")
+        problems.check()
+    assert isinstance(root, Mapping)
+    for e in root.entries:
+        key = str(e.key.value)
+        if key not in SECTIONS:
+            problems.error("unknown-section", f"there is no section '{key}'{did_you_mean(key, SECTIONS)}", e.key.span,
+                           hint=f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
+    _version(root, problems)
+    variables = _variables(root, problems)
+    scope = {**variables, "vars": variables}
+    parts: dict[str, Node] = {}
+    for e in root.entries:
+        key = str(e.key.value)
+        parts[key] = substitute(e.value, scope, defer=True) if key in ("name", "seed", "data", "fit") else e.value
+    model = parts.get("model")
+    if model is None:
+        problems.error("missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`")
+    data = None
+    if "data" in parts:
+        data = construct(DataSpec, parts["data"], _key_span(root, "data"), problems, "data")
+    fit = construct(FitSpec, parts.get("fit"), _key_span(root, "fit") or root.span, problems, "fit") or FitSpec()
+    spec = Spec(
+        document, _name(parts, document, problems), _seed(parts, problems), variables, data, model if model is not None else root,
+        _mapping(parts, "define", problems), _mapping(parts, "compile", problems), fit,
+    )  # fmt: skip
+    problems.check()
+    return spec
+
+
+def _key_span(root: Mapping, name: str) -> Any:
+    key = root.key(name)
+    return key.span if key is not None else root.span
+
+
+def _version(root: Mapping, problems: Problems) -> None:
+    node = root.get("layerctl")
+    if node is None:
+        problems.error("missing-version", "the file does not say which format it has", root.entries[0].key.span if root.entries else root.span,
+                       hint=f"write `layerctl: {FORMAT}` at the top")  # fmt: skip
+    elif node.plain() != FORMAT or isinstance(node.plain(), bool):
+        problems.error("unknown-version", f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}", node.span)
+
+
+def _variables(root: Mapping, problems: Problems) -> dict[str, Any]:
+    node = root.get("vars")
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return {}
+    if not isinstance(node, Mapping):
+        problems.error("wrong-type", "'vars' must be a mapping of names to values", node.span)
+        return {}
+    out: dict[str, Any] = {}
+    for e in node.entries:
+        out[str(e.key.value)] = substitute(e.value, {**out, "vars": out}, defer=False).plain()
+    return out
+
+
+def _mapping(parts: dict[str, Node], name: str, problems: Problems) -> Mapping | None:
+    node = parts.get(name)
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return None
+    if not isinstance(node, Mapping):
+        problems.error("wrong-type", f"'{name}' must be a mapping", node.span)
+        return None
+    return node
+
+
+def _name(parts: dict[str, Node], document: Document, problems: Problems) -> str:
+    node = parts.get("name")
+    if node is None:
+        stem = document.source.name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".") or "model"
+    value = node.plain()
+    if not isinstance(value, str) or not value or any(c in value for c in "/\\\0\n\r") or value.startswith(".") or len(value) > 100:
+        problems.error("bad-name", f"'name' must be text without slashes that does not start with a dot, got {value!r}", node.span)
+        return "model"
+    return value
+
+
+def _seed(parts: dict[str, Node], problems: Problems) -> int:
+    node = parts.get("seed")
+    if node is None:
+        return 0
+    value = node.plain()
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {value!r}", node.span)
+        return 0
+    return value

@@ -1,0 +1,142 @@
+"""The `model` section's items: which layer, under which names, from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerctl.catalogue import catalogue
+from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.source.document import Mapping, Node, Scalar, Sequence
+
+RESERVED = ("name", "from", "use", "repeat", "print", "trainable")
+
+
+@dataclass
+class Reference:
+    """A name of a value, and where the file says it."""
+
+    name: str
+    span: Span
+
+
+Sources = list[Reference] | dict[str, list[Reference] | Reference] | Reference | None
+
+
+@dataclass
+class Item:
+    """One item as written: a layer's type with its arguments' node, or the use of an earlier layer."""
+
+    kind: str | None
+    kind_span: Span
+    arguments: Node | None
+    use: Reference | None
+    names: list[Reference]
+    sources: Sources
+    repeat: int
+    watch: bool
+    trainable: bool | None
+    span: Span
+    path: tuple[str | int, ...] = field(default=())
+
+
+def items(node: Node, problems: Problems) -> list[Item]:
+    """The items of a list of layers."""
+    if not isinstance(node, Sequence):
+        problems.error("wrong-type", "expected a list of layers", node.span, hint="start each layer with `- `")
+        return []
+    return [i for n in node.items if (i := item(n, problems)) is not None]
+
+
+def item(node: Node, problems: Problems) -> Item | None:
+    """One item; None after an error."""
+    if isinstance(node, Scalar):
+        if not isinstance(node.value, str):
+            problems.error("wrong-type", f"expected a layer, got {node.text or 'nothing'}", node.span)
+            return None
+        return Item(node.value, node.span, None, None, [], None, 1, False, None, node.span, node.path)
+    if not isinstance(node, Mapping):
+        problems.error("wrong-type", "expected a layer, got a list", node.span, hint="write `Name: {argument: value}`")
+        return None
+    kinds = [e for e in node.entries if e.key.value not in RESERVED]
+    use = _use(node, problems)
+    if len(kinds) > 1 or (kinds and use):
+        extra = kinds[1] if len(kinds) > 1 else kinds[0]
+        key = str(extra.key.value)
+        known = catalogue("layers").get(str(kinds[0].key.value))
+        if known is not None and key in known.model_fields:
+            hint = f"'{key}' is an argument of {kinds[0].key.value}: indent it below the layer, or write {{{key}: ...}} behind the colon"
+        else:
+            hint = f"an item is one layer with {', '.join(RESERVED)}{did_you_mean(key, RESERVED)}"
+        problems.error("unknown-key", f"'{key}' is not a key of a layer's item", extra.key.span, hint=hint)
+        return None
+    if not kinds and not use:
+        problems.error("missing-layer", "this item names no layer", node.span, hint="write `- Dense: {units: 64}`")
+        return None
+    names = _names(node, problems)
+    kind = kinds[0] if kinds else None
+    return Item(
+        str(kind.key.value) if kind else None, kind.key.span if kind else node.span, kind.value if kind else None, use, names,
+        _sources(node.get("from"), problems), _repeat(node, problems), _flag(node, "print", problems) or False,
+        _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path,
+    )  # fmt: skip
+
+
+def _use(node: Mapping, problems: Problems) -> Reference | None:
+    value = node.get("use")
+    if value is None:
+        return None
+    return _reference(value, problems)
+
+
+def _reference(node: Node, problems: Problems) -> Reference | None:
+    if isinstance(node, Scalar) and isinstance(node.value, (str, int)) and not isinstance(node.value, bool):
+        return Reference(str(node.value), node.span)
+    problems.error("wrong-type", "expected a name", node.span)
+    return None
+
+
+def _names(node: Mapping, problems: Problems) -> list[Reference]:
+    value = node.get("name")
+    if value is None:
+        return []
+    found = [_reference(n, problems) for n in (value.items if isinstance(value, Sequence) else [value])]
+    names = [r for r in found if r is not None]
+    for r in names:
+        if not r.name or any(c in r.name for c in "/\\\n\r\0") or r.name in (".", "..") or len(r.name) > 200:
+            problems.error("bad-name", f"a name may not be empty, hold slashes or line breaks, or be '.' or '..': got {r.name!r}", r.span)
+    return names
+
+
+def _sources(node: Node | None, problems: Problems) -> Sources:
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return None
+    if isinstance(node, Sequence):
+        return [r for n in node.items if (r := _reference(n, problems))]
+    if isinstance(node, Mapping):
+        out: dict[str, Any] = {}
+        for e in node.entries:
+            out[str(e.key.value)] = _sources(e.value, problems)
+        return out
+    return _reference(node, problems)
+
+
+def _repeat(node: Mapping, problems: Problems) -> int:
+    value = node.get("repeat")
+    if value is None:
+        return 1
+    n = value.plain()
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 1000:
+        problems.error("out-of-range", f"'repeat' must be a whole number from 1 to 1000, got {n!r}", value.span)
+        return 1
+    return n
+
+
+def _flag(node: Mapping, key: str, problems: Problems) -> bool | None:
+    value = node.get(key)
+    if value is None:
+        return None
+    if not isinstance(value.plain(), bool):
+        problems.error("wrong-type", f"'{key}' must be true or false, got {value.plain()!r}", value.span)
+        return None
+    return value.plain()
