@@ -23,11 +23,11 @@ class Node:
 
     @property
     def span(self) -> Span:
-        """The place of the whole value. The reader leaves the parser's marks here: most spans are never asked for."""
-        if not isinstance(self._span, Span):
-            source, start, end = self._span
-            self._span = Span(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-        return self._span
+        """The place of the whole value. The reader leaves the parser's marks: most spans are never asked for."""
+        if isinstance(self._span, Span):
+            return self._span
+        source, start, end = self._span
+        return Span(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def plain(self) -> Plain:
         """The value as Python data."""

@@ -50,7 +50,16 @@ def loads(text: str, name: str = "<text>") -> Document:
     """
     text = files.normalised(text, name)
     source = Source(name, text)
-    return Document(source, _Builder(source).read(_Parser(text)))
+    return Document(source, read_node(text, source))
+
+
+def read_node(text: str, source: Source) -> Node:
+    """The root of a text whose columns are those of `source`'s.
+
+    Raises:
+        LayerctlError: with everything that is wrong with the YAML.
+    """
+    return _Builder(source).read(_Parser(text))
 
 
 class _Open:
@@ -78,6 +87,8 @@ class _Builder:
         """Anchors of collections that are still open, by the identity of the collection."""
         self.count = 0
         self.root: Node | None = None
+        self.last_end: Any = None
+        """The parser's mark behind the last text that it read: where a block ends."""
 
     def read(self, parser: Any) -> Node:
         """The root of the one document in the stream."""
@@ -148,6 +159,7 @@ class _Builder:
         if event.tag is not None:
             self._tagged(event)
         text, style = event.value, event.style or "plain"
+        self.last_end = event.end_mark
         marks = (self.source, event.start_mark, event.end_mark)
         top = self.open[-1] if self.open else None
         if top is not None and top.key is None and type(top.node) is Mapping:
@@ -243,9 +255,9 @@ class _Builder:
         node = closed.node
         source, start, _ = node._span
         if event.start_mark.index == event.end_mark.index:  # a block: it ends where its last value does
-            last = node.entries[-1].value if isinstance(node, Mapping) else node.items[-1]
-            node._span = (source, start, last._span[2])
+            node._span = (source, start, self.last_end)
         else:
+            self.last_end = event.end_mark
             node._span = (source, start, event.end_mark)
             if isinstance(node, Mapping):
                 syntax.check_flow(node, self.problems)
@@ -255,6 +267,7 @@ class _Builder:
 
     def _alias(self, event: Any) -> None:
         name = event.anchor
+        self.last_end = event.end_mark
         for anchor, opened in self.unfinished.values():
             if anchor == name:
                 self.problems.error(

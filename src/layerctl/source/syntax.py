@@ -140,6 +140,8 @@ def _flow(p: _Place) -> Diagnostic | None:
 
 
 def _tag(p: _Place) -> Diagnostic | None:
+    if "directive" in p.context or "directive" in p.problem:
+        return Diagnostic("yaml-unquoted", "a line cannot start with '%' unless it is quoted", p.span(column=0), hint=QUOTE)
     if "tag" not in p.context and "tag" not in p.problem:
         return None
     at = max(p.row.rfind("!", 0, p.column + 1), 0)
@@ -159,7 +161,7 @@ def _block_scalar(p: _Place) -> Diagnostic | None:
     if "block scalar" not in p.context:
         return None
     return Diagnostic("yaml-syntax", f"text after '{p.opener}', which begins a text on the lines below", p.span(),
-                      hint=f"put the text on the next line, or quote it")  # noqa: F541  # fmt: skip
+                      hint="put the text on the next line, or quote it")  # fmt: skip
 
 
 def _colon(p: _Place) -> Diagnostic | None:
@@ -212,7 +214,7 @@ def _indentation(p: _Place) -> Diagnostic | None:
         return Diagnostic("yaml-indentation", "an item '- ' beside the keys of a mapping, expected a key", p.span(),
                           hint="put the items under a key of their own")  # fmt: skip
     wanted = " or ".join(str(n) for n in sorted({p.open_column, over} - {own}))
-    return Diagnostic("yaml-indentation", f"an indentation of {own} spaces, expected {wanted}", p.span(),
+    return Diagnostic("yaml-indentation", f"an indentation of {own} space{'s' * (own != 1)}, expected {wanted}", p.span(),
                       hint="keys and items of one level start in the same column")  # fmt: skip
 
 

@@ -1,0 +1,116 @@
+"""Plain data → YAML, in the style that layerctl's own examples are written in; `read` gives the same data back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from layerctl.source import scalars
+
+WIDTH = 100
+_SAFE = re.compile(r"(?:[^\W]|/|\.(?=[\w/]))(?:[\w./+*()@<>=^-]|:(?=\w)| (?=[\w(/+*<>=@^-]))*")
+_SAFE_KEY = re.compile(r"[^\W][\w./+-]*")
+_ESCAPED = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def dumps(plain: Any) -> str:
+    """YAML of dicts (with text keys), lists, text, numbers, truth values and None: blocks outside, short leaves in braces.
+
+    Raises:
+        ValueError: for an integer of more than 30 digits, which no YAML here may have.
+        TypeError: for other objects.
+    """
+    if isinstance(plain, dict) and plain:
+        lines = []
+        for key, value in plain.items():
+            lines += _entry(_key(key), value, 0, block=True)
+        return "\n".join(lines) + "\n"
+    if isinstance(plain, (list, tuple)) and plain:
+        return "\n".join(_items(plain, 0)) + "\n"
+    return _flow(plain) + "\n"
+
+
+def _entry(key: str, value: Any, indent: int, *, block: bool = False) -> list[str]:
+    """The lines of `key: value`; with `block`, a mapping is not put into braces however short."""
+    pad = " " * indent
+    if len(key) > 1000:  # the longest key that YAML finds without a mark
+        return [f"{pad}? {key}", *_entry_value(f"{pad}:", value, indent, block)]
+    return _entry_value(f"{pad}{key}:", value, indent, block)
+
+
+def _entry_value(head: str, value: Any, indent: int, block: bool) -> list[str]:
+    if isinstance(value, dict) and value and (block or not _short(value, len(head))):
+        lines = [head]
+        for key, item in value.items():
+            lines += _entry(_key(key), item, indent + 2)
+        return lines
+    if isinstance(value, (list, tuple)) and value and not _short(value, len(head)):
+        return [head, *_items(value, indent + 2)]
+    return [f"{head} {_flow(value)}"]
+
+
+def _items(items: Any, indent: int) -> list[str]:
+    """The lines of a list, each item after its dash."""
+    pad = " " * indent
+    lines = []
+    for item in items:
+        if isinstance(item, dict) and item:
+            inner: list[str] = []
+            for key, value in item.items():
+                inner += _entry(_key(key), value, indent + 2)
+        elif isinstance(item, (list, tuple)) and item and not _short(item, indent + 2):
+            inner = _items(item, indent + 2)
+        else:
+            inner = [f"{pad}  {_flow(item)}"]
+        lines += [f"{pad}- {inner[0][indent + 2 :]}", *inner[1:]]
+    return lines
+
+
+def _short(value: Any, column: int) -> bool:
+    """Whether a collection of leaves fits on the rest of a line; a list that has mappings is a block."""
+    return _leaves(value) and column + 1 + len(_flow(value)) <= WIDTH
+
+
+def _leaves(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(len(str(k)) <= WIDTH and _leaves(v) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return not any(isinstance(v, dict) and v for v in value) and all(_leaves(v) for v in value)
+    return True
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_flow(v) for v in value) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        if abs(value) >= 10**scalars.LONGEST_INTEGER:
+            raise ValueError(f"an integer of more than {scalars.LONGEST_INTEGER} digits cannot be written")
+        return repr(int(value))
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return repr(float(value))
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if isinstance(value, str):
+        return value if _SAFE.fullmatch(value) and scalars.is_text(value) else _quoted(value)
+    raise TypeError(f"{type(value).__name__} is no plain data")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key is a {type(key).__name__}, expected text")
+    return key if _SAFE_KEY.fullmatch(key) and key not in scalars.CONSTANTS else _quoted(key)
+
+
+def _quoted(text: str) -> str:
+    """Double quotes: JSON's escapes are YAML's; what YAML may not hold as it is, is escaped too."""
+    return _ESCAPED.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
