@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from llvmlite import ir
+
 from layerctl.kernels.lanes import F64, Lanes
 
 INF, NAN = float("inf"), float("nan")

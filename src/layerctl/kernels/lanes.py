@@ -1,8 +1,8 @@
 """Arithmetic on LLVM values in Python's notation: what the functions of `math.py` are written in.
 
-A Lanes is a scalar or a vector of f32, f64, i32, i64 or i1 (a bool) with the builder that it grows in. Every operation is
-one instruction per lane, rounded once, without fast-math flags: a lane's bits depend neither on the vector's width nor on
-its neighbours.
+A Lanes is a scalar or a vector of f32, f64, i32, i64 or i1 (a bool) with the builder that it grows in. Every
+operation is one instruction per lane, rounded once, without fast-math flags: a lane's bits depend neither on the
+vector's width nor on its neighbours.
 """
 
 from __future__ import annotations

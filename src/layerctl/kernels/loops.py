@@ -1,6 +1,7 @@
 """Elementwise loop nests as LLVM IR: explicit vectors of fixed width, which LLVM splits for the machine at hand.
 
-The result needs no optimisation passes to be fast: there is no memory in it but the operands', and the loops carry pointers.
+The result needs no optimisation passes to be fast: there is no memory in it but the operands', and the loops carry
+pointers.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def repeat(
     builder.position_at_end(inside)
     following = body(i, *phis)
     last = builder.block
-    for phi, first, then in zip([i, *phis], [start, *carried], [builder.add(i, integer(step)), *following], strict=True):
+    following = [builder.add(i, integer(step)), *following]
+    for phi, first, then in zip([i, *phis], [start, *carried], following, strict=True):
         phi.add_incoming(first, before)
         phi.add_incoming(then, last)
     builder.branch(head)
