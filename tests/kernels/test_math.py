@@ -36,9 +36,8 @@ def samples(dtype: str, arity: int) -> list[np.ndarray]:
     out = []
     for _ in range(arity):
         anything = rng.integers(0, np.iinfo(bits).max, n, bits, endpoint=True).view(kind)
-        parts = [anything.astype(np.float64), rng.normal(0, 10, n), rng.uniform(-1, 1, n), rng.uniform(-110, 110, n)]
-        with np.errstate(invalid="ignore"):
-            out.append(np.concatenate(parts).astype(kind))
+        usual = [rng.normal(0, 10, n), rng.uniform(-1, 1, n), rng.uniform(-110, 110, n)]
+        out.append(np.concatenate([anything, *(u.astype(kind) for u in usual)]))
     grids = np.meshgrid(*[edges] * arity)
     return [np.concatenate([x, g.ravel()]) for x, g in zip(out, grids, strict=True)]
 

@@ -115,7 +115,8 @@ _add("reciprocal", 1, lambda np, x: 1 / x, "1 / x")
 # rounding; integers are already round
 _add("floor", 1, _ufunc("floor"), "the largest integer not above x", integers=True)
 _add("ceil", 1, _ufunc("ceil"), "the least integer not below x", integers=True)
-_add("round", 1, lambda np, x: np.rint(x) if x.dtype.kind == "f" else x, "the nearest integer, the even one of two", integers=True)
+_add("round", 1, lambda np, x: np.rint(x) if x.dtype.kind == "f" else x, "the nearest integer, the even one of two",
+     integers=True)
 _add("trunc", 1, _ufunc("trunc"), "x without its fraction", integers=True)
 
 # exponential and logarithm
