@@ -87,7 +87,7 @@ def read_spec(document: Document) -> Spec:
     data = None
     if "data" in parts:
         data = construct(DataSpec, parts["data"], _key_span(root, "data"), problems, "data")
-    fit = construct(FitSpec, parts.get("fit"), _key_span(root, "fit") or root.span, problems, "fit") or FitSpec()
+    fit = construct(FitSpec, parts.get("fit"), _key_span(root, "fit"), problems, "fit") or FitSpec()
     spec = Spec(
         document, _name(parts, document, problems), _seed(parts, problems), variables, data, model if model is not None else root,
         _mapping(parts, "define", problems), _mapping(parts, "compile", problems), fit,
@@ -96,9 +96,8 @@ def read_spec(document: Document) -> Spec:
     return spec
 
 
-def _key_span(root: Mapping, name: str) -> Any:
-    key = root.key(name)
-    return key.span if key is not None else root.span
+def _key_span(root: Mapping, name: str) -> Span:
+    return root.key(name).span if name in root else root.span
 
 
 def _version(root: Mapping, problems: Problems) -> None:

@@ -1,0 +1,108 @@
+"""The `compile` section: optimizer, losses and metrics of each output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerctl.catalogue import catalogue, snake_case
+from layerctl.compile.step import Output
+from layerctl.diagnostics import Problems, did_you_mean
+from layerctl.graph.model import Model
+from layerctl.layers.base import unique
+from layerctl.metrics.base import Metric
+from layerctl.ops.value import Shape
+from layerctl.source.document import Mapping as MappingNode
+from layerctl.source.document import Node, Scalar, Sequence
+from layerctl.source.resolve import substitute
+from layerctl.spec.construct import entry
+from layerctl.spec.file import Spec
+
+KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+def judging(spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Output]]:
+    """(optimizer or None, how each output is judged). `shapes` are the outputs' shapes with the batch.
+
+    Raises:
+        LayerctlError: with everything that is wrong in the section.
+    """
+    problems = Problems()
+    outputs = {name: Output() for name in model.outputs}
+    if spec.compile is None:
+        return None, outputs
+    node = substitute(spec.compile, {**spec.variables, "vars": spec.variables, "features": dict(features or {})}, defer=False)
+    assert isinstance(node, MappingNode)
+    for e in node.entries:
+        key = str(e.key.value)
+        if key not in KEYS:
+            problems.error("unknown-key", f"'compile' has no key '{key}'{did_you_mean(key, KEYS)}", e.key.span, hint=f"its keys are {', '.join(KEYS)}")
+    chosen = node.get("optimizer")
+    optimizer = entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()
+    for name, n in _by_output(node.get("loss"), "losses", model, problems).items():
+        outputs[name].loss = entry("losses", n, problems)
+    _weights(node.get("loss_weights"), model, outputs, problems)
+    for key in ("metrics", "weighted_metrics"):
+        for name, n in _by_output(node.get(key), "metrics", model, problems, listed=True).items():
+            getattr(outputs[name], key).update(_metrics(n, name, outputs[name], shapes[name], problems))
+    problems.check()
+    return optimizer, outputs
+
+
+def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, listed: bool = False) -> dict[str, Node]:
+    """What each output gets: one entry for all, a mapping by output, or a list in the outputs' order."""
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return {}
+    names = model.outputs
+    if isinstance(node, MappingNode) and not (len(node.entries) == 1 and catalogue(kind).get(str(node.entries[0].key.value)) and node.entries[0].key.value not in names):
+        out = {}
+        for e in node.entries:
+            key = str(e.key.value)
+            if key not in names:
+                near = did_you_mean(key, names)
+                problems.error("unknown-output", f"the model has no output '{key}'{near}", e.key.span, hint=f"its outputs are {', '.join(names)}")
+            else:
+                out[key] = e.value
+        return out
+    if isinstance(node, Sequence):
+        if not listed or (len(names) > 1 and all(isinstance(n, Sequence) for n in node.items)):
+            if len(node.items) != len(names):
+                problems.error("wrong-number", f"{len(node.items)} entries for {len(names)} outputs ({', '.join(names)})", node.span)
+            return dict(zip(names, node.items, strict=False))
+    return dict.fromkeys(names, node)
+
+
+def _weights(node: Node | None, model: Model, outputs: dict[str, Output], problems: Problems) -> None:
+    if node is None:
+        return
+    pairs = (
+        [(str(e.key.value), e.value) for e in node.entries] if isinstance(node, MappingNode)
+        else list(zip(model.outputs, node.items if isinstance(node, Sequence) else [node], strict=False))
+    )  # fmt: skip
+    for name, n in pairs:
+        value = n.plain()
+        if name not in outputs:
+            problems.error("unknown-output", f"the model has no output '{name}'{did_you_mean(name, outputs)}", n.span)
+        elif not isinstance(value, (int, float)) or isinstance(value, bool):
+            problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", n.span)
+        else:
+            outputs[name].weight = float(value)
+
+
+def _metrics(node: Node, output: str, judged: Output, shape: Shape, problems: Problems) -> dict[str, Metric]:
+    from layerctl.metrics.base import resolve_metric
+
+    out: dict[str, Metric] = {}
+    taken: set[str] = set(judged.metrics)
+    for n in node.items if isinstance(node, Sequence) else [node]:
+        if isinstance(n, Scalar) and isinstance(n.value, str):
+            metric = resolve_metric(n.value, judged.loss, shape)
+            if metric is None:
+                metric = entry("metrics", n, problems)
+            name = n.value
+        else:
+            metric = entry("metrics", n, problems)
+            name = metric and (metric.name or snake_case(type(metric).__name__))
+        if metric is not None:
+            out[unique(str(metric.name or name), taken)] = metric
+    return out

@@ -1,0 +1,40 @@
+"""What training tells whoever watches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How far an epoch is: step `step` of `steps`, the running loss, rows a second, seconds left in the epoch."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    logs: dict[str, float]
+    rate: float
+    left: float
+
+
+class Observer:
+    """Hears of training; every method may be left as it is."""
+
+    def compiling(self, name: str, done: int, total: int) -> None:
+        """A kernel is being compiled, number `done` of `total`."""
+
+    def begin(self, epochs: int, rows: int, parameters: int) -> None:
+        """Training starts."""
+
+    def tick(self, tick: Tick) -> None:
+        """A few times a second."""
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch and its validation are done; epochs count from 1 here."""
+
+    def message(self, text: str) -> None:
+        """A line for the user."""
+
+    def value(self, name: str, text: str) -> None:
+        """A value that the file asked to be printed."""

@@ -1,0 +1,210 @@
+"""The training loop: epochs of ticks, validation, callbacks, checkpoints, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from layerctl import randoms
+from layerctl.callbacks.base import Callback
+from layerctl.data.dataset import Dataset
+from layerctl.diagnostics import Diagnostic, NumericalError, Span, did_you_mean, fail
+from layerctl.spec.file import FitSpec
+from layerctl.training.events import Observer, Tick
+from layerctl.training.session import Session, parameters
+
+TICK_SECONDS = 0.15
+
+
+@dataclass
+class Outcome:
+    """How training ended: `reason` is done, early (a callback), time, or interrupted."""
+
+    reason: str
+    epochs: int
+    history: list[dict[str, float]]
+    seconds: float
+
+
+@dataclass
+class Progress:
+    """What a checkpoint keeps beside tensors: the epoch that is being trained (from 0), whether it is half done, the history."""
+
+    epoch: int = 0
+    within: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+    elapsed: float = 0.0
+
+
+class Trainer:
+    """One training of a session on data; callbacks are given this object."""
+
+    def __init__(
+        self, session: Session, train: Dataset, validation: Dataset | None, fit: FitSpec, observer: Observer, *,
+        save: Callable[[Trainer], None] | None = None, save_model: Callable[[str], None] | None = None,
+        record: Callable[[dict[str, Any]], None] | None = None, max_seconds: float | None = None, span: Span | None = None,
+    ):  # fmt: skip
+        self.session, self.train, self.validation, self.fit, self.observer = session, train, validation, fit, observer
+        self.progress = Progress(epoch=fit.initial_epoch)
+        self.stop_reason: str | None = None
+        self.interrupted = False
+        self._save, self._save_model, self._record = save, save_model, record
+        self.max_seconds, self.span = max_seconds, span
+        self.size = min(fit.batch_size, len(train))
+        self.steps = -(-len(train) // self.size)
+        if fit.steps_per_epoch is not None:
+            self.steps = min(self.steps, fit.steps_per_epoch)
+        self._started = 0.0
+
+    epoch = property(lambda self: self.progress.epoch)
+    callbacks: list[Callback] = property(lambda self: self.fit.callbacks)  # type: ignore[assignment]
+
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return float(self.session.scalar(self.session.task.rate))
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Changes the rate from the next step on."""
+        self.session.put(self.session.task.rate, rate)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of the model's weights by path."""
+        return self.session.weights()
+
+    def set_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """Puts weights back."""
+        self.session.set_weights(weights)
+
+    def save_model(self, path: str) -> None:
+        """Writes the model file as it is now."""
+        if self._save_model is not None:
+            self._save_model(path)
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        self.observer.message(text)
+
+    def interrupt(self) -> None:
+        """Ends after the step that is being computed; for signal handlers."""
+        self.interrupted = True
+        self.session.machine.stop()
+
+    def run(self) -> Outcome:
+        """Trains to the end, or until a callback, the clock or an interrupt ends it; what was reached is saved.
+
+        Raises:
+            NumericalError: when a step's loss is not finite.
+        """
+        self._started = time.monotonic()
+        self._check_monitors()
+        trained, _ = parameters(self.session)
+        self.observer.begin(self.fit.epochs, len(self.train), trained)
+        if not self.progress.history and not self.progress.within:
+            for c in self.callbacks:
+                c.on_train_begin(self)
+        while self.progress.epoch < self.fit.epochs and self.stop_reason is None:
+            if not self._epoch():
+                break
+        reason = self.stop_reason or "done"
+        if reason in ("done", "early"):
+            for c in self.callbacks:
+                c.on_train_end(self)
+        self.save()
+        return Outcome(reason, len(self.progress.history), self.progress.history, self.elapsed())
+
+    def elapsed(self) -> float:
+        """Seconds of training, those before a resume included."""
+        return self.progress.elapsed + time.monotonic() - self._started
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        if self._save is not None:
+            self._save(self)
+
+    def _check_monitors(self) -> None:
+        names = ["loss", *self.session.task.metrics(), "learning_rate"]
+        if self.validation is not None:
+            names += [f"val_{n}" for n in names[:-1]]
+        for c in self.callbacks:
+            wanted = c.monitored()
+            if wanted is not None and wanted not in names:
+                cure = did_you_mean(wanted, names)
+                if wanted.startswith("val_") and self.validation is None:
+                    cure = ": there are no validation rows"
+                fail("unknown-metric", f"{type(c).__name__} monitors '{wanted}', which is not measured{cure}", self.span,
+                     hint=f"measured are {', '.join(names)}; split off validation rows with `data: {{split: {{validation: 0.2}}}}`"
+                     if "val_" in wanted and self.validation is None else f"measured are {', '.join(names)}")  # fmt: skip
+
+    def _epoch(self) -> bool:
+        """One epoch, or the rest of one; False if it was cut short."""
+        p, session, n = self.progress, self.session, len(self.train)
+        order = session.order(self.train)
+        seed = randoms.key_of(session.task.seed, "order")
+        order[...] = randoms.permutation(seed, n, p.epoch) if self.fit.shuffle else np.arange(n)
+        if not p.within:
+            session.put(session.task.cursor, 0)
+            session.reset_metrics()
+            for c in self.callbacks:
+                c.on_epoch_begin(self, p.epoch)
+        begun = time.monotonic()
+        p.within = True
+        if not self._steps(begun):
+            return False
+        logs = session.results()
+        if self.validation is not None and (p.epoch + 1) % self.fit.validation_freq == 0:
+            size = self.fit.validation_batch_size or self.fit.batch_size
+            logs |= {f"val_{k}": v for k, v in session.evaluate(self.validation, size).items()}
+        logs["learning_rate"] = self.learning_rate()
+        p.history.append({"epoch": p.epoch + 1, **logs})
+        self.observer.epoch(p.epoch + 1, self.fit.epochs, logs, time.monotonic() - begun)
+        if self._record is not None:
+            self._record({"epoch": p.epoch + 1, **logs, "seconds": round(time.monotonic() - begun, 3)})
+        for c in self.callbacks:
+            c.on_epoch_end(self, p.epoch, logs)
+        p.epoch, p.within = p.epoch + 1, False
+        self.save()
+        return not self._due()
+
+    def _due(self) -> bool:
+        """Whether the clock or a signal ends training here."""
+        if self.interrupted:
+            self.stop_reason = "interrupted"
+        elif self.max_seconds is not None and time.monotonic() - self._started >= self.max_seconds:
+            self.stop_reason = "time"
+        return self.stop_reason is not None
+
+    def _steps(self, begun: float) -> bool:
+        session, n = self.session, len(self.train)
+        pace = 0.0
+        first = session.scalar(session.task.cursor)
+        while (at := session.scalar(session.task.cursor)) < min(n, self.steps * self.size):
+            if self._due():
+                return False
+            size = min(self.size, n - at)
+            bound = session.bound("train", self.train, size)
+            left = (min(n, self.steps * self.size) - at) // size
+            steps = max(1, min(left, int(TICK_SECONDS / pace) if pace else 1))
+            start = time.monotonic()
+            done = session.machine.run(bound, steps)
+            pace = (time.monotonic() - start) / max(done, 1)
+            self._check_finite()
+            now = session.scalar(session.task.cursor)
+            rate = (now - first) / max(time.monotonic() - begun, 1e-9)
+            left_seconds = (min(n, self.steps * self.size) - now) / max(rate, 1e-9)
+            step = -(-now // self.size)
+            self.observer.tick(Tick(self.progress.epoch + 1, self.fit.epochs, step, self.steps, session.results(), rate, left_seconds))
+        return True
+
+    def _check_finite(self) -> None:
+        bad = self.session.scalar(self.session.task.not_finite)
+        if not bad:
+            return
+        epoch = self.progress.epoch + 1
+        raise NumericalError(Diagnostic(
+            "loss-not-finite", f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span,
+            hint="lower the learning rate, clip gradients (clipnorm: 1.0), or scale the inputs; the last checkpoint holds the weights before",
+        ))  # fmt: skip

@@ -1,0 +1,275 @@
+"""A model with its weights on a machine: programs bound to data, one batch size at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from layerctl import randoms
+from layerctl.compile.step import Batch, Output, Task, evaluation, prediction, trainable, training
+from layerctl.data.dataset import Dataset
+from layerctl.diagnostics import fail
+from layerctl.graph.model import Model, input_types
+from layerctl.initializers.base import Initializer
+from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Trace, Type, Unknown, Weight, tracing
+from layerctl.runtime.machine import Bound, Machine, State
+
+Report = Callable[[str, int, int], None]
+
+
+def trace_shapes(model: Model, batch: int = 32, training_mode: bool = False, lengths: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Builds the model's weights and gives every value's shape by name.
+
+    Raises:
+        LayerctlError: where a layer refuses its input.
+    """
+    from layerctl.ops.leaves import input_
+
+    trace = Trace(training=training_mode)
+    with tracing(trace):
+        values = model.run({n: input_(n, t) for n, t in input_types(model, batch, lengths).items()})
+    return {n: v.type for n, v in values.items()}
+
+
+class Session:
+    """Weights, programs and metrics of one model."""
+
+    def __init__(self, model: Model, outputs: Mapping[str, Output], optimizer: Any, seed: int, machine: Machine, report: Report | None = None):
+        self.task = Task(model, dict(outputs), optimizer, seed)
+        self.machine, self.report = machine, report
+        self._programs: dict[Any, Bound] = {}
+        self._pending: dict[str, np.ndarray] = {}
+        self._orders: dict[int, tuple[Dataset, np.ndarray]] = {}
+        self.state: State | None = None
+
+    model = property(lambda self: self.task.model)
+
+    def prepare(self, data: Dataset | None, batch: int, train: bool) -> None:
+        """Lays out and fills the state. With `train`, optimizer slots have their places too; data give the batch's types."""
+        if self.state is not None:
+            return
+        layout = self.task.layout
+        if data is not None and data.targets:
+            self._build_metrics(data, batch)
+        if train and data is not None:
+            training(self.task, batch_of(data, min(batch, len(data))))
+        else:
+            trace_shapes(self.model, batch, lengths=lengths_of(self.model, data) if data is not None else None)
+        for w in [*self.model.weights(), self.task.cursor, self.task.iteration, self.task.rate]:
+            layout.add(w)
+        for m in self.task.metrics().values():
+            for w in m.state.values():
+                layout.add(w)
+        for w in (self.task.loss_total, self.task.loss_count, self.task.not_finite):
+            layout.add(w)
+        self.state = State(layout)
+        self._initialize()
+
+    def _build_metrics(self, data: Dataset, batch: int) -> None:
+        types = trace_shapes(self.model, min(batch, len(data)), lengths=lengths_of(self.model, data))
+        for name, output in self.task.outputs.items():
+            if name in data.targets:
+                target = (batch, *data.targets[name].shape[1:])
+                for kind, group in (("metrics", output.metrics), ("weighted_metrics", output.weighted_metrics)):
+                    for label, metric in group.items():
+                        metric.build(f"{kind}/{name}/{label}", target, types[name].shape)
+
+    def _initialize(self) -> None:
+        state = self._state()
+        for w in self.model.weights():
+            state.view(w)[...] = initial(w, self.task.seed)
+        optimizer = self.task.optimizer
+        if optimizer is not None:
+            for (_, name), slot in self.task.slots.items():
+                start = optimizer.slot_start(name)
+                if start:
+                    state.view(slot)[...] = start
+            if isinstance(optimizer.learning_rate, float):
+                state.view(self.task.rate)[...] = optimizer.learning_rate
+
+    def _state(self) -> State:
+        assert self.state is not None, "prepare() comes first"
+        return self.state
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of the model's weights by path, in the model's order."""
+        return {w.path: self._state().view(w).copy() for w in self.model.weights()}
+
+    def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Puts weights in by path.
+
+        Raises:
+            LayerctlError: for a name or a shape that the model does not have.
+        """
+        for w in self.model.weights():
+            if w.path not in weights:
+                fail("missing-weight", f"the weights lack '{w.path}' of shape {w.shape}")
+            given = np.asarray(weights[w.path])
+            if tuple(given.shape) != w.shape:
+                fail("wrong-weight", f"the weight '{w.path}' has shape {w.shape}, got {tuple(given.shape)}")
+            self._state().view(w)[...] = given
+
+    def everything(self) -> dict[str, np.ndarray]:
+        """Copies of all state by path: weights, slots, counters, metrics."""
+        return {w.path: self._state().view(w).copy() for w in self._all()}
+
+    def set_everything(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """The reverse of `everything`.
+
+        Raises:
+            LayerctlError: if a tensor is missing or has another shape.
+        """
+        for w in self._all():
+            given = tensors.get(w.path)
+            if given is None or tuple(given.shape) != w.shape:
+                fail("foreign-checkpoint", f"the checkpoint does not fit this model: '{w.path}' is missing or has another shape",
+                     hint="train without --resume, or with the file and data it was made from")  # fmt: skip
+            self._state().view(w)[...] = given
+
+    def _all(self) -> list[Weight]:
+        return [w for w in self.task.layout.offsets if w not in self.task.layout.groups]
+
+    def bound(self, kind: str, data: Dataset, size: int, wanted: tuple[str, ...] = ()) -> Bound:
+        """The program of a kind (train, eval, predict) for batches of `size` rows of these data."""
+        key = (kind, id(data), size, wanted)
+        if key not in self._programs:
+            batch = batch_of(data, size, targets=kind != "predict")
+            if kind == "train":
+                program = training(self.task, batch)
+            elif kind == "eval":
+                program = evaluation(self.task, batch)
+            else:
+                program = prediction(self.task, batch, wanted or None)
+            self._grow()
+            self._programs[key] = self.machine.bind(program, self._state(), self._externals(data, kind, wanted), self.report)
+        return self._programs[key]
+
+    def order(self, data: Dataset) -> np.ndarray:
+        """The order in which a data set's rows are visited: one array, filled anew for each pass."""
+        found = self._orders.get(id(data))
+        if found is None:
+            self._orders[id(data)] = found = (data, np.arange(len(data), dtype=np.int64))
+        return found[1]
+
+    def _grow(self) -> None:
+        """Programs share one buffer: a layout that grew after it was made would leave them with stale addresses."""
+        state = self._state()
+        if state.layout.size > state.memory.nbytes:
+            raise AssertionError("the state's layout grew after it was laid out")
+
+    def _externals(self, data: Dataset, kind: str, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+        out = {"order": self.order(data), "row_numbers": data.row_numbers}
+        out |= {f"input:{n}": a for n, a in data.inputs.items()}
+        out |= {f"target:{n}": a for n, a in data.targets.items()}
+        out |= {f"weight:{n}": a for n, a in weights_of(data).items()}
+        if kind == "predict":
+            out |= {f"result:{n}": a for n, a in self._pending.items()}
+        return out
+
+    def scalar(self, weight: Weight) -> Any:
+        """A counter or accumulator as a Python number."""
+        return self._state().view(weight)[()].item()
+
+    def put(self, weight: Weight, value: float) -> None:
+        """Sets a counter or accumulator."""
+        self._state().view(weight)[...] = value
+
+    def reset_metrics(self) -> None:
+        """Empties the loss and the metrics."""
+        for w in (self.task.loss_total, self.task.loss_count):
+            self.put(w, 0)
+        for m in self.task.metrics().values():
+            for w in m.state.values():
+                self._state().view(w)[...] = 0
+
+    def results(self) -> dict[str, float]:
+        """The loss and the metrics as they stand."""
+        count = self.scalar(self.task.loss_count)
+        out = {"loss": self.scalar(self.task.loss_total) / count if count else 0.0}
+        for name, m in self.task.metrics().items():
+            out[name] = float(m.result({k: self._state().view(w) for k, w in m.state.items()}))
+        return out
+
+    def evaluate(self, data: Dataset, batch: int) -> dict[str, float]:
+        """Loss and metrics over all rows."""
+        kept = {w: self.scalar(w) for w in (self.task.cursor,)}
+        saved = [(w, self._state().view(w).copy()) for w in self._accumulators()]
+        self.reset_metrics()
+        self._pass("eval", data, batch)
+        out = self.results()
+        for w, array in saved:
+            self._state().view(w)[...] = array
+        for w, value in kept.items():
+            self.put(w, value)
+        return out
+
+    def _accumulators(self) -> list[Weight]:
+        return [self.task.loss_total, self.task.loss_count, *(w for m in self.task.metrics().values() for w in m.state.values())]
+
+    def _pass(self, kind: str, data: Dataset, batch: int, wanted: tuple[str, ...] = ()) -> None:
+        n = len(data)
+        self.order(data)[...] = np.arange(n)
+        self.put(self.task.cursor, 0)
+        for w in self.model.weights():
+            if w.flags.get("stateful"):
+                self._state().view(w)[...] = 0
+        size = min(batch, n)
+        whole, rest = divmod(n, size)
+        self.machine.run(self.bound(kind, data, size, wanted), whole)
+        if rest:
+            self.machine.run(self.bound(kind, data, rest, wanted), 1)
+
+    def predict(self, data: Dataset, batch: int, wanted: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+        """The outputs (or other named values) for all rows, in order."""
+        names = wanted or tuple(self.model.outputs)
+        if not len(data):
+            return {}
+        types = trace_shapes(self.model, min(batch, len(data)), lengths=lengths_of(self.model, data))
+        self._pending = {n: np.empty((len(data), *map(int, types[n].shape[1:])), DTYPES[types[n].dtype]) for n in names}
+        self._pass("predict", data, batch, names)
+        out, self._pending = self._pending, {}
+        for key in [k for k in self._programs if k[0] == "predict"]:
+            del self._programs[key]
+        return out
+
+
+def initial(weight: Weight, seed: int) -> np.ndarray:
+    """A weight's first values: drawn from the seed and its path."""
+    if weight.initializer is None:
+        return np.zeros(weight.shape)
+    make: Initializer = weight.initializer
+    return make(weight.shape, make.key(randoms.key_of(seed, "initializer", weight.path)))
+
+
+def weights_of(data: Dataset) -> dict[str, np.ndarray]:
+    """Sample weights by output ('' for all of them)."""
+    w = data.weights
+    return {} if w is None else (dict(w) if isinstance(w, dict) else {"": w})
+
+
+def batch_of(data: Dataset, size: int, targets: bool = True) -> Batch:
+    """The types of a batch of `size` rows."""
+
+    def types(arrays: Mapping[str, np.ndarray]) -> dict[str, Type]:
+        return {n: Type((Unknown(size), *a.shape[1:]), NAMES_OF_DTYPES[str(a.dtype)]) for n, a in arrays.items()}
+
+    return Batch(types(data.inputs), types(data.targets) if targets else {}, types(weights_of(data)) if targets else {})
+
+
+def lengths_of(model: Model, data: Dataset) -> dict[str, list[int]]:
+    """The numbers that the model's open dimensions have in these data."""
+    out = {}
+    for name, port in model.inputs.items():
+        if name in data.inputs:
+            out[name] = [int(n) for d, n in zip(port.shape or (), data.inputs[name].shape[1:], strict=False) if d is None]
+    return out
+
+
+def parameters(session: Session) -> tuple[int, int]:
+    """(trainable, other) numbers in the model's weights."""
+    own = set(trainable(session.task))
+    sizes = [(w in own, int(np.prod(w.shape, dtype=np.int64))) for w in session.model.weights()]
+    return sum(n for t, n in sizes if t), sum(n for t, n in sizes if not t)
+
