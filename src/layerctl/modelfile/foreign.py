@@ -42,7 +42,8 @@ _MAGIC = (
 
 def _zip(head: bytes) -> tuple[str, str]:
     if b"model.weights.h5" in head or b"metadata.json" in head[:60] or b"config.json" in head[:60]:
-        return "a Keras .keras model", f"layerctl does not open it: such a file can name code to run. {_TRAIN.capitalize()}"
+        hint = f"layerctl does not open it: such a file can name code to run. {_TRAIN.capitalize()}"
+        return "a Keras .keras model", hint
     if b"data.pkl" in head:
         return "a PyTorch .pt file (a zip with a pickle)", _PICKLE
     if b".npy" in head[:400]:

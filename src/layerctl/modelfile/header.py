@@ -74,7 +74,7 @@ def _digest_field(digest: str) -> bytes:
 
 
 def lay_out(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[Entry, ...]:
-    """Places for tensors given as name → (dtype, shape): widest elements first, so that all are aligned; then by name."""
+    """Places for tensors given as name → (dtype, shape): widest elements first, which aligns all; then by name."""
     entries, begin = [], 0
     for name, (dtype, shape) in sorted(tensors.items(), key=lambda t: (-int(DTYPES[t[1][0]][2]), t[0])):
         check_name(name)

@@ -44,8 +44,9 @@ def save(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray],
         entries = header.lay_out({n: (_CODES[a.dtype.str], a.shape) for n, a in arrays.items()})
         head = header.build(entries, metadata)
     except Malformed as error:
-        fail(error.code, str(error), Span(Source(os.fspath(path))),
-             hint="limit the features' vocabularies (`vocabulary`)" if error.code == "header-too-large" else None)
+        large = error.code == "header-too-large"
+        _fail(os.fspath(path), error.code, f"cannot be written: {error}",
+              "limit the features' vocabularies (`vocabulary`)" if large else "choose another name for the layer")
     buffers = [memoryview(arrays[e.name].reshape(-1).view(np.uint8)) for e in entries]
     digest = hashlib.sha256(head.raw)
     for buffer in buffers:
@@ -96,7 +97,7 @@ def load(path: str | os.PathLike[str], *,
         _fail(path, "file-damaged", "is damaged: its content does not match its digest", _DAMAGED)
     for e in head.entries:
         if e.dtype == "BOOL" and tensors[e.name].size and tensors[e.name].view(np.uint8).max() > 1:
-            _fail(path, "file-damaged", f"is damaged: tensor {e.name!r} is BOOL, with bytes other than 0 and 1", _DAMAGED)
+            _fail(path, "file-damaged", f"is damaged: tensor {e.name!r} is BOOL, and not all 0 or 1", _DAMAGED)
     return tensors, metadata
 
 
@@ -127,11 +128,12 @@ def _opened(path: str) -> Iterator[tuple[object, os.stat_result]]:
               "give a run's folder or the .safetensors file that `layerctl train` wrote")
     except (OSError, ValueError) as error:
         _cannot_read(path, error)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        _fail(path, "not-a-model-file", f"is {atomic.kind_of(status.st_mode)}, expected a .safetensors file",
+              "give the .safetensors file itself")
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            _fail(path, "not-a-model-file", f"is {atomic.kind_of(status.st_mode)}, expected a .safetensors file",
-                  "give the .safetensors file itself")
         try:
             yield file, status
         except OSError as error:
@@ -175,7 +177,8 @@ def _refuse_unsealed(path: str, head: header.Header) -> NoReturn:
     if any(k.startswith("layerctl") for k in head.metadata):
         _fail(path, "file-damaged", "is damaged: its digest is missing", _DAMAGED)
     _fail(path, "not-a-model-file",
-          "is a safetensors file of another program: it has tensors, but no model of layerctl's", "give the .safetensors file that `layerctl train` wrote")
+          "is a safetensors file of another program: it has tensors, but no model of layerctl's",
+          "give the .safetensors file that `layerctl train` wrote")
 
 
 def _read_into(path: str, file: object, buffer: memoryview) -> None:
