@@ -84,6 +84,14 @@ def test_a_damaged_one_gives_way(tmp_path):
     assert names(tmp_path) == ["checkpoint-100.safetensors", "checkpoint-175.safetensors"]
 
 
+def test_steps_of_an_abandoned_training_go(tmp_path):
+    store = CheckpointStore(tmp_path)
+    for step in (500, 600, 10):
+        store.save(step, arrays(step), {})
+    assert store.latest().step == 10
+    assert names(tmp_path) == ["checkpoint-10.safetensors"]
+
+
 def test_all_damaged(tmp_path):
     store = CheckpointStore(tmp_path)
     for step in (1, 2):

@@ -303,6 +303,12 @@ def test_a_sparse_file_beyond_memory(tmp_path):
     assert refused(lambda: tensors.load(path, foreign_allowed=True)) == "file-too-large"
 
 
+def test_a_file_beyond_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    tensors.save(tmp_path / "w", EVERY, {})
+    monkeypatch.setattr(tensors, "_memory", lambda: 500)
+    assert refused(lambda: tensors.load(tmp_path / "w")) == "file-too-large"
+
+
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "w"
     real = tensors._read_into
