@@ -1,8 +1,9 @@
 """Fusion of elementwise nodes: neighbours of one iteration shape become one pass over memory.
 
 Each node has a level: one more than the highest level among the producers of its inputs, unless it joins a group. An elementwise
-node joins the group of one of its producers if all its other inputs come from strictly lower levels; then no path leads from
-the group through an outside node back into it, so groups never form a cycle. Linear in the number of edges.
+node joins the groups of its highest producers, made one, if all else that it reads comes from strictly lower levels: no path leads
+between groups of one level, nor from a group through an outside node back into it, so groups never form a cycle. Scalars of one
+level go together whatever they read. Linear in the number of edges.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _LARGEST = 48
 
 
 class _Group:
-    __slots__ = ("inputs", "level", "nodes", "shape")
+    __slots__ = ("level", "merged", "nodes", "shape")
 
     def __init__(self, level: int, shape: tuple[int, ...]):
         self.level, self.shape = level, shape
         self.nodes: list[Node] = []
-        self.inputs: set[int] = set()
+        self.merged: _Group | None = None
 
 
 def fuse(nodes: list[Node], keep: Iterable[Value]) -> list[Node]:
@@ -52,29 +53,51 @@ def fuse(nodes: list[Node], keep: Iterable[Value]) -> list[Node]:
 def _groups(nodes: list[Node]) -> dict[int, _Group]:
     level: dict[int, int] = {}
     group_of: dict[int, _Group] = {}
+    scalars: dict[int, _Group] = {}
     for node in nodes:
         if node.op.name != "elementwise":
             level[node.id] = 1 + max((level[v.node.id] for v in node.inputs), default=-1)
             continue
         shape = tuple(map(int, node.outputs[0].shape))
         inputs = [v for v in node.inputs if not is_scalar_constant(v)]
-        home = None
-        for candidate in sorted({id(g): g for v in inputs if (g := group_of.get(v.node.id))}.values(), key=lambda g: -g.level):
-            others = [v for v in inputs if group_of.get(v.node.id) is not candidate]
-            fits = candidate.shape == shape and len(candidate.nodes) < _LARGEST
-            if fits and all(level[v.node.id] < candidate.level for v in others):
-                home = candidate
-                break
+        home = _home(shape, [(level[v.node.id], _current(group_of.get(v.node.id))) for v in inputs])
         if home is None:
-            home = _Group(1 + max((level[v.node.id] for v in inputs), default=-1), shape)
+            at = 1 + max((level[v.node.id] for v in inputs), default=-1)
+            home = _current(scalars.get(at)) if shape == () else None
+            if home is None or len(home.nodes) >= _LARGEST:
+                home = _Group(at, shape)
+        if shape == ():
+            scalars[home.level] = home
         home.nodes.append(node)
         group_of[node.id], level[node.id] = home, home.level
-    return group_of
+    return {n: _current(g) for n, g in group_of.items()}
+
+
+def _current(group: _Group | None) -> _Group | None:
+    while group is not None and group.merged is not None:
+        group = group.merged
+    return group
+
+
+def _home(shape: tuple[int, ...], inputs: list[tuple[int, _Group | None]]) -> _Group | None:
+    """The group that a node of these inputs (level, group) may join; groups of its level are made one for it."""
+    top = max((lv for lv, _ in inputs), default=-1)
+    highest = {id(g): g for lv, g in inputs if lv == top}
+    groups = [g for g in highest.values() if g is not None]
+    fits = len(groups) == len(highest) and all(g.shape == shape for g in groups) and sum(len(g.nodes) for g in groups) < _LARGEST
+    if not groups or not fits:
+        return None
+    home = groups[0]
+    for other in groups[1:]:
+        home.nodes += other.nodes
+        other.merged = home
+    return home
 
 
 def _fused(group: _Group, used: dict[int, set[int]], kept: set[int]) -> Node:
     members = {id(n.outputs[0]) for n in group.nodes}
     inputs: list[Value] = []
+    group.nodes.sort(key=lambda n: n.id)
     for node in group.nodes:
         for v in node.inputs:
             if id(v) not in members and not is_scalar_constant(v) and all(v is not w for w in inputs):

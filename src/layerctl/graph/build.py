@@ -13,7 +13,7 @@ from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.ops.value import NAMES_OF_DTYPES
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.source.resolve import substitute
+from layerctl.spec.variables import resolved
 from layerctl.spec.construct import construct, definitions, find
 from layerctl.spec.file import Spec
 from layerctl.spec.items import Item, Reference, items
@@ -200,7 +200,7 @@ def build_model(spec: Spec, data_inputs: Mapping[str, Port] | None = None, featu
     """
     problems = Problems()
     scope = {**spec.variables, "vars": spec.variables, "features": dict(features or {})}
-    node = substitute(spec.model, scope, defer=False)
+    node = resolved(spec.model, scope, defer=False)
     with using_definitions(spec, scope, problems):
         if isinstance(node, Sequence):
             model = _sequential(spec, node, data_inputs or {}, problems)

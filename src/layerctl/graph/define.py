@@ -10,7 +10,7 @@ from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.graph.model import Model, Port
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.source.resolve import substitute
+from layerctl.spec.variables import resolved
 from layerctl.spec.construct import defining, definitions
 
 BLOCK_KEYS = ("args", "inputs", "layers", "outputs")
@@ -68,7 +68,7 @@ def _arguments(name: str, body: MappingNode, given: Node | None, span: Span, sco
     out: dict[str, Any] = {}
     if isinstance(declared, MappingNode):
         for e in declared.entries:
-            out[str(e.key.value)] = substitute(e.value, {**scope, **out}, defer=False).plain()
+            out[str(e.key.value)] = resolved(e.value, {**scope, **out}, defer=False).plain()
     elif declared is not None and not (isinstance(declared, Scalar) and declared.value is None):
         problems.error("wrong-type", f"'args' of '{name}' must be a mapping of names to defaults", declared.span)
     chosen: dict[str, Any] = {}
@@ -97,7 +97,7 @@ def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[
     from layerctl.graph.build import INPUT, wire
     from layerctl.spec.items import Reference
 
-    inner = substitute(body.get("layers"), scope, defer=False)
+    inner = resolved(body.get("layers"), scope, defer=False)
     named = body.get("inputs")
     ports = {str(n.plain()): Port(None) for n in named.items} if isinstance(named, Sequence) else {INPUT: Port(None)}
     wiring = wire(inner, ports, problems)

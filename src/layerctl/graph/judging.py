@@ -14,7 +14,7 @@ from layerctl.metrics.base import Metric
 from layerctl.ops.value import Shape
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.source.resolve import substitute
+from layerctl.spec.variables import resolved
 from layerctl.spec.construct import entry
 from layerctl.spec.file import Spec
 
@@ -31,7 +31,7 @@ def judging(spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Map
     outputs = {name: Output() for name in model.outputs}
     if spec.compile is None:
         return None, outputs
-    node = substitute(spec.compile, {**spec.variables, "vars": spec.variables, "features": dict(features or {})}, defer=False)
+    node = resolved(spec.compile, {**spec.variables, "vars": spec.variables, "features": dict(features or {})}, defer=False)
     assert isinstance(node, MappingNode)
     for e in node.entries:
         key = str(e.key.value)

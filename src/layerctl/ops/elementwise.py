@@ -196,7 +196,10 @@ _FLOAT_ONLY = {
 
 
 def _simplified(name: str, dtype: str, values: list[Value]) -> Value:
-    """x + 0, x * 1, x / 1 and x ** 1 are x; x ** 2 is square."""
+    """Known numbers are computed here; x + 0, x * 1, x / 1 and x ** 1 are x; x ** 2 is square."""
+    if all(is_scalar_constant(v) for v in values):
+        known = [v.node.attrs["array"] for v in values]
+        return constant(FUNCTIONS[name].twin(*known, dtype=dtype) if name == "cast" else FUNCTIONS[name].twin(*known), dtype)
     if len(values) == 2 and is_scalar_constant(values[1]):
         number = values[1].node.attrs["array"].item()
         if (name in ("add", "sub") and number == 0) or (name in ("mul", "div", "pow") and number == 1):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from layerctl.configured import reference
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
-from layerctl.source.resolve import substitute
+from layerctl.spec.variables import resolved
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 
@@ -80,7 +80,7 @@ def read_spec(document: Document) -> Spec:
     parts: dict[str, Node] = {}
     for e in root.entries:
         key = str(e.key.value)
-        parts[key] = substitute(e.value, scope, defer=True) if key in ("name", "seed", "data", "fit") else e.value
+        parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
     if model is None:
         problems.error("missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`")
@@ -118,7 +118,7 @@ def _variables(root: Mapping, problems: Problems) -> dict[str, Any]:
         return {}
     out: dict[str, Any] = {}
     for e in node.entries:
-        out[str(e.key.value)] = substitute(e.value, {**out, "vars": out}, defer=False).plain()
+        out[str(e.key.value)] = resolved(e.value, {**out, "vars": out}, defer=False).plain()
     return out
 
 

@@ -11,26 +11,13 @@ from layerctl import randoms
 from layerctl.compile.step import Batch, Output, Task, evaluation, prediction, trainable, training
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
-from layerctl.graph.model import Model, input_types
+from layerctl.graph.model import Model
 from layerctl.initializers.base import Initializer
-from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Trace, Type, Unknown, Weight, tracing
+from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight
 from layerctl.runtime.machine import Bound, Machine, State
+from layerctl.training.shapes import trace_shapes
 
 Report = Callable[[str, int, int], None]
-
-
-def trace_shapes(model: Model, batch: int = 32, training_mode: bool = False, lengths: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Builds the model's weights and gives every value's shape by name.
-
-    Raises:
-        LayerctlError: where a layer refuses its input.
-    """
-    from layerctl.ops.leaves import input_
-
-    trace = Trace(training=training_mode)
-    with tracing(trace):
-        values = model.run({n: input_(n, t) for n, t in input_types(model, batch, lengths).items()})
-    return {n: v.type for n, v in values.items()}
 
 
 class Session:

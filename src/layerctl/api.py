@@ -1,0 +1,237 @@
+"""The steps of a model from Python: made from YAML, trained, evaluated, predicted with, saved, loaded. The commands call this."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layerctl import __version__
+from layerctl.compile.step import Task
+from layerctl.diagnostics import Diagnostic, fail
+from layerctl.graph.build import build_model
+from layerctl.graph.judging import judging
+from layerctl.graph.model import Port
+from layerctl.source.document import Document
+from layerctl.source.overrides import apply_overrides
+from layerctl.source.read import load as read_document
+from layerctl.source.read import loads
+from layerctl.spec.features import FeatureSchema
+from layerctl.spec.file import Spec, read_spec
+from layerctl.training.shapes import trace_shapes
+from layerctl.training.summary import Description
+
+
+class Model:
+    """A model as a file describes it, with its weights once it was trained or loaded."""
+
+    def __init__(self, spec: Spec, schema: FeatureSchema | None, threads: int | None = None):
+        self.spec, self.schema, self.threads = spec, schema, threads
+        self.warnings: list[Diagnostic] = list(spec.warnings)
+        inputs = {n: Port(p.shape, p.dtype) for n, p in schema.inputs().items()} if schema is not None else {}
+        self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
+        types = trace_shapes(self.graph, spec.fit.batch_size)
+        shapes = {n: types[n].shape for n in self.graph.outputs}
+        self.optimizer, self.outputs = judging(spec, self.graph, shapes, schema.variables() if schema is not None else {})
+        self.output_shapes = shapes
+        self._session: Any = None
+        self._data: Any = None
+
+    @classmethod
+    def from_yaml(
+        cls, source: str | os.PathLike[str], *, overrides: Sequence[str] = (), seed: int | None = None, threads: int | None = None,
+        widths: str = "cache",
+    ) -> Model:  # fmt: skip
+        """A model from a file (or "-", or YAML text); nothing is trained yet.
+
+        Raises:
+            LayerctlError: with everything that is wrong in the file.
+        """
+        text = os.fspath(source)
+        document = loads(text) if "\n" in text else read_document(text)
+        changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
+        document = apply_overrides(document, changes) if changes else document
+        return cls._of(document, threads, widths)
+
+    @classmethod
+    def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
+        spec = read_spec(document)
+        if spec.data is None:
+            return cls(spec, None, threads)
+        from layerctl.data.dataset import load, schema_of
+
+        if widths == "cache":
+            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document)), threads)
+        data = load(spec.data, spec.seed, spec.data_span, folder_of(document))
+        model = cls(spec, data.schema, threads)
+        model._data = data
+        return model
+
+    @property
+    def data(self) -> Any:
+        """The data section's rows: train, validation and test.
+
+        Raises:
+            LayerctlError: if the file has no data section, or for what is wrong in the data.
+        """
+        if self._data is None:
+            if self.spec.data is None:
+                fail("missing-section", "the file has no 'data' section", self.spec.document.root.span, hint="say under `data:` what to train on")
+            from layerctl.data.dataset import load
+
+            self._data = load(self.spec.data, self.spec.seed, self.spec.data_span, folder_of(self.spec.document))
+        return self._data
+
+    def task(self) -> Task:
+        """The model with its losses, metrics and optimizer, without a state."""
+        return Task(self.graph, self.outputs, self.optimizer, self.spec.seed)
+
+    def describe(self, batch: int | None = None) -> Description:
+        """Layers, shapes, parameters, multiply-accumulates, memory."""
+        from layerctl.training.shapes import target_types
+        from layerctl.training.summary import describe
+
+        size = batch or self.spec.fit.batch_size
+        return describe(self.task(), size, target_types(self.outputs, self.output_shapes, size))
+
+    def show(self, what: str) -> str:
+        """The model as `graph`, `ops`, `program` or `memory`: a text for reading."""
+        from layerctl.training import shapes, summary
+
+        if what == "graph":
+            return summary.graph_text(self.graph)
+        program = shapes.program_of(self.task(), self.output_shapes, self.spec.fit.batch_size)
+        return {"ops": summary.ops_text, "program": lambda p: p.text(), "memory": summary.memory_text}[what](program)
+
+    def session(self, data: Any = None, train: bool = False, report: Any = None, batch: int | None = None) -> Any:
+        """The state and programs of the model on this machine."""
+        if self._session is None:
+            from layerctl.runtime.machine import Machine
+            from layerctl.training.session import Session
+
+            self._session = Session(self.graph, self.outputs, self.optimizer, self.spec.seed, Machine(self.threads), report)
+            self._session.prepare(data, batch or self.spec.fit.batch_size, train)
+        return self._session
+
+    def fit(
+        self, x: Any = None, y: Any = None, *, run: str | os.PathLike[str] | None = None, resume: bool = False, max_seconds: float | None = None,
+        observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        """Trains as the `fit` section says, on the data section's rows or on arrays.
+
+        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint.
+
+        Raises:
+            LayerctlError: for what the file or the data lack; NumericalError when a loss is not finite.
+        """
+        from layerctl.training.training import train
+
+        return train(self, x, y, validation=validation, run=run, resume=resume, max_seconds=max_seconds, observer=observer, on_trainer=on_trainer)
+
+    def evaluate(self, data: Any = None, y: Any = None, *, split: str = "test", batch_size: int | None = None) -> dict[str, float]:
+        """Loss and metrics on a split of the data section (`test`, or the next best where there is none), a file, or arrays.
+
+        Raises:
+            LayerctlError: if there is nothing to judge by, or for what is wrong in the data.
+        """
+        from layerctl.training.using import evaluation_rows
+
+        rows = evaluation_rows(self, data, y, split)
+        session = self.session(rows)
+        return session.evaluate(rows, batch_size or self.spec.fit.batch_size)
+
+    def predict(self, x: Any, *, batch_size: int | None = None, layers: Sequence[str] = ()) -> Any:
+        """The output for arrays (one, or a dict by input); a dict by name for several outputs, or for the `layers` asked for."""
+        from layerctl.training.using import rows_of
+
+        rows = rows_of(self, x)
+        out = self.session(rows).predict(rows, batch_size or max(self.spec.fit.batch_size, 256), tuple(layers))
+        return next(iter(out.values())) if len(out) == 1 and not layers else out
+
+    def predict_stream(self, source: Any, **options: Any) -> Iterator[Any]:
+        """Predictions for a file or stream, piece by piece and in order: see `training.using.Predictions`."""
+        from layerctl.training.using import predict_stream
+
+        return predict_stream(self, source, **options)
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of the weights by Keras's names, in Keras's order."""
+        return self.session().weights()
+
+    def set_weights(self, weights: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
+        """Puts weights in, by name or in order."""
+        session = self.session()
+        if not isinstance(weights, Mapping):
+            names = list(session.weights())
+            if len(names) != len(weights):
+                fail("wrong-weight", f"the model has {len(names)} weights, got {len(weights)}")
+            weights = dict(zip(names, weights, strict=True))
+        session.set_weights(weights)
+
+    def gradients(self, x: Any, y: Any) -> dict[str, np.ndarray]:
+        """The loss's gradient with respect to each trainable weight, for one batch of arrays."""
+        from layerctl.training.using import gradients
+
+        return gradients(self, x, y)
+
+    def save(self, path: str | os.PathLike[str], scores: Mapping[str, float] | None = None) -> None:
+        """Writes the model file: weights, the resolved YAML, the fitted features."""
+        from layerctl.modelfile.artifact import ModelFile, write_model
+
+        warning = write_model(path, ModelFile(
+            self.resolved(), self.weights, self.schema.to_dict() if self.schema is not None else {},
+            self._data.fingerprint if self._data is not None else "", {k: float(v) for k, v in (scores or {}).items()},
+            {"layerctl": __version__, "numpy": np.__version__},
+        ))  # fmt: skip
+        if warning is not None:
+            self.warnings.append(warning)
+
+    def resolved(self) -> str:
+        """The file's text with overrides applied and its name and seed written down."""
+        from layerctl.source.dump import dumps
+
+        plain = dict(self.spec.document.plain())
+        head = {"layerctl": plain.pop("layerctl", 1), "name": self.spec.name, "seed": self.spec.seed}
+        return dumps({**head, **{k: v for k, v in plain.items() if k not in ("name", "seed")}})
+
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._session is not None:
+            self._session.machine.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(RuntimeError):
+            self.close()
+
+
+def folder_of(document: Document) -> Path:
+    """The folder that relative paths of a file start from."""
+    name = document.source.name
+    return Path(name).parent if not name.startswith("<") and name != "-" else Path()
+
+
+def load(path: str | os.PathLike[str], *, threads: int | None = None) -> Model:
+    """A trained model from a run's folder, a model file, or a YAML file (its newest run).
+
+    Raises:
+        LayerctlError: if there is none, or the file is damaged, foreign or hostile.
+    """
+    from layerctl.modelfile.artifact import read_model
+    from layerctl.training.runfolder import find_model
+
+    file = find_model(path)
+    found = read_model(file)
+    spec = read_spec(loads(found.yaml, f"{file} (its YAML)"))
+    schema = FeatureSchema.from_dict(found.features) if found.features else None
+    model = Model(spec, schema, threads)
+    model.session().set_weights(found.tensors)
+    model.scores = dict(found.scores)
+    return model

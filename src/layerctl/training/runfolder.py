@@ -1,0 +1,106 @@
+"""A run's folder: the model, checkpoints, history, the resolved file, a report; and the way back from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layerctl.diagnostics import Diagnostic, Source, Span, fail
+from layerctl.modelfile.append import JsonLines
+from layerctl.modelfile.atomic import clean_stale, write
+from layerctl.modelfile.checkpoint import Checkpoint, CheckpointStore
+from layerctl.modelfile.lock import FolderLock
+
+MODEL = "model.safetensors"
+HISTORY = "history.jsonl"
+RESOLVED = "model.yaml"
+CHECKPOINTS = "checkpoints"
+
+
+class RunFolder:
+    """Opens (and makes) a run's folder for one training; two at a time are refused."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail("cannot-write", f"cannot make the run's folder: {error.strerror or error}", Span(Source(str(path))),
+                 hint="give another with --out")  # fmt: skip
+        self._lock = FolderLock(path)
+        self._lock.acquire()
+        clean_stale(path)
+        clean_stale(path / CHECKPOINTS)
+        self.checkpoints = CheckpointStore(path / CHECKPOINTS)
+        self.history: JsonLines | None = None
+
+    def write_text(self, name: str, text: str) -> None:
+        """A small file of the folder, replaced whole."""
+        write(self.path / name, [text.encode()])
+
+    def open_history(self, before_epoch: int) -> None:
+        """Opens the history; what it has of `before_epoch` (from 1) and later is dropped."""
+        self.history = JsonLines(self.path / HISTORY)
+        self.history.truncate_after(lambda row: isinstance(row.get("epoch"), int) and row["epoch"] < before_epoch)
+
+    def record(self, row: dict[str, Any]) -> None:
+        """Adds an epoch to the history."""
+        if self.history is not None:
+            self.history.append(row)
+
+    def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+        """Keeps all that going on needs."""
+        self.checkpoints.save(step, tensors, state)
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint that can be read."""
+        return self.checkpoints.latest()
+
+    def close(self) -> None:
+        """Lets the folder go."""
+        if self.history is not None:
+            self.history.close()
+        self._lock.release()
+
+
+def find_model(given: str | os.PathLike[str]) -> Path:
+    """The model file that a run's folder, a model file, or a YAML (by its newest run) stands for.
+
+    Raises:
+        LayerctlError: where there is none.
+    """
+    path = Path(given)
+    place = Span(Source(str(given)))
+    if path.is_dir():
+        if (path / MODEL).is_file():
+            return path / MODEL
+        cure = "train it first: layerctl train MODEL.yaml"
+        if (path / CHECKPOINTS).is_dir():
+            cure = "its training did not end: go on with layerctl train MODEL.yaml --resume"
+        fail("no-model", "there is no trained model in this folder", place, hint=cure)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return _newest_run(path, place)
+    if not path.exists():
+        fail("file-not-found", "there is no such file or folder", place)
+    return path
+
+
+def _newest_run(path: Path, place: Span) -> Path:
+    from layerctl.source.read import load
+    from layerctl.spec.file import read_spec
+
+    name = read_spec(load(path)).name
+    runs = [p for p in (Path("runs") / name, *sorted(Path("runs").glob(f"{name}-*"))) if (p / MODEL).is_file()]
+    if not runs:
+        fail("no-model", f"the model '{name}' has not been trained here: there is no {Path('runs') / name / MODEL}", place,
+             hint=f"train it first: layerctl train {path}")  # fmt: skip
+    return max(runs, key=lambda p: (p / MODEL).stat().st_mtime_ns) / MODEL
+
+
+def warnings_of(found: Checkpoint | None) -> tuple[Diagnostic, ...]:
+    """What was doubtful about reading a checkpoint."""
+    return tuple(found.warnings) if found is not None else ()

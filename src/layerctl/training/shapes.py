@@ -1,0 +1,50 @@
+"""A model's shapes before there are data: for `build`, and for laying out a state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerctl.compile.program import Program
+from layerctl.compile.step import Batch, Output, Task, prediction, training
+from layerctl.graph.model import Model, input_types
+from layerctl.ops.value import Shape, Trace, Type, Unknown, tracing
+
+
+def trace_shapes(model: Model, batch: int = 32, training_mode: bool = False, lengths: Mapping[str, Any] | None = None) -> dict[str, Type]:
+    """Builds the model's weights and gives every value's type by name.
+
+    Raises:
+        LayerctlError: where a layer refuses its input.
+    """
+    from layerctl.ops.leaves import input_
+
+    trace = Trace(training=training_mode)
+    with tracing(trace):
+        values = model.run({n: input_(n, t) for n, t in input_types(model, batch, lengths).items()})
+    return {n: v.type for n, v in values.items()}
+
+
+def target_types(outputs: Mapping[str, Output], shapes: Mapping[str, Shape], batch: int) -> dict[str, Type]:
+    """What targets a loss takes for each output: class indices, or values of the output's shape."""
+    out = {}
+    for name, judged in outputs.items():
+        if judged.loss is None:
+            continue
+        shape = (Unknown(batch), *shapes[name][1:])
+        out[name] = Type(shape[:-1], "i32") if judged.loss.classes else Type(shape, "f32")
+    return out
+
+
+def program_of(task: Task, shapes: Mapping[str, Shape], batch: int) -> Program:
+    """The training program, or the one for prediction where the file does not say how to train."""
+    inputs = input_types(task.model, batch)
+    targets = target_types(task.outputs, shapes, batch)
+    if task.optimizer is not None and targets:
+        for name, judged in task.outputs.items():
+            for group in (judged.metrics, judged.weighted_metrics):
+                for label, metric in group.items():
+                    if name in targets:
+                        metric.build(f"metrics/{name}/{label}", targets[name].shape, shapes[name])
+        return training(task, Batch(inputs, targets))
+    return prediction(task, Batch(inputs))

@@ -1,0 +1,122 @@
+"""`fit`: data, session, run folder and loop put together; going on from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layerctl.diagnostics import fail
+from layerctl.training.events import Observer
+from layerctl.training.fit import Outcome, Trainer
+from layerctl.training.runfolder import MODEL, RESOLVED, RunFolder
+
+if TYPE_CHECKING:
+    from layerctl.api import Model
+
+BEST = "callback/"
+
+
+def train(
+    model: Model, x: Any, y: Any, *, validation: Any, run: Any, resume: bool, max_seconds: float | None, observer: Observer | None,
+    on_trainer: Callable[[Trainer], None] | None,
+) -> Outcome:  # fmt: skip
+    """Trains a model; see `Model.fit`."""
+    from layerctl.training.using import dataset_of, prepared
+
+    observer = observer or Observer()
+    _check_trainable(model)
+    if x is not None:
+        rows = dataset_of(model, x, y)
+        held = dataset_of(model, *validation) if validation is not None else None
+    else:
+        rows, held = model.data.train, model.data.validation
+    rows, held = prepared(model, rows), prepared(model, held)
+    if not len(rows):
+        fail("no-rows", "there are no rows to train on", model.spec.span(("data",)))
+    folder = RunFolder(Path(run)) if run is not None else None
+    try:
+        session = model.session(rows, train=True, report=observer.compiling)
+        trainer = Trainer(
+            session, rows, held if held is not None and len(held) else None, model.spec.fit, observer, max_seconds=max_seconds,
+            span=model.spec.span(("fit",)), save=folder and (lambda t: _checkpoint(t, folder, rows.fingerprint)),
+            save_model=folder and (lambda name: model.save(folder.path / name)), record=folder and folder.record,
+        )  # fmt: skip
+        if on_trainer is not None:
+            on_trainer(trainer)
+        if folder is not None:
+            if resume:
+                _resume(trainer, folder, rows.fingerprint, observer)
+            folder.open_history(trainer.progress.epoch + 1)
+            folder.write_text(RESOLVED, model.resolved())
+        outcome = trainer.run()
+        if folder is not None and outcome.reason in ("done", "early", "time"):
+            model.save(folder.path / MODEL, _last_scores(outcome))
+        return outcome
+    finally:
+        if folder is not None:
+            folder.close()
+
+
+def _check_trainable(model: Model) -> None:
+    if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
+        root = model.spec.document.root.span
+        fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,
+             hint="add `compile: {optimizer: adam, loss: mean_squared_error}`")  # fmt: skip
+
+
+def _last_scores(outcome: Outcome) -> dict[str, float]:
+    last = outcome.history[-1] if outcome.history else {}
+    return {k: float(v) for k, v in last.items() if k != "epoch" and np.isfinite(v)}
+
+
+def _checkpoint(trainer: Trainer, folder: RunFolder, fingerprint: str) -> None:
+    """Everything that going on needs: state tensors, callbacks' state, the epoch, the history."""
+    tensors = dict(trainer.session.everything())
+    callbacks = []
+    for i, c in enumerate(trainer.callbacks):
+        state = dict(c.state)
+        for key, value in list(state.items()):
+            if isinstance(value, dict) and value and all(isinstance(a, np.ndarray) for a in value.values()):
+                tensors |= {f"{BEST}{i}/{key}/{n}": a for n, a in value.items()}
+                state[key] = {"tensors": sorted(value)}
+        callbacks.append({"kind": type(c).__name__, "state": state})
+    p = trainer.progress
+    step = int(trainer.session.scalar(trainer.session.task.iteration))
+    folder.save_checkpoint(step, tensors, {
+        "epoch": p.epoch, "within": p.within, "history": p.history, "elapsed": round(trainer.elapsed(), 3), "callbacks": callbacks,
+        "data": fingerprint, "seed": trainer.session.task.seed, "batch_size": trainer.size, "ended": trainer.stop_reason == "early",
+    })  # fmt: skip
+
+
+def _resume(trainer: Trainer, folder: RunFolder, fingerprint: str, observer: Observer) -> None:
+    found = folder.latest()
+    if found is None:
+        observer.message(f"nothing to resume in {folder.path}: training starts at the beginning")
+        return
+    for w in found.warnings:
+        observer.message(w.first_line())
+    state = found.state
+    if state.get("data") != fingerprint:
+        fail("data-changed", "the data are not those that the checkpoint was trained on", trainer.span,
+             hint="train without --resume, or put the old data back")  # fmt: skip
+    if state.get("seed") != trainer.session.task.seed or state.get("batch_size") != trainer.size:
+        fail("foreign-checkpoint", "the checkpoint was made with another seed or batch size", trainer.span,
+             hint="resume with the file it was made from, or train without --resume")  # fmt: skip
+    trainer.session.set_everything(found.tensors)
+    p = trainer.progress
+    p.epoch, p.within = int(state["epoch"]), bool(state["within"])
+    p.history, p.elapsed = list(state["history"]), float(state["elapsed"])
+    if state.get("ended"):
+        trainer.stop_reason = "early"
+    for i, (c, kept) in enumerate(zip(trainer.callbacks, state["callbacks"], strict=False)):
+        if kept["kind"] != type(c).__name__:
+            continue
+        own = dict(kept["state"])
+        for key, value in own.items():
+            if isinstance(value, dict) and set(value) == {"tensors"}:
+                own[key] = {n: found.tensors[f"{BEST}{i}/{key}/{n}"] for n in value["tensors"]}
+        c.load_state(own)
+    observer.message(f"resuming at epoch {p.epoch + 1}, step {found.step}")

@@ -1,0 +1,252 @@
+"""Using a model: rows from arrays, files and streams; predictions in the words of the data; gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layerctl.data.dataset import Dataset, chunks, load_for_evaluation
+from layerctl.diagnostics import fail
+from layerctl.graph.model import Model as Graph
+from layerctl.losses.crossentropy import CategoricalCrossentropy
+from layerctl.ops.value import DTYPES, shown
+
+if TYPE_CHECKING:
+    from layerctl.api import Model
+
+CHUNK = 4096
+
+
+def rows_of(model: Model, x: Any) -> Dataset:
+    """Arrays as rows to predict for: one array, a list in the inputs' order, or a dict by input.
+
+    Raises:
+        LayerctlError: for arrays that the model's inputs cannot take.
+    """
+    return dataset_of(model, x, None)
+
+
+def dataset_of(model: Model, x: Any, y: Any) -> Dataset:
+    """Arrays as a data set, checked against the model's inputs."""
+    if isinstance(x, Dataset):
+        return x
+    graph = model.graph
+    inputs = _named(x, list(graph.inputs), "input")
+    for name, port in graph.inputs.items():
+        if name not in inputs:
+            fail("missing-input", f"the model's input '{name}' is not given", hint=f"its inputs are {', '.join(graph.inputs)}")
+        inputs[name] = _checked(name, inputs[name], port.shape, port.dtype)
+    targets = {}
+    if y is not None:
+        for name, array in _named(y, graph.outputs, "output").items():
+            array = np.asarray(array)
+            kind = np.int32 if array.dtype.kind in "iub" else np.float32
+            targets[name] = np.ascontiguousarray(array.astype(kind))
+    n = len(next(iter(inputs.values())))
+    for name, array in {**inputs, **targets}.items():
+        if len(array) != n:
+            fail("wrong-rows", f"'{name}' has {len(array)} rows, the first input has {n}")
+    return Dataset.of_arrays({k: inputs[k] for k in graph.inputs}, targets)
+
+
+def _named(x: Any, names: list[str], what: str) -> dict[str, Any]:
+    if isinstance(x, Mapping):
+        for name in x:
+            if name not in names:
+                fail(f"unknown-{what}", f"the model has no {what} '{name}'", hint=f"it has {', '.join(names)}")
+        return dict(x)
+    if isinstance(x, (list, tuple)) and len(names) > 1:
+        return dict(zip(names, x, strict=False))
+    return {names[0]: x}
+
+
+def _checked(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype: str) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub":
+        fail("wrong-dtype", f"the input '{name}' needs numbers, got {array.dtype}")
+    wanted = np.dtype(DTYPES[dtype])
+    if wanted.kind == "i" and array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
+        fail("wrong-dtype", f"the input '{name}' needs whole numbers")
+    if wanted.kind == "i" and array.size and (array.max() > np.iinfo(wanted).max or array.min() < np.iinfo(wanted).min):
+        fail("out-of-range", f"the input '{name}' has numbers beyond {wanted}")
+    if shape is not None:
+        fits = array.ndim == len(shape) + 1 and all(a is None or a == b for a, b in zip(shape, array.shape[1:], strict=True))
+        if not fits:
+            fail("shape", f"the input '{name}' needs the shape {shown((None, *shape))}, got {array.shape}")
+    return np.ascontiguousarray(array.astype(wanted))
+
+
+def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
+    """The rows with targets as the losses take them: class ids become one-hot rows for categorical_crossentropy; ids are checked."""
+    if rows is None:
+        return None
+    targets = dict(match_targets(model.graph, rows.targets))
+    for name, judged in model.outputs.items():
+        array = targets.get(name)
+        if array is None or judged.loss is None:
+            continue
+        width = int(model.output_shapes[name][-1])
+        if isinstance(judged.loss, CategoricalCrossentropy) and array.ndim < len(model.output_shapes[name]) and array.dtype.kind == "i":
+            _check_ids(name, array, width)
+            targets[name] = np.eye(width, dtype=np.float32)[array]
+        elif judged.loss.classes:
+            targets[name] = array = np.ascontiguousarray(array.astype(np.int32))
+            _check_ids(name, array, width, getattr(judged.loss, "ignore_class", None))
+        elif array.dtype.kind == "i":
+            targets[name] = np.ascontiguousarray(array.astype(np.float32))
+    weights = _class_weights(model, rows, targets)
+    same = all(targets[n] is rows.targets.get(n) for n in targets) and weights is rows.weights
+    return rows if same else rows.with_targets(targets, weights)
+
+
+def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Targets by the outputs' names: one target belongs to the one output whatever it is called."""
+    if len(graph.outputs) == 1 and len(targets) == 1:
+        return {graph.outputs[0]: next(iter(targets.values()))}
+    for name in targets:
+        if name not in graph.outputs:
+            fail("unknown-output", f"the target '{name}' belongs to no output", hint=f"the model's outputs are {', '.join(graph.outputs)}")
+    return targets
+
+
+def _check_ids(name: str, ids: np.ndarray, width: int, ignored: int | None = None) -> None:
+    bad = (ids < 0) | (ids >= width)
+    if ignored is not None:
+        bad &= ids != ignored
+    if bad.any():
+        at = int(np.argmax(bad.reshape(len(ids), -1).any(axis=1)))
+        fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})",
+             hint=f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+
+
+def _class_weights(model: Model, rows: Dataset, targets: Mapping[str, np.ndarray]) -> Any:
+    given = model.spec.fit.class_weight
+    if given is None:
+        return rows.weights
+    span = model.spec.span(("fit", "class_weight"))
+    classes = model.schema.classes() if model.schema is not None else None
+    table = {}
+    for key, weight in given.items():
+        if classes is not None and key in classes:
+            table[classes.index(key)] = weight
+        elif key.isdigit():
+            table[int(key)] = weight
+        else:
+            fail("unknown-class", f"class_weight names '{key}', which is no class", span, hint=f"the classes are {', '.join(classes or ())}")
+    target = next(iter(targets.values()))
+    ids = target.argmax(-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(-1).astype(np.int64)
+    own = np.array([table.get(int(i), 1.0) for i in ids], np.float32)
+    return own if rows.weights is None else own * rows.weights
+
+
+def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
+    """The rows to judge by: a split of the data section, a file, or arrays."""
+    if not any(o.loss or o.metrics for o in model.outputs.values()):
+        fail("missing-section", "there is nothing to evaluate by: the file has no loss and no metrics", model.spec.document.root.span)
+    if y is not None:
+        rows = dataset_of(model, data, y)
+    elif isinstance(data, Dataset):
+        rows = data
+    elif data is not None:
+        if model.schema is None:
+            fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span)
+        rows = load_for_evaluation(data, model.schema, model.spec.data)
+    else:
+        rows = getattr(model.data, split)
+        if rows is None or not len(rows):
+            fail("no-rows", f"the data section splits off no {split} rows", model.spec.span(("data",)),
+                 hint=f"add `split: {{{split}: 0.2}}`, or give a file of data")  # fmt: skip
+    out = prepared(model, rows)
+    assert out is not None
+    if not len(out):
+        fail("no-rows", "there are no rows to evaluate on")
+    return out
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One piece of a stream: the rows as they were read, and the columns that were predicted for them."""
+
+    rows: list[Any]
+    columns: dict[str, list[Any]]
+    arrays: dict[str, np.ndarray]
+
+
+def predict_stream(model: Model, source: Any, *, input_format: str | None = None, batch_size: int | None = None, layers: tuple[str, ...] = ()) -> Iterator[Predictions]:
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
+    if model.schema is None:
+        fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
+             hint="predict from Python with arrays, or add a data section")  # fmt: skip
+    size = batch_size or max(model.spec.fit.batch_size, 256)
+    for rows, raw in chunks(source, model.schema, model.spec.data, CHUNK, input_format):
+        arrays = model.session(rows).predict(rows, size, layers) if len(rows) else {}
+        yield Predictions(raw, columns(model, arrays), arrays)
+
+
+def columns(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
+    """The columns of predictions: a class's text and its probability, or values; several outputs have their names before them."""
+    out: dict[str, list[Any]] = {}
+    for name, array in arrays.items():
+        head = f"{name}_" if len(arrays) > 1 else ""
+        classes = model.schema.classes(name if len(model.graph.outputs) > 1 else None) if model.schema is not None else None
+        flat = array.reshape(len(array), -1)
+        if classes is not None and name in model.graph.outputs and flat.shape[1] in (1, len(classes)):
+            ids, p = _decided(model, name, flat)
+            out[f"{head}prediction"] = [classes[i] if i < len(classes) else str(i) for i in ids]
+            out[f"{head}probability"] = [float(v) for v in p]
+        elif flat.shape[1] == 1:
+            values = flat[:, 0].astype(np.float64)
+            if model.schema is not None:
+                values = model.schema.unscaled(values, name if len(model.graph.outputs) > 1 else None)
+            out[f"{head}prediction"] = [float(v) for v in values]
+        else:
+            for j in range(flat.shape[1]):
+                out[f"{head}prediction_{j}"] = [float(v) for v in flat[:, j]]
+    return out
+
+
+def _decided(model: Model, name: str, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(class ids, their probabilities); logits are turned into probabilities when the loss takes logits."""
+    loss = model.outputs[name].loss
+    values = flat.astype(np.float64)
+    if getattr(loss, "from_logits", False):
+        if values.shape[1] == 1:
+            values = 1.0 / (1.0 + np.exp(-values))
+        else:
+            e = np.exp(values - values.max(axis=1, keepdims=True))
+            values = e / e.sum(axis=1, keepdims=True)
+    if values.shape[1] == 1:
+        ids = (values[:, 0] > 0.5).astype(np.int64)
+        return ids, np.where(ids == 1, values[:, 0], 1.0 - values[:, 0])
+    ids = values.argmax(axis=1)
+    return ids, values[np.arange(len(ids)), ids]
+
+
+def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:
+    """d loss / d weight for each trainable weight, the rows taken as one batch in training mode."""
+    from layerctl.compile.differentiate import gradients as differentiate
+    from layerctl.compile.pipeline import compile_program
+    from layerctl.compile.step import _begin, _fetch, _judge, trainable
+    from layerctl.ops.value import tracing
+    from layerctl.training.session import batch_of
+
+    rows = prepared(model, dataset_of(model, x, y))
+    assert rows is not None
+    session = model.session(rows)
+    task, batch = session.task, batch_of(rows, len(rows))
+    trace = _begin(task, training=True)
+    with tracing(trace):
+        inputs, targets, weights = _fetch(task, trace, batch)
+        loss = _judge(task, trace, task.model.run(inputs), targets, weights, batch.size)
+        wanted = [w for w in trainable(task) if w in trace.initial]
+        found = differentiate(loss, [trace.initial[w] for w in wanted])
+    outputs = {w.path: g for w, g in zip(wanted, found, strict=True) if g is not None}
+    program = compile_program(trace, outputs, {}, task.layout)
+    bound = session.machine.bind(program, session.state, session._externals(rows, "train", ()), None)
+    session.put(task.cursor, 0)
+    session.order(rows)[...] = np.arange(len(rows))
+    session.machine.run(bound, 1)
+    return {w.path: bound.output(w.path).copy() if w.path in outputs else np.zeros(w.shape, np.float32) for w in wanted}
