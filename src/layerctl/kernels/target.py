@@ -1,0 +1,81 @@
+"""The processor that kernels are compiled for."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from layerctl.diagnostics import fail
+
+ENVIRONMENT = "LAYERCTL_CPU"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A triple, a processor's name, its features, and the float32 lanes of a register tile's vectors (4, 8 or 16)."""
+
+    triple: str
+    cpu: str
+    features: str
+    lanes: int
+
+    @property
+    def key(self) -> str:
+        """What a stored kernel's fitness depends on."""
+        return f"{self.triple}|{self.cpu}|{self.features}|{self.lanes}"
+
+
+@functools.cache
+def binding() -> Any:
+    """llvmlite's binding, ready for this machine."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@functools.cache
+def host() -> Target:
+    """This machine's target; LAYERCTL_CPU=lanes4, lanes8 or lanes16 restricts its vectors.
+
+    Raises:
+        LayerctlError: for a processor without fused multiply-add, or a restriction that it cannot follow.
+    """
+    llvm = binding()
+    triple, features = llvm.get_process_triple(), dict(llvm.get_host_cpu_features())
+    wanted = os.environ.get(ENVIRONMENT, "")
+    if not triple.startswith("x86_64"):
+        return Target(triple, llvm.get_host_cpu_name(), _flat(features), 4)
+    if not (features.get("fma") and features.get("avx2")):
+        fail("cpu-without-fma", f"the processor {llvm.get_host_cpu_name()} has no fused multiply-add (AVX2 and FMA)",
+             hint="layerctl needs an x86-64 processor of 2013 (Haswell, Excavator) or later, or a 64-bit ARM")  # fmt: skip
+    if wanted in ("", "lanes16") and features.get("avx512f"):
+        return Target(triple, llvm.get_host_cpu_name(), _flat(features), 16)
+    if wanted in ("", "lanes8", "lanes4"):
+        kept = {k: v for k, v in features.items() if not k.startswith(("avx512", "avx10", "amx", "prefer"))}
+        narrow = ",+prefer-128-bit" if wanted == "lanes4" else ""
+        return Target(triple, "x86-64-v3", _flat(kept) + narrow, 4 if wanted == "lanes4" else 8)
+    fail("bad-cpu", f"{ENVIRONMENT}={wanted} does not fit this processor", hint="use lanes4 or lanes8, or lanes16 where there is AVX-512")
+    raise AssertionError
+
+
+def _flat(features: dict[str, bool]) -> str:
+    return ",".join(("+" if on else "-") + name for name, on in sorted(features.items()))
+
+
+@functools.cache
+def machine(opt: int = 2) -> Any:
+    """llvmlite's target machine for the host target."""
+    llvm, target = binding(), host()
+    made = llvm.Target.from_triple(target.triple)
+    return made.create_target_machine(cpu=target.cpu, features=target.features, opt=opt, reloc="pic", codemodel="small")
+
+
+def object_code(text: str) -> bytes:
+    """The object file of a module of LLVM IR, which is taken as it is: emitters write vectors, Numba has optimised already."""
+    module = binding().parse_assembly(text)
+    module.verify()
+    return machine().emit_object(module)
