@@ -9,8 +9,8 @@ from typing import Any
 from layerctl.compile.differentiate import gradients
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Group, Layout, Program
+from layerctl.graph.judging import Output
 from layerctl.graph.model import Model
-from layerctl.losses.base import Loss
 from layerctl.metrics.base import Metric
 from layerctl.ops.batch import Deliver, Fetch, RowNumbers
 from layerctl.ops.elementwise import apply, cast
@@ -19,16 +19,6 @@ from layerctl.ops.pack import Pack
 from layerctl.ops.reshape import reshape
 from layerctl.ops.value import Trace, Type, Value, Weight, tracing
 from layerctl.optimizers.base import Optimizer
-
-@dataclass
-class Output:
-    """How one output of a model is judged."""
-
-    loss: Loss | None = None
-    weight: float = 1.0
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    weighted_metrics: dict[str, Metric] = field(default_factory=dict)
-
 
 @dataclass
 class Task:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
-from layerctl.compile.step import Output
 from layerctl.diagnostics import Problems, did_you_mean
 from layerctl.graph.model import Model
 from layerctl.layers.base import unique
+from layerctl.losses.base import Loss
 from layerctl.metrics.base import Metric
 from layerctl.ops.value import Shape
 from layerctl.source.document import Mapping as MappingNode
@@ -17,6 +18,16 @@ from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.variables import resolved
 from layerctl.spec.construct import entry
 from layerctl.spec.file import Spec
+
+@dataclass
+class Output:
+    """How one output of a model is judged."""
+
+    loss: Loss | None = None
+    weight: float = 1.0
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    weighted_metrics: dict[str, Metric] = field(default_factory=dict)
+
 
 KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 

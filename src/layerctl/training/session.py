@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from layerctl import randoms
-from layerctl.compile.step import Batch, Output, Task, evaluation, prediction, trainable, training
+from layerctl.compile.step import Batch, Task, evaluation, prediction, trainable, training
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
+from layerctl.graph.judging import Output
 from layerctl.graph.model import Model
 from layerctl.initializers.base import Initializer
 from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight

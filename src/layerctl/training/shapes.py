@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerctl.compile.program import Program
-from layerctl.compile.step import Batch, Output, Task, prediction, training
+from layerctl.compile.step import Batch, Task, prediction, training
+from layerctl.graph.judging import Output
 from layerctl.graph.model import Model, input_types
 from layerctl.ops.value import Shape, Trace, Type, Unknown, tracing
 
