@@ -1,7 +1,7 @@
 """Computes an expression on whatever its names stand for: symbolic tensors, numpy arrays, or plain numbers and lists.
 
-Arithmetic and comparisons are Python's operators on the values. `and`, `or`, `not` and `a if c else b` on anything but plain data are the
-functions `logical_and`, `logical_or`, `logical_not` and `where`.
+Arithmetic and comparisons are Python's operators on the values. `and`, `or`, `not` and `a if c else b` on anything but
+plain data are the functions `logical_and`, `logical_or`, `logical_not` and `where`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ LONGEST_LIST = 100_000
 MOST_BITS = 4096
 _PLAIN = (bool, int, float, str, list, tuple, dict, type(None), type(...))
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv, "%": operator.mod,
-    "**": operator.pow, "@": operator.matmul,
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "@": operator.matmul,
 }  # fmt: skip
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -49,7 +49,14 @@ def _numeric_sum(values: Any, start: Any = 0) -> Any:
 
 
 NUMERIC: dict[str, Callable[..., Any]] = {
-    "len": len, "min": min, "max": max, "sum": _numeric_sum, "int": int, "float": float, "round": round, "abs": abs,
+    "len": len,
+    "min": min,
+    "max": max,
+    "sum": _numeric_sum,
+    "int": int,
+    "float": float,
+    "round": round,
+    "abs": abs,
 }
 """The functions of `${…}`: on plain numbers and lists."""
 
@@ -58,8 +65,8 @@ def evaluate(expression: Expression, names: Mapping[str, Any], functions: Mappin
     """The value of an expression.
 
     Raises:
-        LayerctlError: `unknown-name`, `unknown-function`, or `expression-value` where an operation raised ValueError, TypeError,
-            an ArithmeticError or a LookupError, at the part of the expression that did.
+        LayerctlError: `unknown-name`, `unknown-function`, or `expression-value` where an operation raised ValueError,
+            TypeError, an ArithmeticError or a LookupError, at the part of the expression that did.
     """
     return _Evaluation(names, functions).value(expression.root)
 
@@ -74,8 +81,13 @@ def evaluate_text(text: str, span: Span | None, scope: Mapping[str, Any]) -> Any
 
 
 class _Evaluation:
-    def __init__(self, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]], code: str = "unknown-name",
-                 what: str = "name"):  # fmt: skip
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        functions: Mapping[str, Callable[..., Any]],
+        code: str = "unknown-name",
+        what: str = "name",
+    ):
         self.names, self.functions, self.code, self.what = names, functions, code, what
 
     def value(self, tree: Tree) -> Any:
@@ -90,12 +102,16 @@ class _Evaluation:
             raise
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             message = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
+            if isinstance(error, OverflowError):
+                message = "the result is beyond the largest float, 1.8e308"
             raise LayerctlError(Diagnostic("expression-value", message or type(error).__name__, tree.span)) from error
 
     def _unknown(self, code: str, what: str, name: str, known: Any, span: Span | None) -> LayerctlError:
         listed = sorted(known)
         hint = f"there are {', '.join(listed[:20])}{', …' if len(listed) > 20 else ''}" if listed else None
-        return LayerctlError(Diagnostic(code, f"there is no {what} '{name}'{did_you_mean(name, listed)}", span, hint=hint))
+        return LayerctlError(
+            Diagnostic(code, f"there is no {what} '{name}'{did_you_mean(name, listed)}", span, hint=hint)
+        )
 
     def _number(self, tree: Number) -> Any:
         return tree.value
@@ -109,8 +125,14 @@ class _Evaluation:
     def _name(self, tree: Name) -> Any:
         if tree.name not in self.names:
             if tree.name in self.functions:
-                raise LayerctlError(Diagnostic("unknown-name", f"'{tree.name}' is a function, expected a value", tree.span,
-                                               hint=f"call it: `{tree.name}(x)`"))  # fmt: skip
+                raise LayerctlError(
+                    Diagnostic(
+                        "unknown-name",
+                        f"'{tree.name}' is a function, expected a value",
+                        tree.span,
+                        hint=f"call it: `{tree.name}(x)`",
+                    )
+                )
             raise self._unknown(self.code, self.what, tree.name, self.names, tree.span)
         return self.names[tree.name]
 
@@ -162,8 +184,14 @@ class _Evaluation:
     def _function(self, tree: Tree, name: str, /, *args: Any, **kwargs: Any) -> Any:
         if name not in self.functions:
             if name in self.names:
-                raise LayerctlError(Diagnostic("unknown-function", f"'{name}' is a value and no function", tree.span,
-                                               hint=f"is an operator missing? `{name} * (…)`"))  # fmt: skip
+                raise LayerctlError(
+                    Diagnostic(
+                        "unknown-function",
+                        f"'{name}' is a value and no function",
+                        tree.span,
+                        hint=f"is an operator missing? `{name} * (…)`",
+                    )
+                )
             raise self._unknown("unknown-function", "function", name, self.functions, tree.span)
         return self._attempt(tree, self.functions[name], *args, **kwargs)
 
@@ -185,8 +213,9 @@ def _item(value: Any, index: Any) -> Any:
         return value[index]
     except IndexError as error:
         if isinstance(value, (list, tuple, str)):
-            raise IndexError(f"the index {index} is outside a list of {len(value)}, expected {-len(value)} to {len(value) - 1}") \
-                from error  # fmt: skip
+            raise IndexError(
+                f"the index {index} is outside a list of {len(value)}, expected {-len(value)} to {len(value) - 1}"
+            ) from error
         raise
     except KeyError as error:
         raise KeyError(f"there is no key '{index}'{did_you_mean(str(index), map(str, value))}") from error
@@ -201,6 +230,8 @@ def _check_size(sign: str, left: Any, right: Any) -> None:
     if sign == "*":
         for value, times in ((left, right), (right, left)):
             if isinstance(value, (str, list, tuple)) and isinstance(times, int) and len(value) * times > LONGEST_LIST:
-                raise ValueError(f"a list of {len(value)} repeated {times} times, expected at most {LONGEST_LIST} items")
+                raise ValueError(
+                    f"a list of {len(value)} repeated {times} times, expected at most {LONGEST_LIST} items"
+                )
         if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > MOST_BITS:
             raise ValueError(f"the product is too large, expected at most {MOST_BITS} bits")

@@ -1,4 +1,4 @@
-"""Why a text is no expression here, in words that say what to write: (start, end, message, hint) in indices of the text."""
+"""Why a text is no expression here, in words that say what to write."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 from typing import Any
 
 Mistake = tuple[int, int, str, str | None]
+"""Start and end, in indices of the text; message; hint."""
 
 _SIGNS = {
-    "&&": "use `and`", "||": "use `or`", "?": "use `a if condition else b`", "!": "use `not`", "$": "a variable is written `${name}`",
+    "&&": "use `and`", "||": "use `or`", "?": "use `a if condition else b`", "!": "use `not`",
+    "$": "a variable is written `${name}`",
     "×": "use `*`", "·": "use `*`", "÷": "use `/`", "−": "use the ASCII minus `-`", "–": "use the ASCII minus `-`",
     "√": "use `sqrt(x)`", "²": "use `** 2`", "³": "use `** 3`", "≤": "use `<=`", "≥": "use `>=`", "≠": "use `!=`",
     "“": "use straight quotes", "”": "use straight quotes", "‘": "use straight quotes", "’": "use straight quotes",
@@ -56,22 +58,41 @@ def explain(text: str, at: int, problem: str) -> Mistake:
     bare = _SKIPPED.sub(lambda m: " " * len(m[0]), text)
     assigned = re.search(r"(?<![=<>!:*/+%@-])=(?!=)", bare)
     if assigned and _outside_calls(bare, assigned.start()):
-        return (assigned.start(), assigned.start() + 1, "an expression has no '='",
-                "write the value alone, or `==` to compare")  # fmt: skip
+        return (
+            assigned.start(),
+            assigned.start() + 1,
+            "an expression has no '='",
+            "write the value alone, or `==` to compare",
+        )
     for start, character in enumerate(bare):
         if character in _SIGNS and not bare.startswith("!=", start):
             return start, start + 1, f"the sign '{character}' is not taken", _SIGNS[character]
     glued = re.search(r"(?<![\w.])([0-9]+(?:\.[0-9]*)?)([A-Za-z_]\w*)", bare)
     if glued and not re.fullmatch(r"[eE][0-9]*|j", glued[2]) and not re.match(r"0[xob]", glued[0]):
-        return glued.start(), glued.end(), f"no operator between '{glued[1]}' and '{glued[2]}'", f"write `{glued[1]} * {glued[2]}`"
-    if re.match(r"\s*(import|from|def|class|return|for|while|del|assert|raise|with|try|global|yield|await|async|exec)\b", bare):
+        return (
+            glued.start(),
+            glued.end(),
+            f"no operator between '{glued[1]}' and '{glued[2]}'",
+            f"write `{glued[1]} * {glued[2]}`",
+        )
+    if re.match(
+        r"\s*(import|from|def|class|return|for|while|del|assert|raise|with|try|global|yield|await|async|exec)\b", bare
+    ):
         word = bare.split()[0]
-        return (bare.index(word), bare.index(word) + len(word), f"'{word}' begins a statement, expected an expression",
-                "an expression computes one value, such as `x * 2`")  # fmt: skip
+        return (
+            bare.index(word),
+            bare.index(word) + len(word),
+            f"'{word}' begins a statement, expected an expression",
+            "an expression computes one value, such as `x * 2`",
+        )
     digits = re.search(r"[0-9]{31,}", bare)
     if digits:
-        return (digits.start(), digits.end(), "an integer of more than 30 digits, expected at most 30",
-                "write it as a float: 1e30")  # fmt: skip
+        return (
+            digits.start(),
+            digits.end(),
+            "an integer of more than 30 digits, expected at most 30",
+            "write it as a float: 1e30",
+        )
     if "'else'" in problem:
         return at, min(at + 1, len(text)), "an `if` without `else`", "use `a if condition else b`"
     found = _two_values(bare)
@@ -91,8 +112,12 @@ def _two_values(bare: str) -> Mistake | None:
         left, right = found[1], found[2]
         if left not in words and right not in words:
             start = found.end()
-            return (start, start + len(right), f"'{right}' after '{left}', expected an operator between them",
-                    f"write `{left} * {right}`, or a comma" if right != "(" else "write `*` or a comma")  # fmt: skip
+            return (
+                start,
+                start + len(right),
+                f"'{right}' after '{left}', expected an operator between them",
+                f"write `{left} * {right}`, or a comma" if right != "(" else "write `*` or a comma",
+            )
     return None
 
 
@@ -108,7 +133,8 @@ _KINDS = {
     ast.Await: "'await'", ast.Yield: "'yield'", ast.YieldFrom: "'yield'",
 }  # fmt: skip
 _CURES = {
-    ast.ListComp: "functions work on whole tensors: `x * 2`", ast.GeneratorExp: "functions work on whole tensors: `x * 2`",
+    ast.ListComp: "functions work on whole tensors: `x * 2`",
+    ast.GeneratorExp: "functions work on whole tensors: `x * 2`",
     ast.Dict: "write a list `[a, b]`", ast.Set: "write a list `[a, b]`", ast.Starred: "write the values out",
     ast.NamedExpr: "write the value where it is used", ast.Lambda: "write what stands after the colon",
     ast.JoinedStr: "write plain text in quotes",
@@ -119,7 +145,10 @@ def not_taken(node: Any, text: str) -> tuple[str, str | None]:
     """The message and cure for a form of Python's that is not on the list."""
     if isinstance(node, ast.Constant):
         if isinstance(node.value, str):
-            return f"the text {text} where a number or a tensor is expected", "text is taken as an argument: f(x, mode='a')"
+            return (
+                f"the text {text} where a number or a tensor is expected",
+                "text is taken as an argument: f(x, mode='a')",
+            )
         return f"the constant {text} is not taken, expected an int or a float", None
     kind = _KINDS.get(type(node), f"the form {type(node).__name__}")
     return f"{kind} is not taken in an expression", _CURES.get(type(node), "use arithmetic, comparisons and functions")
@@ -127,13 +156,23 @@ def not_taken(node: Any, text: str) -> tuple[str, str | None]:
 
 def attribute(base: str, name: str) -> tuple[str, str | None]:
     """The message and cure for a dot."""
-    cure = {"T": f"write `transpose({base})`", "shape": f"write `shape({base})`", "dtype": "write `cast(x, 'float32')` to convert"}
+    cure = {
+        "T": f"write `transpose({base})`",
+        "shape": f"write `shape({base})`",
+        "dtype": "write `cast(x, 'float32')` to convert",
+    }
     return f"'.{name}' is not taken, expected a function", cure.get(name, f"write `{name}({base})`")
 
 
 def operator(text: str, node: Any, between: int) -> Mistake:
     """The place, message and cure for a binary operator that is not on the list."""
     sign = {"BitXor": "^", "BitAnd": "&", "BitOr": "|", "LShift": "<<", "RShift": ">>"}[type(node.op).__name__]
-    cure = {"^": "use `**` for a power", "&": "use `and`", "|": "use `or`", "<<": "use `* 2 **`", ">>": "use `// 2 **`"}[sign]
+    cure = {
+        "^": "use `**` for a power",
+        "&": "use `and`",
+        "|": "use `or`",
+        "<<": "use `* 2 **`",
+        ">>": "use `// 2 **`",
+    }[sign]
     at = text.find(sign, between)
     return at, at + len(sign), f"the operator '{sign}' is not taken", cure

@@ -35,7 +35,8 @@ MODULES = frozenset(("ops", "keras", "K", "backend", "np", "numpy", "tf", "jnp",
 """Names before a dot that mean a library of functions: `ops.relu`, `keras.ops.relu`, `tf.nn.relu` are `relu`."""
 
 _BINARY = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**", ast.MatMult: "@",
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+    ast.MatMult: "@",
 }  # fmt: skip
 _COMPARE = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _UNARY = {ast.USub: "-", ast.UAdd: "+", ast.Not: "not"}
@@ -45,16 +46,17 @@ _HAS_TEXT = (ast.Call, ast.keyword, ast.Compare, ast.IfExp, ast.Subscript, ast.L
 def parse(text: str, span: Span | None = None, arguments: Iterable[str] | None = None) -> Expression:
     """Parses an expression.
 
-    `span` is where the YAML scalar starts, quote included; every part gets its own place. With `arguments`, a leading `lambda`
-    must name just as many.
+    `span` is where the YAML scalar starts, quote included; every part gets its own place. With `arguments`, a leading
+    `lambda` must name just as many.
 
     Raises:
         LayerctlError: `expression-syntax`, for text that is no expression or uses what is not taken.
     """
     reader = _Reader(text, span)
     if len(text) > LONGEST:
-        reader.fail(0, 1, f"an expression of {len(text)} characters, expected at most {LONGEST}",
-                    mistakes.TOO_DEEP_CURE)  # fmt: skip
+        reader.fail(
+            0, 1, f"an expression of {len(text)} characters, expected at most {LONGEST}", mistakes.TOO_DEEP_CURE
+        )
     found = mistakes.before_parsing(text)
     if found:
         reader.fail(*found)
@@ -112,7 +114,7 @@ class _Reader:
         self.fail(start, end, mistakes.TOO_DEEP, mistakes.TOO_DEEP_CURE)
 
     def _index(self, line: int, column: int, characters: bool = False) -> int:
-        """The index into the text of Python's place: lines from 1, columns in bytes of UTF-8, and the parenthesis before."""
+        """The index into the text of Python's place: lines from 1, columns in bytes of UTF-8, behind a parenthesis."""
         if line > len(self.starts) - 1:
             return len(self.text)
         start = self.starts[line - 1]
@@ -132,19 +134,28 @@ class _Reader:
         a = node.args
         names = tuple(arg.arg for arg in a.args)
         if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs or a.defaults or not names:
-            self.fail(*self.extent(node), "a lambda with arguments that are not plain names, expected `lambda x: …`",
-                      "an expression needs no lambda: write what stands after the colon")  # fmt: skip
+            self.fail(
+                *self.extent(node),
+                "a lambda with arguments that are not plain names, expected `lambda x: …`",
+                "an expression needs no lambda: write what stands after the colon",
+            )
         if expected is not None and len(names) != len(expected):
-            self.fail(*self.extent(node), f"a lambda of {len(names)} arguments, expected {len(expected)}: {', '.join(expected)}",
-                      "an expression needs no lambda: write what stands after the colon")  # fmt: skip
+            self.fail(
+                *self.extent(node),
+                f"a lambda of {len(names)} arguments, expected {len(expected)}: {', '.join(expected)}",
+                "an expression needs no lambda: write what stands after the colon",
+            )
         for name in names:
             self._name_is_plain(name, node)
         return names
 
     def _name_is_plain(self, name: str, node: Any) -> None:
         if "__" in name:
-            self.fail(*self.extent(node), f"the name '{name}' has two underscores, expected a name without",
-                      "names with '__' belong to Python's inside")  # fmt: skip
+            self.fail(
+                *self.extent(node),
+                f"the name '{name}' has two underscores, expected a name without",
+                "names with '__' belong to Python's inside",
+            )
 
     def tree(self, node: ast.expr, depth: int, parent: Any = None) -> Tree:
         """Our tree for Python's."""
@@ -161,7 +172,11 @@ class _Reader:
         if value is None or value is ... or isinstance(value, bool):
             return Constant(value, span=span)
         if isinstance(value, int) and abs(value) >= LARGEST_INTEGER:
-            self.fail(*self.extent(node), "an integer of more than 30 digits, expected at most 30", "write it as a float: 1e30")
+            self.fail(
+                *self.extent(node),
+                "an integer of more than 30 digits, expected at most 30",
+                "write it as a float: 1e30",
+            )
         if isinstance(value, (int, float)):
             return Number(value, span=span)
         if isinstance(value, str) and isinstance(parent, _HAS_TEXT):
@@ -220,7 +235,10 @@ class _Reader:
 
     def _ifexp(self, node: ast.IfExp, depth: int, span: Span | None, parent: Any) -> Tree:
         return Conditional(
-            self.tree(node.test, depth), self.tree(node.body, depth, node), self.tree(node.orelse, depth, node), span=span
+            self.tree(node.test, depth),
+            self.tree(node.body, depth, node),
+            self.tree(node.orelse, depth, node),
+            span=span,
         )
 
     def _call(self, node: ast.Call, depth: int, span: Span | None, parent: Any) -> Tree:
@@ -231,16 +249,24 @@ class _Reader:
             self._name_is_plain(function, node.func)
         else:
             start, end = self.extent(node.func)
-            self.fail(start, end, f"'{self.text[start:end]}' is called, expected the name of a function",
-                      "is an operator missing before '('?")  # fmt: skip
+            self.fail(
+                start,
+                end,
+                f"'{self.text[start:end]}' is called, expected the name of a function",
+                "is an operator missing before '('?",
+            )
         arguments = tuple(self.tree(a, depth, node) for a in node.args)
         keywords = []
         for k in node.keywords:
             if k.arg is None:
-                self.fail(*self.extent(k.value), "'**' unpacks arguments, which is not taken", "write them out: f(x, axis=0)")
+                self.fail(
+                    *self.extent(k.value), "'**' unpacks arguments, which is not taken", "write them out: f(x, axis=0)"
+                )
             self._name_is_plain(k.arg, k)
             if k.arg in dict(keywords):
-                self.fail(*self.extent(k), f"the argument '{k.arg}' stands here a second time, expected it once", "remove one")
+                self.fail(
+                    *self.extent(k), f"the argument '{k.arg}' stands here a second time, expected it once", "remove one"
+                )
             keywords.append((k.arg, self.tree(k.value, depth, k)))
         return Call(function, arguments, tuple(keywords), span=span)
 

@@ -144,7 +144,7 @@ class Items(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed expression: its text, its tree, and the arguments that a leading `lambda x, y:` named (None without one)."""
+    """A parsed expression: its text, its tree, and the arguments that a leading `lambda x, y:` named (else None)."""
 
     text: str
     root: Tree

@@ -185,8 +185,8 @@ class Document:
     def span_at(self, path: Path) -> Span:
         """The place of the deepest node that a path reaches; parts that lead nowhere are passed over.
 
-        What validators put into a path without an equal in the file (the tag of a union) is thus tolerated. Where the path's
-        last part is missing, the place is the key that its mapping stands under.
+        What validators put into a path without an equal in the file (the tag of a union) is thus tolerated. Where the
+        path's last part is missing, the place is the key that its mapping stands under.
         """
         node, key, missing = self.root, None, False
         for part in path:

@@ -16,7 +16,7 @@ _ESCAPED = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def dumps(plain: Any) -> str:
-    """YAML of dicts (with text keys), lists, text, numbers, truth values and None: blocks outside, short leaves in braces.
+    """YAML of dicts (with text keys), lists and scalars: blocks outside, short leaves in braces.
 
     Raises:
         ValueError: for an integer of more than 30 digits, which no YAML here may have.

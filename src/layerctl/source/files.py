@@ -14,9 +14,12 @@ LARGEST = 1 << 20
 EMPTY_HINT = "the smallest model is `model: [{Dense: 1}]`, with `data:` and `compile:` beside it"
 
 _MAGIC = {
-    b"PK\x03\x04": "a zip archive, as .keras and .npz files are", b"\x89HDF": "an HDF5 file", b"\x1f\x8b": "compressed with gzip",
-    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"%PDF": "a PDF", b"\x93NUMPY": "a .npy array", b"\x80\x04": "a pickle",
-    b"\x80\x03": "a pickle", b"\x80\x05": "a pickle", b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz",
+    b"PK\x03\x04": "a zip archive, as .keras and .npz files are", b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "compressed with gzip",
+    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"%PDF": "a PDF",
+    b"\x93NUMPY": "a .npy array", b"\x80\x04": "a pickle",
+    b"\x80\x03": "a pickle", b"\x80\x05": "a pickle", b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd", b"PAR1": "a Parquet file", b"\x7fELF": "a program",
 }  # fmt: skip
 _UNFIT = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -57,7 +60,12 @@ def read_text(path: Any) -> str:
 
 def _missing(path: Path, whole: Span) -> NoReturn:
     near = did_you_mean(path.name, _yaml_files(path.parent))
-    fail("file-not-found", f"there is no file '{path}'{near}", whole, hint=f"names are taken from the folder {Path.cwd()}")
+    fail(
+        "file-not-found",
+        f"there is no file '{path}'{near}",
+        whole,
+        hint=f"names are taken from the folder {Path.cwd()}",
+    )
     raise AssertionError
 
 
@@ -76,8 +84,12 @@ def decoded(data: bytes, whole: Span) -> str:
     """
     name = whole.source.name
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(data) > 3 and 0 in data[:2] and data[:2] != b"\0\0"):
-        fail("file-encoding", f"'{name}' is UTF-16, expected UTF-8", whole,
-             hint="save it as UTF-8, or `iconv -f UTF-16 -t UTF-8`")  # fmt: skip
+        fail(
+            "file-encoding",
+            f"'{name}' is UTF-16, expected UTF-8",
+            whole,
+            hint="save it as UTF-8, or `iconv -f UTF-16 -t UTF-8`",
+        )
     for magic, what in _MAGIC.items():
         if data.startswith(magic):
             fail("file-binary", f"'{name}' is {what}, expected YAML text", whole)
@@ -86,8 +98,12 @@ def decoded(data: bytes, whole: Span) -> str:
     if b"\0" in data:
         fail("file-binary", f"'{name}' is a binary file (it has NUL bytes), expected YAML text", whole)
     if len(data) > LARGEST:
-        fail("file-too-large", f"'{name}' has more than {LARGEST} bytes, expected at most 1 MiB of YAML", whole,
-             hint="data belong in a file of their own, named in `data: {source: …}`")  # fmt: skip
+        fail(
+            "file-too-large",
+            f"'{name}' has more than {LARGEST} bytes, expected at most 1 MiB of YAML",
+            whole,
+            hint="data belong in a file of their own, named in `data: {source: …}`",
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,8 +113,12 @@ def decoded(data: bytes, whole: Span) -> str:
         span = Span(Source(name, None, {line: row}), line, column, line, column + 1)
         byte = data[error.start]
         guess = f" ('{chr(byte)}' in Latin-1)" if byte >= 0xA0 else ""
-        fail("file-encoding", f"the byte 0x{byte:02x}{guess} is not UTF-8, expected UTF-8 text", span,
-             hint="save it as UTF-8, or `iconv -f LATIN1 -t UTF-8`")  # fmt: skip
+        fail(
+            "file-encoding",
+            f"the byte 0x{byte:02x}{guess} is not UTF-8, expected UTF-8 text",
+            span,
+            hint="save it as UTF-8, or `iconv -f LATIN1 -t UTF-8`",
+        )
         raise AssertionError from error
 
 
@@ -115,8 +135,12 @@ def normalised(text: str, name: str) -> str:
     """
     source = Source(name, text)
     if len(text) > LARGEST or (not text.isascii() and len(text.encode("utf-8", "replace")) > LARGEST):
-        fail("file-too-large", f"'{name}' has more than {LARGEST} bytes, expected at most 1 MiB of YAML", Span(source),
-             hint="data belong in a file of their own, named in `data: {source: …}`")  # fmt: skip
+        fail(
+            "file-too-large",
+            f"'{name}' has more than {LARGEST} bytes, expected at most 1 MiB of YAML",
+            Span(source),
+            hint="data belong in a file of their own, named in `data: {source: …}`",
+        )
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         source = Source(name, text)
@@ -127,7 +151,10 @@ def normalised(text: str, name: str) -> str:
     if unfit:
         at = unfit.start()
         line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-        fail("yaml-character", f"the character U+{ord(unfit[0]):04X} may not stand in YAML, expected printable text",
-             Span(Source(name, text), line, column, line, column + 1),
-             hint=f'remove it, or write it as "\\u{ord(unfit[0]):04X}" in double quotes')  # fmt: skip
+        fail(
+            "yaml-character",
+            f"the character U+{ord(unfit[0]):04X} may not stand in YAML, expected printable text",
+            Span(Source(name, text), line, column, line, column + 1),
+            hint=f'remove it, or write it as "\\u{ord(unfit[0]):04X}" in double quotes',
+        )
     return text

@@ -17,8 +17,8 @@ SOURCE_NAME = "--set"
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """The document with each `a.b.0.c=value` applied, in order.
 
-    A part of the path is a key, the index of an item (from 0; -1 is the last), or the `name` of an item. Mappings that are missing
-    on the way are made. The value is YAML. Places of what is set are in the argument's text, under the name `--set`.
+    A part of the path is a key, the index of an item (from 0; -1 is the last), or the `name` of an item. Mappings
+    that are missing on the way are made. The value is YAML. Places of what is set are in the argument's text, under the name `--set`.
 
     Raises:
         LayerctlError: for arguments that are no `path=value`, and paths that lead nowhere; all of them at once.
@@ -43,13 +43,19 @@ class _Override:
         path, sign, value = text.partition("=")
         whole = Span(self.source, 1, 1, 1, len(text) + 1)
         if not sign:
-            fail("override-syntax", f"'{text}' has no '=', expected path=value", whole, hint="as in `--set fit.epochs=3`")
+            fail(
+                "override-syntax", f"'{text}' has no '=', expected path=value", whole, hint="as in `--set fit.epochs=3`"
+            )
         self.parts: list[tuple[str, Span]] = []
         at = 1
         for part in path.split("."):
             if not part.strip() or part != part.strip():
-                fail("override-syntax", f"the path '{path}' has an empty part or a space, expected names between dots",
-                     Span(self.source, 1, at, 1, at + max(len(part), 1)), hint="as in `--set fit.epochs=3`")  # fmt: skip
+                fail(
+                    "override-syntax",
+                    f"the path '{path}' has an empty part or a space, expected names between dots",
+                    Span(self.source, 1, at, 1, at + max(len(part), 1)),
+                    hint="as in `--set fit.epochs=3`",
+                )
             self.parts.append((part, Span(self.source, 1, at, 1, at + len(part))))
             at += len(part) + 1
         self.value = self._value(value, len(path) + 1)
@@ -89,12 +95,16 @@ class _Override:
         return ".".join(p for p, _ in self.parts[:depth]) or "the file"
 
     def _named(self, node: Scalar, part: str, span: Span, depth: int) -> Node | None:
-        """`optimizer: adam` and `optimizer.Adam.learning_rate` mean the same thing; other scalars have nothing below them."""
+        """`optimizer: adam` and `optimizer.Adam.…` mean the same thing; other scalars have nothing below them."""
         if isinstance(node.value, str) and node.value.lower() == part.lower():
             return None
         rest = ".".join(p for p, _ in self.parts[depth:])
-        fail("override-path", f"'{self._so_far(depth)}' is the value {node.text}, which has no '{part}'", span,
-             hint=f"replace the value: --set '{self._so_far(depth)}={{{rest}: …}}'")  # fmt: skip
+        fail(
+            "override-path",
+            f"'{self._so_far(depth)}' is the value {node.text}, which has no '{part}'",
+            span,
+            hint=f"replace the value: --set '{self._so_far(depth)}={{{rest}: …}}'",
+        )
         raise AssertionError
 
     def _index(self, node: Sequence, part: str, span: Span, depth: int) -> int:
@@ -103,16 +113,22 @@ class _Override:
             at = int(part)
             if -len(node.items) <= at < len(node.items):
                 return at % len(node.items)
-            self._no_item(f"'{self._so_far(depth)}' has {len(node.items)} items, there is no item {part}, expected "
-                          f"{'0 to ' + str(len(node.items) - 1) if node.items else 'a list with items'}", span)  # fmt: skip
+            self._no_item(
+                f"'{self._so_far(depth)}' has {len(node.items)} items, there is no item {part}, expected "
+                f"{'0 to ' + str(len(node.items) - 1) if node.items else 'a list with items'}",
+                span,
+            )
         names: dict[str, int] = {}
         for i, item in enumerate(node.items):
             name = item.get("name") if isinstance(item, Mapping) else None
             if isinstance(name, Scalar) and isinstance(name.value, str):
                 names.setdefault(name.value, i)
         if part not in names:
-            self._no_item(f"'{self._so_far(depth)}' is a list without an item named '{part}', expected an index from 0 or a name"
-                          f"{did_you_mean(part, names)}", span)  # fmt: skip
+            self._no_item(
+                f"'{self._so_far(depth)}' is a list without an item named '{part}', expected an index from 0 or a name"
+                f"{did_you_mean(part, names)}",
+                span,
+            )
         return names[part]
 
     def _no_item(self, message: str, span: Span) -> NoReturn:

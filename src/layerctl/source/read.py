@@ -1,7 +1,7 @@
 """YAML text → Document, over the parser's event stream.
 
-Libyaml's composer recurses and crashes the process on deep nesting, so nodes are put together here, with bounds on size, depth and
-count that hold before anything is built, aliases included.
+Libyaml's composer recurses and crashes the process on deep nesting, so nodes are put together here, with bounds on size,
+depth and count that hold before anything is built, aliases included.
 """
 
 from __future__ import annotations
@@ -118,8 +118,12 @@ class _Builder:
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    self.problems.error("yaml-documents", "a second document begins at '---', expected one document",
-                                        self._span(event), hint="keep one model in a file, and remove the '---'")
+                    self.problems.error(
+                        "yaml-documents",
+                        "a second document begins at '---', expected one document",
+                        self._span(event),
+                        hint="keep one model in a file, and remove the '---'",
+                    )
                     return
             elif kind is yaml.StreamEndEvent:
                 return
@@ -132,10 +136,19 @@ class _Builder:
         self.count += nodes
         if self.count > MOST_NODES:
             if nodes > 1:
-                self._stop("yaml-alias-bomb", f"the alias '*{event.anchor}' makes the file more than {MOST_NODES} values, "
-                           f"expected at most {MOST_NODES}", event, "aliases of aliases multiply; write the values out")
-            self._stop("yaml-too-many-values", f"the file has more than {MOST_NODES} values, expected at most {MOST_NODES}",
-                       event, "data belong in a file of their own, named in `data: {source: …}`")  # fmt: skip
+                self._stop(
+                    "yaml-alias-bomb",
+                    f"the alias '*{event.anchor}' makes the file more than {MOST_NODES} values, "
+                    f"expected at most {MOST_NODES}",
+                    event,
+                    "aliases of aliases multiply; write the values out",
+                )
+            self._stop(
+                "yaml-too-many-values",
+                f"the file has more than {MOST_NODES} values, expected at most {MOST_NODES}",
+                event,
+                "data belong in a file of their own, named in `data: {source: …}`",
+            )
 
     def _stop(self, code: str, message: str, event: Any, hint: str) -> None:
         self.problems.error(code, message, self._span(event), hint=hint)
@@ -151,8 +164,12 @@ class _Builder:
         while end <= len(line) and not line[end - 1].isspace():
             end += 1
         span = Span(self.source, start.line + 1, column, start.line + 1, max(end, column + 1))
-        self.problems.error("yaml-tag", f"the tag '{tag}' is not taken, expected a plain value", span,
-                            hint="remove the tag; to have text that starts with '!', quote it")  # fmt: skip
+        self.problems.error(
+            "yaml-tag",
+            f"the tag '{tag}' is not taken, expected a plain value",
+            span,
+            hint="remove the tag; to have text that starts with '!', quote it",
+        )
 
     def _scalar(self, event: Any) -> None:
         self._counted(event)
@@ -186,24 +203,37 @@ class _Builder:
         text, plain = key.text, key.style == "plain"
         top.key = key
         if plain and text == "<<":
-            self.problems.error("yaml-merge-key", "the merge key '<<' is not taken, expected the keys themselves", key.span,
-                                hint="write the keys out, or share a value with `vars:` and `${name}`")  # fmt: skip
+            self.problems.error(
+                "yaml-merge-key",
+                "the merge key '<<' is not taken, expected the keys themselves",
+                key.span,
+                hint="write the keys out, or share a value with `vars:` and `${name}`",
+            )
             return
         if plain and text in scalars.CONSTANTS and not isinstance(scalars.CONSTANTS[text], float):
             what = "nothing" if text == "" else f"the value {text}"
-            self.problems.error("yaml-key", f"a key is {what}, expected text or a number", key.span,
-                                hint="quote it to have it as text")  # fmt: skip
+            self.problems.error(
+                "yaml-key", f"a key is {what}, expected text or a number", key.span, hint="quote it to have it as text"
+            )
         if plain and text[:1] in _SPACES:
             self._odd_space(key.span)
         before = top.seen.setdefault(text, key)
         if before is not key:
-            self.problems.error("yaml-duplicate-key", f"the key '{text}' stands here a second time, expected it once",
-                                key.span, notes=(syntax.note("the first one is here", before.span),),
-                                hint="remove one of the two")  # fmt: skip
+            self.problems.error(
+                "yaml-duplicate-key",
+                f"the key '{text}' stands here a second time, expected it once",
+                key.span,
+                notes=(syntax.note("the first one is here", before.span),),
+                hint="remove one of the two",
+            )
 
     def _odd_space(self, span: Span) -> None:
-        self.problems.error("yaml-space", "a space that is not the ordinary one (U+0020) stands before this text", span,
-                            hint="replace it by ordinary spaces; web pages and editors copy others")  # fmt: skip
+        self.problems.error(
+            "yaml-space",
+            "a space that is not the ordinary one (U+0020) stands before this text",
+            span,
+            hint="replace it by ordinary spaces; web pages and editors copy others",
+        )
 
     def _path(self, top: _Open | None) -> tuple[str | int, ...]:
         if top is None:
@@ -228,8 +258,12 @@ class _Builder:
         if event.tag is not None:
             self._tagged(event)
         if len(self.open) >= DEEPEST:
-            self._stop("yaml-too-deep", f"values nested more than {DEEPEST} deep, expected at most {DEEPEST}", event,
-                       "a bracket too many is the usual cause")  # fmt: skip
+            self._stop(
+                "yaml-too-deep",
+                f"values nested more than {DEEPEST} deep, expected at most {DEEPEST}",
+                event,
+                "a bracket too many is the usual cause",
+            )
         top = self.open[-1] if self.open else None
         if top is not None and top.key is None and type(top.node) is Mapping:
             self._collection_key(event, mapping)
@@ -246,8 +280,12 @@ class _Builder:
         start = event.start_mark
         line = self.source.line(start.line + 1) or ""
         if mapping and line.startswith("{", start.column) and line[max(start.column - 1, 0)] == "{":
-            self._stop("yaml-unquoted", "'{{' opens a mapping inside a mapping, expected a value", event,
-                       "a variable is written \"${name}\"; quote text that has braces")  # fmt: skip
+            self._stop(
+                "yaml-unquoted",
+                "'{{' opens a mapping inside a mapping, expected a value",
+                event,
+                'a variable is written "${name}"; quote text that has braces',
+            )
         self._stop("yaml-key", f"a key is a {what}, expected text or a number", event, "quote it to have it as text")
 
     def _end(self, event: Any) -> None:
@@ -271,20 +309,30 @@ class _Builder:
         for anchor, opened in self.unfinished.values():
             if anchor == name:
                 self.problems.error(
-                    "yaml-cycle", f"the alias '*{name}' stands inside its own anchor '&{name}', expected values without a cycle",
-                    self._span(event), notes=(syntax.note("the anchor is here", self._span(opened)),),
+                    "yaml-cycle",
+                    f"the alias '*{name}' stands inside its own anchor '&{name}', expected values without a cycle",
+                    self._span(event),
+                    notes=(syntax.note("the anchor is here", self._span(opened)),),
                     hint="write the value out",
-                )  # fmt: skip
+                )
                 self.problems.check()
         if name not in self.anchors:
             near = did_you_mean(name, self.anchors)
-            self._stop("yaml-unknown-anchor", f"the alias '*{name}' has no anchor '&{name}' above it{near}", event,
-                       "to have text that starts with '*', quote it")  # fmt: skip
+            self._stop(
+                "yaml-unknown-anchor",
+                f"the alias '*{name}' has no anchor '&{name}' above it{near}",
+                event,
+                "to have text that starts with '*', quote it",
+            )
         node, nodes, height = self.anchors[name]
         self._counted(event, nodes)
         if len(self.open) + height > DEEPEST:
-            self._stop("yaml-too-deep", f"values nested more than {DEEPEST} deep through the alias '*{name}', "
-                       f"expected at most {DEEPEST}", event, "write the values out")  # fmt: skip
+            self._stop(
+                "yaml-too-deep",
+                f"values nested more than {DEEPEST} deep through the alias '*{name}', expected at most {DEEPEST}",
+                event,
+                "write the values out",
+            )
         top = self.open[-1] if self.open else None
         if top is not None and top.key is None and type(top.node) is Mapping:
             if not isinstance(node, Scalar):
@@ -294,7 +342,9 @@ class _Builder:
         self._place(top, node.moved(self._path(top)))
 
 
-_SPACES = frozenset("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff")
+_SPACES = frozenset(
+    "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff"
+)
 
 
 def _height(node: Node) -> int:

@@ -24,8 +24,8 @@ _PART = re.compile(r"\$\$\{|\$\{")
 def resolve_variables(document: Document, evaluate: Evaluate | None = None) -> Document:
     """The document with `${…}` replaced by what `vars:` says, everywhere.
 
-    Inside `define:`, what names an argument of the block (or anything else that is not known yet) stays for `substitute` to
-    replace when the block is used; an argument goes before a variable of its name. Variables may use each other.
+    Inside `define:`, what names an argument of the block (or anything else that is not known yet) stays for `substitute`
+    to replace when the block is used; an argument goes before a variable of its name. Variables may use each other.
 
     Raises:
         LayerctlError: for unknown names, cycles, texts that cannot be pasted; all of them at once.
@@ -45,7 +45,9 @@ def resolve_variables(document: Document, evaluate: Evaluate | None = None) -> D
             blocks = [Entry(k, _block(b, scope, problems, evaluate)) for k, b in value.entries]
             entries.append(Entry(key, Mapping(blocks, value._span, value.path)))
         else:
-            entries.append(Entry(key, _Substitution(scope, False, evaluate, problems, scope.budget).node(value, value.path)))
+            entries.append(
+                Entry(key, _Substitution(scope, False, evaluate, problems, scope.budget).node(value, value.path))
+            )
     problems.check()
     return Document(document.source, Mapping(entries, root._span, root.path))
 
@@ -53,9 +55,9 @@ def resolve_variables(document: Document, evaluate: Evaluate | None = None) -> D
 def substitute(node: Node, scope: Scope[str, Any], *, defer: bool = False, evaluate: Evaluate | None = None) -> Node:
     """A copy of `node` with `${…}` replaced by values of `scope` (plain data), which keeps places and paths.
 
-    A scalar that is exactly `${x}` becomes the value, a list or mapping too; within a longer text a scalar is pasted; `$${` is
-    the text `${`. What is more than a name is given to `evaluate`. With `defer`, a scalar that names what the scope lacks is left
-    as it is; otherwise that is an error.
+    A scalar that is exactly `${x}` becomes the value, a list or mapping too; within a longer text a scalar is pasted; `$${`
+    is the text `${`. What is more than a name is given to `evaluate`. With `defer`, a scalar that names what the scope
+    lacks is left as it is; otherwise that is an error.
 
     Raises:
         LayerctlError: for unknown names, texts that cannot be pasted; all of them at once.
@@ -76,8 +78,12 @@ def to_node(value: Any, span: Any, path: Path = (), budget: list[int] | None = N
     budget[0] -= 1
     if budget[0] < 0 or len(path) > DEEPEST:
         what = f"more than {MOST_NODES} values" if budget[0] < 0 else f"values nested more than {DEEPEST} deep"
-        fail("variable-too-large", f"the variables make {what}, expected fewer", span if isinstance(span, Span) else None,
-             hint="variables that use variables multiply; write the values out")  # fmt: skip
+        fail(
+            "variable-too-large",
+            f"the variables make {what}, expected fewer",
+            span if isinstance(span, Span) else None,
+            hint="variables that use variables multiply; write the values out",
+        )
     if isinstance(value, dict):
         entries = []
         for key, item in value.items():
@@ -155,8 +161,12 @@ class _Variables(Scope):  # type: ignore[type-arg]
             return self.values[name]
         if name in self.open:
             chain = " → ".join([*self.open[self.open.index(name) :], name])
-            fail("variable-cycle", f"the variable '{name}' is defined by itself: {chain}", self.variables.key(name).span,
-                 hint="give one of them a value")  # fmt: skip
+            fail(
+                "variable-cycle",
+                f"the variable '{name}' is defined by itself: {chain}",
+                self.variables.key(name).span,
+                hint="give one of them a value",
+            )
         self.open.append(name)
         try:
             value = self.variables.get(name)
@@ -169,7 +179,9 @@ class _Variables(Scope):  # type: ignore[type-arg]
 class _Substitution:
     """One walk over a tree. `budget` is how many values and characters may still be made."""
 
-    def __init__(self, scope: Scope[str, Any], defer: bool, evaluate: Evaluate | None, problems: Problems, budget: list[int]):
+    def __init__(
+        self, scope: Scope[str, Any], defer: bool, evaluate: Evaluate | None, problems: Problems, budget: list[int]
+    ):
         self.scope, self.defer, self.evaluate, self.problems, self.budget = scope, defer, evaluate, problems, budget
 
     def node(self, node: Node, path: Path) -> Node:
@@ -193,8 +205,12 @@ class _Substitution:
                 pasted = self.node(key, (*path, text))
                 text = pasted.text if isinstance(pasted, Scalar) else text
                 if any(e.key.value == text for e in entries):
-                    self.problems.error("yaml-duplicate-key", f"the key '{text}' stands here a second time, expected it once",
-                                        key.span, hint="the variable has the value of another key")  # fmt: skip
+                    self.problems.error(
+                        "yaml-duplicate-key",
+                        f"the key '{text}' stands here a second time, expected it once",
+                        key.span,
+                        hint="the variable has the value of another key",
+                    )
             at = (*path, text)
             entries.append(Entry(Scalar(text, text, key.style, key._span, at), self.node(value, at)))
         return Mapping(entries, node._span, path)
@@ -203,21 +219,31 @@ class _Substitution:
         parts = list(split(node))
         if self.defer and any(isinstance(p, tuple) and not self._known(p[0]) for p in parts):
             return node.moved(path)
-        values = [p if isinstance(p, str) else self._value(p[0], within(node.text, node.span, p[1], p[2])) for p in parts]
+        values = [
+            p if isinstance(p, str) else self._value(p[0], within(node.text, node.span, p[1], p[2])) for p in parts
+        ]
         if len(parts) == 1 and isinstance(parts[0], tuple):
             return to_node(values[0], node.span, path, self.budget)
         texts = []
         for part, value in zip(parts, values, strict=True):
             if isinstance(part, tuple) and isinstance(value, (list, tuple, dict)):
                 kind = "a mapping" if isinstance(value, dict) else "a list"
-                fail("variable-in-text", f"'${{{part[0]}}}' is {kind}, expected text or a number inside a longer text",
-                     within(node.text, node.span, part[1] - 2, part[2] + 1), hint="let it be the whole value")  # fmt: skip
+                fail(
+                    "variable-in-text",
+                    f"'${{{part[0]}}}' is {kind}, expected text or a number inside a longer text",
+                    within(node.text, node.span, part[1] - 2, part[2] + 1),
+                    hint="let it be the whole value",
+                )
             texts.append(shown(value))
         text = "".join(texts)
         self.budget[1] -= len(text)
         if self.budget[1] < 0:
-            fail("variable-too-large", f"the variables make more than {LONGEST_TEXT} characters, expected fewer", node.span,
-                 hint="variables that use variables multiply; write the values out")  # fmt: skip
+            fail(
+                "variable-too-large",
+                f"the variables make more than {LONGEST_TEXT} characters, expected fewer",
+                node.span,
+                hint="variables that use variables multiply; write the values out",
+            )
         return Scalar(text, text, node.style, node._span, path)
 
     def _known(self, text: str) -> bool:
@@ -231,8 +257,12 @@ class _Substitution:
                 return self.scope[name]
             raise LayerctlError(unknown(name, self.scope, span))
         if self.evaluate is None:
-            fail("variable-syntax", f"'${{{text}}}' is no name of a variable, expected `${{name}}`", span,
-                 hint="a name has letters, digits and '_'; `$${` is the text `${`")  # fmt: skip
+            fail(
+                "variable-syntax",
+                f"'${{{text}}}' is no name of a variable, expected `${{name}}`",
+                span,
+                hint="a name has letters, digits and '_'; `$${` is the text `${`",
+            )
         return self.evaluate(text, span, self.scope)  # type: ignore[misc]
 
 
@@ -240,8 +270,12 @@ def unknown(name: str, scope: Scope[str, Any], span: Span | None) -> Diagnostic:
     """The error for a name that no variable has."""
     names = sorted(scope)
     hint = f"there are {', '.join(names[:20])}" if names else f"define it: `vars: {{{name}: …}}`"
-    return Diagnostic("unknown-variable", f"there is no variable '{name}'{did_you_mean(name, names)}", span,
-                      hint=f"{hint}; `$${{` is the text `${{`")  # fmt: skip
+    return Diagnostic(
+        "unknown-variable",
+        f"there is no variable '{name}'{did_you_mean(name, names)}",
+        span,
+        hint=f"{hint}; `$${{` is the text `${{`",
+    )
 
 
 def split(node: Scalar) -> Any:
@@ -260,8 +294,12 @@ def split(node: Scalar) -> Any:
             continue
         end = text.find("}", found.end())
         if end < 0:
-            fail("variable-syntax", "'${' is not closed, expected '}'", within(text, node.span, found.start(), found.end()),
-                 hint="`$${` is the text `${`")  # fmt: skip
+            fail(
+                "variable-syntax",
+                "'${' is not closed, expected '}'",
+                within(text, node.span, found.start(), found.end()),
+                hint="`$${` is the text `${`",
+            )
         if plain:
             yield plain
         plain = ""

@@ -8,7 +8,7 @@ from typing import Any
 from layerctl.diagnostics import Diagnostic, Note, Problems, Source, Span
 from layerctl.source.document import Mapping, Scalar
 
-QUOTE = "quote the value: \"…\""
+QUOTE = 'quote the value: "…"'
 _BRACKETS = {"[": "]", "{": "}"}
 
 
@@ -29,13 +29,21 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
         if isinstance(before, Scalar) and before.style == "plain" and before.text.count("(") > before.text.count(")"):
             start, end = before.span, key.span
             span = Span(start.source, start.line, start.column, end.end_line, end.end_column)
-            problems.error("yaml-unquoted", f"'{before.text}' is cut at its comma, which ends a value inside braces", span,
-                           hint=f"{QUOTE}, or put the key on a line of its own")  # fmt: skip
+            problems.error(
+                "yaml-unquoted",
+                f"'{before.text}' is cut at its comma, which ends a value inside braces",
+                span,
+                hint=f"{QUOTE}, or put the key on a line of its own",
+            )
             return
         if re.fullmatch(r"\w+:\S+", key.text):
             name, rest = key.text.split(":", 1)
-            problems.error("yaml-colon", f"'{key.text}' is one word, expected a space after ':'", key.span,
-                           hint=f"write `{name}: {rest}`")  # fmt: skip
+            problems.error(
+                "yaml-colon",
+                f"'{key.text}' is one word, expected a space after ':'",
+                key.span,
+                hint=f"write `{name}: {rest}`",
+            )
 
 
 class _Place:
@@ -75,7 +83,20 @@ class _Place:
 def explain(error: Any, source: Source) -> Diagnostic:
     """A parser's error (yaml.MarkedYAMLError) as a diagnostic with a place and a cure."""
     place = _Place(error, source)
-    for cause in (_tab, _quote, _escape, _start, _flow, _tag, _anchor, _block_scalar, _colon, _key, _indentation, _leftover):
+    for cause in (
+        _tab,
+        _quote,
+        _escape,
+        _start,
+        _flow,
+        _tag,
+        _anchor,
+        _block_scalar,
+        _colon,
+        _key,
+        _indentation,
+        _leftover,
+    ):
         found = cause(place)
         if found is not None:
             return found
@@ -85,17 +106,27 @@ def explain(error: Any, source: Source) -> Diagnostic:
 def _tab(p: _Place) -> Diagnostic | None:
     indent = p.row[: len(p.row) - len(p.row.lstrip())]
     if "\t" in indent and (p.char == "\t" or p.column >= len(indent) or p.column <= indent.index("\t")):
-        return Diagnostic("yaml-tab", "a tab in the indentation, expected spaces", p.span(column=indent.index("\t")),
-                          hint="replace each tab by two spaces")  # fmt: skip
+        return Diagnostic(
+            "yaml-tab",
+            "a tab in the indentation, expected spaces",
+            p.span(column=indent.index("\t")),
+            hint="replace each tab by two spaces",
+        )
     if p.char == "\t" and "cannot start" in p.problem:
-        return Diagnostic("yaml-tab", "a tab where a value begins, expected spaces", p.span(), hint="replace the tab by a space")
+        return Diagnostic(
+            "yaml-tab", "a tab where a value begins, expected spaces", p.span(), hint="replace the tab by a space"
+        )
     return None
 
 
 def _quote(p: _Place) -> Diagnostic | None:
     if "quoted scalar" in p.context and ("unexpected end" in p.problem or "document indicator" in p.problem):
-        return Diagnostic("yaml-unclosed", f"the quote {p.opener} is not closed", p.span(p.open_line, p.open_column),
-                          hint=f"put {p.opener} at the end of the text")  # fmt: skip
+        return Diagnostic(
+            "yaml-unclosed",
+            f"the quote {p.opener} is not closed",
+            p.span(p.open_line, p.open_column),
+            hint=f"put {p.opener} at the end of the text",
+        )
     return None
 
 
@@ -106,14 +137,20 @@ def _escape(p: _Place) -> Diagnostic | None:
     if at < 0:
         at = p.column
     got = p.row[at : at + 2]
-    return Diagnostic("yaml-escape", f"'{got}' is no escape of YAML's double quotes", p.span(column=at, length=2),
-                      hint="double the backslash, or use single quotes, which take it as it is")  # fmt: skip
+    return Diagnostic(
+        "yaml-escape",
+        f"'{got}' is no escape of YAML's double quotes",
+        p.span(column=at, length=2),
+        hint="double the backslash, or use single quotes, which take it as it is",
+    )
 
 
 def _start(p: _Place) -> Diagnostic | None:
     if "cannot start any token" not in p.problem:
         return None
-    return Diagnostic("yaml-unquoted", f"a value cannot start with '{p.char}' unless it is quoted", p.span(), hint=QUOTE)
+    return Diagnostic(
+        "yaml-unquoted", f"a value cannot start with '{p.char}' unless it is quoted", p.span(), hint=QUOTE
+    )
 
 
 def _flow(p: _Place) -> Diagnostic | None:
@@ -124,44 +161,76 @@ def _flow(p: _Place) -> Diagnostic | None:
         end = p.row.find("}", p.column)
         length = end - p.column + 2 if end > 0 else 2
         name = p.row[p.column - 1 : p.column - 1 + length]
-        return Diagnostic("yaml-unquoted", f"'{name}' stands inside '{p.opener}…{closer}' without quotes",
-                          p.span(column=p.column - 1, length=length), hint=f'quote it: "{name}"')  # fmt: skip
+        return Diagnostic(
+            "yaml-unquoted",
+            f"'{name}' stands inside '{p.opener}…{closer}' without quotes",
+            p.span(column=p.column - 1, length=length),
+            hint=f'quote it: "{name}"',
+        )
     same_line = p.line == p.open_line
     if same_line and p.char in ("[", "{") and p.before[-1:].strip() and p.before[-1:] not in ",:[{":
-        return Diagnostic("yaml-unquoted", f"'{p.char}' inside a value, where '{p.opener}…{closer}' expects ',' or '{closer}'",
-                          p.span(), hint=f"{QUOTE}, or put the key on a line of its own")  # fmt: skip
+        return Diagnostic(
+            "yaml-unquoted",
+            f"'{p.char}' inside a value, where '{p.opener}…{closer}' expects ',' or '{closer}'",
+            p.span(),
+            hint=f"{QUOTE}, or put the key on a line of its own",
+        )
     if same_line and p.char in ("]", "}") and p.char != closer:
-        return Diagnostic("yaml-unclosed", f"'{p.char}' closes '{p.opener}', expected '{closer}'", p.span(),
-                          notes=(note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),))  # fmt: skip
+        return Diagnostic(
+            "yaml-unclosed",
+            f"'{p.char}' closes '{p.opener}', expected '{closer}'",
+            p.span(),
+            notes=(note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),),
+        )
     if same_line and p.char:
-        return Diagnostic("yaml-syntax", f"expected ',' or '{closer}' before '{p.row[p.column:].split(',')[0].strip()}'", p.span(),
-                          hint=f"separate values by ', '; {QUOTE} if it is one text")  # fmt: skip
-    return Diagnostic("yaml-unclosed", f"'{p.opener}' is not closed, expected '{closer}'", p.span(p.open_line, p.open_column))
+        return Diagnostic(
+            "yaml-syntax",
+            f"expected ',' or '{closer}' before '{p.row[p.column :].split(',')[0].strip()}'",
+            p.span(),
+            hint=f"separate values by ', '; {QUOTE} if it is one text",
+        )
+    return Diagnostic(
+        "yaml-unclosed", f"'{p.opener}' is not closed, expected '{closer}'", p.span(p.open_line, p.open_column)
+    )
 
 
 def _tag(p: _Place) -> Diagnostic | None:
     if "directive" in p.context or "directive" in p.problem:
-        return Diagnostic("yaml-unquoted", "a line cannot start with '%' unless it is quoted", p.span(column=0), hint=QUOTE)
+        return Diagnostic(
+            "yaml-unquoted", "a line cannot start with '%' unless it is quoted", p.span(column=0), hint=QUOTE
+        )
     if "tag" not in p.context and "tag" not in p.problem:
         return None
     at = max(p.row.rfind("!", 0, p.column + 1), 0)
-    return Diagnostic("yaml-tag", "a tag ('!…') is not taken, expected a plain value", p.span(column=at),
-                      hint="to have text that starts with '!', quote it")  # fmt: skip
+    return Diagnostic(
+        "yaml-tag",
+        "a tag ('!…') is not taken, expected a plain value",
+        p.span(column=at),
+        hint="to have text that starts with '!', quote it",
+    )
 
 
 def _anchor(p: _Place) -> Diagnostic | None:
     for what, sign in (("alias", "*"), ("anchor", "&")):
         if what in p.context:
-            return Diagnostic("yaml-unquoted", f"'{sign}' begins an {what} and needs a name", p.span(p.open_line, p.open_column),
-                              hint=f"to have text that starts with '{sign}', quote it")  # fmt: skip
+            return Diagnostic(
+                "yaml-unquoted",
+                f"'{sign}' begins an {what} and needs a name",
+                p.span(p.open_line, p.open_column),
+                hint=f"to have text that starts with '{sign}', quote it",
+            )
     return None
 
 
 def _block_scalar(p: _Place) -> Diagnostic | None:
     if "block scalar" not in p.context:
         return None
-    return Diagnostic("yaml-syntax", f"text after '{p.opener}', which begins a text on the lines below", p.span(),
-                      hint="put the text on the next line, or quote it")  # fmt: skip
+    return Diagnostic(
+        "yaml-syntax",
+        f"text after '{p.opener}', which begins a text on the lines below",
+        p.span(),
+        hint="put the text on the next line, or quote it",
+    )
 
 
 def _colon(p: _Place) -> Diagnostic | None:
@@ -171,8 +240,12 @@ def _colon(p: _Place) -> Diagnostic | None:
     content = p.row.lstrip(" -")
     first = len(p.row) - len(content)
     if re.search(r":(\s|$)", p.row[first : p.column]) and ":" not in p.row[first : p.column].split(": ")[0]:
-        return Diagnostic("yaml-colon", "a second ': ' in one value", p.span(),
-                          hint=f"{QUOTE}; a nested key goes on the next line, indented, or in braces")  # fmt: skip
+        return Diagnostic(
+            "yaml-colon",
+            "a second ': ' in one value",
+            p.span(),
+            hint=f"{QUOTE}; a nested key goes on the next line, indented, or in braces",
+        )
     above = p.previous()
     if above < 0:
         return Diagnostic("yaml-colon", "':' stands where no key can be", p.span(), hint=QUOTE)
@@ -182,20 +255,30 @@ def _colon(p: _Place) -> Diagnostic | None:
     glued = re.match(r"[\w.]+:(?=\S)", text)
     if glued:
         name, rest = text.split(":", 1)
-        return Diagnostic("yaml-colon", f"'{text}' is one word, expected a space after ':'", p.span(above, at, len(text)),
-                          hint=f"write `{name}: {rest}`")  # fmt: skip
+        return Diagnostic(
+            "yaml-colon",
+            f"'{text}' is one word, expected a space after ':'",
+            p.span(above, at, len(text)),
+            hint=f"write `{name}: {rest}`",
+        )
     if ":" not in text:
         return Diagnostic("yaml-colon", f"no ':' after '{text}'", p.span(above, at, len(text)), hint=f"write `{text}:`")
-    return Diagnostic("yaml-indentation", f"a key under line {above + 1}, which already has a value", p.span(column=first),
-                      notes=(note("the line with the value", p.span(above, at, len(text))),),
-                      hint="give both lines the same indentation, or remove the value")  # fmt: skip
+    return Diagnostic(
+        "yaml-indentation",
+        f"a key under line {above + 1}, which already has a value",
+        p.span(column=first),
+        notes=(note("the line with the value", p.span(above, at, len(text))),),
+        hint="give both lines the same indentation, or remove the value",
+    )
 
 
 def _key(p: _Place) -> Diagnostic | None:
     if "could not find expected ':'" not in p.problem:
         return None
     row = p.rows[p.open_line][p.open_column :].rstrip()
-    return Diagnostic("yaml-colon", f"no ':' after '{row}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{row}: …`")
+    return Diagnostic(
+        "yaml-colon", f"no ':' after '{row}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{row}: …`"
+    )
 
 
 def _indentation(p: _Place) -> Diagnostic | None:
@@ -208,24 +291,42 @@ def _indentation(p: _Place) -> Diagnostic | None:
     own, over = p.column, len(last) - len(last.lstrip())
     if "block collection" in p.context or "block sequence" in p.context:
         if own == p.open_column:
-            return Diagnostic("yaml-indentation", "a key beside the items of a list, expected '- '", p.span(),
-                              hint="indent it under an item, or put it where the list's own key stands")  # fmt: skip
+            return Diagnostic(
+                "yaml-indentation",
+                "a key beside the items of a list, expected '- '",
+                p.span(),
+                hint="indent it under an item, or put it where the list's own key stands",
+            )
     elif p.char == "-" and own == p.open_column:
-        return Diagnostic("yaml-indentation", "an item '- ' beside the keys of a mapping, expected a key", p.span(),
-                          hint="put the items under a key of their own")  # fmt: skip
+        return Diagnostic(
+            "yaml-indentation",
+            "an item '- ' beside the keys of a mapping, expected a key",
+            p.span(),
+            hint="put the items under a key of their own",
+        )
     wanted = " or ".join(str(n) for n in sorted({p.open_column, over} - {own}))
-    return Diagnostic("yaml-indentation", f"an indentation of {own} space{'s' * (own != 1)}, expected {wanted}", p.span(),
-                      hint="keys and items of one level start in the same column")  # fmt: skip
+    return Diagnostic(
+        "yaml-indentation",
+        f"an indentation of {own} space{'s' * (own != 1)}, expected {wanted}",
+        p.span(),
+        hint="keys and items of one level start in the same column",
+    )
 
 
 def _leftover(p: _Place) -> Diagnostic | None:
     """Text after a value that is complete."""
     if p.char in ("]", "}"):
-        return Diagnostic("yaml-unclosed", f"'{p.char}' closes nothing", p.span(), hint="remove it, or open its bracket")
+        return Diagnostic(
+            "yaml-unclosed", f"'{p.char}' closes nothing", p.span(), hint="remove it, or open its bracket"
+        )
     if p.char == ",":
         return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
     if p.before.strip():
         rest = p.row[p.column :].strip()
-        return Diagnostic("yaml-unquoted", f"'{rest}' after a value that is complete", p.span(length=max(len(rest), 1)),
-                          hint="put the quotes around the whole value")  # fmt: skip
+        return Diagnostic(
+            "yaml-unquoted",
+            f"'{rest}' after a value that is complete",
+            p.span(length=max(len(rest), 1)),
+            hint="put the quotes around the whole value",
+        )
     return None
