@@ -61,7 +61,9 @@ def _scalar(y: Value) -> Value:
     return reduce("sum", cast(y, "f64") * constant(weights, "f64"))
 
 
-def check_gradient(function: Callable[..., Value], *arrays: np.ndarray, step: float = 1e-6, tolerance: float = 1e-6) -> None:
+def check_gradient(
+    function: Callable[..., Value], *arrays: np.ndarray, step: float = 1e-6, tolerance: float = 1e-6
+) -> None:
     """Compares the gradient with central differences; arrays of float64."""
     found = gradient_of(function, *arrays)
     floating = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]

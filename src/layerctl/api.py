@@ -36,7 +36,9 @@ class Model:
         self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
         types = trace_shapes(self.graph, spec.fit.batch_size)
         shapes = {n: types[n].shape for n in self.graph.outputs}
-        self.optimizer, self.outputs = judging(spec, self.graph, shapes, schema.variables() if schema is not None else {})
+        self.optimizer, self.outputs = judging(
+            spec, self.graph, shapes, schema.variables() if schema is not None else {}
+        )
         self.output_shapes = shapes
         self._session: Any = None
         self._data: Any = None
@@ -80,7 +82,12 @@ class Model:
         """
         if self._data is None:
             if self.spec.data is None:
-                fail("missing-section", "the file has no 'data' section", self.spec.document.root.span, hint="say under `data:` what to train on")
+                fail(
+                    "missing-section",
+                    "the file has no 'data' section",
+                    self.spec.document.root.span,
+                    hint="say under `data:` what to train on",
+                )
             from layerctl.data.dataset import load
 
             self._data = load(self.spec.data, self.spec.seed, self.spec.data_span, folder_of(self.spec.document))
@@ -113,7 +120,9 @@ class Model:
             from layerctl.runtime.machine import Machine
             from layerctl.training.session import Session
 
-            self._session = Session(self.graph, self.outputs, self.optimizer, self.spec.seed, Machine(self.threads), report)
+            self._session = Session(
+                self.graph, self.outputs, self.optimizer, self.spec.seed, Machine(self.threads), report
+            )
             self._session.prepare(data, batch or self.spec.fit.batch_size, train)
         return self._session
 
@@ -130,9 +139,21 @@ class Model:
         """
         from layerctl.training.training import train
 
-        return train(self, x, y, validation=validation, run=run, resume=resume, max_seconds=max_seconds, observer=observer, on_trainer=on_trainer)
+        return train(
+            self,
+            x,
+            y,
+            validation=validation,
+            run=run,
+            resume=resume,
+            max_seconds=max_seconds,
+            observer=observer,
+            on_trainer=on_trainer,
+        )
 
-    def evaluate(self, data: Any = None, y: Any = None, *, split: str = "test", batch_size: int | None = None) -> dict[str, float]:
+    def evaluate(
+        self, data: Any = None, y: Any = None, *, split: str = "test", batch_size: int | None = None
+    ) -> dict[str, float]:
         """Loss and metrics on a split of the data section (`test`, or the next best where there is none), a file, or arrays.
 
         Raises:

@@ -12,7 +12,9 @@ from layerctl.catalogue import catalogue
 class Configured(BaseModel):
     """Base of layers, losses, metrics, optimizers, ... Unknown fields are refused; `get_config` gives the fields back."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, validate_assignment=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", strict=True, arbitrary_types_allowed=True, validate_assignment=False, protected_namespaces=()
+    )
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()

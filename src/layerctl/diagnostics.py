@@ -176,8 +176,15 @@ class Problems:
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
 
-    def error(self, code: str, message: str, span: Span | None = None, *, hint: str | None = None,
-              notes: tuple[Note, ...] = ()) -> None:
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        *,
+        hint: str | None = None,
+        notes: tuple[Note, ...] = (),
+    ) -> None:
         """Notes an error and goes on."""
         self.found.append(Diagnostic(code, message, span, notes, hint))
 
@@ -205,7 +212,9 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     unique: dict[tuple[str, str], Diagnostic] = {}
     for d in diagnostics:
         unique.setdefault((d.first_line(), d.code), d)
-    return sorted(unique.values(), key=lambda d: (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0))
+    return sorted(
+        unique.values(), key=lambda d: (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0)
+    )
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

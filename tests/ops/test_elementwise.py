@@ -40,11 +40,15 @@ def test_dtypes_follow_keras():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("shapes", [((4, 1, 3), (5, 1)), ((1,), (2, 3)), ((2, 1, 1, 3), (1, 4, 5, 1)), ((), (3,)), ((7, 1), (7, 1))])
+@pytest.mark.parametrize(
+    "shapes", [((4, 1, 3), (5, 1)), ((1,), (2, 3)), ((2, 1, 1, 3), (1, 4, 5, 1)), ((), (3,)), ((7, 1), (7, 1))]
+)
 def test_broadcasting(shapes):
     a, b = (RNG.standard_normal(s).astype(np.float32) for s in shapes)
     np.testing.assert_allclose(run(lambda a, b: a * b + a, a, b)[0], a * b + a, rtol=1e-6, atol=1e-6)
-    np.testing.assert_array_equal(run(lambda a: broadcast_to(a, (2, *a.shape)), a)[0], np.broadcast_to(a, (2, *a.shape)))
+    np.testing.assert_array_equal(
+        run(lambda a: broadcast_to(a, (2, *a.shape)), a)[0], np.broadcast_to(a, (2, *a.shape))
+    )
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), (0, 1), (1, 2), (0, 3), (0, 1, 2, 3)])

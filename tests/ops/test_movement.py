@@ -37,7 +37,9 @@ def test_joining_and_taking():
     ids = np.array([[2, 0], [1, 2]], np.int32)
     for axis in (0, 1, 2):
         chosen = ids % x.shape[axis]
-        np.testing.assert_array_equal(run(lambda a, i, n=axis: gather.take(a, i, n), x, chosen)[0], np.take(x, chosen, axis))
+        np.testing.assert_array_equal(
+            run(lambda a, i, n=axis: gather.take(a, i, n), x, chosen)[0], np.take(x, chosen, axis)
+        )
     np.testing.assert_array_equal(run(lambda a, i: select.select(a, i), x, np.array([[0, 1, 2], [3, 0, 1]], np.int32))[0],
                                   np.take_along_axis(x, np.array([[0, 1, 2], [3, 0, 1]])[..., None], -1)[..., 0])  # fmt: skip
     np.testing.assert_array_equal(run(lambda i: select.one_hot(i, 3), ids)[0], np.eye(3, dtype=np.float32)[ids])

@@ -84,7 +84,11 @@ def _home(shape: tuple[int, ...], inputs: list[tuple[int, _Group | None]]) -> _G
     top = max((lv for lv, _ in inputs), default=-1)
     highest = {id(g): g for lv, g in inputs if lv == top}
     groups = [g for g in highest.values() if g is not None]
-    fits = len(groups) == len(highest) and all(g.shape == shape for g in groups) and sum(len(g.nodes) for g in groups) < _LARGEST
+    fits = (
+        len(groups) == len(highest)
+        and all(g.shape == shape for g in groups)
+        and sum(len(g.nodes) for g in groups) < _LARGEST
+    )
     if not groups or not fits:
         return None
     home = groups[0]
@@ -106,7 +110,8 @@ def _fused(group: _Group, used: dict[int, set[int]], kept: set[int]) -> Node:
     instructions, outputs, results = [], [], []
     for node in group.nodes:
         args = tuple(
-            ("const", v.dtype, v.node.attrs["array"].item()) if is_scalar_constant(v) else index[id(v)] for v in node.inputs
+            ("const", v.dtype, v.node.attrs["array"].item()) if is_scalar_constant(v) else index[id(v)]
+            for v in node.inputs
         )
         value = node.outputs[0]
         index[id(value)] = len(inputs) + len(instructions)

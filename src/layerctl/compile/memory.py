@@ -126,7 +126,12 @@ class Planner:
             at = self.position[id(maker)]
             last = readers.get(id(weight), -1)
             in_place = last < at or (last == at and self._reads_in_place(maker, weight))
-            if maker.op.name in LEAVES or id(r) in self.memory.pinned or not in_place or r.type.size != weight.type.size:
+            if (
+                maker.op.name in LEAVES
+                or id(r) in self.memory.pinned
+                or not in_place
+                or r.type.size != weight.type.size
+            ):
                 self.late[weight] = value
                 self.last_use[id(r)] = len(self.nodes)
             else:
@@ -139,9 +144,13 @@ class Planner:
             return False
         for v in maker.inputs:
             r = self._root(v)
-            if r.node.op.name != "parameter" or all(r.node.attrs["weight"] is not w for w in self.layout.overlapping(weight)):
+            if r.node.op.name != "parameter" or all(
+                r.node.attrs["weight"] is not w for w in self.layout.overlapping(weight)
+            ):
                 continue
-            if r.node.attrs["weight"] is not weight or tuple(map(int, v.shape)) != tuple(map(int, maker.outputs[0].shape)):
+            if r.node.attrs["weight"] is not weight or tuple(map(int, v.shape)) != tuple(
+                map(int, maker.outputs[0].shape)
+            ):
                 return False
         return True
 
@@ -211,7 +220,12 @@ class Planner:
             if any(tuple(map(int, u.shape)) != shape for u in same):
                 continue
             for result in node.outputs:
-                if id(result) not in out and id(result) not in self.memory.locations and result.type.size == r.type.size and result.dtype == v.dtype:
+                if (
+                    id(result) not in out
+                    and id(result) not in self.memory.locations
+                    and result.type.size == r.type.size
+                    and result.dtype == v.dtype
+                ):
                     out[id(result)] = self.memory.locations[id(r)]
                     del alive[id(r)]
                     break

@@ -1,10 +1,10 @@
 """From a trace to a program: the passes, in order.
 
-    prune       what nobody needs is left out
-    fuse        elementwise neighbours become one node each; the order respects data
-    call        each node's kernel calls
-    place       liveness, the arena, updates in place
-    share       which calls are worth several threads, and where these have to meet
+prune       what nobody needs is left out
+fuse        elementwise neighbours become one node each; the order respects data
+call        each node's kernel calls
+place       liveness, the arena, updates in place
+share       which calls are worth several threads, and where these have to meet
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ WORTH_SHARING = 6000.0
 """Nanoseconds of work below which a call stays on one thread: two meetings cost about a fifth of that."""
 
 
-def compile_program(trace: Trace, outputs: Mapping[str, Value], updates: Mapping[Weight, Value], layout: Layout) -> Program:
+def compile_program(
+    trace: Trace, outputs: Mapping[str, Value], updates: Mapping[Weight, Value], layout: Layout
+) -> Program:
     """Compiles what is needed for `outputs` and `updates`. Weights without a place in `layout` are given one."""
     with tracing(trace):
         outputs = {name: _own(value) for name, value in outputs.items()}

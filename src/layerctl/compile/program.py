@@ -116,7 +116,9 @@ class Program:
                 name = name if len(name) < 60 else f"fused[{len(p.node.attrs['instructions'])}]"
             key = getattr(p.call.ref, "kernel", None)
             kernel = key.name if key is not None else type(p.call.ref).__name__.lower()
-            lines.append(f"{i:4d} {mark} {name:24s} {kernel:28s} x{p.tasks:<4d} {outs:28s} {shapes:36s} {p.node.origin}")
+            lines.append(
+                f"{i:4d} {mark} {name:24s} {kernel:28s} x{p.tasks:<4d} {outs:28s} {shapes:36s} {p.node.origin}"
+            )
         return "\n".join(lines)
 
 

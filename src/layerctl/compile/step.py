@@ -20,6 +20,7 @@ from layerctl.ops.reshape import reshape
 from layerctl.ops.value import Trace, Type, Value, Weight, tracing
 from layerctl.optimizers.base import Optimizer
 
+
 @dataclass
 class Task:
     """A model with all that training and evaluation need.
@@ -76,12 +77,21 @@ def _fetch(task: Task, trace: Trace, batch: Batch) -> tuple[dict[str, Value], di
     cursor = trace.read(task.cursor)
     trace.rows = RowNumbers.apply(cursor, batch=batch.size)
     parts = (("input", batch.inputs), ("target", batch.targets), ("weight", batch.weights))
-    out = tuple({n: Fetch.apply(cursor, label=f"{kind}:{n}", type=t) for n, t in types.items()} for kind, types in parts)
+    out = tuple(
+        {n: Fetch.apply(cursor, label=f"{kind}:{n}", type=t) for n, t in types.items()} for kind, types in parts
+    )
     trace.update(task.cursor, cursor + batch.size)
     return out
 
 
-def _judge(task: Task, trace: Trace, values: Mapping[str, Value], targets: Mapping[str, Value], weights: Mapping[str, Value], size: int) -> Value:
+def _judge(
+    task: Task,
+    trace: Trace,
+    values: Mapping[str, Value],
+    targets: Mapping[str, Value],
+    weights: Mapping[str, Value],
+    size: int,
+) -> Value:
     """The scalar loss; metrics are updated on the way."""
     total: Value | None = None
     for name, output in task.outputs.items():
@@ -132,7 +142,10 @@ def prediction(task: Task, batch: Batch, wanted: Sequence[str] | None = None) ->
         inputs, _, _ = _fetch(task, trace, batch)
         values = task.model.run(inputs)
         cursor = trace.initial[task.cursor]
-        done = {f"delivered:{n}": Deliver.apply(values[n], cursor, label=f"result:{n}") for n in wanted or task.model.outputs}
+        done = {
+            f"delivered:{n}": Deliver.apply(values[n], cursor, label=f"result:{n}")
+            for n in wanted or task.model.outputs
+        }
     return compile_program(trace, done, _without_model_state(task, trace), task.layout)
 
 
@@ -180,8 +193,12 @@ def update(task: Task, trace: Trace, loss: Value) -> None:
     if not isinstance(optimizer.learning_rate, float):
         rate = optimizer.learning_rate(cast(step, "f32"))
         trace.update(task.rate, rate)
-    flat = [(w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is None and not optimizer.per_weight]
-    single = [(w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is not None or optimizer.per_weight]
+    flat = [
+        (w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is None and not optimizer.per_weight
+    ]
+    single = [
+        (w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is not None or optimizer.per_weight
+    ]
     for dtype in sorted({w.dtype for w, _ in flat}):
         members = [(w, g) for w, g in flat if w.dtype == dtype]
         group = _group(task, dtype, [w for w, _ in members])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +12,10 @@ from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.ops.value import NAMES_OF_DTYPES
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.spec.variables import resolved
 from layerctl.spec.construct import construct, definitions, find
 from layerctl.spec.file import Spec
 from layerctl.spec.items import Item, Reference, items
+from layerctl.spec.variables import resolved
 
 INPUT = "input"
 
@@ -50,7 +49,11 @@ class Wiring:
         if item.use is not None:
             layer = self.layers.get(item.use.name)
             if layer is None:
-                self.problems.error("unknown-layer", f"there is no layer '{item.use.name}' before this one{did_you_mean(item.use.name, self.layers)}", item.use.span)
+                self.problems.error(
+                    "unknown-layer",
+                    f"there is no layer '{item.use.name}' before this one{did_you_mean(item.use.name, self.layers)}",
+                    item.use.span,
+                )
             return layer
         assert item.kind is not None
         factory = definitions().get(item.kind)
@@ -65,10 +68,20 @@ class Wiring:
 
     def _step(self, item: Item, layer: Layer, final: bool, first: bool, number: int) -> None:
         if item.use is None and layer.name and item.names and layer.name != item.names[0].name:
-            self.problems.error("two-names", f"the layer is called '{layer.name}' in its arguments and '{item.names[0].name}' beside it", item.names[0].span)
+            self.problems.error(
+                "two-names",
+                f"the layer is called '{layer.name}' in its arguments and '{item.names[0].name}' beside it",
+                item.names[0].span,
+            )
         names = [r.name for r in item.names] if item.names else []
         if not names:
-            names = [unique(layer.name or snake_case(type(layer).__name__ if not isinstance(layer, Model) else layer.name or "model"), self.taken)]
+            names = [
+                unique(
+                    layer.name
+                    or snake_case(type(layer).__name__ if not isinstance(layer, Model) else layer.name or "model"),
+                    self.taken,
+                )
+            ]
         elif final:
             for r in item.names:
                 if r.name in self.taken:
@@ -93,11 +106,21 @@ class Wiring:
         given = item.sources
         if given is None:
             if not self.last:
-                self.problems.error("missing-input", "nothing comes before this layer", item.span, hint="give the model an input: `- Input: {shape: [4]}`")
+                self.problems.error(
+                    "missing-input",
+                    "nothing comes before this layer",
+                    item.span,
+                    hint="give the model an input: `- Input: {shape: [4]}`",
+                )
                 return None
             if len(self.last) > 1 and not layer.takes_list:
                 names = ", ".join(self.last)
-                self.problems.error("missing-from", f"which of the inputs ({names}) does this layer take?", item.span, hint=f"add `from: {self.last[0]}`")
+                self.problems.error(
+                    "missing-from",
+                    f"which of the inputs ({names}) does this layer take?",
+                    item.span,
+                    hint=f"add `from: {self.last[0]}`",
+                )
                 return None
             self.used.update(self.last)
             return list(self.last) if layer.takes_list else self.last[0]
@@ -125,7 +148,9 @@ class Wiring:
                 self.problems.error("cycle", f"'{r.name}' comes later: a layer can only take what stands above it", r.span,
                                     hint=f"'{r.name}' is defined at line {self.later[r.name].line}; a graph has no cycles")  # fmt: skip
             else:
-                self.problems.error("unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span)
+                self.problems.error(
+                    "unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span
+                )
             self.values[r.name] = r.span
         return r.name
 
@@ -155,11 +180,18 @@ def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wir
 
 
 def _declare_input(item: Item, wiring: Wiring) -> None:
-    layer = construct(find("layers", "Input", item.kind_span, wiring.problems), item.arguments, item.kind_span, wiring.problems)
+    layer = construct(
+        find("layers", "Input", item.kind_span, wiring.problems), item.arguments, item.kind_span, wiring.problems
+    )
     name = item.names[0].name if item.names else (layer and layer.name) or unique(INPUT, wiring.taken)
     shape = layer.full_shape() if layer is not None else ()
     if wiring.steps and not item.names and wiring.last:
-        wiring.problems.error("late-input", "an Input stands at the top of a list of layers", item.span, hint="name it, and take it with `from`")
+        wiring.problems.error(
+            "late-input",
+            "an Input stands at the top of a list of layers",
+            item.span,
+            hint="name it, and take it with `from`",
+        )
     if name in wiring.inputs and wiring.inputs[name].span is None:
         del wiring.inputs[name]
     for implied in [n for n, p in wiring.inputs.items() if p.span is None]:
@@ -179,7 +211,12 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
     """The `inputs` mapping of a functional model."""
     out: dict[str, Port] = {}
     if not isinstance(node, MappingNode):
-        problems.error("wrong-type", "'inputs' must be a mapping of names to shapes", node.span, hint="write `inputs: {image: {shape: [28, 28, 1]}}`")
+        problems.error(
+            "wrong-type",
+            "'inputs' must be a mapping of names to shapes",
+            node.span,
+            hint="write `inputs: {image: {shape: [28, 28, 1]}}`",
+        )
         return out
     cls = catalogue("layers").get("Input")
     for e in node.entries:
@@ -192,7 +229,9 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
     return out
 
 
-def build_model(spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None) -> Model:
+def build_model(
+    spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None
+) -> Model:
     """The model of a file. `data_inputs` are the inputs that its data section makes; `features` their sizes for `${features.…}`.
 
     Raises:
@@ -218,7 +257,12 @@ def build_model(spec: Spec, data_inputs: Mapping[str, Port] | None = None, featu
 def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
     wiring = wire(node, given, problems)
     if not wiring.inputs and not problems.errors:
-        problems.error("missing-input", "the model has no input", node.span, hint="start it with `- Input: {shape: [4]}`, or add a data section")
+        problems.error(
+            "missing-input",
+            "the model has no input",
+            node.span,
+            hint="start it with `- Input: {shape: [4]}`, or add a data section",
+        )
     return finish(spec.name, wiring, wiring.last[:1])
 
 
@@ -233,7 +277,11 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
     if declared is not None and given:
         for name in inputs:
             if name not in given:
-                problems.error("unknown-feature", f"no feature of the data is called '{name}'{did_you_mean(name, given)}", inputs[name].span)
+                problems.error(
+                    "unknown-feature",
+                    f"no feature of the data is called '{name}'{did_you_mean(name, given)}",
+                    inputs[name].span,
+                )
     listed = node.get("layers")
     if listed is None:
         problems.error("missing-key", "'model' needs 'layers'", node.span)
@@ -269,5 +317,3 @@ def using_definitions(spec: Spec, scope: Mapping[str, Any], problems: Problems) 
     from layerctl.graph.define import definitions_of
 
     return definitions_of(spec.define, scope, problems)
-
-

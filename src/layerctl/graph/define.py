@@ -10,8 +10,8 @@ from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.graph.model import Model, Port
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.spec.variables import resolved
 from layerctl.spec.construct import defining, definitions
+from layerctl.spec.variables import resolved
 
 BLOCK_KEYS = ("args", "inputs", "layers", "outputs")
 LAYER_KEYS = ("args", "inputs", "weights", "update", "call", "add_loss", "supports_masking")
@@ -43,26 +43,39 @@ def _check_keys(name: str, body: MappingNode, problems: Problems) -> None:
             problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{did_you_mean(key, known)}", e.key.span,
                            hint=f"a {'block' if is_block else 'layer of expressions'} has {', '.join(known)}")  # fmt: skip
     if not is_block and body.get("call") is None:
-        problems.error("missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span)
+        problems.error(
+            "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span
+        )
 
 
 def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list[int]) -> Any:
     def make(arguments: Node | None, span: Span, problems: Problems) -> Any:
         if depth[0] >= _DEEPEST:
-            problems.error("cycle", f"'{name}' is made of itself", span, hint="a definition may use others, but none that leads back to it")
+            problems.error(
+                "cycle",
+                f"'{name}' is made of itself",
+                span,
+                hint="a definition may use others, but none that leads back to it",
+            )
             return None
         depth[0] += 1
         try:
             own, chosen = _arguments(name, body, arguments, span, scope, problems)
             inner = {**scope, **own}
-            return _block(name, body, inner, chosen, problems) if body.get("layers") is not None else _defined(name, body, inner, chosen, span, problems)
+            return (
+                _block(name, body, inner, chosen, problems)
+                if body.get("layers") is not None
+                else _defined(name, body, inner, chosen, span, problems)
+            )
         finally:
             depth[0] -= 1
 
     return make
 
 
-def _arguments(name: str, body: MappingNode, given: Node | None, span: Span, scope: Mapping[str, Any], problems: Problems) -> tuple[dict[str, Any], dict[str, Any]]:
+def _arguments(
+    name: str, body: MappingNode, given: Node | None, span: Span, scope: Mapping[str, Any], problems: Problems
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """(the definition's arguments with defaults and what the use gives; `name`, `trainable` of the use)."""
     declared = body.get("args")
     out: dict[str, Any] = {}
@@ -105,14 +118,19 @@ def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[
     if listed is None:
         outputs = wiring.last[:1]
     else:
-        outputs = [wiring._name(Reference(str(n.plain()), n.span)) for n in (listed.items if isinstance(listed, Sequence) else [listed])]
+        outputs = [
+            wiring._name(Reference(str(n.plain()), n.span))
+            for n in (listed.items if isinstance(listed, Sequence) else [listed])
+        ]
     model = Model.of(chosen.get("name"), wiring.inputs, wiring.steps, outputs)
     model._kind_name = name
     model.trainable = chosen.get("trainable", True)
     return model
 
 
-def _defined(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], span: Span, problems: Problems) -> Any:
+def _defined(
+    name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], span: Span, problems: Problems
+) -> Any:
     from layerctl.layers.defined import defined
 
     return defined(name, body, scope, chosen, span, problems, {**definitions()})

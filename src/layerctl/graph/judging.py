@@ -15,9 +15,10 @@ from layerctl.metrics.base import Metric
 from layerctl.ops.value import Shape
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.spec.variables import resolved
 from layerctl.spec.construct import entry
 from layerctl.spec.file import Spec
+from layerctl.spec.variables import resolved
+
 
 @dataclass
 class Output:
@@ -32,7 +33,9 @@ class Output:
 KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 
 
-def judging(spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Output]]:
+def judging(
+    spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None
+) -> tuple[Any, dict[str, Output]]:
     """(optimizer or None, how each output is judged). `shapes` are the outputs' shapes with the batch.
 
     Raises:
@@ -42,14 +45,23 @@ def judging(spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Map
     outputs = {name: Output() for name in model.outputs}
     if spec.compile is None:
         return None, outputs
-    node = resolved(spec.compile, {**spec.variables, "vars": spec.variables, "features": dict(features or {})}, defer=False)
+    node = resolved(
+        spec.compile, {**spec.variables, "vars": spec.variables, "features": dict(features or {})}, defer=False
+    )
     assert isinstance(node, MappingNode)
     for e in node.entries:
         key = str(e.key.value)
         if key not in KEYS:
-            problems.error("unknown-key", f"'compile' has no key '{key}'{did_you_mean(key, KEYS)}", e.key.span, hint=f"its keys are {', '.join(KEYS)}")
+            problems.error(
+                "unknown-key",
+                f"'compile' has no key '{key}'{did_you_mean(key, KEYS)}",
+                e.key.span,
+                hint=f"its keys are {', '.join(KEYS)}",
+            )
     chosen = node.get("optimizer")
-    optimizer = entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()
+    optimizer = (
+        entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()
+    )
     for name, n in _by_output(node.get("loss"), "losses", model, problems).items():
         outputs[name].loss = entry("losses", n, problems)
     _weights(node.get("loss_weights"), model, outputs, problems)
@@ -65,21 +77,31 @@ def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, l
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
     names = model.outputs
-    if isinstance(node, MappingNode) and not (len(node.entries) == 1 and catalogue(kind).get(str(node.entries[0].key.value)) and node.entries[0].key.value not in names):
+    if isinstance(node, MappingNode) and not (
+        len(node.entries) == 1
+        and catalogue(kind).get(str(node.entries[0].key.value))
+        and node.entries[0].key.value not in names
+    ):
         out = {}
         for e in node.entries:
             key = str(e.key.value)
             if key not in names:
                 near = did_you_mean(key, names)
-                problems.error("unknown-output", f"the model has no output '{key}'{near}", e.key.span, hint=f"its outputs are {', '.join(names)}")
+                problems.error(
+                    "unknown-output",
+                    f"the model has no output '{key}'{near}",
+                    e.key.span,
+                    hint=f"its outputs are {', '.join(names)}",
+                )
             else:
                 out[key] = e.value
         return out
-    if isinstance(node, Sequence):
-        if not listed or (len(names) > 1 and all(isinstance(n, Sequence) for n in node.items)):
-            if len(node.items) != len(names):
-                problems.error("wrong-number", f"{len(node.items)} entries for {len(names)} outputs ({', '.join(names)})", node.span)
-            return dict(zip(names, node.items, strict=False))
+    one_each = len(names) > 1 and isinstance(node, Sequence) and all(isinstance(n, Sequence) for n in node.items)
+    if isinstance(node, Sequence) and (not listed or one_each):
+        if len(node.items) != len(names):
+            text = f"{len(node.items)} entries for {len(names)} outputs ({', '.join(names)})"
+            problems.error("wrong-number", text, node.span)
+        return dict(zip(names, node.items, strict=False))
     return dict.fromkeys(names, node)
 
 

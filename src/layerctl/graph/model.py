@@ -119,13 +119,19 @@ class Model(Layer):
     def call(self, inputs: Any) -> Any:
         given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         if len(given) != len(self._inputs):
-            raise ShapeError(f"the model '{self.name}' has {len(self._inputs)} inputs ({', '.join(self._inputs)}), got {len(given)}")
+            raise ShapeError(
+                f"the model '{self.name}' has {len(self._inputs)} inputs ({', '.join(self._inputs)}), got {len(given)}"
+            )
         for (name, port), v in zip(self._inputs.items(), given, strict=True):
-            fits = port.shape is None or v.rank == len(port.shape) + 1 and all(
-                a is None or int(a) == int(b) for a, b in zip(port.shape, v.shape[1:], strict=True)
+            fits = (
+                port.shape is None
+                or (v.rank == len(port.shape) + 1
+                and all(a is None or int(a) == int(b) for a, b in zip(port.shape, v.shape[1:], strict=True)))
             )
             if not fits:
-                raise ShapeError(f"the model's input '{name}' has shape {shown((None, *port.shape))}, got {shown(v.shape)}")
+                raise ShapeError(
+                    f"the model's input '{name}' has shape {shown((None, *port.shape))}, got {shown(v.shape)}"
+                )
         values = self.run(dict(zip(self._inputs, given, strict=True)))
         out = [values[n] for n in self._outputs]
         self._masks = [v.mask for v in out] if len(out) > 1 else out[0].mask
@@ -141,10 +147,17 @@ def _pick(values: Mapping[str, Value], refs: Refs) -> Any:
 
 def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, Span | None]) -> Diagnostic:
     refs = step.sources
-    names = [n for r in (refs.values() if isinstance(refs, dict) else [refs]) for n in (r if isinstance(r, list) else [r])]
+    names = [
+        n for r in (refs.values() if isinstance(refs, dict) else [refs]) for n in (r if isinstance(r, list) else [r])
+    ]
     given = tensors if isinstance(tensors, list) else [tensors]
     notes = [
-        Note(f"{n} has shape {shown(v.shape)} and comes from here" if made_by.get(n) else f"the input {n} has shape {shown(v.shape)}", made_by.get(n))
+        Note(
+            f"{n} has shape {shown(v.shape)} and comes from here"
+            if made_by.get(n)
+            else f"the input {n} has shape {shown(v.shape)}",
+            made_by.get(n),
+        )
         for n, v in zip(names, given, strict=False)
     ]
     kind = type(step.layer).__name__
@@ -155,7 +168,9 @@ def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, 
             "mask-not-supported", f"{kind} '{step.names[0]}' cannot take the mask that comes with '{masked}'", step.span, tuple(notes),
             "put a layer that uses the mask up before it (an LSTM, GlobalAveragePooling1D), or do not make one (mask_zero, Masking)",
         )  # fmt: skip
-    return Diagnostic("shape", text if text.startswith(kind) else f"{kind} '{step.names[0]}': {text}", step.span, tuple(notes))
+    return Diagnostic(
+        "shape", text if text.startswith(kind) else f"{kind} '{step.names[0]}': {text}", step.span, tuple(notes)
+    )
 
 
 def input_types(model: Model, batch: int, lengths: Mapping[str, Sequence[int]] | None = None) -> dict[str, Type]:

@@ -91,7 +91,9 @@ def _check(text: str, ref: KernelRef) -> None:
     outside = set(re.findall(r"^declare [^@]*@\"?([\w.]+)", text, re.MULTILINE))
     wrong = {n for n in outside if not n.startswith("llvm.") and n not in ALLOWED}
     if wrong:
-        raise TypeError(f"kernel {ref.key} needs {', '.join(sorted(wrong))}: a kernel may not raise, allocate or call what is no primitive")
+        raise TypeError(
+            f"kernel {ref.key} needs {', '.join(sorted(wrong))}: a kernel may not raise, allocate or call what is no primitive"
+        )
 
 
 def _entry(name: str, function: str, layout: tuple[str, ...]) -> str:

@@ -100,7 +100,10 @@ def philox(context: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -
                 builder.xor(builder.xor(builder.lshr(p1, shift), c[1]), k[0]), builder.and_(p1, low),
                 builder.xor(builder.xor(builder.lshr(p0, shift), c[3]), k[1]), builder.and_(p0, low),
             ]  # fmt: skip
-            k = [builder.and_(builder.add(k[0], I64(0x9E3779B9)), low), builder.and_(builder.add(k[1], I64(0xBB67AE85)), low)]
+            k = [
+                builder.and_(builder.add(k[0], I64(0x9E3779B9)), low),
+                builder.and_(builder.add(k[1], I64(0xBB67AE85)), low),
+            ]
         return builder.or_(c[0], builder.shl(c[1], shift))
 
     i = types.int64

@@ -33,7 +33,10 @@ def emit() -> str:
     thread, threads, state, instructions, count, steps = function.args
     entry = function.append_basic_block("entry")
     b = ir.IRBuilder(entry)
-    blocks = {n: function.append_basic_block(n) for n in ("step", "look", "go", "head", "body", "meet", "decide", "call", "next", "stepped", "out")}
+    blocks = {
+        n: function.append_basic_block(n)
+        for n in ("step", "look", "go", "head", "body", "meet", "decide", "call", "next", "stepped", "out")
+    }
     several = b.icmp_signed(">", threads, i64(1))
     _floating_point(b)
     b.branch(blocks["step"])
@@ -128,14 +131,18 @@ def _barrier(module: Any) -> Any:
     function.linkage = "internal"
     state, threads = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    last, wait, spin, pause, sleep, out = (function.append_basic_block(n) for n in ("last", "wait", "spin", "pause", "sleep", "out"))
+    last, wait, spin, pause, sleep, out = (
+        function.append_basic_block(n) for n in ("last", "wait", "spin", "pause", "sleep", "out")
+    )
     arrivals, generation = _at(b, state, ARRIVALS), _at(b, state, GENERATION)
     mine = b.load_atomic(generation, "acquire", 8)
     before = b.atomic_rmw("add", arrivals, i64(1), "acq_rel")
     syscall = b.load(_at(b, state, SYSCALL))
     b.cbranch(b.icmp_signed("==", before, b.sub(threads, i64(1))), last, wait)
 
-    number = next((n for arch, n in _FUTEX.items() if host().triple.startswith(arch) and "linux" in host().triple), None)
+    number = next(
+        (n for arch, n in _FUTEX.items() if host().triple.startswith(arch) and "linux" in host().triple), None
+    )
     kind = ir.FunctionType(i64, [i64] * 7).as_pointer()
     b.position_at_end(last)
     b.store_atomic(i64(0), arrivals, "monotonic", 8)
@@ -145,7 +152,9 @@ def _barrier(module: Any) -> Any:
             sleeping = b.load_atomic(_at(b, state, 24), "seq_cst", 8)
             with b.if_then(b.icmp_signed("!=", sleeping, i64(0))):
                 address = b.ptrtoint(generation, i64)
-                b.call(b.inttoptr(syscall, kind), [i64(number), address, i64(129), i64(1 << 30), i64(0), i64(0), i64(0)])
+                b.call(
+                    b.inttoptr(syscall, kind), [i64(number), address, i64(129), i64(1 << 30), i64(0), i64(0), i64(0)]
+                )
     b.branch(out)
 
     b.position_at_end(wait)

@@ -132,7 +132,9 @@ def compiled(ref: Ref) -> bytes:
 def _load(objects: dict[str, tuple[str, bytes]]) -> None:
     llvm = target.binding()
     module = llvm.parse_assembly(f'target triple = "{target.host().triple}"')
-    engine = llvm.create_mcjit_compiler(module, llvm.Target.from_triple(target.host().triple).create_target_machine(opt=0, jit=True, codemodel="small"))
+    engine = llvm.create_mcjit_compiler(
+        module, llvm.Target.from_triple(target.host().triple).create_target_machine(opt=0, jit=True, codemodel="small")
+    )
     _ENGINES.append(engine)
     for _, code in objects.values():
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))

@@ -58,7 +58,11 @@ def host() -> Target:
         kept = {k: v for k, v in features.items() if not k.startswith(("avx512", "avx10", "amx", "prefer"))}
         narrow = ",+prefer-128-bit" if wanted == "lanes4" else ""
         return Target(triple, "x86-64-v3", _flat(kept) + narrow, 4 if wanted == "lanes4" else 8)
-    fail("bad-cpu", f"{ENVIRONMENT}={wanted} does not fit this processor", hint="use lanes4 or lanes8, or lanes16 where there is AVX-512")
+    fail(
+        "bad-cpu",
+        f"{ENVIRONMENT}={wanted} does not fit this processor",
+        hint="use lanes4 or lanes8, or lanes16 where there is AVX-512",
+    )
     raise AssertionError
 
 

@@ -104,7 +104,9 @@ class Layer(Configured):
         """
         for d in shape:
             if d is None or type(d) is not int:
-                raise ShapeError(f"the weight {name} would have the open shape {shown(shape)}: give that dimension a number in the input's shape")
+                raise ShapeError(
+                    f"the weight {name} would have the open shape {shown(shape)}: give that dimension a number in the input's shape"
+                )
         weight = Weight(
             f"{self.path}/{name}", tuple(shape), dtype or self.compute_dtype, resolve("initializers", initializer),
             trainable, regularizer, constraint,

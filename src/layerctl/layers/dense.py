@@ -24,7 +24,9 @@ class Dense(Layer):
     units: PositiveInt = Field(description="The size of the result's last dimension.")
     activation: ActivationField = Field(None, description="Applied to the result.")
     use_bias: bool = Field(True, description="Whether a bias is added.")
-    kernel_initializer: InitializerField = Field("glorot_uniform", description="Fills the kernel.", validate_default=True)
+    kernel_initializer: InitializerField = Field(
+        "glorot_uniform", description="Fills the kernel.", validate_default=True
+    )
     bias_initializer: InitializerField = Field("zeros", description="Fills the bias.", validate_default=True)
     kernel_regularizer: RegularizerField = Field(None, description="Penalty on the kernel.")
     bias_regularizer: RegularizerField = Field(None, description="Penalty on the bias.")
@@ -44,13 +46,19 @@ class Dense(Layer):
         )  # fmt: skip
         if self.use_bias:
             self._bias = self.add_weight(
-                "bias", (self.units,), self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
+                "bias",
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
             )
 
     def call(self, inputs: Value) -> Any:
         trace = current()
         if inputs.shape[-1] != self._kernel.shape[0]:
-            raise ShapeError(f"Dense was built for inputs whose last dimension is {self._kernel.shape[0]}, got {inputs.shape[-1]}")
+            raise ShapeError(
+                f"Dense was built for inputs whose last dimension is {self._kernel.shape[0]}, got {inputs.shape[-1]}"
+            )
         y = matmul(inputs, trace.read(self._kernel))
         if self._bias is not None:
             y = y + trace.read(self._bias)

@@ -22,7 +22,9 @@ class Input(Layer):
 
     shape: list[int | None] | None = Field(None, description="Sizes without the batch; null for an open dimension.")
     batch_size: int | None = Field(None, ge=1, description="Ignored: a program is bound for each size of a batch.")
-    batch_shape: list[int | None] | None = Field(None, description="The shape with the batch first, in place of `shape`.")
+    batch_shape: list[int | None] | None = Field(
+        None, description="The shape with the batch first, in place of `shape`."
+    )
 
     @field_validator("shape", "batch_shape", mode="before")
     @classmethod

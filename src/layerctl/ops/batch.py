@@ -8,7 +8,7 @@ from layerctl.ops.value import Node, Op, Type, Value, product
 
 
 @kernel
-def fetch(task: int, tasks: int, data: "T*", order: "i64*", cursor: "i64*", out: "T*", batch: "i64", width: "i64"):
+def fetch(task: int, tasks: int, data: "T*", order: "i64*", cursor: "i64*", out: "T*", batch: i64, width: i64):
     """out[i] = data[order[cursor + i]] for the rows of a batch."""
     start = cursor[0]
     for i in range(share_low(batch, task, tasks), share_low(batch, task + 1, tasks)):
@@ -18,7 +18,7 @@ def fetch(task: int, tasks: int, data: "T*", order: "i64*", cursor: "i64*", out:
 
 
 @kernel
-def pick(task: int, tasks: int, order: "i64*", numbers: "i64*", cursor: "i64*", out: "i64*", batch: "i64"):
+def pick(task: int, tasks: int, order: "i64*", numbers: "i64*", cursor: "i64*", out: "i64*", batch: i64):
     """out[i] = numbers[order[cursor + i]]: the rows' numbers in the whole data set."""
     start = cursor[0]
     for i in range(batch):
@@ -57,7 +57,7 @@ class RowNumbers(Op):
 
 
 @kernel
-def deliver(task: int, tasks: int, x: "T*", result: "T*", cursor: "i64*", token: "i64*", batch: "i64", width: "i64"):
+def deliver(task: int, tasks: int, x: "T*", result: "T*", cursor: "i64*", token: "i64*", batch: i64, width: i64):
     """result[cursor + i] = x[i] for the rows of a batch."""
     start = cursor[0] * width
     for i in range(batch * width):
@@ -77,4 +77,10 @@ class Deliver(Op):
     def calls(self, node: Node) -> list[Call]:
         (x, cursor), (token,) = node.inputs, node.outputs
         batch, width = int(x.shape[0]), int(product(x.shape[1:]))
-        return [Call(deliver.at(T=x.dtype), (x, External(node.attrs["label"]), cursor, token, batch, width), work=0.2 * batch * width)]
+        return [
+            Call(
+                deliver.at(T=x.dtype),
+                (x, External(node.attrs["label"]), cursor, token, batch, width),
+                work=0.2 * batch * width,
+            )
+        ]

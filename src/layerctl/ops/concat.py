@@ -19,7 +19,9 @@ class Concat(Op):
     def infer(self, *inputs: Value, axis: int) -> Type:
         first = inputs[0]
         for v in inputs[1:]:
-            if v.rank != first.rank or any(int(a) != int(b) for i, (a, b) in enumerate(zip(v.shape, first.shape, strict=True)) if i != axis):
+            if v.rank != first.rank or any(
+                int(a) != int(b) for i, (a, b) in enumerate(zip(v.shape, first.shape, strict=True)) if i != axis
+            ):
                 raise ShapeError(
                     f"cannot join {', '.join(shown(v.shape) for v in inputs)} along axis {axis}: the other dimensions must be equal"
                 )

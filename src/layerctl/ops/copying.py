@@ -14,10 +14,10 @@ _RANK = 6
 
 @kernel
 def strided(
-    task: int, tasks: int, x: "T*", y: "T*", x0: "i64", y0: "i64",
-    d0: "i64", d1: "i64", d2: "i64", d3: "i64", d4: "i64", d5: "i64",
-    xs0: "i64", xs1: "i64", xs2: "i64", xs3: "i64", xs4: "i64", xs5: "i64",
-    ys0: "i64", ys1: "i64", ys2: "i64", ys3: "i64", ys4: "i64", ys5: "i64",
+    task: int, tasks: int, x: "T*", y: "T*", x0: i64, y0: i64,
+    d0: i64, d1: i64, d2: i64, d3: i64, d4: i64, d5: i64,
+    xs0: i64, xs1: i64, xs2: i64, xs3: i64, xs4: i64, xs5: i64,
+    ys0: i64, ys1: i64, ys2: i64, ys3: i64, ys4: i64, ys5: i64,
 ):  # fmt: skip
     """y[y0 + i . ys] = x[x0 + i . xs] for every index i below d; strides in elements. Shares are cut along the rows of d5."""
     rows = d0 * d1 * d2 * d3 * d4
@@ -38,7 +38,7 @@ def strided(
 
 
 @kernel
-def fill(task: int, tasks: int, y: "T*", n: "i64", value: "T"):
+def fill(task: int, tasks: int, y: "T*", n: i64, value: T):
     """y[:n] = value."""
     low = share_low(n, task, tasks)
     for i in range(share_low(n, task + 1, tasks) - low):
@@ -62,12 +62,19 @@ def plan_copy(x: Value, y: Any, sizes: Shape, x_strides: Shape, y_strides: Shape
     """
     box, (xs, ys) = collapse(tuple(map(int, sizes)), [tuple(x_strides), tuple(y_strides)])
     if len(box) > _RANK:
-        raise ShapeError(f"a tensor of {len(box)} dimensions that cannot be merged is more than the six that can be moved")
+        raise ShapeError(
+            f"a tensor of {len(box)} dimensions that cannot be merged is more than the six that can be moved"
+        )
     pad = _RANK - len(box)
     n = product(box)
     args = (x, y, x0, y0, *(1,) * pad, *box, *(0,) * pad, *xs, *(0,) * pad, *ys)
     contiguous = xs[-1] == 1 and ys[-1] == 1
-    return Call(strided.at(T=x.dtype), args, tasks=max(1, n // max(box[-1], 1)), work=n * (0.15 if contiguous else 1.0) + 4 * n / box[-1])
+    return Call(
+        strided.at(T=x.dtype),
+        args,
+        tasks=max(1, n // max(box[-1], 1)),
+        work=n * (0.15 if contiguous else 1.0) + 4 * n / box[-1],
+    )
 
 
 def plan_fill(y: Any, n: int, value: float, dtype: str) -> Call:

@@ -81,14 +81,18 @@ class Elementwise(Op):
         if g is None or rule is None:
             return [None] * len(node.inputs)
         out = rule(g, node.outputs[0], *node.inputs)
-        return [None if d is None or v.dtype not in FLOATING else sum_to(d, v.shape) for d, v in zip(out, node.inputs, strict=True)]
+        return [
+            None if d is None or v.dtype not in FLOATING else sum_to(d, v.shape)
+            for d, v in zip(out, node.inputs, strict=True)
+        ]
 
     def calls(self, node: Node) -> list[Call]:
         fn, dtype = node.attrs["fn"], node.attrs["dtype"]
         inputs = [v for v in node.inputs if not is_scalar_constant(v)]
         places = {id(v): i for i, v in enumerate(inputs)}
         args = tuple(
-            ("const", v.dtype, v.node.attrs["array"].item()) if is_scalar_constant(v) else places[id(v)] for v in node.inputs
+            ("const", v.dtype, v.node.attrs["array"].item()) if is_scalar_constant(v) else places[id(v)]
+            for v in node.inputs
         )
         return [plan_loop(inputs, ((fn, dtype, args),), (len(inputs),), node.outputs)]
 
@@ -102,7 +106,9 @@ class Fused(Op):
     name = "fused"
     no_gradient = "programs are differentiated before they are fused"
 
-    def infer(self, *inputs: Value, instructions: tuple, outputs: tuple[int, ...], shape: Shape, nodes: tuple) -> tuple[Type, ...]:
+    def infer(
+        self, *inputs: Value, instructions: tuple, outputs: tuple[int, ...], shape: Shape, nodes: tuple
+    ) -> tuple[Type, ...]:
         n = len(inputs)
         return tuple(Type(shape, instructions[o - n][1]) for o in outputs)
 
@@ -110,7 +116,18 @@ class Fused(Op):
         return [plan_loop(node.inputs, node.attrs["instructions"], node.attrs["outputs"], node.outputs)]
 
 
-_COST = {"exp": 0.4, "log": 0.5, "tanh": 0.6, "sigmoid": 0.5, "pow": 1.2, "erf": 0.6, "sin": 0.6, "cos": 0.6, "div": 0.12, "sqrt": 0.12}
+_COST = {
+    "exp": 0.4,
+    "log": 0.5,
+    "tanh": 0.6,
+    "sigmoid": 0.5,
+    "pow": 1.2,
+    "erf": 0.6,
+    "sin": 0.6,
+    "cos": 0.6,
+    "div": 0.12,
+    "sqrt": 0.12,
+}
 
 
 def plan_loop(inputs: Sequence[Value], instructions: tuple, outputs: tuple[int, ...], results: Sequence[Value]) -> Call:
@@ -199,7 +216,9 @@ def _simplified(name: str, dtype: str, values: list[Value]) -> Value:
     """Known numbers are computed here; x + 0, x * 1, x / 1 and x ** 1 are x; x ** 2 is square."""
     if all(is_scalar_constant(v) for v in values):
         known = [v.node.attrs["array"] for v in values]
-        return constant(FUNCTIONS[name].twin(*known, dtype=dtype) if name == "cast" else FUNCTIONS[name].twin(*known), dtype)
+        return constant(
+            FUNCTIONS[name].twin(*known, dtype=dtype) if name == "cast" else FUNCTIONS[name].twin(*known), dtype
+        )
     if len(values) == 2 and is_scalar_constant(values[1]):
         number = values[1].node.attrs["array"].item()
         if (name in ("add", "sub") and number == 0) or (name in ("mul", "div", "pow") and number == 1):

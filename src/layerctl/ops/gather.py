@@ -11,7 +11,7 @@ from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
 
 @kernel
-def rows(task: int, tasks: int, table: "T*", ids: "i32*", out: "T*", n: "i64", width: "i64", count: "i64"):
+def rows(task: int, tasks: int, table: "T*", ids: "i32*", out: "T*", n: i64, width: i64, count: i64):
     """out[i] = table[ids[i]]; an id below 0 counts from the end, and ids are brought into 0..count-1."""
     for i in range(share_low(n, task, tasks), share_low(n, task + 1, tasks)):
         k = ids[i]
@@ -23,7 +23,7 @@ def rows(task: int, tasks: int, table: "T*", ids: "i32*", out: "T*", n: "i64", w
 
 
 @kernel
-def add_rows(task: int, tasks: int, grad: "T*", ids: "i32*", table: "T*", n: "i64", width: "i64", count: "i64"):
+def add_rows(task: int, tasks: int, grad: "T*", ids: "i32*", table: "T*", n: i64, width: i64, count: i64):
     """table = 0; table[ids[i]] += grad[i] in ascending i. Each share owns a range of the table's rows."""
     low, high = share_low(count, task, tasks), share_low(count, task + 1, tasks)
     for i in range((high - low) * width):
@@ -55,7 +55,14 @@ class Gather(Op):
     def calls(self, node: Node) -> list[Call]:
         (table, ids), (y,) = node.inputs, node.outputs
         n, width = int(product(ids.shape)), int(product(table.shape[1:]))
-        return [Call(rows.at(T=table.dtype), (table, ids, y, n, width, int(table.shape[0])), tasks=n, work=n * (3 + 0.1 * width))]
+        return [
+            Call(
+                rows.at(T=table.dtype),
+                (table, ids, y, n, width, int(table.shape[0])),
+                tasks=n,
+                work=n * (3 + 0.1 * width),
+            )
+        ]
 
 
 class ScatterAdd(Op):

@@ -59,10 +59,19 @@ class Reduce(Op):
             out = [Call(first, (x, partial, chunks, _CHUNK, inner), tasks=chunks, work=ns)]
             if rest:
                 start = At(x, chunks * _CHUNK * inner * size)
-                out.append(Call(first, (start, At(partial, 8 * inner * chunks), 1, rest, inner), work=0.08 * rest * inner))
+                out.append(
+                    Call(first, (start, At(partial, 8 * inner * chunks), 1, rest, inner), work=0.08 * rest * inner)
+                )
             rows = chunks + (1 if rest else 0)
             return [*out, Call(Reduction("sum", "f64", y.dtype), (partial, y, 1, rows, inner), work=0.1 * rows * inner)]
-        return [Call(Reduction(fn, x.dtype, y.dtype), (x, y, outer, length, inner), tasks=outer * max(1, inner // 64), work=ns)]
+        return [
+            Call(
+                Reduction(fn, x.dtype, y.dtype),
+                (x, y, outer, length, inner),
+                tasks=outer * max(1, inner // 64),
+                work=ns,
+            )
+        ]
 
 
 def split(shape: Sequence[int], axes: tuple[int, ...]) -> tuple[tuple, tuple, tuple]:
@@ -100,7 +109,9 @@ def normal_axes(axis: int | Sequence[int] | None, rank: int, what: str) -> tuple
     return tuple(out)
 
 
-def reduce(fn: str, x: Value, axis: int | Sequence[int] | None = None, keepdims: bool = False, dtype: str | None = None) -> Value:
+def reduce(
+    fn: str, x: Value, axis: int | Sequence[int] | None = None, keepdims: bool = False, dtype: str | None = None
+) -> Value:
     """Reduces over any axes, one block of adjacent ones at a time from the last."""
     from layerctl.ops.reshape import reshape
 

@@ -10,24 +10,24 @@ from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
 
 @kernel
-def pick_one(task: int, tasks: int, x: "T*", ids: "i32*", y: "T*", rows: "i64", width: "i64"):
+def pick_one(task: int, tasks: int, x: "T*", ids: "i32*", y: "T*", rows: i64, width: i64):
     """y[i] = x[i, ids[i]]; 0 for an id outside of the row."""
     for i in range(share_low(rows, task, tasks), share_low(rows, task + 1, tasks)):
         k = ids[i]
-        if 0 <= k and k < width:
+        if k >= 0 and k < width:
             y[i] = x[i * width + k]
         else:
             y[i] = 0
 
 
 @kernel
-def put_one(task: int, tasks: int, g: "T*", ids: "i32*", dx: "T*", rows: "i64", width: "i64"):
+def put_one(task: int, tasks: int, g: "T*", ids: "i32*", dx: "T*", rows: i64, width: i64):
     """dx[i] = 0 but dx[i, ids[i]] = g[i]."""
     for i in range(share_low(rows, task, tasks), share_low(rows, task + 1, tasks)):
         for j in range(width):
             dx[i * width + j] = 0
         k = ids[i]
-        if 0 <= k and k < width:
+        if k >= 0 and k < width:
             dx[i * width + k] = g[i]
 
 

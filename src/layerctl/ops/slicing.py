@@ -19,7 +19,9 @@ class Slice(Op):
         for n, start, size, step in zip(x.shape, starts, sizes, steps, strict=True):
             last = start + (size - 1) * step
             if size < 0 or (size > 0 and not (0 <= start < n and 0 <= last < n)):
-                raise ShapeError(f"a slice from {starts} of {shown(sizes)} by {steps} leaves a tensor of shape {shown(x.shape)}")
+                raise ShapeError(
+                    f"a slice from {starts} of {shown(sizes)} by {steps} leaves a tensor of shape {shown(x.shape)}"
+                )
         return Type(tuple(sizes), x.dtype)
 
     def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:

@@ -13,7 +13,7 @@ from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
 
 @kernel
-def forward(task: int, tasks: int, x: "T*", y: "T*", rows: "i64", width: "i64", logarithm: "i64"):
+def forward(task: int, tasks: int, x: "T*", y: "T*", rows: i64, width: i64, logarithm: i64):
     """y = exp(x - max) / sum, or x - max - log(sum), for each row of `width`. Sums in float64, ascending."""
     for row in range(share_low(rows, task, tasks), share_low(rows, task + 1, tasks)):
         at = row * width
@@ -35,7 +35,7 @@ def forward(task: int, tasks: int, x: "T*", y: "T*", rows: "i64", width: "i64", 
 
 
 @kernel
-def backward(task: int, tasks: int, g: "T*", y: "T*", dx: "T*", rows: "i64", width: "i64", logarithm: "i64"):
+def backward(task: int, tasks: int, g: "T*", y: "T*", dx: "T*", rows: i64, width: i64, logarithm: i64):
     """dx = y (g - sum(g y)), or g - exp(y) sum(g) for the logarithm."""
     for row in range(share_low(rows, task, tasks), share_low(rows, task + 1, tasks)):
         at = row * width

@@ -111,36 +111,83 @@ class Value:
     rank = property(lambda self: len(self.type.shape))
 
     def __repr__(self) -> str:
-        return f"%{self.node.id}{f'.{self.index}' if len(self.node.outputs) > 1 else ''}:{self.dtype}{shown(self.shape)}"
+        return (
+            f"%{self.node.id}{f'.{self.index}' if len(self.node.outputs) > 1 else ''}:{self.dtype}{shown(self.shape)}"
+        )
 
     def _apply(self, name: str, *args: Any) -> Value:
         from layerctl.ops import elementwise
 
         return elementwise.apply(name, *args)
 
-    def __add__(self, other): return self._apply("add", self, other)
-    def __radd__(self, other): return self._apply("add", other, self)
-    def __sub__(self, other): return self._apply("sub", self, other)
-    def __rsub__(self, other): return self._apply("sub", other, self)
-    def __mul__(self, other): return self._apply("mul", self, other)
-    def __rmul__(self, other): return self._apply("mul", other, self)
-    def __truediv__(self, other): return self._apply("div", self, other)
-    def __rtruediv__(self, other): return self._apply("div", other, self)
-    def __pow__(self, other): return self._apply("pow", self, other)
-    def __rpow__(self, other): return self._apply("pow", other, self)
-    def __mod__(self, other): return self._apply("mod", self, other)
-    def __rmod__(self, other): return self._apply("mod", other, self)
-    def __floordiv__(self, other): return self._apply("floordiv", self, other)
-    def __rfloordiv__(self, other): return self._apply("floordiv", other, self)
-    def __neg__(self): return self._apply("neg", self)
-    def __abs__(self): return self._apply("abs", self)
-    def __lt__(self, other): return self._apply("lt", self, other)
-    def __le__(self, other): return self._apply("le", self, other)
-    def __gt__(self, other): return self._apply("gt", self, other)
-    def __ge__(self, other): return self._apply("ge", self, other)
-    def __invert__(self): return self._apply("not", self)
-    def __and__(self, other): return self._apply("and", self, other)
-    def __or__(self, other): return self._apply("or", self, other)
+    def __add__(self, other):
+        return self._apply("add", self, other)
+
+    def __radd__(self, other):
+        return self._apply("add", other, self)
+
+    def __sub__(self, other):
+        return self._apply("sub", self, other)
+
+    def __rsub__(self, other):
+        return self._apply("sub", other, self)
+
+    def __mul__(self, other):
+        return self._apply("mul", self, other)
+
+    def __rmul__(self, other):
+        return self._apply("mul", other, self)
+
+    def __truediv__(self, other):
+        return self._apply("div", self, other)
+
+    def __rtruediv__(self, other):
+        return self._apply("div", other, self)
+
+    def __pow__(self, other):
+        return self._apply("pow", self, other)
+
+    def __rpow__(self, other):
+        return self._apply("pow", other, self)
+
+    def __mod__(self, other):
+        return self._apply("mod", self, other)
+
+    def __rmod__(self, other):
+        return self._apply("mod", other, self)
+
+    def __floordiv__(self, other):
+        return self._apply("floordiv", self, other)
+
+    def __rfloordiv__(self, other):
+        return self._apply("floordiv", other, self)
+
+    def __neg__(self):
+        return self._apply("neg", self)
+
+    def __abs__(self):
+        return self._apply("abs", self)
+
+    def __lt__(self, other):
+        return self._apply("lt", self, other)
+
+    def __le__(self, other):
+        return self._apply("le", self, other)
+
+    def __gt__(self, other):
+        return self._apply("gt", self, other)
+
+    def __ge__(self, other):
+        return self._apply("ge", self, other)
+
+    def __invert__(self):
+        return self._apply("not", self)
+
+    def __and__(self, other):
+        return self._apply("and", self, other)
+
+    def __or__(self, other):
+        return self._apply("or", self, other)
 
     def __matmul__(self, other):
         from layerctl.ops.matmul import matmul
@@ -173,7 +220,9 @@ class Node:
     def __repr__(self) -> str:
         attrs = " ".join(f"{k}={v}" for k, v in self.attrs.items() if not hasattr(v, "nbytes"))
         outs = ", ".join(map(repr, self.outputs))
-        return f"{outs} = {self.op.name}({', '.join(f'%{v.node.id}' for v in self.inputs)}){' ' + attrs if attrs else ''}"
+        return (
+            f"{outs} = {self.op.name}({', '.join(f'%{v.node.id}' for v in self.inputs)}){' ' + attrs if attrs else ''}"
+        )
 
 
 class Op:
@@ -303,7 +352,9 @@ class Trace:
     def update(self, weight: Weight, value: Value) -> None:
         """Makes `value` the weight's value from here on, and after the step."""
         if value.shape != weight.shape:
-            raise ShapeError(f"the update of {weight.path} has shape {shown(value.shape)}; the weight has {shown(weight.shape)}")
+            raise ShapeError(
+                f"the update of {weight.path} has shape {shown(value.shape)}; the weight has {shown(weight.shape)}"
+            )
         self.read(weight)
         self.weights[weight] = value
 

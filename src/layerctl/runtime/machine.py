@@ -39,15 +39,29 @@ class State:
 class Bound:
     """A program with addresses in its argument blocks: ready to run any number of times."""
 
-    def __init__(self, program: Program, state: State, arena: np.ndarray, external: Mapping[str, np.ndarray], report: Report | None = None):
+    def __init__(
+        self,
+        program: Program,
+        state: State,
+        arena: np.ndarray,
+        external: Mapping[str, np.ndarray],
+        report: Report | None = None,
+    ):
         self.program, self.state, self.arena = program, state, arena
         self.constants = aligned_bytes(program.constants_size)
         for offset, array in program.constants:
             self.constants[offset : offset + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
         self.external = dict(external)
-        self._bases = {"arena": arena.ctypes.data, "state": state.memory.ctypes.data, "constants": self.constants.ctypes.data}
+        self._bases = {
+            "arena": arena.ctypes.data,
+            "state": state.memory.ctypes.data,
+            "constants": self.constants.ctypes.data,
+        }
         kernels = addresses([p.call.ref for p in program.calls], report)
-        rows = [[self._bits(kind, arg) for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True)] for p in program.calls]
+        rows = [
+            [self._bits(kind, arg) for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True)]
+            for p in program.calls
+        ]
         starts = np.cumsum([0, *(-(-len(r) // 8) * 8 for r in rows)])
         self.blocks = aligned_bytes(8 * max(int(starts[-1]), 1)).view(np.int64)
         self.instructions = np.zeros((len(rows), 4), np.int64)
@@ -72,7 +86,11 @@ class Bound:
     def array(self, place: Location, type_: Type) -> np.ndarray:
         """Memory of a value as an array that shares it."""
         base = {"arena": self.arena, "state": self.state.memory, "constants": self.constants}[place.space]
-        return base[place.offset : place.offset + type_.size].view(DTYPES[type_.dtype]).reshape(tuple(map(int, type_.shape)))
+        return (
+            base[place.offset : place.offset + type_.size]
+            .view(DTYPES[type_.dtype])
+            .reshape(tuple(map(int, type_.shape)))
+        )
 
     def input(self, label: str) -> np.ndarray:
         """The buffer of an input."""
@@ -94,7 +112,9 @@ class Machine:
         self.threads = count(threads)
         self._team: Team | None = None
 
-    def bind(self, program: Program, state: State, external: Mapping[str, np.ndarray], report: Report | None = None) -> Bound:
+    def bind(
+        self, program: Program, state: State, external: Mapping[str, np.ndarray], report: Report | None = None
+    ) -> Bound:
         """Gives a program its memory and the addresses of its kernels, compiling those that are missing."""
         return Bound(program, state, aligned_bytes(program.arena_size), external, report)
 
@@ -114,4 +134,3 @@ class Machine:
         if self._team is not None:
             self._team.close()
             self._team = None
-

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from layerctl.kernels import program, target
+from layerctl.kernels import program
 
 _RUN: list[object] = []
 _WORDS = 64

@@ -9,8 +9,8 @@ def positions(text: str, span: Span | None) -> list[tuple[int, int]]:
     """The line and column of each character of `text`, and of its end; `span` is where the scalar starts, quote too.
 
     Every visible character of the text is the next visible character of the file, apart from escapes; so lines are
-    exact always, and columns wherever there are no escapes but `\\"`, `\\\\` and `''`. Without a source it counts from the
-    span's start.
+    exact always, and columns wherever there are no escapes but `\\"`, `\\\\` and `''`. Without a source it counts
+    from the span's start.
     """
     if span is None or not span.line:
         return [(0, 0)] * (len(text) + 1)

@@ -1,7 +1,7 @@
 """YAML text → Document, over the parser's event stream.
 
-Libyaml's composer recurses and crashes the process on deep nesting, so nodes are put together here, with bounds on size,
-depth and count that hold before anything is built, aliases included.
+Libyaml's composer recurses and crashes the process on deep nesting, so nodes are put together here, with bounds on
+size, depth and count that hold before anything is built, aliases included.
 """
 
 from __future__ import annotations

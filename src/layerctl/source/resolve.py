@@ -24,9 +24,9 @@ _PART = re.compile(r"\$\$\{|\$\{")
 def resolve_variables(document: Document, evaluate: Evaluate | None = None) -> Document:
     """The document with `${…}` replaced by what `vars:` says, everywhere.
 
-    Inside `define:`, what names an argument of the block (or anything else that is not known yet) stays for `substitute`
-    to replace when the block is used; an argument goes before a variable of its name. Variables may use each other.
-
+    Inside `define:`, what names an argument of the block (or anything else that is not known yet) stays for
+    `substitute` to replace when the block is used; an argument goes before a variable of its name. Variables may use
+each other. 
     Raises:
         LayerctlError: for unknown names, cycles, texts that cannot be pasted; all of them at once.
     """
@@ -55,9 +55,9 @@ def resolve_variables(document: Document, evaluate: Evaluate | None = None) -> D
 def substitute(node: Node, scope: Scope[str, Any], *, defer: bool = False, evaluate: Evaluate | None = None) -> Node:
     """A copy of `node` with `${…}` replaced by values of `scope` (plain data), which keeps places and paths.
 
-    A scalar that is exactly `${x}` becomes the value, a list or mapping too; within a longer text a scalar is pasted; `$${`
-    is the text `${`. What is more than a name is given to `evaluate`. With `defer`, a scalar that names what the scope
-    lacks is left as it is; otherwise that is an error.
+    A scalar that is exactly `${x}` becomes the value, a list or mapping too; within a longer text a scalar is pasted;
+    `$${` is the text `${`. What is more than a name is given to `evaluate`. With `defer`, a scalar that names what
+    the scope lacks is left as it is; otherwise that is an error.
 
     Raises:
         LayerctlError: for unknown names, texts that cannot be pasted; all of them at once.

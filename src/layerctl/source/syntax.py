@@ -286,6 +286,8 @@ def _indentation(p: _Place) -> Diagnostic | None:
         return None
     if p.before.strip():
         return None
+    if p.char == ":":
+        return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
     above = p.previous()
     last = p.rows[above] if above >= 0 else ""
     own, over = p.column, len(last) - len(last.lstrip())

@@ -33,12 +33,12 @@ OTHER_NAMES = {
 
 
 Factory = Callable[[Node | None, Span, Problems], Any]
-_DEFINITIONS: contextvars.ContextVar[dict[str, Factory]] = contextvars.ContextVar("definitions", default={})
+_DEFINITIONS: contextvars.ContextVar[dict[str, Factory] | None] = contextvars.ContextVar("definitions", default=None)
 
 
 def definitions() -> dict[str, Factory]:
     """The file's own layers by name, while its model is built."""
-    return _DEFINITIONS.get()
+    return _DEFINITIONS.get() or {}
 
 
 @contextlib.contextmanager
@@ -56,7 +56,9 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
     what = singular(kind)
     if isinstance(node, Scalar):
         if not isinstance(node.value, str):
-            problems.error("wrong-type", f"expected the name of a {what}, got {node.text or 'nothing'}", node.span, hint=hint)
+            problems.error(
+                "wrong-type", f"expected the name of a {what}, got {node.text or 'nothing'}", node.span, hint=hint
+            )
             return None
         if kind == "layers" and node.value in definitions():
             return definitions()[node.value](None, node.span, problems)
@@ -91,7 +93,9 @@ def find(kind: str, name: str, span: Span, problems: Problems) -> type[Configure
     return None
 
 
-def construct(cls: type[BaseModel], node: Node | None, span: Span, problems: Problems, what: str | None = None, **given: Any) -> Any:
+def construct(
+    cls: type[BaseModel], node: Node | None, span: Span, problems: Problems, what: str | None = None, **given: Any
+) -> Any:
     """An instance of `cls` from its arguments' node (a mapping; a bare value is the first argument; None is no arguments).
 
     `given` are arguments already made. `what` names it in messages.
@@ -176,7 +180,14 @@ _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", 
 _WORDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
-def report(e: ErrorDetails, what: str, nodes: dict[str, tuple[Span, Node]], span: Span, problems: Problems, cls: type[BaseModel]) -> None:
+def report(
+    e: ErrorDetails,
+    what: str,
+    nodes: dict[str, tuple[Span, Node]],
+    span: Span,
+    problems: Problems,
+    cls: type[BaseModel],
+) -> None:
     """One of pydantic's errors as a diagnostic at the deepest place of the file that it reaches."""
     kind, loc, got = e["type"], e["loc"], e.get("input")
     if not loc:
@@ -204,11 +215,17 @@ def report(e: ErrorDetails, what: str, nodes: dict[str, tuple[Span, Node]], span
         problems.error("wrong-type", f"{what}: '{name}' must be {_TYPES[kind]}, got {_shown(got)}", where)
     elif kind in _BOUNDS:
         bound = e["ctx"][_BOUNDS[kind]]
-        problems.error("out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound}, got {_shown(got)}", where)
+        problems.error(
+            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound}, got {_shown(got)}", where
+        )
     elif kind == "literal_error":
         allowed = e["ctx"]["expected"]
         names = [a.strip(" '") for a in allowed.replace(" or ", ", ").split(",")]
-        problems.error("unknown-value", f"{what}: '{name}' must be {allowed}, got {_shown(got)}{did_you_mean(str(got), names)}", where)
+        problems.error(
+            "unknown-value",
+            f"{what}: '{name}' must be {allowed}, got {_shown(got)}{did_you_mean(str(got), names)}",
+            where,
+        )
     elif kind == "missing":
         problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where)
     elif kind == "extra_forbidden":
@@ -216,7 +233,9 @@ def report(e: ErrorDetails, what: str, nodes: dict[str, tuple[Span, Node]], span
     elif kind in ("value_error", "assertion_error"):
         problems.error("bad-value", f"{what}: '{name}': {e['ctx']['error']}", where)
     else:
-        problems.error("wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {_shown(got)}", where)
+        problems.error(
+            "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {_shown(got)}", where
+        )
 
 
 def _description(cls: type[BaseModel], field: str) -> str | None:

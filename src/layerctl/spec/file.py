@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from layerctl.configured import reference
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
-from layerctl.spec.variables import resolved
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
+from layerctl.spec.variables import resolved
 
 FORMAT = 1
 SECTIONS = ("layerctl", "name", "seed", "vars", "data", "define", "model", "compile", "fit")
@@ -33,8 +33,12 @@ class FitSpec(BaseModel):
     initial_epoch: NonNegativeInt = Field(0, description="The number of the first epoch.")
     steps_per_epoch: PositiveInt | None = Field(None, description="Steps of one epoch; all rows if not given.")
     validation_freq: PositiveInt = Field(1, description="Epochs between validations.")
-    validation_batch_size: PositiveInt | None = Field(None, description="Rows of one validation step; batch_size if not given.")
-    class_weight: dict[str, float] | None = Field(None, description="Weight of each class's samples, by its name or index.")
+    validation_batch_size: PositiveInt | None = Field(
+        None, description="Rows of one validation step; batch_size if not given."
+    )
+    class_weight: dict[str, float] | None = Field(
+        None, description="Weight of each class's samples, by its name or index."
+    )
 
 
 @dataclass
@@ -66,7 +70,12 @@ def read_spec(document: Document) -> Spec:
     problems = Problems()
     root = document.root
     if not isinstance(root, Mapping):
-        problems.error("wrong-type", "a model file is a mapping of sections", root.span, hint=f"its sections are {', '.join(SECTIONS)}")
+        problems.error(
+            "wrong-type",
+            "a model file is a mapping of sections",
+            root.span,
+            hint=f"its sections are {', '.join(SECTIONS)}",
+        )
         problems.check()
     assert isinstance(root, Mapping)
     for e in root.entries:
@@ -83,7 +92,9 @@ def read_spec(document: Document) -> Spec:
         parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
     if model is None:
-        problems.error("missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`")
+        problems.error(
+            "missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`"
+        )
     data = None
     if "data" in parts:
         data = construct(DataSpec, parts["data"], _key_span(root, "data"), problems, "data")
@@ -106,7 +117,9 @@ def _version(root: Mapping, problems: Problems) -> None:
         problems.error("missing-version", "the file does not say which format it has", root.entries[0].key.span if root.entries else root.span,
                        hint=f"write `layerctl: {FORMAT}` at the top")  # fmt: skip
     elif node.plain() != FORMAT or isinstance(node.plain(), bool):
-        problems.error("unknown-version", f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}", node.span)
+        problems.error(
+            "unknown-version", f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}", node.span
+        )
 
 
 def _variables(root: Mapping, problems: Problems) -> dict[str, Any]:
@@ -138,8 +151,16 @@ def _name(parts: dict[str, Node], document: Document, problems: Problems) -> str
         stem = document.source.name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
         return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".") or "model"
     value = node.plain()
-    if not isinstance(value, str) or not value or any(c in value for c in "/\\\0\n\r") or value.startswith(".") or len(value) > 100:
-        problems.error("bad-name", f"'name' must be text without slashes that does not start with a dot, got {value!r}", node.span)
+    if (
+        not isinstance(value, str)
+        or not value
+        or any(c in value for c in "/\\\0\n\r")
+        or value.startswith(".")
+        or len(value) > 100
+    ):
+        problems.error(
+            "bad-name", f"'name' must be text without slashes that does not start with a dot, got {value!r}", node.span
+        )
         return "model"
     return value
 

@@ -104,7 +104,11 @@ def _names(node: Mapping, problems: Problems) -> list[Reference]:
     names = [r for r in found if r is not None]
     for r in names:
         if not r.name or any(c in r.name for c in "/\\\n\r\0") or r.name in (".", "..") or len(r.name) > 200:
-            problems.error("bad-name", f"a name may not be empty, hold slashes or line breaks, or be '.' or '..': got {r.name!r}", r.span)
+            problems.error(
+                "bad-name",
+                f"a name may not be empty, hold slashes or line breaks, or be '.' or '..': got {r.name!r}",
+                r.span,
+            )
     return names
 
 

@@ -196,7 +196,9 @@ class Trainer:
             rate = (now - first) / max(time.monotonic() - begun, 1e-9)
             left_seconds = (min(n, self.steps * self.size) - now) / max(rate, 1e-9)
             step = -(-now // self.size)
-            self.observer.tick(Tick(self.progress.epoch + 1, self.fit.epochs, step, self.steps, session.results(), rate, left_seconds))
+            self.observer.tick(
+                Tick(self.progress.epoch + 1, self.fit.epochs, step, self.steps, session.results(), rate, left_seconds)
+            )
         return True
 
     def _check_finite(self) -> None:

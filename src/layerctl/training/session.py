@@ -24,7 +24,15 @@ Report = Callable[[str, int, int], None]
 class Session:
     """Weights, programs and metrics of one model."""
 
-    def __init__(self, model: Model, outputs: Mapping[str, Output], optimizer: Any, seed: int, machine: Machine, report: Report | None = None):
+    def __init__(
+        self,
+        model: Model,
+        outputs: Mapping[str, Output],
+        optimizer: Any,
+        seed: int,
+        machine: Machine,
+        report: Report | None = None,
+    ):
         self.task = Task(model, dict(outputs), optimizer, seed)
         self.machine, self.report = machine, report
         self._programs: dict[Any, Bound] = {}
@@ -131,7 +139,9 @@ class Session:
             else:
                 program = prediction(self.task, batch, wanted or None)
             self._grow()
-            self._programs[key] = self.machine.bind(program, self._state(), self._externals(data, kind, wanted), self.report)
+            self._programs[key] = self.machine.bind(
+                program, self._state(), self._externals(data, kind, wanted), self.report
+            )
         return self._programs[key]
 
     def order(self, data: Dataset) -> np.ndarray:
@@ -194,7 +204,11 @@ class Session:
         return out
 
     def _accumulators(self) -> list[Weight]:
-        return [self.task.loss_total, self.task.loss_count, *(w for m in self.task.metrics().values() for w in m.state.values())]
+        return [
+            self.task.loss_total,
+            self.task.loss_count,
+            *(w for m in self.task.metrics().values() for w in m.state.values()),
+        ]
 
     def _pass(self, kind: str, data: Dataset, batch: int, wanted: tuple[str, ...] = ()) -> None:
         n = len(data)
@@ -251,7 +265,9 @@ def lengths_of(model: Model, data: Dataset) -> dict[str, list[int]]:
     out = {}
     for name, port in model.inputs.items():
         if name in data.inputs:
-            out[name] = [int(n) for d, n in zip(port.shape or (), data.inputs[name].shape[1:], strict=False) if d is None]
+            out[name] = [
+                int(n) for d, n in zip(port.shape or (), data.inputs[name].shape[1:], strict=False) if d is None
+            ]
     return out
 
 
@@ -260,4 +276,3 @@ def parameters(session: Session) -> tuple[int, int]:
     own = set(trainable(session.task))
     sizes = [(w in own, int(np.prod(w.shape, dtype=np.int64))) for w in session.model.weights()]
     return sum(n for t, n in sizes if t), sum(n for t, n in sizes if not t)
-

@@ -12,7 +12,9 @@ from layerctl.graph.model import Model, input_types
 from layerctl.ops.value import Shape, Trace, Type, Unknown, tracing
 
 
-def trace_shapes(model: Model, batch: int = 32, training_mode: bool = False, lengths: Mapping[str, Any] | None = None) -> dict[str, Type]:
+def trace_shapes(
+    model: Model, batch: int = 32, training_mode: bool = False, lengths: Mapping[str, Any] | None = None
+) -> dict[str, Type]:
     """Builds the model's weights and gives every value's type by name.
 
     Raises:

@@ -62,7 +62,11 @@ def describe(task: Task, batch: int, targets: dict[str, Type] | None) -> Descrip
         kind = layer._kind_name if isinstance(layer, Model) else type(layer).__name__
         shape = ", ".join(shown(s) for s in step.shapes)
         work = sum(n for path, n in macs.items() if path == layer.path or path.startswith(f"{layer.path}/"))
-        rows.append(LayerRow(step.names[0], getattr(layer, "kind_name", None) or kind, shape, own, work // batch, _line(step.span)))
+        rows.append(
+            LayerRow(
+                step.names[0], getattr(layer, "kind_name", None) or kind, shape, own, work // batch, _line(step.span)
+            )
+        )
     learned = {id(w) for w in trainable(task)}
     sizes = [(id(w) in learned, _size(w.shape)) for w in model.weights()]
     inference = prediction(_fresh(task), Batch(types))
@@ -129,6 +133,11 @@ def memory_text(program: Program) -> str:
     for node in program.nodes:
         for v in node.outputs:
             place = program.location(v)
-            rows.append((v.type.size, f"{place.space}+{place.offset:<10d} {v.type.size:>10d} B  {v!r}  {node.origin or snake_case(node.op.name)}"))
+            rows.append(
+                (
+                    v.type.size,
+                    f"{place.space}+{place.offset:<10d} {v.type.size:>10d} B  {v!r}  {node.origin or snake_case(node.op.name)}",
+                )
+            )
     total = f"arena {program.arena_size} B, state {program.layout.size} B, constants {program.constants_size} B"
     return "\n".join([total, *(text for _, text in sorted(rows, key=lambda r: -r[0]))])

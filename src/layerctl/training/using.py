@@ -37,7 +37,11 @@ def dataset_of(model: Model, x: Any, y: Any) -> Dataset:
     inputs = _named(x, list(graph.inputs), "input")
     for name, port in graph.inputs.items():
         if name not in inputs:
-            fail("missing-input", f"the model's input '{name}' is not given", hint=f"its inputs are {', '.join(graph.inputs)}")
+            fail(
+                "missing-input",
+                f"the model's input '{name}' is not given",
+                hint=f"its inputs are {', '.join(graph.inputs)}",
+            )
         inputs[name] = _checked(name, inputs[name], port.shape, port.dtype)
     targets = {}
     if y is not None:
@@ -73,7 +77,9 @@ def _checked(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype:
     if wanted.kind == "i" and array.size and (array.max() > np.iinfo(wanted).max or array.min() < np.iinfo(wanted).min):
         fail("out-of-range", f"the input '{name}' has numbers beyond {wanted}")
     if shape is not None:
-        fits = array.ndim == len(shape) + 1 and all(a is None or a == b for a, b in zip(shape, array.shape[1:], strict=True))
+        fits = array.ndim == len(shape) + 1 and all(
+            a is None or a == b for a, b in zip(shape, array.shape[1:], strict=True)
+        )
         if not fits:
             fail("shape", f"the input '{name}' needs the shape {shown((None, *shape))}, got {array.shape}")
     return np.ascontiguousarray(array.astype(wanted))
@@ -89,7 +95,11 @@ def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
         if array is None or judged.loss is None:
             continue
         width = int(model.output_shapes[name][-1])
-        if isinstance(judged.loss, CategoricalCrossentropy) and array.ndim < len(model.output_shapes[name]) and array.dtype.kind == "i":
+        if (
+            isinstance(judged.loss, CategoricalCrossentropy)
+            and array.ndim < len(model.output_shapes[name])
+            and array.dtype.kind == "i"
+        ):
             _check_ids(name, array, width)
             targets[name] = np.eye(width, dtype=np.float32)[array]
         elif judged.loss.classes:
@@ -108,7 +118,11 @@ def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[st
         return {graph.outputs[0]: next(iter(targets.values()))}
     for name in targets:
         if name not in graph.outputs:
-            fail("unknown-output", f"the target '{name}' belongs to no output", hint=f"the model's outputs are {', '.join(graph.outputs)}")
+            fail(
+                "unknown-output",
+                f"the target '{name}' belongs to no output",
+                hint=f"the model's outputs are {', '.join(graph.outputs)}",
+            )
     return targets
 
 
@@ -135,7 +149,12 @@ def _class_weights(model: Model, rows: Dataset, targets: Mapping[str, np.ndarray
         elif key.isdigit():
             table[int(key)] = weight
         else:
-            fail("unknown-class", f"class_weight names '{key}', which is no class", span, hint=f"the classes are {', '.join(classes or ())}")
+            fail(
+                "unknown-class",
+                f"class_weight names '{key}', which is no class",
+                span,
+                hint=f"the classes are {', '.join(classes or ())}",
+            )
     target = next(iter(targets.values()))
     ids = target.argmax(-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(-1).astype(np.int64)
     own = np.array([table.get(int(i), 1.0) for i in ids], np.float32)
@@ -145,14 +164,22 @@ def _class_weights(model: Model, rows: Dataset, targets: Mapping[str, np.ndarray
 def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
     """The rows to judge by: a split of the data section, a file, or arrays."""
     if not any(o.loss or o.metrics for o in model.outputs.values()):
-        fail("missing-section", "there is nothing to evaluate by: the file has no loss and no metrics", model.spec.document.root.span)
+        fail(
+            "missing-section",
+            "there is nothing to evaluate by: the file has no loss and no metrics",
+            model.spec.document.root.span,
+        )
     if y is not None:
         rows = dataset_of(model, data, y)
     elif isinstance(data, Dataset):
         rows = data
     elif data is not None:
         if model.schema is None:
-            fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span)
+            fail(
+                "missing-section",
+                "a file can only be read by a model with a data section",
+                model.spec.document.root.span,
+            )
         rows = load_for_evaluation(data, model.schema, model.spec.data)
     else:
         rows = getattr(model.data, split)
@@ -175,7 +202,14 @@ class Predictions:
     arrays: dict[str, np.ndarray]
 
 
-def predict_stream(model: Model, source: Any, *, input_format: str | None = None, batch_size: int | None = None, layers: tuple[str, ...] = ()) -> Iterator[Predictions]:
+def predict_stream(
+    model: Model,
+    source: Any,
+    *,
+    input_format: str | None = None,
+    batch_size: int | None = None,
+    layers: tuple[str, ...] = (),
+) -> Iterator[Predictions]:
     """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
     if model.schema is None:
         fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
@@ -191,7 +225,9 @@ def columns(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, list[An
     out: dict[str, list[Any]] = {}
     for name, array in arrays.items():
         head = f"{name}_" if len(arrays) > 1 else ""
-        classes = model.schema.classes(name if len(model.graph.outputs) > 1 else None) if model.schema is not None else None
+        classes = (
+            model.schema.classes(name if len(model.graph.outputs) > 1 else None) if model.schema is not None else None
+        )
         flat = array.reshape(len(array), -1)
         if classes is not None and name in model.graph.outputs and flat.shape[1] in (1, len(classes)):
             ids, p = _decided(model, name, flat)
