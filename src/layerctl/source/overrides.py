@@ -17,11 +17,11 @@ SOURCE_NAME = "--set"
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """The document with each `a.b.0.c=value` applied, in order.
 
-    A part of the path is a key, the index of an item (from 0; -1 is the last), or the `name` of an item. Mappings
-    that are missing on the way are made. The value is YAML. Places of what is set are in the argument's text, under
-the name `--set`. 
-    Raises:
-        LayerctlError: for arguments that are no `path=value`, and paths that lead nowhere; all of them at once.
+        A part of the path is a key, the index of an item (from 0; -1 is the last), or the `name` of an item. Mappings
+        that are missing on the way are made. The value is YAML. Places of what is set are in the argument's text, under
+    the name `--set`.
+        Raises:
+            LayerctlError: for arguments that are no `path=value`, and paths that lead nowhere; all of them at once.
     """
     problems = Problems()
     root = document.root

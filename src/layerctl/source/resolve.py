@@ -24,11 +24,11 @@ _PART = re.compile(r"\$\$\{|\$\{")
 def resolve_variables(document: Document, evaluate: Evaluate | None = None) -> Document:
     """The document with `${…}` replaced by what `vars:` says, everywhere.
 
-    Inside `define:`, what names an argument of the block (or anything else that is not known yet) stays for
-    `substitute` to replace when the block is used; an argument goes before a variable of its name. Variables may use
-each other. 
-    Raises:
-        LayerctlError: for unknown names, cycles, texts that cannot be pasted; all of them at once.
+        Inside `define:`, what names an argument of the block (or anything else that is not known yet) stays for
+        `substitute` to replace when the block is used; an argument goes before a variable of its name. Variables may use
+    each other.
+        Raises:
+            LayerctlError: for unknown names, cycles, texts that cannot be pasted; all of them at once.
     """
     root = document.root
     if not isinstance(root, Mapping):
