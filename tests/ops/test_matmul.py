@@ -1,0 +1,43 @@
+"""The matrix product against numpy in float64, for every shape of operand, and its gradient."""
+
+import numpy as np
+import pytest
+from machine import check_gradient, run
+
+from layerctl.ops.matmul import matmul
+from layerctl.ops.value import ShapeError
+
+RNG = np.random.default_rng(7)
+
+
+def close(got, a, b):
+    truth = a.astype(np.float64) @ b.astype(np.float64)
+    bound = np.abs(a.astype(np.float64)) @ np.abs(b.astype(np.float64))
+    assert got.shape == truth.shape
+    assert (np.abs(got - truth) <= 3e-6 * np.maximum(bound, 1e-3)).all()
+
+
+@pytest.mark.parametrize("shape", [
+    (1, 1, 1), (1, 7, 65), (2, 300, 33), (3, 5, 64), (6, 64, 64), (7, 13, 10), (48, 256, 64), (50, 257, 129), (100, 4097, 17), (5, 9000, 70), (128, 784, 96),
+])  # fmt: skip
+def test_products_of_matrices(shape):
+    m, k, n = shape
+    a, b = RNG.standard_normal((m, k)).astype(np.float32), RNG.standard_normal((k, n)).astype(np.float32)
+    close(run(matmul, a, b)[0], a, b)
+    close(run(lambda x, y: matmul(x, y, True, False), np.ascontiguousarray(a.T), b)[0], a, b)
+    close(run(lambda x, y: matmul(x, y, False, True), a, np.ascontiguousarray(b.T))[0], a, b)
+    close(run(matmul, a.astype(np.float64), b.astype(np.float64))[0], a, b)
+
+
+@pytest.mark.parametrize("shapes", [((4,), (4, 3)), ((2, 4), (4,)), ((4,), (4,)), ((2, 5, 3, 4), (4, 6)), ((5, 3, 4), (5, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)),
+                                    ((3, 4), (5, 4, 2)), ((6, 50, 20), (6, 20, 70))])  # fmt: skip
+def test_vectors_and_batches(shapes):
+    a, b = (RNG.standard_normal(s).astype(np.float32) for s in shapes)
+    truth = np.matmul(a.astype(np.float64), b.astype(np.float64))
+    np.testing.assert_allclose(run(matmul, a, b)[0], truth, rtol=1e-4, atol=1e-5)
+    check_gradient(matmul, a.astype(np.float64), b.astype(np.float64))
+
+
+def test_sizes_that_do_not_fit_are_named():
+    with pytest.raises(ShapeError, match=r"cannot multiply \(2, 3\) by \(4, 5\): 3 and 4 differ"):
+        run(matmul, np.zeros((2, 3), np.float32), np.zeros((4, 5), np.float32))
