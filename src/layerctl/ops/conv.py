@@ -1,0 +1,147 @@
+"""Convolution in one to three dimensions, channels last, and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layerctl.ops.conv_kernels import Window, plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient
+from layerctl.ops.kernel import Call
+from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+
+Pads = tuple[tuple[int, int], ...]
+
+
+def window_of(shape: Shape, kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], pads: Pads) -> Window:
+    """The geometry of a convolution over `shape` = (batch, *spatial, channels), as three dimensions."""
+    spatial = tuple(int(d) for d in shape[1:-1])
+    lead = 3 - len(spatial)
+    out = output_size(spatial, kernel, strides, dilation, pads)
+    ones, zeros = (1,) * lead, (0,) * lead
+    return Window(
+        (*ones, *spatial), (*ones, *map(int, out)), (*ones, *kernel), (*ones, *strides), (*ones, *dilation), (*zeros, *(b for b, _ in pads))
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def output_size(spatial: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], pads: Pads) -> Shape:
+    """How many windows fit in each dimension."""
+    return tuple(
+        (n + before + after - ((k - 1) * d + 1)) // s + 1
+        for n, k, s, d, (before, after) in zip(spatial, kernel, strides, dilation, pads, strict=True)
+    )
+
+
+def padding(mode: str, spatial: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Pads:
+    """Explicit padding for `valid`, `same` (as much before as after, the odd one after) and `causal` (all before)."""
+    pads = []
+    for n, k, s, d in zip(spatial, kernel, strides, dilation, strict=True):
+        reach = (k - 1) * d
+        if mode == "causal":
+            pads.append((reach, 0))
+        elif mode == "same":
+            total = max(0, (-(-int(n) // s) - 1) * s + reach + 1 - int(n))
+            pads.append((total // 2, total - total // 2))
+        else:
+            pads.append((0, 0))
+    return tuple(pads)
+
+
+class Conv(Op):
+    """x (batch, *spatial, channels), w (*kernel, channels / groups, filters) -> (batch, *out, filters)."""
+
+    name = "conv"
+
+    def infer(self, x: Value, w: Value, *, strides: Shape, dilation: Shape, pads: Pads, groups: int) -> Type:
+        kernel, spatial = w.shape[:-2], x.shape[1:-1]
+        if x.rank != w.rank or not 1 <= len(spatial) <= 3:
+            raise ShapeError(f"a convolution with weights {shown(w.shape)} needs an input of {w.rank} dimensions, got {shown(x.shape)}")
+        if int(x.shape[-1]) != int(w.shape[-2]) * groups or int(w.shape[-1]) % groups:
+            raise ShapeError(f"weights {shown(w.shape)} in {groups} groups do not fit {x.shape[-1]} channels")
+        out = output_size(spatial, kernel, strides, dilation, pads)
+        if any(int(n) < 1 for n in out):
+            raise ShapeError(f"the kernel {shown(kernel)} does not fit into {shown(spatial)}")
+        return Type((x.shape[0], *out, w.shape[-1]), x.dtype)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        (g,), (x, w) = grads, node.inputs
+        if g is None:
+            return [None, None]
+        return [
+            ConvInputGradient.apply(g, w, shape=x.shape, **node.attrs),
+            ConvWeightGradient.apply(x, g, shape=w.shape, **node.attrs),
+        ]
+
+    def calls(self, node: Node) -> list[Call]:
+        (x, w), (y,) = node.inputs, node.outputs
+        return plan_conv(x.dtype, *_sizes(node, x.shape, w.shape), x, w, y)
+
+    def macs(self, node: Node) -> int:
+        w = node.inputs[1]
+        return int(product(node.outputs[0].shape)) * int(product(w.shape[:-1]))
+
+
+class ConvInputGradient(Op):
+    """The gradient of a convolution's input, of `shape`, from that of its output and the weights."""
+
+    name = "conv_input_gradient"
+
+    def infer(self, g: Value, w: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int) -> Type:
+        return Type(shape, g.dtype)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        (dd,), (g, w) = grads, node.inputs
+        if dd is None:
+            return [None, None]
+        own = {k: v for k, v in node.attrs.items() if k != "shape"}
+        return [Conv.apply(dd, w, **own), ConvWeightGradient.apply(dd, g, shape=w.shape, **own)]
+
+    def calls(self, node: Node) -> list[Call]:
+        (g, w), (dx,) = node.inputs, node.outputs
+        return plan_conv_input_gradient(g.dtype, *_sizes(node, dx.shape, w.shape), g, w, dx)
+
+    def macs(self, node: Node) -> int:
+        g, w = node.inputs
+        return int(product(g.shape)) * int(product(w.shape[:-1]))
+
+
+class ConvWeightGradient(Op):
+    """The gradient of a convolution's weights, of `shape`, from its input and the gradient of its output."""
+
+    name = "conv_weight_gradient"
+
+    def infer(self, x: Value, g: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int) -> Type:
+        return Type(shape, x.dtype)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        (dd,), (x, g) = grads, node.inputs
+        if dd is None:
+            return [None, None]
+        own = {k: v for k, v in node.attrs.items() if k != "shape"}
+        return [ConvInputGradient.apply(g, dd, shape=x.shape, **own), Conv.apply(x, dd, **own)]
+
+    def calls(self, node: Node) -> list[Call]:
+        (x, g), (dw,) = node.inputs, node.outputs
+        return plan_conv_weight_gradient(x.dtype, *_sizes(node, x.shape, dw.shape), x, g, dw)
+
+    def macs(self, node: Node) -> int:
+        g = node.inputs[1]
+        return int(product(g.shape)) * int(product(node.outputs[0].shape[:-1]))
+
+
+def _sizes(node: Node, x: Shape, w: Shape) -> tuple[int, int, int, int, Window]:
+    a = node.attrs
+    window = window_of(x, [int(d) for d in w[:-2]], a["strides"], a["dilation"], a["pads"])
+    return int(x[0]), int(x[-1]), int(w[-1]), a["groups"], window
+
+
+def conv(
+    x: Value, w: Value, strides: Sequence[int], mode: str = "valid", dilation: Sequence[int] | None = None, groups: int = 1
+) -> Value:  # fmt: skip
+    """The convolution (cross-correlation, as in Keras) with padding `valid`, `same` or `causal`.
+
+    Raises:
+        ShapeError: if the kernel, the channels or the groups do not fit.
+    """
+    dilation = tuple(dilation or (1,) * len(strides))
+    pads = padding(mode, x.shape[1:-1], w.shape[:-2], strides, dilation)
+    return Conv.apply(x, w, strides=tuple(strides), dilation=dilation, pads=pads, groups=groups)
+
