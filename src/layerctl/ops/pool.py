@@ -1,0 +1,189 @@
+"""Maximum and average over windows in one to three dimensions, channels last, and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layerctl.ops.conv import Pads, output_size, padding, window_of
+from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.primitives import offset, share_low
+from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+
+
+@kernel
+def maximum(
+    task: int, tasks: int, x: "T*", y: "T*", batch: "i64", channels: "i64", d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64",
+    kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
+):  # fmt: skip
+    """y = the largest of each window's elements within x; NaN if one of them is. Shares are cut along output lines."""
+    lines = batch * od * oh
+    for line in range(share_low(lines, task, tasks), share_low(lines, task + 1, tasks)):
+        image = line // (od * oh)
+        rest = line - image * od * oh
+        z = rest // oh
+        r = rest - z * oh
+        for c in range(ow):
+            to = offset(y, (line * ow + c) * channels)
+            started = 0
+            for kz in range(max(0, pd - z * sd), min(kd, d + pd - z * sd)):
+                for kr in range(max(0, ph - r * sh), min(kh, h + ph - r * sh)):
+                    for kc in range(max(0, pw - c * sw), min(kw, w + pw - c * sw)):
+                        at = ((image * d + z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
+                        source = offset(x, at * channels)
+                        if started == 0:
+                            for j in range(channels):
+                                to[j] = source[j]
+                        else:
+                            for j in range(channels):
+                                v = source[j]
+                                best = to[j]
+                                to[j] = best if best >= v or best != best else v
+                        started = 1
+
+
+@kernel
+def maximum_gradient(
+    task: int, tasks: int, x: "T*", g: "T*", dx: "T*", batch: "i64", channels: "i64", d: "i64", h: "i64", w: "i64",
+    od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64",
+    pd: "i64", ph: "i64", pw: "i64",
+):  # fmt: skip
+    """dx = 0, then each window's g is added at its first largest element. Shares are cut along images."""
+    for image in range(share_low(batch, task, tasks), share_low(batch, task + 1, tasks)):
+        into = offset(dx, image * d * h * w * channels)
+        source = offset(x, image * d * h * w * channels)
+        for i in range(d * h * w * channels):
+            into[i] = 0
+        for z in range(od):
+            for r in range(oh):
+                for c in range(ow):
+                    upstream = offset(g, (((image * od + z) * oh + r) * ow + c) * channels)
+                    for j in range(channels):
+                        best = -1
+                        for kz in range(max(0, pd - z * sd), min(kd, d + pd - z * sd)):
+                            for kr in range(max(0, ph - r * sh), min(kh, h + ph - r * sh)):
+                                for kc in range(max(0, pw - c * sw), min(kw, w + pw - c * sw)):
+                                    at = (((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw) * channels + j
+                                    if best < 0 or source[at] > source[best]:
+                                        best = at
+                        if best >= 0:
+                            into[best] += upstream[j]
+
+
+@kernel
+def average(
+    task: int, tasks: int, x: "T*", y: "T*", batch: "i64", channels: "i64", d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64",
+    kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
+):  # fmt: skip
+    """y = the mean of each window's elements within x: padding does not count. Shares are cut along output lines."""
+    lines = batch * od * oh
+    for line in range(share_low(lines, task, tasks), share_low(lines, task + 1, tasks)):
+        image = line // (od * oh)
+        rest = line - image * od * oh
+        z = rest // oh
+        r = rest - z * oh
+        for c in range(ow):
+            to = offset(y, (line * ow + c) * channels)
+            for j in range(channels):
+                to[j] = 0
+            count = 0
+            for kz in range(max(0, pd - z * sd), min(kd, d + pd - z * sd)):
+                for kr in range(max(0, ph - r * sh), min(kh, h + ph - r * sh)):
+                    for kc in range(max(0, pw - c * sw), min(kw, w + pw - c * sw)):
+                        at = ((image * d + z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
+                        source = offset(x, at * channels)
+                        count += 1
+                        for j in range(channels):
+                            to[j] += source[j]
+            for j in range(channels):
+                to[j] = to[j] / count
+
+
+@kernel
+def average_gradient(
+    task: int, tasks: int, g: "T*", dx: "T*", batch: "i64", channels: "i64", d: "i64", h: "i64", w: "i64",
+    od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64",
+    pd: "i64", ph: "i64", pw: "i64",
+):  # fmt: skip
+    """dx = 0, then each window's g, divided by its elements, is added to all of them. Shares are cut along images."""
+    for image in range(share_low(batch, task, tasks), share_low(batch, task + 1, tasks)):
+        into = offset(dx, image * d * h * w * channels)
+        for i in range(d * h * w * channels):
+            into[i] = 0
+        for z in range(od):
+            for r in range(oh):
+                for c in range(ow):
+                    upstream = offset(g, (((image * od + z) * oh + r) * ow + c) * channels)
+                    z0, z1 = max(0, pd - z * sd), min(kd, d + pd - z * sd)
+                    r0, r1 = max(0, ph - r * sh), min(kh, h + ph - r * sh)
+                    c0, c1 = max(0, pw - c * sw), min(kw, w + pw - c * sw)
+                    count = (z1 - z0) * (r1 - r0) * (c1 - c0)
+                    for kz in range(z0, z1):
+                        for kr in range(r0, r1):
+                            for kc in range(c0, c1):
+                                at = ((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
+                                to = offset(into, at * channels)
+                                for j in range(channels):
+                                    to[j] += upstream[j] / count
+
+
+def _geometry(x: Shape, attrs: dict) -> tuple[int, ...]:
+    w = window_of(x, attrs["size"], attrs["strides"], (1,) * len(attrs["size"]), attrs["pads"])
+    return (int(x[0]), int(x[-1]), *w.size, *w.out, *w.kernel, *w.strides, *w.dilation, *w.before)
+
+
+class Pool(Op):
+    """x (batch, *spatial, channels) -> (batch, *out, channels) by `kind` (max or average) over windows of `size`."""
+
+    name = "pool"
+
+    def infer(self, x: Value, *, kind: str, size: Shape, strides: Shape, pads: Pads) -> Type:
+        out = output_size(x.shape[1:-1], size, strides, (1,) * len(size), pads)
+        if any(int(n) < 1 for n in out):
+            raise ShapeError(f"a window of {shown(size)} does not fit into {shown(x.shape[1:-1])}")
+        return Type((x.shape[0], *out, x.shape[-1]), x.dtype)
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        return [None if grads[0] is None else PoolGradient.apply(node.inputs[0], grads[0], **node.attrs)]
+
+    def calls(self, node: Node) -> list[Call]:
+        (x,), (y,) = node.inputs, node.outputs
+        ref = (maximum if node.attrs["kind"] == "max" else average).at(T=x.dtype)
+        work = 0.3 * int(product(y.shape)) * int(product(node.attrs["size"]))
+        return [Call(ref, (x, y, *_geometry(x.shape, node.attrs)), tasks=int(product(y.shape[:-2])), work=work)]
+
+
+class PoolGradient(Op):
+    """The gradient of a pooling's input from the input and the gradient of the result."""
+
+    name = "pool_gradient"
+
+    def infer(self, x: Value, g: Value, *, kind: str, size: Shape, strides: Shape, pads: Pads) -> Type:
+        return x.type
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        (dd,), (x, _) = grads, node.inputs
+        if dd is None:
+            return [None, None]
+        if node.attrs["kind"] == "average":
+            return [None, Pool.apply(dd, **node.attrs)]
+        raise ShapeError(f"max pooling over {shown(x.shape)} can be differentiated once only")
+
+    def calls(self, node: Node) -> list[Call]:
+        (x, g), (dx,) = node.inputs, node.outputs
+        work = 1.0 * int(product(g.shape)) * int(product(node.attrs["size"])) + 0.1 * int(product(dx.shape))
+        sizes = _geometry(x.shape, node.attrs)
+        if node.attrs["kind"] == "max":
+            return [Call(maximum_gradient.at(T=x.dtype), (x, g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
+        return [Call(average_gradient.at(T=x.dtype), (g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
+
+
+def pool(x: Value, kind: str, size: Sequence[int], strides: Sequence[int], mode: str = "valid") -> Value:
+    """Pooling (`max` or `average`) with padding `valid` or `same`; padded places count for nothing.
+
+    Raises:
+        ShapeError: if a window does not fit.
+    """
+    if x.rank != len(size) + 2:
+        raise ShapeError(f"pooling over {len(size)} dimensions needs an input of {len(size) + 2}, got {shown(x.shape)}")
+    pads = padding(mode, x.shape[1:-1], size, strides, (1,) * len(size))
+    return Pool.apply(x, kind=kind, size=tuple(size), strides=tuple(strides), pads=pads)
