@@ -22,8 +22,8 @@ def first_lines(action, *args):
     ("text", "value"),
     [
         ("1", 1), ("-7", -7), ("+3", 3), ("0o17", 15), ("0x1F", 31), ("017", 17), ("0", 0), ("9" * 30, int("9" * 30)),
-        ("1e-3", 1e-3), ("1E5", 1e5), (".5", 0.5), ("1.", 1.0), ("-2.5e+3", -2500.0), ("1e3", 1000.0), ("-.inf", -math.inf),
-        (".Inf", math.inf), ("true", True), ("True", True), ("FALSE", False), ("null", None), ("~", None), ("", None),
+        ("1e-3", 1e-3), ("1E5", 1e5), (".5", 0.5), ("1.", 1.0), ("-2.5e+3", -2500.0), ("1e3", 1000.0),
+        ("-.inf", -math.inf), (".Inf", math.inf), ("true", True), ("True", True), ("FALSE", False), ("null", None), ("~", None), ("", None),
         ("on", "on"), ("no", "no"), ("yes", "yes"), ("Off", "Off"), ("12:30", "12:30"), ("12:30:45", "12:30:45"),
         ("1_000", "1_000"), ("2024-01-02", "2024-01-02"), ("inf", "inf"), ("nan", "nan"), ("1e", "1e"), ("0b1", "0b1"),
         ("١٢", "١٢"), ("1.2.3", "1.2.3"), ("=", "="), ("-", "-"), (".", "."), ("tRue", "tRue"), ("None", "None"),
@@ -150,7 +150,7 @@ ERRORS = {
     "{true: 1}": "1:2: error: a key is the value true, expected text or a number [yaml-key]",
     "{null: 1}": "1:2: error: a key is the value null, expected text or a number [yaml-key]",
     ": 1\n": "1:1: error: a ':' without a key before it [yaml-key]",
-    "{: 1}": "1:2: error: a key is nothing, expected text or a number [yaml-key]",
+    "{: 1}": "1:2: error: a ':' without a key before it [yaml-key]",
     "? [a]\n: 1\n": "1:3: error: a key is a list, expected text or a number [yaml-key]",
     "a: &x [1]\n*x : 2\n": "2:1: error: a key is a list, expected text or a number [yaml-key]",
     "a: 1\n---\nb: 2\n": "2:1: error: a second document begins at '---', expected one document [yaml-documents]",
@@ -159,9 +159,11 @@ ERRORS = {
     "a: &abc 1\nb: *abd\n":
         "2:4: error: the alias '*abd' has no anchor '&abd' above it; did you mean 'abc'? [yaml-unknown-anchor]",
     "a: " + "9" * 5000: "1:4: error: an integer of 5000 digits; expected at most 30 [yaml-number]",
-    "a: 1e999": "1:4: error: 1e999 is beyond the largest float, 1.8e308; expected a smaller number, or .inf [yaml-number]",
+    "a: 1e999":
+        "1:4: error: 1e999 is beyond the largest float, 1.8e308; expected a smaller number, or .inf [yaml-number]",
     "a: x\0": "1:5: error: the character U+0000 may not stand in YAML, expected printable text [yaml-character]",
-    "a: 1\nb: \x1b[0m\n": "2:4: error: the character U+001B may not stand in YAML, expected printable text [yaml-character]",
+    "a: 1\nb: \x1b[0m\n":
+        "2:4: error: the character U+001B may not stand in YAML, expected printable text [yaml-character]",
     "a: x\u2028y": "1:5: error: the character U+2028 may not stand in YAML, expected printable text [yaml-character]",
     "a: \ud800": "1:4: error: the character U+D800 may not stand in YAML, expected printable text [yaml-character]",
     "a:\n  b: 1\n\u00a0 c: 2\n":
@@ -191,15 +193,14 @@ def test_an_alias_bomb_is_refused_before_it_is_built():
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
     lines = first_lines(loads, "\n".join(levels), "t")
-    assert lines == [
-        "t:5:35: error: the alias '*a3' makes the file more than 100000 values, expected at most 100000 [yaml-alias-bomb]"
-    ]
+    where = "t:6:10: error: the alias '*a4' makes the file more than 100000 values, expected at most 100000"
+    assert lines == [f"{where} [yaml-alias-bomb]"]
 
 
 def test_depth_through_aliases_is_bounded():
     lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 80)]
     assert first_lines(loads, "\n".join(lines), "t") == [
-        "t:50:13: error: values nested more than 50 deep through the alias '*a48', expected at most 50 [yaml-too-deep]"
+        "t:50:12: error: values nested more than 50 deep through the alias '*a48', expected at most 50 [yaml-too-deep]"
     ]
 
 
@@ -216,7 +217,8 @@ def test_a_duplicate_points_at_both():
         loads("ab: 1\nab: 2\n", "t")
     assert caught.value.diagnostics[0].render() == (
         "t:2:1: error: the key 'ab' stands here a second time, expected it once [yaml-duplicate-key]\n"
-        "  2 │ ab: 2\n    │ ^^\nt:1:1: note: the first one is here\n  1 │ ab: 1\n    │ ^^\n  hint: remove one of the two"
+        "  2 │ ab: 2\n    │ ^^\nt:1:1: note: the first one is here\n  1 │ ab: 1\n    │ ^^\n"
+        "  hint: remove one of the two"
     )
 
 
@@ -233,7 +235,8 @@ def test_bytes(tmp_path):
         "a: 1".encode("utf-16-le"): ": error: '{}' is UTF-16, expected UTF-8 [file-encoding]",
         "a: 1\nb: né\n".encode("latin-1"):
             ":2:5: error: the byte 0xe9 ('é' in Latin-1) is not UTF-8, expected UTF-8 text [file-encoding]",
-        b"PK\x03\x04abc": ": error: '{}' is a zip archive, as .keras and .npz files are, expected YAML text [file-binary]",
+        b"PK\x03\x04abc":
+            ": error: '{}' is a zip archive, as .keras and .npz files are, expected YAML text [file-binary]",
         b"\x89HDF\r\n": ": error: '{}' is an HDF5 file, expected YAML text [file-binary]",
         b'\x10\0\0\0\0\0\0\0{"a":{}}': ": error: '{}' is a safetensors file, expected YAML text [file-binary]",
         b"abc\0def": ": error: '{}' is a binary file (it has NUL bytes), expected YAML text [file-binary]",
@@ -275,8 +278,8 @@ def test_standard_input(monkeypatch):
 def test_random_bytes_never_escape_as_other_exceptions():
     import random
 
-    pieces = ["a: ", "- ", "[", "]", "{", "}", "\n", "  ", " ", "'", '"', "&a ", "*a", "!t ", "<<: ", "${x}", "|\n", ">\n", "\t",
-              "#", "1e5", "? ", ": ", ",", "é", "@", "%", "`", "---\n", "...\n", "\\", "x"]  # fmt: skip
+    pieces = ["a: ", "- ", "[", "]", "{", "}", "\n", "  ", " ", "'", '"', "&a ", "*a", "!t ", "<<: ", "${x}", "|\n", ">\n", 
+              "\t", "#", "1e5", "? ", ": ", ",", "é", "@", "%", "`", "---\n", "...\n", "\\", "x"]  # fmt: skip
     chance = random.Random(5)
     for _ in range(3000):
         text = "".join(chance.choices(pieces, k=chance.randint(1, 25)))

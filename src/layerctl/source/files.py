@@ -83,18 +83,18 @@ def decoded(data: bytes, whole: Span) -> str:
         LayerctlError: for other encodings, binary files, too many bytes or none.
     """
     name = whole.source.name
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(data) > 3 and 0 in data[:2] and data[:2] != b"\0\0"):
+    for magic, what in _MAGIC.items():
+        if data.startswith(magic):
+            fail("file-binary", f"'{name}' is {what}, expected YAML text", whole)
+    if data[8:10] in (b'{"', b"{}") and 0 in data[:8]:
+        fail("file-binary", f"'{name}' is a safetensors file, expected YAML text", whole)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(data) > 3 and b"\0" in data and _halves(data[:64])):
         fail(
             "file-encoding",
             f"'{name}' is UTF-16, expected UTF-8",
             whole,
             hint="save it as UTF-8, or `iconv -f UTF-16 -t UTF-8`",
         )
-    for magic, what in _MAGIC.items():
-        if data.startswith(magic):
-            fail("file-binary", f"'{name}' is {what}, expected YAML text", whole)
-    if data[8:10] in (b'{"', b"{}") and 0 in data[:8]:
-        fail("file-binary", f"'{name}' is a safetensors file, expected YAML text", whole)
     if b"\0" in data:
         fail("file-binary", f"'{name}' is a binary file (it has NUL bytes), expected YAML text", whole)
     if len(data) > LARGEST:
@@ -108,7 +108,7 @@ def decoded(data: bytes, whole: Span) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         head = data[: error.start].decode("utf-8-sig", "replace")
-        row = data[head_start(data, error.start) :].split(b"\n", 1)[0].decode("latin-1").rstrip("\r")
+        row = data[_line_start(data, error.start) :].split(b"\n", 1)[0].decode("latin-1").rstrip("\r")
         line, column = head.count("\n") + 1, len(head) - head.rfind("\n")
         span = Span(Source(name, None, {line: row}), line, column, line, column + 1)
         byte = data[error.start]
@@ -122,7 +122,13 @@ def decoded(data: bytes, whole: Span) -> str:
         raise AssertionError from error
 
 
-def head_start(data: bytes, at: int) -> int:
+def _halves(data: bytes) -> bool:
+    """Whether every second byte, and no other, is 0: Latin letters in UTF-16."""
+    even, odd = data[0::2], data[1::2]
+    return (not any(even) and all(odd)) or (not any(odd) and all(even))
+
+
+def _line_start(data: bytes, at: int) -> int:
     """Where the line of a byte begins."""
     return data.rfind(b"\n", 0, at) + 1
 

@@ -58,16 +58,17 @@ class _Place:
         self.line, self.column = (mark.line, mark.column) if mark else (0, 0)
         opened = error.context_mark or mark
         self.open_line, self.open_column = (opened.line, opened.column) if opened else (0, 0)
-        self.row = self.rows[self.line] if self.line < len(self.rows) else ""
+        self.rows += [""] * (max(self.line, self.open_line) + 1 - len(self.rows))
+        self.row = self.rows[self.line]
         self.char = self.row[self.column : self.column + 1]
         self.before = self.row[: self.column]
-        self.opener = self.rows[self.open_line][self.open_column : self.open_column + 1] if self.rows else ""
+        self.opener = self.rows[self.open_line][self.open_column : self.open_column + 1]
 
     def span(self, line: int | None = None, column: int | None = None, length: int = 1) -> Span:
         """A place by the parser's counting, from 0; the default is where the parser stopped."""
         line = self.line if line is None else line
         column = self.column if column is None else column
-        if line >= len(self.rows) or (line == len(self.rows) - 1 and not self.rows[line] and line):
+        if line and not any(row.strip() for row in self.rows[line:]):
             line = max(i for i, row in enumerate(self.rows) if row.strip() or i == 0)
             column = len(self.rows[line])
         return Span(self.source, line + 1, column + 1, line + 1, column + 1 + length)
@@ -321,6 +322,8 @@ def _leftover(p: _Place) -> Diagnostic | None:
         return Diagnostic(
             "yaml-unclosed", f"'{p.char}' closes nothing", p.span(), hint="remove it, or open its bracket"
         )
+    if p.char == ":":
+        return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
     if p.char == ",":
         return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
     if p.before.strip():
