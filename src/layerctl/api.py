@@ -67,8 +67,8 @@ class Model:
         from layerctl.data.dataset import load, schema_of
 
         if widths == "cache":
-            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document)), threads)
-        data = load(spec.data, spec.seed, spec.data_span, folder_of(document))
+            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads)
+        data = load(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads)
         model._data = data
         return model
@@ -90,7 +90,8 @@ class Model:
                 )
             from layerctl.data.dataset import load
 
-            self._data = load(self.spec.data, self.spec.seed, self.spec.data_span, folder_of(self.spec.document))
+            folder = folder_of(self.spec.document)
+            self._data = load(self.spec.data, self.spec.seed, self.spec.data_span, folder, target_hints(self.spec))
         return self._data
 
     def task(self) -> Task:
@@ -231,6 +232,26 @@ class Model:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(RuntimeError):
             self.close()
+
+
+def target_hints(spec: Spec) -> dict[str, str | None]:
+    """Which kind of target each output's loss wants, read off the file before the model is built: crossentropies want classes."""
+    given = spec.compile.get("loss") if spec.compile is not None else None
+    plain = given.plain() if given is not None else None
+    names = list(spec.data.targets()) if spec.data is not None else []
+
+    def kind(loss: object) -> str | None:
+        name = next(iter(loss)) if isinstance(loss, dict) and loss else loss
+        folded = str(name).lower().replace("_", "")
+        if loss is None:
+            return None
+        return "category" if "crossentropy" in folded or "hinge" in folded else "number"
+
+    if isinstance(plain, dict) and set(plain) & set(names):
+        return {n: kind(plain.get(n)) for n in names}
+    if isinstance(plain, list) and len(plain) == len(names):
+        return {n: kind(entry) for n, entry in zip(names, plain, strict=True)}
+    return dict.fromkeys(names, kind(plain))
 
 
 def folder_of(document: Document) -> Path:

@@ -103,7 +103,7 @@ def explain(text: str, at: int, problem: str) -> Mistake:
         return max(end - 1, 0), end, f"the expression ends after '{text.rstrip()[-1:]}', expected a value", None
     token = re.match(r"\w+|\W", bare[at:]) or re.match(r".", text[at:])
     got = token[0] if token else text[at : at + 1]
-    return at, at + len(got), f"'{got}' where a value or an operator is expected", None
+    return at, at + len(got), f"'{shortened(got)}' where a value or an operator is expected", None
 
 
 def _two_values(bare: str) -> Mistake | None:
@@ -141,9 +141,16 @@ _CURES = {
 }  # fmt: skip
 
 
+def shortened(text: str) -> str:
+    """At most 60 characters of a user's text, for a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
 def not_taken(node: Any, text: str) -> tuple[str, str | None]:
     """The message and cure for a form of Python's that is not on the list."""
     if isinstance(node, ast.Constant):
+        text = shortened(text)
         if isinstance(node.value, str):
             return (
                 f"the text {text} where a number or a tensor is expected",

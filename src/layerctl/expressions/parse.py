@@ -153,7 +153,7 @@ class _Reader:
         if "__" in name:
             self.fail(
                 *self.extent(node),
-                f"the name '{name}' has two underscores, expected a name without",
+                f"the name '{mistakes.shortened(name)}' has two underscores, expected a name without",
                 "names with '__' belong to Python's inside",
             )
 
@@ -252,7 +252,7 @@ class _Reader:
             self.fail(
                 start,
                 end,
-                f"'{self.text[start:end]}' is called, expected the name of a function",
+                f"'{mistakes.shortened(self.text[start:end])}' is called, expected the name of a function",
                 "is an operator missing before '('?",
             )
         arguments = tuple(self.tree(a, depth, node) for a in node.args)

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from layerctl.cache import cache_folder
 from layerctl.kernels import target
 from layerctl.ops.kernel import KernelRef, Loop, Ref
 
@@ -41,18 +42,6 @@ def folder() -> Path | None:
     if hasattr(os, "getuid") and (owner.st_uid != os.getuid() or owner.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
         return None
     return path
-
-
-def cache_folder() -> Path | None:
-    """$LAYERCTL_CACHE, or layerctl in $XDG_CACHE_HOME or ~/.cache; None where there is no home. Relative values are passed over."""
-    own = os.environ.get("LAYERCTL_CACHE")
-    if own:
-        return Path(own).absolute()
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(xdg):
-        return Path(xdg) / "layerctl"
-    home = os.path.expanduser("~")
-    return Path(home) / ".cache" / "layerctl" if os.path.isabs(home) else None
 
 
 @functools.cache

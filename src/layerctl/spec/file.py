@@ -60,6 +60,10 @@ class Spec:
         """The place of a path in the file."""
         return self.document.span_at(tuple(path))
 
+    def data_span(self, *path: str | int) -> Span | None:
+        """The place of a path within the data section."""
+        return self.document.span_at(("data", *path))
+
 
 def read_spec(document: Document) -> Spec:
     """Checks a document's sections.
