@@ -48,10 +48,10 @@ def plain(value: Any) -> Any:
 
 
 class Reference:
-    """Marks a field that holds an entry of a catalogue, named or named with arguments."""
+    """Marks a field that holds an entry of a catalogue, named or named with arguments; or, if `or_number`, a number."""
 
-    def __init__(self, kind: str):
-        self.kind = kind
+    def __init__(self, kind: str, or_number: bool = False):
+        self.kind, self.or_number = kind, or_number
 
 
 def resolve(kind: str, value: Any) -> Any:
@@ -80,9 +80,9 @@ def singular(kind: str) -> str:
     return {"losses": "loss", "activations": "activation"}.get(kind, kind.removesuffix("s"))
 
 
-def reference(kind: str) -> Any:
+def reference(kind: str, or_number: bool = False) -> Any:
     """The annotation of a field that refers to a catalogue: `activation: reference("activations") = None`."""
-    return Annotated[Any, BeforeValidator(lambda v: resolve(kind, v)), Reference(kind)]
+    return Annotated[Any, BeforeValidator(lambda v: resolve(kind, v)), Reference(kind, or_number)]
 
 
 ActivationField = reference("activations")

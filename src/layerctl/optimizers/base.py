@@ -12,7 +12,7 @@ from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import Value
 
-ScheduleField = reference("schedules")
+ScheduleField = reference("schedules", or_number=True)
 
 
 class Optimizer(Configured):

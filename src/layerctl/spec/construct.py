@@ -148,26 +148,27 @@ def _one(cls: type[BaseModel], name: str, node: Node, key: Span, values: dict, n
     nodes[name] = (key, node)
     reference, many = reference_of(cls, name)
     empty = isinstance(node, Scalar) and node.value is None
-    if reference is None or empty:
+    number = isinstance(node, Scalar) and isinstance(node.value, (int, float))
+    if reference is None or empty or (reference.or_number and number):
         values[name] = node.plain()
     elif many and isinstance(node, Sequence):
-        values[name] = [entry(reference, n, problems) for n in node.items]
+        values[name] = [entry(reference.kind, n, problems) for n in node.items]
     else:
-        made = entry(reference, node, problems)
+        made = entry(reference.kind, node, problems)
         values[name] = [made] if many else made
 
 
-def reference_of(cls: type[BaseModel], name: str) -> tuple[str | None, bool]:
-    """(catalogue that the field refers to or None, whether it holds a list of them)."""
+def reference_of(cls: type[BaseModel], name: str) -> tuple[Reference | None, bool]:
+    """(the catalogue that the field refers to or None, whether it holds a list of them)."""
     field = cls.model_fields[name]
     for m in field.metadata:
         if isinstance(m, Reference):
-            return m.kind, False
+            return m, False
     for inner in get_args(field.annotation):
         for candidate in (inner, *get_args(inner)):
             for m in getattr(candidate, "__metadata__", ()):
                 if isinstance(m, Reference):
-                    return m.kind, True
+                    return m, True
     return None, False
 
 
