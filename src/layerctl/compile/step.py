@@ -84,40 +84,52 @@ def _fetch(task: Task, trace: Trace, batch: Batch) -> tuple[dict[str, Value], di
     return out
 
 
-def _judge(
-    task: Task,
-    trace: Trace,
-    values: Mapping[str, Value],
-    targets: Mapping[str, Value],
-    weights: Mapping[str, Value],
-    size: int,
-) -> Value:
-    """The scalar loss; metrics are updated on the way."""
-    total: Value | None = None
+def _loss(
+    task: Task, trace: Trace, values: Mapping[str, Value], targets: Mapping[str, Value], weights: Mapping[str, Value]
+) -> Value:  # fmt: skip
+    """The scalar loss: the outputs' losses by their weights, what layers add, penalties on weights."""
+    parts = []
     for name, output in task.outputs.items():
-        y, t = values[name], targets.get(name)
-        if t is None:
+        if output.loss is not None and name in targets:
+            loss = output.loss(targets[name], values[name], weights.get(name, weights.get("")))
+            parts.append(loss * output.weight if output.weight != 1.0 else loss)
+    parts += trace.losses
+    for w in task.model.weights():
+        if w.regularizer is not None and task.model.is_trainable(w):
+            parts.append(w.regularizer(trace.read(w)))
+    total = parts[0] if parts else constant(0.0)
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _judge(
+    task: Task, trace: Trace, values: Mapping[str, Value], targets: Mapping[str, Value], weights: Mapping[str, Value], size: int
+) -> Value:  # fmt: skip
+    """The scalar loss; it and the metrics are added to their state."""
+    for name, output in task.outputs.items():
+        if name not in targets:
             continue
-        w = weights.get(name, weights.get(""))
-        if output.loss is not None:
-            loss = output.loss(t, y, w)
-            part = loss * output.weight if output.weight != 1.0 else loss
-            total = part if total is None else total + part
         for metric in output.metrics.values():
-            metric.update(t, y)
+            metric.update(targets[name], values[name])
         for metric in output.weighted_metrics.values():
-            metric.update(t, y, w)
-    for extra in trace.losses:
-        total = extra if total is None else total + extra
-    for layer_weight in task.model.weights():
-        if layer_weight.regularizer is not None and task.model.is_trainable(layer_weight):
-            penalty = layer_weight.regularizer(trace.read(layer_weight))
-            total = penalty if total is None else total + penalty
-    if total is None:
-        total = constant(0.0)
+            metric.update(targets[name], values[name], weights.get(name, weights.get("")))
+    total = _loss(task, trace, values, targets, weights)
     trace.update(task.loss_total, trace.read(task.loss_total) + cast(total, "f64") * float(size))
     trace.update(task.loss_count, trace.read(task.loss_count) + float(size))
     return total
+
+
+def weight_gradients(task: Task, batch: Batch) -> tuple[Program, list[Weight]]:
+    """A program whose outputs are the loss's gradients by weights' paths, in training mode; and the weights that it depends on."""
+    trace = _begin(task, training=True)
+    with tracing(trace):
+        inputs, targets, weights = _fetch(task, trace, batch)
+        loss = _loss(task, trace, task.model.run(inputs), targets, weights)
+        wanted = [w for w in trainable(task) if w in trace.initial]
+        found = gradients(loss, [trace.initial[w] for w in wanted])
+    pairs = [(w, g) for w, g in zip(wanted, found, strict=True) if g is not None]
+    return compile_program(trace, {w.path: g for w, g in pairs}, {}, task.layout), [w for w, _ in pairs]
 
 
 def evaluation(task: Task, batch: Batch) -> Program:

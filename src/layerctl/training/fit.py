@@ -18,6 +18,8 @@ from layerctl.training.events import Observer, Tick
 from layerctl.training.session import Session, parameters
 
 TICK_SECONDS = 0.15
+SAVE_SECONDS = 5.0
+"""Seconds between checkpoints at the ends of epochs; the last state is saved whatever the time."""
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Trainer:
         self.steps = -(-len(train) // self.size)
         if fit.steps_per_epoch is not None:
             self.steps = min(self.steps, fit.steps_per_epoch)
-        self._started = 0.0
+        self._started = self._saved = 0.0
 
     epoch = property(lambda self: self.progress.epoch)
     callbacks: list[Callback] = property(lambda self: self.fit.callbacks)  # type: ignore[assignment]
@@ -122,6 +124,7 @@ class Trainer:
 
     def save(self) -> None:
         """Writes a checkpoint."""
+        self._saved = time.monotonic()
         if self._save is not None:
             self._save(self)
 
@@ -166,7 +169,8 @@ class Trainer:
         for c in self.callbacks:
             c.on_epoch_end(self, p.epoch, logs)
         p.epoch, p.within = p.epoch + 1, False
-        self.save()
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self.save()
         return not self._due()
 
     def _due(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from layerctl import randoms
+from layerctl.compile.program import Program
 from layerctl.compile.step import Batch, Task, evaluation, prediction, trainable, training
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
@@ -143,6 +144,14 @@ class Session:
                 program, self._state(), self._externals(data, kind, wanted), self.report
             )
         return self._programs[key]
+
+    def run_once(self, program: Program, data: Dataset) -> Bound:
+        """Runs a program once on the first rows, in their order."""
+        bound = self.machine.bind(program, self._state(), self._externals(data, "train", ()), self.report)
+        self.put(self.task.cursor, 0)
+        self.order(data)[...] = np.arange(len(data))
+        self.machine.run(bound, 1)
+        return bound
 
     def order(self, data: Dataset) -> np.ndarray:
         """The order in which a data set's rows are visited: one array, filled anew for each pass."""

@@ -262,27 +262,14 @@ def _decided(model: Model, name: str, flat: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:
-    """d loss / d weight for each trainable weight, the rows taken as one batch in training mode."""
-    from layerctl.compile.differentiate import gradients as differentiate
-    from layerctl.compile.pipeline import compile_program
-    from layerctl.compile.step import _begin, _fetch, _judge, trainable
-    from layerctl.ops.value import tracing
+    """d loss / d weight for each trainable weight, the rows taken as one batch in training mode; zeros where the loss does not depend on it."""
+    from layerctl.compile.step import trainable, weight_gradients
     from layerctl.training.session import batch_of
 
     rows = prepared(model, dataset_of(model, x, y))
     assert rows is not None
     session = model.session(rows)
-    task, batch = session.task, batch_of(rows, len(rows))
-    trace = _begin(task, training=True)
-    with tracing(trace):
-        inputs, targets, weights = _fetch(task, trace, batch)
-        loss = _judge(task, trace, task.model.run(inputs), targets, weights, batch.size)
-        wanted = [w for w in trainable(task) if w in trace.initial]
-        found = differentiate(loss, [trace.initial[w] for w in wanted])
-    outputs = {w.path: g for w, g in zip(wanted, found, strict=True) if g is not None}
-    program = compile_program(trace, outputs, {}, task.layout)
-    bound = session.machine.bind(program, session.state, session._externals(rows, "train", ()), None)
-    session.put(task.cursor, 0)
-    session.order(rows)[...] = np.arange(len(rows))
-    session.machine.run(bound, 1)
-    return {w.path: bound.output(w.path).copy() if w.path in outputs else np.zeros(w.shape, np.float32) for w in wanted}
+    program, found = weight_gradients(session.task, batch_of(rows, len(rows)))
+    bound = session.run_once(program, rows)
+    made = {w.path: bound.output(w.path).copy() for w in found}
+    return {w.path: made.get(w.path, np.zeros(w.shape, np.float32)) for w in trainable(session.task)}
