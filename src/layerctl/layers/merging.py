@@ -1,0 +1,119 @@
+"""Several tensors made one."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from layerctl.layers.base import Layer
+from layerctl.ops.concat import concat
+from layerctl.ops.elementwise import apply, broadcast_to
+from layerctl.ops.reshape import expand_dims
+from layerctl.ops.value import ShapeError, Value, shown
+
+
+class _Merge(Layer):
+    category: ClassVar[str] = "merging"
+    supports_masking: ClassVar[bool] = True
+
+    @property
+    def takes_list(self) -> bool:
+        return True
+
+    def build(self, input_shape: list[tuple[int, ...]]) -> None:
+        if len(input_shape) < 2:
+            raise ShapeError(f"{type(self).__name__} needs at least two tensors, got {len(input_shape)}")
+
+    def call(self, inputs: list[Value]) -> Value:
+        ranks = {v.rank for v in inputs}
+        if len(ranks) > 1:
+            most = max(ranks)
+            inputs = [self._raised(v, most) for v in inputs]
+        return self.merge(inputs)
+
+    def _raised(self, v: Value, rank: int) -> Value:
+        while v.rank < rank:
+            v = expand_dims(v, 1)
+        return v
+
+    def merge(self, inputs: list[Value]) -> Value:
+        """The one tensor."""
+        raise TypeError(f"{type(self).__name__} has no rule")
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """A step is kept where every masked operand keeps it."""
+        masks = [m for m in mask or () if m is not None]
+        return reduce(lambda a, b: apply("and", a, b), masks) if masks and len(masks) == len(mask) else None
+
+
+class Add(_Merge):
+    """`a + b + ...`. Shapes broadcast."""
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return reduce(lambda a, b: a + b, inputs)
+
+
+class Subtract(_Merge):
+    """`a - b`."""
+
+    def build(self, input_shape: list[tuple[int, ...]]) -> None:
+        if len(input_shape) != 2:
+            raise ShapeError(f"Subtract needs two tensors, got {len(input_shape)}")
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return inputs[0] - inputs[1]
+
+
+class Multiply(_Merge):
+    """`a * b * ...`. Shapes broadcast."""
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return reduce(lambda a, b: a * b, inputs)
+
+
+class Average(_Merge):
+    """`(a + b + ...) / n`."""
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return reduce(lambda a, b: a + b, inputs) / float(len(inputs))
+
+
+class Maximum(_Merge):
+    """The larger element of each place."""
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return reduce(lambda a, b: apply("max", a, b), inputs)
+
+
+class Minimum(_Merge):
+    """The smaller element of each place."""
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return reduce(lambda a, b: apply("min", a, b), inputs)
+
+
+class Concatenate(_Merge):
+    """Tensors side by side along `axis`; all other sizes must be equal."""
+
+    axis: int = Field(-1, description="The dimension along which they are joined; 0 is the batch.")
+
+    def call(self, inputs: list[Value]) -> Value:
+        if len({v.rank for v in inputs}) > 1:
+            raise ShapeError(f"Concatenate needs tensors of the same rank, got {', '.join(shown(v.shape) for v in inputs)}")
+        return concat(inputs, self.axis)
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        if not mask or all(m is None for m in mask):
+            return None
+        parts = []
+        for v, m in zip(inputs, mask, strict=True):
+            if m is None:
+                m = apply("eq", v, v)
+            elif m.rank < v.rank:
+                m = broadcast_to(expand_dims(m, -1), v.shape) if m.rank == v.rank - 1 else m
+            parts.append(m)
+        from layerctl.ops.reduce import reduce as reduce_op
+
+        return reduce_op("all", concat(parts, self.axis), -1)
