@@ -40,8 +40,11 @@ class Model:
             spec, self.graph, shapes, schema.variables() if schema is not None else {}
         )
         self.output_shapes = shapes
+        self.scores: dict[str, float] = {}
+        self.folder = folder_of(spec.document)
         self._session: Any = None
         self._data: Any = None
+        self._loaded: dict[str, np.ndarray] | None = None
 
     @classmethod
     def from_yaml(
@@ -90,8 +93,7 @@ class Model:
                 )
             from layerctl.data.dataset import load
 
-            folder = folder_of(self.spec.document)
-            self._data = load(self.spec.data, self.spec.seed, self.spec.data_span, folder, target_hints(self.spec))
+            self._data = load(self.spec.data, self.spec.seed, self.spec.data_span, self.folder, target_hints(self.spec))
         return self._data
 
     def task(self) -> Task:
@@ -125,6 +127,8 @@ class Model:
                 self.graph, self.outputs, self.optimizer, self.spec.seed, Machine(self.threads), report
             )
             self._session.prepare(data, batch or self.spec.fit.batch_size, train)
+            if self._loaded is not None:
+                self._session.set_weights(self._loaded)
         return self._session
 
     def fit(
@@ -274,6 +278,17 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> Model:
     spec = read_spec(loads(found.yaml, f"{file} (its YAML)"))
     schema = FeatureSchema.from_dict(found.features) if found.features else None
     model = Model(spec, schema, threads)
-    model.session().set_weights(found.tensors)
+    model._loaded = dict(found.tensors)
     model.scores = dict(found.scores)
+    model.folder = origin_of(file)
     return model
+
+
+def origin_of(file: Path) -> Path:
+    """The folder that a model's relative paths start from: where its YAML stood, else where the model file stands."""
+    from layerctl.training.runfolder import ORIGIN
+
+    try:
+        return Path((file.parent / ORIGIN).read_text().strip())
+    except (OSError, ValueError):
+        return file.parent

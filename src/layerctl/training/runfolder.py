@@ -19,6 +19,8 @@ MODEL = "model.safetensors"
 HISTORY = "history.jsonl"
 RESOLVED = "model.yaml"
 CHECKPOINTS = "checkpoints"
+ORIGIN = "origin"
+"""Holds the folder that the file's relative paths start from; beside the model, not in it, so that a model's bytes know no machine."""
 
 
 class RunFolder:

@@ -17,7 +17,7 @@ from layerctl.graph.model import Model
 from layerctl.initializers.base import Initializer
 from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight
 from layerctl.runtime.machine import Bound, Machine, State
-from layerctl.training.shapes import trace_shapes
+from layerctl.training.shapes import target_types, trace_shapes
 
 Report = Callable[[str, int, int], None]
 
@@ -48,12 +48,11 @@ class Session:
         if self.state is not None:
             return
         layout = self.task.layout
-        if data is not None and data.targets:
-            self._build_metrics(data, batch)
+        size = min(batch, len(data)) if data is not None else batch
+        types = trace_shapes(self.model, size, lengths=lengths_of(self.model, data) if data is not None else None)
+        self._build_metrics(types, data, size)
         if train and data is not None:
-            training(self.task, batch_of(data, min(batch, len(data))))
-        else:
-            trace_shapes(self.model, batch, lengths=lengths_of(self.model, data) if data is not None else None)
+            training(self.task, batch_of(data, size))
         for w in [*self.model.weights(), self.task.cursor, self.task.iteration, self.task.rate]:
             layout.add(w)
         for m in self.task.metrics().values():
@@ -64,14 +63,16 @@ class Session:
         self.state = State(layout)
         self._initialize()
 
-    def _build_metrics(self, data: Dataset, batch: int) -> None:
-        types = trace_shapes(self.model, min(batch, len(data)), lengths=lengths_of(self.model, data))
+    def _build_metrics(self, types: Mapping[str, Type], data: Dataset | None, size: int) -> None:
+        """Declares the metrics' state, by the data's targets or by those that the losses take."""
+        shapes = {n: types[n].shape for n in self.task.outputs}
+        wanted = {n: t.shape for n, t in target_types(self.task.outputs, shapes, size).items()}
+        if data is not None:
+            wanted |= {n: (size, *a.shape[1:]) for n, a in data.targets.items()}
         for name, output in self.task.outputs.items():
-            if name in data.targets:
-                target = (batch, *data.targets[name].shape[1:])
-                for kind, group in (("metrics", output.metrics), ("weighted_metrics", output.weighted_metrics)):
-                    for label, metric in group.items():
-                        metric.build(f"{kind}/{name}/{label}", target, types[name].shape)
+            for kind, group in (("metrics", output.metrics), ("weighted_metrics", output.weighted_metrics)):
+                for label, metric in group.items():
+                    metric.build(f"{kind}/{name}/{label}", wanted.get(name, shapes[name]), shapes[name])
 
     def _initialize(self) -> None:
         state = self._state()

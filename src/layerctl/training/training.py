@@ -11,7 +11,7 @@ import numpy as np
 from layerctl.diagnostics import fail
 from layerctl.training.events import Observer
 from layerctl.training.fit import Outcome, Trainer
-from layerctl.training.runfolder import MODEL, RESOLVED, RunFolder
+from layerctl.training.runfolder import MODEL, ORIGIN, RESOLVED, RunFolder
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -51,6 +51,7 @@ def train(
                 _resume(trainer, folder, rows.fingerprint, observer)
             folder.open_history(trainer.progress.epoch + 1)
             folder.write_text(RESOLVED, model.resolved())
+            folder.write_text(ORIGIN, str(model.folder.absolute()))
         outcome = trainer.run()
         if folder is not None and outcome.reason in ("done", "early", "time"):
             model.save(folder.path / MODEL, _last_scores(outcome))

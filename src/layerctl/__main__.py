@@ -1,0 +1,5 @@
+"""`python -m layerctl`."""
+
+from layerctl.cli.main import main
+
+main()

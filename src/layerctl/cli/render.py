@@ -1,0 +1,128 @@
+"""Results as tables, lines or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from layerctl.cli import output
+from layerctl.commands.build import BuildResult
+
+
+def table(rows: list[list[str]], right: set[int]) -> str:
+    """Columns side by side; those in `right` are flush right. The first row is the head."""
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))).rstrip() for r in rows]
+    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def size(n: int | None) -> str:
+    """Bytes for people."""
+    if n is None:
+        return "–"
+    for unit, step in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
+        if n >= step:
+            return f"{n / step:.1f} {unit}"
+    return f"{n} B"
+
+
+def number(v: float) -> str:
+    """A metric for people."""
+    return f"{v:.4f}" if 1e-3 <= abs(v) < 1e5 or v == 0 else f"{v:.3e}"
+
+
+def built(result: BuildResult, as_json: bool) -> None:
+    """The table of `build`, or the stage that was asked for."""
+    d = result.description
+    output.show(result.warnings, as_json) if result.warnings else None
+    if as_json:
+        out = {"event": "build", "schema_version": 1, **asdict(d)}
+        output.emit({**out, "text": result.text} if result.text is not None else out)
+        return
+    if result.text is not None:
+        print(result.text)
+        return
+    rows = [["layer", "type", "output shape", "parameters", "MACs"]]
+    rows += [[r.name, r.kind, r.shape, f"{r.parameters:,}", f"{r.macs:,}"] for r in d.rows]
+    print(f"{d.name}\n{table(rows, {3, 4})}")
+    print(f"parameters: {d.trainable + d.other:,} ({d.trainable:,} trainable); {d.macs:,} multiply-adds a row")
+    memory = [f"prediction {size(d.memory_inference)}"]
+    if d.memory_training is not None:
+        memory.insert(0, f"training {size(d.memory_training)}")
+    print(f"memory for {d.batch} rows: {', '.join(memory)}")
+
+
+def trained(result: Any, as_json: bool) -> None:
+    """How training ended."""
+    if result.warnings:
+        output.show(result.warnings, as_json)
+    if as_json:
+        output.emit({
+            "event": "end", "reason": result.reason, "folder": str(result.folder), "epochs": result.epochs,
+            "seconds": round(result.seconds, 3), "split": result.split, "scores": result.scores,
+        })  # fmt: skip
+        return
+    if result.scores:
+        print(f"{result.split}: " + ", ".join(f"{k} {number(v)}" for k, v in result.scores.items()))
+    why = {"done": "", "early": ", ended early", "time": ", out of time", "interrupted": ", interrupted"}[result.reason]
+    output.say(f"{result.epochs} epochs in {result.seconds:.1f} s{why}; the run is in {result.folder}")
+
+
+def evaluated(result: Any, as_json: bool) -> None:
+    """The scores, a line each, and the gates that were missed."""
+    if as_json:
+        output.emit({"event": "eval", "rows": result.rows, "scores": result.scores, "missed": [asdict(g) for g in result.missed]})
+        return
+    width = max(map(len, result.scores))
+    for name, value in result.scores.items():
+        print(f"{name.ljust(width)}  {number(value)}")
+    for g in result.missed:
+        word = "above" if g.over else "below"
+        output.say(f"{g.name} is {number(result.scores[g.name])}, {word} {g.value:g}")
+
+
+def exported(result: Any, as_json: bool) -> None:
+    """What was written, and how it was checked."""
+    r = result.report
+    if as_json:
+        output.emit({"event": "export", "path": str(result.path), "target": result.target, "rows": r.rows, "difference": r.difference, "notes": list(r.notes)})
+        return
+    print(result.path)
+    output.say(f"checked on {r.rows} rows: the largest difference is {r.difference:.2g}")
+    for note in r.notes:
+        output.say(f"note: {note}")
+
+
+def pages(found: list[Any], as_json: bool, whole: bool) -> None:
+    """The catalogue, or pages of it."""
+    if as_json:
+        for p in found:
+            output.emit({"event": "entry", **asdict(p)})
+        return
+    if whole:
+        print("\n\n".join(_page(p) for p in found))
+        return
+    groups: dict[str, list[Any]] = {}
+    for p in found:
+        groups.setdefault(p.category if p.kind == "layer" else f"{p.kind}s".replace("losss", "losses"), []).append(p)
+    for name, members in groups.items():
+        print(f"\n{name}")
+        width = max(len(p.name) for p in members)
+        for p in members:
+            print(f"  {p.name.ljust(width)}  {p.summary}")
+
+
+def _page(p: Any) -> str:
+    head = f"{p.name} ({p.kind}{f', {p.category}' if p.kind == 'layer' else ''})"
+    lines = [head, "", p.text, ""]
+    if p.aliases:
+        lines += [f"also: {', '.join(p.aliases)}", ""]
+    if p.arguments:
+        rows = [["argument", "default", "what it does"]]
+        rows += [[a.name, _default(a.default), a.description] for a in p.arguments]
+        lines.append(table(rows, set()))
+    return "\n".join(lines).rstrip()
+
+
+def _default(v: Any) -> str:
+    return "null" if v is None else str(v).lower() if isinstance(v, bool) else str(v)

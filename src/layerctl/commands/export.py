@@ -1,0 +1,43 @@
+"""`layerctl export`: a trained model in another format, checked before it is called done."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from layerctl.diagnostics import Source, Span, did_you_mean, fail
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Where the file is, on how many rows it was compared, and the largest difference."""
+
+    path: Path
+    target: str
+    report: Any
+
+
+def targets() -> list[str]:
+    """The formats: the modules of the export package."""
+    folder = Path(__file__).parent.parent / "export"
+    return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_") and p.stem != "base")
+
+
+def export(model: str, target: str, out: str | None = None, threads: int | None = None) -> ExportResult:
+    """Writes the model as `target`.
+
+    Raises:
+        LayerctlError: for an unknown target, a missing extra, what the format cannot express, or a result that differs.
+    """
+    known = targets()
+    if target not in known:
+        fail("unknown-target", f"there is no export to '{target}'{did_you_mean(target, known)}", Span(Source("--to")),
+             hint=f"there are {', '.join(known)}")  # fmt: skip
+    from layerctl.api import load
+
+    loaded = load(model, threads=threads)
+    module = importlib.import_module(f"layerctl.export.{target}")
+    path = Path(out) if out else Path(f"{loaded.spec.name}{module.SUFFIX}")
+    return ExportResult(path, target, module.export(loaded, path))
