@@ -196,4 +196,4 @@ def _check_end(text: str, dialect: Dialect, name: str, last: int) -> None:
         list(csv.reader(io.StringIO("\n".join(rest)), delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True, strict=True))
     except csv.Error as error:
         if "unexpected end" in str(error):
-            _unclosed(name, last, len(rest))
+            _unclosed(name, last, len("\n".join(rest).rstrip("\n").split("\n")))

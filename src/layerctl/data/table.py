@@ -12,7 +12,7 @@ from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 
 SHOWN = 5
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 @dataclass

@@ -1,0 +1,119 @@
+"""Files as people have them, and what is said of those that cannot be read."""
+
+import gzip
+import io
+import json
+
+import numpy as np
+import pytest
+
+from layerctl.data.dataset import chunks, load
+from layerctl.data.readers import read_table
+from layerctl.diagnostics import LayerctlError
+from layerctl.spec.data import DataSpec
+
+
+def spec(**more):
+    return DataSpec(**{"source": "t.csv", "features": {"x": {}}, **more})
+
+
+def table(tmp_path, data, name="t.csv", **more):
+    (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return read_table(name, spec(source=name, **more), tmp_path)
+
+
+def refusal(tmp_path, data, name="t.csv", **more):
+    with pytest.raises(LayerctlError) as caught:
+        t = table(tmp_path, data, name, **more)
+        for c in t.columns:
+            t.numbers(c)
+    return [d.first_line().replace(str(tmp_path) + "/", "") for d in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,x\n2,y\n", "a,b\r\n1,x\r\n2,y", "a,b\r1,x\r2,y\r", "\ufeffa,b\n1,x\n\n2,y\n\n\n", 'a,"b"\n1,"x"\n"2",y\n', "a, b\n1, x\n2 ,y\n"])
+def test_the_same_table_however_it_is_written(tmp_path, text):
+    found = table(tmp_path, text)
+    assert found.columns == {"a": ["1", "2"], "b": ["x", "y"]}
+
+
+def test_quotes_hold_delimiters_and_line_ends(tmp_path):
+    found = table(tmp_path, 'a,b\n"x, ""y""\nz",1\nv,2\n')
+    assert found.columns == {"a": ['x, "y"\nz', "v"], "b": ["1", "2"]} and found.lines == [2, 4]
+
+
+def test_quotes_as_ordinary_characters(tmp_path):
+    found = table(tmp_path, 'a\tb\n"x\t1\ny" z\t2\n', "t.tsv", quote="none")
+    assert found.columns["a"] == ['"x', 'y" z']
+
+
+def test_missing_values_and_names_for_columns(tmp_path):
+    found = table(tmp_path, "1,?\nNA,2\n,3\n", columns=["a", "b"])
+    assert found.columns == {"a": ["1", None, None], "b": [None, "2", "3"]}
+
+
+def test_semicolons_and_decimal_commas(tmp_path):
+    found = table(tmp_path, "a;b\n1.234,5;x\n", delimiter=";", decimal=",")
+    assert found.numbers("a").tolist() == [1234.5]
+
+
+def test_gzip_json_lines_and_arrays(tmp_path):
+    assert table(tmp_path, gzip.compress(b"a\nx\n"), "t.csv.gz").columns == {"a": ["x"]}
+    lines = '{"a": 1, "b": [1, 2]}\n{"a": null, "b": [3, 4], "c": true}\n'
+    found = table(tmp_path, lines, "t.jsonl")
+    assert found.columns["a"] == ["1", None] and found.columns["c"] == [None, "true"]
+    assert found.columns["b"].tolist() == [[1, 2], [3, 4]]
+    packed = io.BytesIO()
+    np.savez(packed, a=np.arange(3), b=np.ones((3, 2)))
+    assert table(tmp_path, packed.getvalue(), "t.npz").numbers("a").tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("data", "line"), [
+    ("a,b\n1,2\n3\n", "t.csv:3:1: error: 1 fields where 2 columns are expected [data-ragged]"),
+    ("a,a\n1,2\n", "t.csv:1:1: error: two columns are called 'a' [data-duplicate-column]"),
+    ("1,2\n3,4\n", "t.csv:1:1: error: the first line looks like data, not like names of columns: 1, 2 [data-no-header]"),
+    ("a,b\n", "t.csv: error: the file has a header, but no rows [data-no-rows]"),
+    ("", "t.csv: error: the file has no data [file-empty]"),
+    ("a\n1_000\n", "t.csv:2:1: error: column 'a': '1_000' is not a number [data-not-a-number]"),
+    ("a,b\n1,nan\n", "t.csv:2:2: error: column 'b': 'nan' is not a number [data-not-a-number]"),
+    ("a\n1e999\n", "t.csv:2:1: error: column 'a': '1e999' is too large for a number [data-not-a-number]"),
+    ("a\n１２\n", "t.csv:2:1: error: column 'a': '１２' is not a number [data-not-a-number]"),
+    ('a,b\n1,"2\n3,4\n5,6\n', "t.csv:2:1: error: a quote that opens here is not closed within 3 lines [data-unclosed-quote]"),
+    (b"a\n1\x00\n", "t.csv: error: the file has a NUL byte in line 2: it is not text [file-binary]"),
+    ("a\n1\n".encode("utf-16"), "t.csv: error: the file is UTF-16 [file-encoding]"),
+    (b"a\ncaf\xe9\n", "t.csv:2:1: error: the file is not utf-8: byte 0xe9 in line 2 [file-encoding]"),
+])  # fmt: skip
+def test_what_is_wrong_is_said_with_its_place(tmp_path, data, line):
+    assert refusal(tmp_path, data)[0] == line
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(LayerctlError, match=r"did you mean 't.csv'"):
+        (tmp_path / "t.csv").write_text("a\n1\n")
+        read_table("tt.csv", spec(), tmp_path)
+    with pytest.raises(LayerctlError, match="this is a folder"):
+        read_table(".", spec(), tmp_path)
+    with pytest.raises(LayerctlError, match="end too soon"):
+        table(tmp_path, gzip.compress(b"a\n" + b"1\n" * 1000)[:-20], "t.csv.gz")
+    with pytest.raises(LayerctlError, match="Python objects"):
+        packed = io.BytesIO()
+        np.savez(packed, a=np.array([{}, 1], object))
+        table(tmp_path, packed.getvalue(), "t.npz")
+    with pytest.raises(LayerctlError, match="this line is not JSON"):
+        table(tmp_path, '{"a": 1}\n{"a": \n', "t.jsonl")
+
+
+def test_many_bad_cells_are_summed_up(tmp_path):
+    found = refusal(tmp_path, "a\n" + "x\n" * 9)
+    assert len(found) == 5 and found[4].endswith("is not a number (9 such rows in all) [data-not-a-number]")
+
+
+def test_a_stream_in_pieces_is_the_whole(tmp_path):
+    rows = [{"a": i * 0.5, "b": "xyz"[i % 3], "t": i % 2} for i in range(50)]
+    (tmp_path / "t.csv").write_text("a,b,t\n" + "".join(f"{r['a']},{r['b']},{r['t']}\n" for r in rows))
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"b": r["b"], "a": r["a"]}) + "\n" for r in rows))
+    data = spec(target="t", features={"x": {}})
+    schema = load(data, 0, lambda *p: None, tmp_path, {"t": "category"}).schema
+    whole = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "t.csv"), schema, data, 1000)]
+    pieces = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "p.jsonl"), schema, data, 7)]
+    assert len(pieces) == 8
+    np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(pieces))
