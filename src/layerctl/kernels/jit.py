@@ -1,73 +1,133 @@
 """Plain kernels to LLVM IR, by Numba: the one place where it is used, and where its flags stand.
 
-Only Numba's type inference, lowering and optimiser run. Its own loading, wrappers and run time are left out: the entry that unpacks
-the argument block is written as IR, and the object file is made by `target.object_code`.
+Only Numba's type inference and lowering run. Its wrappers, run time, optimiser and machine code are left out: helpers are linked in as they
+are lowered, an entry that unpacks the argument block is added, and the whole module is optimised once, for our target.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
-import os
-import re
 import types as python
+from collections.abc import Iterator
 from typing import Any
 
-from layerctl.kernels.target import host
+from layerctl.kernels.target import binding, host, machine, optimise
 from layerctl.ops.kernel import Kernel, KernelRef
 
 ALLOWED = {"memcpy", "memset", "memmove"}
+OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+           "boundscheck": False}  # fmt: skip
 _LLVM = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "u8": "i8"}
 
 
-def numba() -> Any:
-    """Numba, set to compile for the host target. Importing it takes about half a second."""
-    target = host()
-    os.environ.setdefault("NUMBA_CPU_NAME", target.cpu)
-    os.environ.setdefault("NUMBA_CPU_FEATURES", target.features)
-    import numba as module
-
-    return module
-
-
-def llvm_ir(ref: KernelRef, name: str) -> str:
-    """The module of a kernel: an entry `name(task, tasks, block)` and the compiled function it calls.
+def module(ref: KernelRef, name: str) -> Any:
+    """The optimised LLVM module of a kernel, with one entry, `name(task, tasks, block)`.
 
     Raises:
-        TypeError: if the code needs anything from outside (it raises, allocates, or calls what is no primitive).
+        TypeError: if the code is not a kernel: Numba cannot type it, or it needs something from outside (it raises, allocates, or
+            calls what is no primitive).
     """
-    nb = numba()
-    from numba.core import compiler
+    llvm = binding()
+    with _front_end() as codegen:
+        library, entered = _lower(ref)
+        library.finalize()
+        whole = library._final_module
+        whole.link_in(llvm.parse_assembly(_entry(name, entered, ref.layout, codegen)))
+    for function in whole.functions:
+        if not function.is_declaration and function.name != name:
+            function.linkage = "internal"
+    optimise(whole)
+    outside = {f.name for f in whole.functions if f.is_declaration and not f.name.startswith("llvm.")} - ALLOWED
+    if outside:
+        names = ", ".join(sorted(outside))
+        raise TypeError(f"kernel {ref.key} needs {names}: a kernel may not raise, allocate or call what is no primitive")
+    return whole
+
+
+def _lower(ref: KernelRef) -> tuple[Any, str]:
+    """A kernel's library of unoptimised code, and the name of its function there."""
+    from numba.core import compiler, errors, types
     from numba.core.registry import cpu_target
 
-    kinds = {"f32": nb.float32, "f64": nb.float64, "i32": nb.int32, "i64": nb.int64, "u8": nb.uint8}
-    arguments = [nb.types.CPointer(kinds[k[:-1]]) if k.endswith("*") else kinds[k] for k in ref.layout]
+    kinds = {"f32": types.float32, "f64": types.float64, "i32": types.int32, "i64": types.int64, "u8": types.uint8}
+    arguments = [types.CPointer(kinds[k[:-1]]) if k.endswith("*") else kinds[k] for k in ref.layout]
     flags = compiler.Flags()
-    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
     flags.nrt = flags.enable_pyobject = flags.boundscheck = False
-    flags.error_model = "numpy"
+    flags.error_model = OPTIONS["error_model"]
     typing, target = cpu_target.typing_context, cpu_target.target_context
     typing.refresh()
     target.refresh()
-    function = _linked(ref.kernel.function, {})
-    result = compiler.compile_extra(typing, target, function, (nb.intp, nb.intp, *arguments), nb.void, flags, {})
-    text = result.library.get_llvm_str()
-    _check(text, ref)
-    return text + _entry(name, result.fndesc.llvm_func_name, ref.layout)
+    function = linked(ref.kernel.function)
+    try:
+        result = compiler.compile_extra(typing, target, function, (types.intp, types.intp, *arguments), types.void, flags, {})
+    except errors.NumbaError as e:
+        raise TypeError(f"kernel {ref.key} does not compile: {e}") from e
+    return result.library, result.fndesc.llvm_func_name
+
+
+@contextlib.contextmanager
+def _front_end() -> Iterator[Any]:
+    """Numba, with our code generator in the place of its own while it compiles for us; a user's own use of Numba sees nothing of it."""
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    with global_compiler_lock:
+        context = cpu_target.target_context
+        theirs, context._internal_codegen = context._internal_codegen, _codegen()
+        try:
+            yield context._internal_codegen
+        finally:
+            context._internal_codegen = theirs
+
+
+@functools.cache
+def _codegen() -> Any:
+    """A code generator for our target that lowers and links, and neither optimises nor makes machine code."""
+    from numba.core import codegen
+
+    class Library(codegen.JITCodeLibrary):
+        def _optimize_functions(self, ll_module: Any) -> None:
+            ll_module.data_layout = self._codegen._data_layout
+
+        def _optimize_final_module(self) -> None:
+            pass
+
+        def _finalize_final_module(self) -> None:
+            self._finalized = True
+
+        def get_pointer_to_function(self, name: str) -> int:
+            return 0
+
+    class Codegen(codegen.JITCPUCodegen):
+        _library_class = Library
+
+        def set_env(self, env_name: str, env: Any) -> None:
+            pass
+
+        def _customize_tm_features(self) -> str:
+            return host().features
+
+        def _customize_tm_options(self, options: dict[str, Any]) -> None:
+            options |= {"cpu": host().cpu, "features": host().features, "reloc": "pic", "codemodel": "small", "jit": True}
+
+    return Codegen("layerctl")
 
 
 @functools.cache
 def _primitives() -> dict[str, Any]:
     """The machine's versions of what kernels may call, from every module here that has some."""
     table: dict[str, Any] = {}
-    for module in ("primitives", "tile"):
-        if importlib.util.find_spec(f"layerctl.kernels.{module}") is not None:
-            table |= importlib.import_module(f"layerctl.kernels.{module}").PRIMITIVES
+    for name in ("primitives", "tile"):
+        if importlib.util.find_spec(f"layerctl.kernels.{name}") is not None:
+            table |= importlib.import_module(f"layerctl.kernels.{name}").PRIMITIVES
     return table
 
 
-def _linked(function: Any, done: dict[int, Any]) -> Any:
-    """The function with the machine's primitives under their names, and its helpers compiled with it."""
+def linked(function: Any) -> Any:
+    """The function with the machine's primitives under their names, and its helpers as functions that Numba can compile."""
     table = _primitives()
     scope = dict(function.__globals__)
     for name in function.__code__.co_names:
@@ -78,36 +138,40 @@ def _linked(function: Any, done: dict[int, Any]) -> Any:
             continue
         if value.__name__ in table and value.__module__ in ("layerctl.ops.primitives", "layerctl.ops.tiles"):
             scope[name] = table[value.__name__]
-        elif value.__module__.startswith("layerctl."):
-            if id(value) not in done:
-                done[id(value)] = numba().njit(error_model="numpy", nogil=True, inline="never")(_linked(value, done))
-            scope[name] = done[id(value)]
-    linked = python.FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
-    linked.__module__ = function.__module__
-    return linked
+        else:
+            scope[name] = _helper(value)
+    result = python.FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
+    result.__module__, result.__kwdefaults__ = function.__module__, function.__kwdefaults__
+    return result
 
 
-def _check(text: str, ref: KernelRef) -> None:
-    outside = set(re.findall(r"^declare [^@]*@\"?([\w.]+)", text, re.MULTILINE))
-    wrong = {n for n in outside if not n.startswith("llvm.") and n not in ALLOWED}
-    if wrong:
-        raise TypeError(
-            f"kernel {ref.key} needs {', '.join(sorted(wrong))}: a kernel may not raise, allocate or call what is no primitive"
-        )
+@functools.cache
+def _helper(function: Any) -> Any:
+    """A helper, compiled once for each signature however many kernels call it."""
+    from numba.core.registry import CPUDispatcher
+
+    return CPUDispatcher(linked(function), {}, dict(OPTIONS))
 
 
-def _entry(name: str, function: str, layout: tuple[str, ...]) -> str:
-    lines = [
-        f'\ndefine void @"{name}"(i64 %task, i64 %tasks, i64 %block) {{',
-        "  %result = alloca ptr", "  %raised = alloca ptr", "  %row = inttoptr i64 %block to ptr",
-    ]  # fmt: skip
-    given = ["ptr %result", "ptr %raised", "i64 %task", "i64 %tasks"]
+def _entry(name: str, function: str, layout: tuple[str, ...], codegen: Any) -> str:
+    """`name(task, tasks, block)`: loads the block's values and calls the function, whose first two arguments Numba's callers expect."""
+    lines, given, kinds = ["  %row = inttoptr i64 %block to ptr"], ["%result", "%raised", "%task", "%tasks"], ["ptr", "ptr", "i64", "i64"]
     for i, kind in enumerate(layout):
         lines.append(f"  %p{i} = getelementptr i64, ptr %row, i64 {i}")
         if kind.endswith("*"):
             lines += [f"  %w{i} = load i64, ptr %p{i}", f"  %a{i} = inttoptr i64 %w{i} to ptr"]
-            given.append(f"ptr %a{i}")
         else:
             lines.append(f"  %a{i} = load {_LLVM[kind]}, ptr %p{i}")
-            given.append(f"{_LLVM[kind]} %a{i}")
-    return "\n".join([*lines, f'  %status = call i32 @"{function}"({", ".join(given)})', "  ret void", "}", ""])
+        given.append(f"%a{i}")
+        kinds.append("ptr" if kind.endswith("*") else _LLVM[kind])
+    arguments = ", ".join(f"{k} {v}" for k, v in zip(kinds, given, strict=True))
+    return "\n".join([
+        f'target datalayout = "{codegen._data_layout}"', f'target triple = "{host().triple}"',
+        f'declare i32 @"{function}"({", ".join(kinds)})', f'define void @"{name}"(i64 %task, i64 %tasks, i64 %block) {{',
+        "  %result = alloca ptr", "  %raised = alloca ptr", *lines, f'  %status = call i32 @"{function}"({arguments})', "  ret void", "}", "",
+    ])  # fmt: skip
+
+
+def object_code(ref: KernelRef, name: str) -> bytes:
+    """The object file of a kernel, compiled for the host target."""
+    return machine().emit_object(module(ref, name))

@@ -110,9 +110,9 @@ def keep(place: Path | None, name: str, code: bytes) -> None:
 def compiled(ref: Ref) -> bytes:
     """The object code of one kernel, compiled in this process."""
     if isinstance(ref, KernelRef):
-        from layerctl.kernels.jit import llvm_ir
+        from layerctl.kernels.jit import object_code
 
-        return target.object_code(llvm_ir(ref, symbol(ref)))
+        return object_code(ref, symbol(ref))
     from layerctl.kernels import loops, reductions
 
     return target.object_code((loops if isinstance(ref, Loop) else reductions).emit(ref, symbol(ref)))
