@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-
-def total(x: np.ndarray) -> float:
-    """The sum of float64 numbers by a fixed tree."""
-    x = x.astype(np.float64).ravel()
-    while len(x) > 1:
-        if len(x) % 2:
-            x = np.append(x, 0.0)
-        x = x[0::2] + x[1::2]
-    return float(x[0]) if len(x) else 0.0
+from layerctl.randoms import total
 
 
 def mean_and_deviation(x: np.ndarray) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from layerctl.spec.construct import defining, definitions
 from layerctl.spec.variables import resolved
 
 BLOCK_KEYS = ("args", "inputs", "layers", "outputs")
-LAYER_KEYS = ("args", "inputs", "weights", "update", "call", "add_loss", "supports_masking")
+LAYER_KEYS = ("args", "inputs", "weights", "update", "call", "add_loss", "state", "next", "supports_masking")
 _DEEPEST = 20
 
 

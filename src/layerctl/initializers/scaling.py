@@ -55,3 +55,48 @@ class GlorotUniform(Initializer):
 
     def __call__(self, shape: tuple[int, ...], key: int) -> Any:
         return VarianceScaling(scale=1.0, mode="fan_avg", distribution="uniform", seed=self.seed)(shape, key)
+
+
+class GlorotNormal(Initializer):
+    """Truncated normal of variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+
+    seed: int | None = None
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        return VarianceScaling(scale=1.0, mode="fan_avg", distribution="truncated_normal", seed=self.seed)(shape, key)
+
+
+class HeNormal(Initializer):
+    """Truncated normal of variance 2 / fan in (He et al. 2015)."""
+
+    seed: int | None = None
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        return VarianceScaling(scale=2.0, mode="fan_in", distribution="truncated_normal", seed=self.seed)(shape, key)
+
+
+class HeUniform(Initializer):
+    """Uniform within sqrt(6 / fan in) (He et al. 2015)."""
+
+    seed: int | None = None
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        return VarianceScaling(scale=2.0, mode="fan_in", distribution="uniform", seed=self.seed)(shape, key)
+
+
+class LecunNormal(Initializer):
+    """Truncated normal of variance 1 / fan in (LeCun et al. 1998)."""
+
+    seed: int | None = None
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        return VarianceScaling(scale=1.0, mode="fan_in", distribution="truncated_normal", seed=self.seed)(shape, key)
+
+
+class LecunUniform(Initializer):
+    """Uniform within sqrt(3 / fan in) (LeCun et al. 1998)."""
+
+    seed: int | None = None
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        return VarianceScaling(scale=1.0, mode="fan_in", distribution="uniform", seed=self.seed)(shape, key)

@@ -1,0 +1,279 @@
+"""Recurrent cells: one step in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, PositiveInt, PrivateAttr
+
+from layerctl.configured import ActivationField, ConstraintField, InitializerField, LayerField, RegularizerField
+from layerctl.initializers.base import Initializer
+from layerctl.layers.base import Layer, training
+from layerctl.layers.dropout import drop
+from layerctl.ops.matmul import matmul
+from layerctl.ops.value import Shape, ShapeError, Value, Weight, current
+
+States = list[Value]
+
+
+class _ForgetBias(Initializer):
+    inner: Any
+    units: int
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        out = self.inner(shape, self.inner.key(key))
+        out[self.units : 2 * self.units] = 1.0
+        return out
+
+
+class Cell(Layer):
+    """A step of a recurrent layer: `step(x, states)` gives (output, new states).
+
+    `state_size` lists the states' sizes. A cell whose share of the input can be computed for all steps at once has `project`,
+    whose result `step` is then given in x's place.
+    """
+
+    category: ClassVar[str] = "recurrent"
+
+    @property
+    def state_size(self) -> list[int]:
+        """The sizes of the states."""
+        raise TypeError(f"{type(self).__name__} has no state_size")
+
+    @property
+    def output_size(self) -> int:
+        """The size of the output."""
+        return self.state_size[0]
+
+    def begin(self, x: Value) -> None:
+        """Before the first step of a call; x is the whole sequence (batch, time, features)."""
+
+    def project(self, x: Value) -> Value:
+        """What of a step depends on the input alone."""
+        return x
+
+    def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
+        """One step."""
+        raise TypeError(f"{type(self).__name__} has no step")
+
+    def call(self, inputs: Value, states: Any = None) -> Any:
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        self.begin(inputs)
+        output, new = self.step(self.project(inputs), states)
+        return [output, *new]
+
+
+class GatedFields(Layer):
+    """The arguments that the cells and their layers share."""
+
+    units: PositiveInt = Field(description="The size of the output.")
+    activation: ActivationField = Field("tanh", description="Applied to the candidate.", validate_default=True)
+    use_bias: bool = Field(True, description="Whether a bias is added.")
+    kernel_initializer: InitializerField = Field("glorot_uniform", description="Fills the input's kernel.", validate_default=True)
+    recurrent_initializer: InitializerField = Field("orthogonal", description="Fills the state's kernel.", validate_default=True)
+    bias_initializer: InitializerField = Field("zeros", description="Fills the bias.", validate_default=True)
+    kernel_regularizer: RegularizerField = Field(None, description="Penalty on the input's kernel.")
+    recurrent_regularizer: RegularizerField = Field(None, description="Penalty on the state's kernel.")
+    bias_regularizer: RegularizerField = Field(None, description="Penalty on the bias.")
+    kernel_constraint: ConstraintField = Field(None, description="Applied to the input's kernel after each step.")
+    recurrent_constraint: ConstraintField = Field(None, description="Applied to the state's kernel after each step.")
+    bias_constraint: ConstraintField = Field(None, description="Applied to the bias after each step.")
+    dropout: float = Field(0.0, ge=0, le=1, description="The share of inputs that is dropped in training, the same at each step.")
+    recurrent_dropout: float = Field(0.0, ge=0, le=1, description="The share of the state that is dropped in training.")
+    seed: int | None = Field(None, description="The layer's own seed for dropout.")
+
+
+class LSTMFields(GatedFields):
+    """What an LSTM has besides."""
+
+    recurrent_activation: ActivationField = Field("sigmoid", description="Applied to the gates.", validate_default=True)
+    unit_forget_bias: bool = Field(True, description="Whether the forget gate's bias starts at 1.")
+
+
+class GRUFields(GatedFields):
+    """What a GRU has besides."""
+
+    recurrent_activation: ActivationField = Field("sigmoid", description="Applied to the gates.", validate_default=True)
+    reset_after: bool = Field(True, description="Whether the reset gate comes after the matrix product.")
+
+
+class _Gated(GatedFields, Cell):
+    gates: ClassVar[int]
+
+    _kernel: Weight
+    _recurrent: Weight
+    _bias: Weight | None = None
+    _masks: list[Value | None] = PrivateAttr(default_factory=lambda: [None, None])
+
+    @property
+    def state_size(self) -> list[int]:
+        return [self.units]
+
+    def build(self, input_shape: Shape) -> None:
+        width = self.gates * self.units
+        self._kernel = self.add_weight("kernel", (input_shape[-1], width), self.kernel_initializer,
+                                       regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)  # fmt: skip
+        self._recurrent = self.add_weight("recurrent_kernel", (self.units, width), self.recurrent_initializer,
+                                          regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint)  # fmt: skip
+        if self.use_bias:
+            self._bias = self.add_weight("bias", self._bias_shape(), self._bias_start(),
+                                         regularizer=self.bias_regularizer, constraint=self.bias_constraint)  # fmt: skip
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (self.gates * self.units,)
+
+    def _bias_start(self) -> Any:
+        return self.bias_initializer
+
+    def begin(self, x: Value) -> None:
+        self._masks = [None, None]
+        if not training():
+            return
+        batch = x.shape[0]
+        if self.dropout:
+            shape = (batch, 1, x.shape[-1]) if x.rank == 3 else (batch, x.shape[-1])
+            self._masks[0] = drop(_ones(shape, x.dtype), self.dropout, shape, self.seed, "input")
+        if self.recurrent_dropout:
+            shape = (batch, self.units)
+            self._masks[1] = drop(_ones(shape, x.dtype), self.recurrent_dropout, shape, self.seed, "state")
+
+    def _dropped(self, x: Value, which: int) -> Value:
+        mask = self._masks[which]
+        return x if mask is None else x * mask
+
+    def _w(self, part: slice | None = None) -> Value:
+        kernel = current().read(self._recurrent)
+        return kernel if part is None else kernel[:, part]
+
+
+def _ones(shape: tuple[int, ...], dtype: str) -> Value:
+    from layerctl.ops.elementwise import broadcast_to
+    from layerctl.ops.leaves import constant
+
+    return broadcast_to(constant(1.0, dtype), shape)
+
+
+class SimpleRNNCell(_Gated):
+    """`h' = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
+
+    gates: ClassVar[int] = 1
+
+    def project(self, x: Value) -> Value:
+        y = matmul(self._dropped(x, 0), current().read(self._kernel))
+        return y + current().read(self._bias) if self._bias is not None else y
+
+    def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
+        y = x + matmul(self._dropped(states[0], 1), self._w())
+        h = self.activation(y) if self.activation is not None else y
+        return h, [h]
+
+
+class LSTMCell(LSTMFields, _Gated):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997): `c' = f c + i tanh(...)`, `h' = o tanh(c')`; gates in the order i, f, c, o."""
+
+    gates: ClassVar[int] = 4
+
+    @property
+    def state_size(self) -> list[int]:
+        return [self.units, self.units]
+
+    def _bias_start(self) -> Any:
+        if not self.unit_forget_bias:
+            return self.bias_initializer
+        return _ForgetBias(inner=self.bias_initializer, units=self.units)
+
+    def project(self, x: Value) -> Value:
+        y = matmul(self._dropped(x, 0), current().read(self._kernel))
+        return y + current().read(self._bias) if self._bias is not None else y
+
+    def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
+        u, (h, c) = self.units, states
+        z = x + matmul(self._dropped(h, 1), self._w())
+        i, f, g, o = (z[:, k * u : (k + 1) * u] for k in range(4))
+        gate = self.recurrent_activation or (lambda v: v)
+        act = self.activation or (lambda v: v)
+        c = gate(f) * c + gate(i) * act(g)
+        h = gate(o) * act(c)
+        return h, [h, c]
+
+
+class GRUCell(GRUFields, _Gated):
+    """Gated recurrent unit (Cho et al. 2014), gates in the order z, r, h: `h' = z h + (1 - z) tanh(...)`.
+
+    With `reset_after` the reset gate multiplies the state's product, else the state (Keras, GRU).
+    """
+
+    gates: ClassVar[int] = 3
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def project(self, x: Value) -> Value:
+        y = matmul(self._dropped(x, 0), current().read(self._kernel))
+        if self._bias is None:
+            return y
+        bias = current().read(self._bias)
+        return y + (bias[0] if self.reset_after else bias)
+
+    def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
+        u, h = self.units, states[0]
+        gate = self.recurrent_activation or (lambda v: v)
+        act = self.activation or (lambda v: v)
+        kept = self._dropped(h, 1)
+        if self.reset_after:
+            inner = matmul(kept, self._w())
+            if self._bias is not None:
+                inner = inner + current().read(self._bias)[1]
+            z = gate(x[:, :u] + inner[:, :u])
+            r = gate(x[:, u : 2 * u] + inner[:, u : 2 * u])
+            candidate = act(x[:, 2 * u :] + r * inner[:, 2 * u :])
+        else:
+            inner = matmul(kept, self._w(slice(0, 2 * u)))
+            z = gate(x[:, :u] + inner[:, :u])
+            r = gate(x[:, u : 2 * u] + inner[:, u:])
+            candidate = act(x[:, 2 * u :] + matmul(r * kept, self._w(slice(2 * u, None))))
+        h = z * h + (1.0 - z) * candidate
+        return h, [h]
+
+
+class StackedRNNCells(Cell):
+    """Cells one on top of the other, as one cell; its states are all of theirs."""
+
+    cells: list[LayerField] = Field(description="The cells, the first one nearest to the input.")
+
+    @property
+    def state_size(self) -> list[int]:
+        return [s for c in self.cells for s in c.state_size]
+
+    @property
+    def output_size(self) -> int:
+        return self.cells[-1].output_size
+
+    def sublayers(self) -> Sequence[Layer]:
+        return self.cells
+
+    def begin(self, x: Value) -> None:
+        self.cells[0].begin(x)
+        for below, cell in zip(self.cells, self.cells[1:], strict=False):
+            from layerctl.ops.elementwise import broadcast_to
+            from layerctl.ops.leaves import constant
+
+            cell.begin(broadcast_to(constant(0.0, x.dtype), (x.shape[0], below.output_size)))
+
+    def build(self, input_shape: Shape) -> None:
+        width = input_shape[-1]
+        for cell in self.cells:
+            if not isinstance(cell, Cell):
+                raise ShapeError(f"StackedRNNCells takes cells, got {type(cell).__name__}")
+            cell.build((input_shape[0], width))
+            cell._built = True
+            width = cell.output_size
+
+    def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
+        new: States = []
+        for cell in self.cells:
+            own, states = states[: len(cell.state_size)], states[len(cell.state_size) :]
+            x, kept = cell.step(cell.project(x), own, constants)
+            new += kept
+        return x, new

@@ -1,0 +1,167 @@
+"""Layers that a file defines by expressions: weights, updates of state, a result; Lambda is one without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import PrivateAttr
+
+from layerctl.configured import resolve
+from layerctl.diagnostics import LayerctlError, Span
+from layerctl.expressions.evaluate import evaluate, evaluate_text
+from layerctl.expressions.functions import functions
+from layerctl.expressions.parse import parse
+from layerctl.expressions.tree import Expression
+from layerctl.layers.base import training
+from layerctl.layers.cells import Cell
+from layerctl.ops.value import ShapeError, Value, Weight, current, shown
+
+
+@dataclass
+class WeightDefinition:
+    """A weight as a file defines it; sizes are numbers or expressions over the arguments and `input`."""
+
+    shape: Sequence[Any]
+    initializer: Any = "glorot_uniform"
+    trainable: bool = True
+    regularizer: Any = None
+    constraint: Any = None
+    span: Span | None = None
+
+
+@dataclass
+class Definition:
+    """The body of a layer that a file defines.
+
+    In training `update` runs first, in order, and what follows sees the new values; then `call` gives the result, and `add_loss` a
+    penalty. A cell has `state` (sizes by name) and `next` (their next values; the one state of a cell is its result by default).
+    """
+
+    name: str
+    call: Expression
+    inputs: Sequence[str] = ("x",)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, WeightDefinition] = field(default_factory=dict)
+    update: Mapping[str, Expression] = field(default_factory=dict)
+    add_loss: Expression | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    next: Mapping[str, Expression] = field(default_factory=dict)
+    supports_masking: bool = False
+    span: Span | None = None
+
+
+class DefinedLayer(Cell):
+    """A layer made of expressions. With states it is a cell, for RNN to carry along."""
+
+    _body: Definition = PrivateAttr()
+    _named: dict[str, Weight] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, body: Definition, name: str | None = None, trainable: bool = True) -> DefinedLayer:
+        """The layer of a definition."""
+        layer = cls(name=name, trainable=trainable)
+        layer._body = body
+        return layer
+
+    @property
+    def kind_name(self) -> str:
+        """What the file calls it."""
+        return self._body.name
+
+    @property
+    def supports_masking(self) -> bool:  # type: ignore[override]
+        """Whether it hands a mask on."""
+        return self._body.supports_masking
+
+    @property
+    def takes_list(self) -> bool:
+        return len(self._body.inputs) > 1
+
+    @property
+    def state_size(self) -> list[int]:
+        if not self._body.state:
+            raise ShapeError(f"{self._body.name} has no state: it is no cell")
+        return [self._size(v, ()) for v in self._body.state.values()]
+
+    @property
+    def output_size(self) -> int:
+        return self.state_size[0]
+
+    def _size(self, value: Any, shape: Any) -> int:
+        if isinstance(value, str):
+            text = value[2:-1] if value.startswith("${") and value.endswith("}") else value
+            value = evaluate_text(text, self._body.span, {**self._body.arguments, "input": list(shape)})
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ShapeError(f"{self._body.name}: a size must be a whole number of at least 1, got {value!r}")
+        return value
+
+    def build(self, input_shape: Any) -> None:
+        first = input_shape[0] if isinstance(input_shape, list) else input_shape
+        for name, w in self._body.weights.items():
+            shape = tuple(self._size(d, first) for d in w.shape)
+            self._named[name] = self.add_weight(
+                name, shape, w.initializer, trainable=w.trainable, regularizer=resolve("regularizers", w.regularizer),
+                constraint=resolve("constraints", w.constraint),
+            )  # fmt: skip
+
+    def _scope(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        trace = current()
+        return {**self._body.arguments, **{n: trace.read(w) for n, w in self._named.items()}, **values, "training": training()}
+
+    def call(self, inputs: Any) -> Any:
+        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if len(given) != len(self._body.inputs):
+            raise ShapeError(f"{self._body.name} takes {len(self._body.inputs)} tensors ({', '.join(self._body.inputs)}), got {len(given)}")
+        return self._run(dict(zip(self._body.inputs, given, strict=True)))
+
+    def _run(self, values: dict[str, Any]) -> Value:
+        body, trace = self._body, current()
+        if training():
+            for name, expression in body.update.items():
+                new = evaluate(expression, self._scope(values), functions())
+                weight = self._named[name]
+                if tuple(map(int, new.shape)) != weight.shape:
+                    raise ShapeError(f"{body.name}: the update of '{name}' has shape {shown(new.shape)}, the weight {shown(weight.shape)}")
+                trace.update(weight, new)
+        result = evaluate(body.call, self._scope(values), functions())
+        if not isinstance(result, Value):
+            raise ShapeError(f"{body.name}: the result of 'call' is no tensor, but {result!r}")
+        if body.add_loss is not None and training():
+            trace.losses.append(_scalar(evaluate(body.add_loss, self._scope({**values, "result": result}), functions()), body.name))
+        return result
+
+    def step(self, x: Value, states: list[Value], constants: Sequence[Value] = ()) -> tuple[Value, list[Value]]:
+        body = self._body
+        values: dict[str, Any] = {body.inputs[0]: x, **dict(zip(body.state, states, strict=True))}
+        values |= {f"constant_{i}" if i else "constant": c for i, c in enumerate(constants)}
+        output = self._run(values)
+        scope = self._scope({**values, "output": output})
+        new = [evaluate(body.next[n], scope, functions()) if n in body.next else output for n in body.state]
+        return output, new
+
+
+def _scalar(value: Any, name: str) -> Value:
+    if not isinstance(value, Value) or value.shape != ():
+        raise ShapeError(f"{name}: 'add_loss' must give one number: reduce it with sum or mean")
+    return value
+
+
+def defined(name: str, body: Any, scope: Mapping[str, Any], chosen: Mapping[str, Any], span: Span, problems: Any, known: Any) -> Any:
+    """The layer of a definition's node; None after an error, which `problems` has."""
+    from layerctl.layers._definition import definition_of
+
+    try:
+        made = definition_of(name, body, scope, span, problems)
+    except LayerctlError as error:
+        problems.found.extend(error.diagnostics)
+        return None
+    return made and DefinedLayer.of(made, chosen.get("name"), chosen.get("trainable", True))
+
+
+def parsed(text: str, span: Span | None) -> Expression:
+    """An expression from a file."""
+    return parse(text, span)
+
+

@@ -1,0 +1,106 @@
+"""Layers around a layer: both directions of time, every step of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from layerctl.catalogue import snake_case
+from layerctl.configured import LayerField
+from layerctl.layers.base import Layer
+from layerctl.layers.recurrent import _Recurrent
+from layerctl.ops.concat import concat
+from layerctl.ops.reshape import reshape
+from layerctl.ops.slicing import flip
+from layerctl.ops.value import Shape, ShapeError, Value, shown
+
+
+class Bidirectional(Layer):
+    """A recurrent layer over a sequence and its copy over the reversed sequence; `merge_mode` says how the results become one."""
+
+    category: ClassVar[str] = "recurrent"
+    supports_masking: ClassVar[bool] = True
+
+    layer: LayerField = Field(description="The recurrent layer.")
+    merge_mode: Literal["sum", "mul", "concat", "ave"] | None = Field("concat", description="How the two results are joined; null gives both.")
+    weights: list[Any] | None = Field(None, description="Accepted for Keras's sake; must be null.")
+    backward_layer: LayerField = Field(None, description="The layer for the reversed sequence, in place of a copy.")
+
+    _back: Any = None
+
+    def model_post_init(self, context: Any) -> None:
+        super().model_post_init(context)
+        if not isinstance(self.layer, _Recurrent):
+            raise ValueError(f"Bidirectional takes a recurrent layer, got {type(self.layer).__name__}")
+        if self.backward_layer is not None:
+            self._back = self.backward_layer
+        else:
+            own = {n: getattr(self.layer, n) for n in type(self.layer).model_fields}
+            self._back = type(self.layer)(**{**own, "go_backwards": not self.layer.go_backwards, "name": None})
+
+    def sublayers(self) -> Sequence[Layer]:
+        return [self.layer, self._back]
+
+    def place(self, path: str) -> None:
+        self._path = path
+        name = self.layer.name or snake_case(type(self.layer).__name__)
+        self.layer.place(f"{path}/forward_{name}")
+        self._back.place(f"{path}/backward_{name}")
+
+    def call(self, sequence: Value, initial_state: Any = None, mask: Value | None = None) -> Any:
+        ahead, back = {}, {}
+        if initial_state is not None:
+            states = list(initial_state)
+            if len(states) % 2:
+                raise ShapeError(f"Bidirectional needs an even number of initial states, got {len(states)}")
+            ahead["initial_state"], back["initial_state"] = states[: len(states) // 2], states[len(states) // 2 :]
+        y, z = self.layer(sequence, mask=mask, **ahead), self._back(sequence, mask=mask, **back)
+        kept: list[Value] = []
+        if isinstance(y, list):
+            kept, y, z = [*y[1:], *z[1:]], y[0], z[0]
+        if self.layer.return_sequences:
+            z = flip(z, [1])
+        result = self._merged(y, z)
+        return [*(result if isinstance(result, list) else [result]), *kept] if kept else result
+
+    def _merged(self, y: Value, z: Value) -> Any:
+        if self.merge_mode == "concat":
+            return concat([y, z], -1)
+        if self.merge_mode == "sum":
+            return y + z
+        if self.merge_mode == "mul":
+            return y * z
+        return (y + z) / 2.0 if self.merge_mode == "ave" else [y, z]
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        first = mask if self.layer.return_sequences else None
+        states = 2 * len(self.layer.the_cell().state_size) if self.layer.return_state else 0
+        firsts = [first, first] if self.merge_mode is None else [first]
+        return [*firsts, *[None] * states] if states or len(firsts) > 1 else first
+
+
+class TimeDistributed(Layer):
+    """A layer applied to every step by itself, with the same weights. Shapes: (batch, time, ...) → (batch, time, ...)."""
+
+    category: ClassVar[str] = "recurrent"
+    supports_masking: ClassVar[bool] = True
+
+    layer: LayerField = Field(description="The layer.")
+
+    def sublayers(self) -> Sequence[Layer]:
+        return [self.layer]
+
+    def place(self, path: str) -> None:
+        self._path = path
+        self.layer.place(f"{path}/{self.layer.name or snake_case(type(self.layer).__name__)}")
+
+    def build(self, input_shape: Shape) -> None:
+        if len(input_shape) < 3:
+            raise ShapeError(f"TimeDistributed needs an input of at least 3 dimensions (batch, time, ...), got {shown(input_shape)}")
+
+    def call(self, inputs: Value) -> Value:
+        batch, time = inputs.shape[:2]
+        y = self.layer(reshape(inputs, (batch * time, *inputs.shape[2:])))
+        return reshape(y, (batch, time, *y.shape[1:]))
