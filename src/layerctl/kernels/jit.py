@@ -175,3 +175,12 @@ def _entry(name: str, function: str, layout: tuple[str, ...], codegen: Any) -> s
 def object_code(ref: KernelRef, name: str) -> bytes:
     """The object file of a kernel, compiled for the host target."""
     return machine().emit_object(module(ref, name))
+
+
+def warm() -> None:
+    """Imports Numba and readies its tables, which takes about half a second."""
+    from numba.core.registry import cpu_target
+
+    _primitives()
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
