@@ -1,0 +1,92 @@
+"""Metrics of numbers: the losses' values, averaged over samples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from layerctl.losses.base import match_ranks
+from layerctl.metrics.base import MeanMetric, Metric
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.reduce import mean, reduce
+from layerctl.ops.value import Value
+
+
+class _Error(MeanMetric):
+    def _difference(self, y_true: Value, y_pred: Value) -> Value:
+        y_true, y_pred = match_ranks(y_true, y_pred)
+        return y_pred - cast(y_true, y_pred.dtype)
+
+
+class MeanSquaredError(_Error):
+    """`mean((y_true - y_pred)^2)`."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("mse", "MSE")
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        return mean(apply("square", self._difference(y_true, y_pred)), -1)
+
+
+class RootMeanSquaredError(_Error):
+    """The root of the mean squared error over all samples."""
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        return mean(apply("square", self._difference(y_true, y_pred)), -1)
+
+    def result(self, state: dict[str, Any]) -> float:
+        return math.sqrt(super().result(state))
+
+
+class MeanAbsoluteError(_Error):
+    """`mean(|y_true - y_pred|)`."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("mae", "MAE")
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        return mean(abs(self._difference(y_true, y_pred)), -1)
+
+
+class MeanAbsolutePercentageError(_Error):
+    """`100 mean(|y_true - y_pred| / max(|y_true|, 1e-7))`."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("mape", "MAPE")
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        scale = apply("max", abs(cast(match_ranks(y_true, y_pred)[0], y_pred.dtype)), 1e-7)
+        return mean(abs(self._difference(y_true, y_pred)) / scale, -1) * 100.0
+
+
+class R2Score(Metric):
+    """`1 - sum((y_true - y_pred)^2) / sum((y_true - mean)^2)`, averaged over the outputs."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("r2",)
+
+    def build(self, path: str, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
+        width = int(y_pred[-1])
+        for name in ("residual", "squares", "sums"):
+            self.add_state(path, name, (width,))
+        self.add_state(path, "count")
+
+    def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
+        from layerctl.losses.base import broadcast_rows
+        from layerctl.ops.leaves import constant
+        from layerctl.ops.reshape import reshape
+
+        width = int(y_pred.shape[-1])
+        t, p = (cast(reshape(v, (-1, width)), "f64") for v in (y_true, y_pred))
+        w = broadcast_rows(cast(weights, "f64"), t) if weights is not None else None
+        scaled = (lambda v: v * w) if w is not None else (lambda v: v)
+        self.add("residual", reduce("sum", scaled(apply("square", t - p)), 0))
+        self.add("squares", reduce("sum", scaled(apply("square", t)), 0))
+        self.add("sums", reduce("sum", scaled(t), 0))
+        self.add("count", reduce("sum", w) if w is not None else constant(float(int(t.shape[0])), "f64"))
+
+    def result(self, state: dict[str, Any]) -> float:
+        n = float(state["count"])
+        if not n:
+            return 0.0
+        scores = []
+        for r, q, s in zip(state["residual"].tolist(), state["squares"].tolist(), state["sums"].tolist(), strict=True):
+            spread = q - s * s / n
+            scores.append(1.0 - r / spread if spread > 0 else 0.0)
+        return sum(scores) / len(scores)
