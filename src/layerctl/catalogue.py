@@ -26,6 +26,10 @@ def snake_case(name: str) -> str:
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name).lower()
 
 
+CAMEL = ("layers", "optimizers", "schedules", "callbacks")
+"""Folders whose entries a file calls by the class's name; the others go by snake_case."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One declared class: its name, the module that holds it, the other names it answers to."""
@@ -71,7 +75,8 @@ class Catalogue:
         """Every name that is understood, to the class name."""
         table: dict[str, str] = {}
         for entry in self.entries.values():
-            for name in dict.fromkeys((entry.name, snake_case(entry.name), *entry.aliases)):
+            own = (entry.name, snake_case(entry.name))
+            for name in dict.fromkeys((*(own if self.kind in CAMEL else own[::-1]), *entry.aliases)):
                 if table.setdefault(name, entry.name) != entry.name:
                     raise TypeError(f"{self.kind}: {table[name]} and {entry.name} both answer to {name!r}")
         return table
@@ -84,9 +89,8 @@ class Catalogue:
         return getattr(importlib.import_module(entry.module), entry.name)
 
     def nearest(self, name: str) -> str | None:
-        """The class name that a wrong name was most likely meant to be."""
-        hit = closest(name, self.names)
-        return None if hit is None else (hit if hit in self.entries or hit.islower() else self.names[hit])
+        """The name that a wrong one was most likely meant to be."""
+        return closest(name, self.names)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

@@ -131,6 +131,6 @@ def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[
 def _defined(
     name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], span: Span, problems: Problems
 ) -> Any:
-    from layerctl.layers.defined import defined
+    from layerctl.layers._defined import defined
 
     return defined(name, body, scope, chosen, span, problems, {**definitions()})

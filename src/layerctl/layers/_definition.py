@@ -10,7 +10,7 @@ from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
-from layerctl.layers.defined import Definition, WeightDefinition
+from layerctl.layers._defined import Definition, WeightDefinition
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 

@@ -9,13 +9,11 @@ from pydantic import Field, PositiveInt, PrivateAttr
 
 from layerctl.configured import ActivationField, ConstraintField, InitializerField, LayerField, RegularizerField
 from layerctl.initializers.base import Initializer
+from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields, States
 from layerctl.layers.base import Layer, training
 from layerctl.layers.dropout import drop
 from layerctl.ops.matmul import matmul
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current
-
-States = list[Value]
-
 
 class _ForgetBias(Initializer):
     inner: Any
@@ -25,77 +23,6 @@ class _ForgetBias(Initializer):
         out = self.inner(shape, self.inner.key(key))
         out[self.units : 2 * self.units] = 1.0
         return out
-
-
-class Cell(Layer):
-    """A step of a recurrent layer: `step(x, states)` gives (output, new states).
-
-    `state_size` lists the states' sizes. A cell whose share of the input can be computed for all steps at once has `project`,
-    whose result `step` is then given in x's place.
-    """
-
-    category: ClassVar[str] = "recurrent"
-
-    @property
-    def state_size(self) -> list[int]:
-        """The sizes of the states."""
-        raise TypeError(f"{type(self).__name__} has no state_size")
-
-    @property
-    def output_size(self) -> int:
-        """The size of the output."""
-        return self.state_size[0]
-
-    def begin(self, x: Value) -> None:
-        """Before the first step of a call; x is the whole sequence (batch, time, features)."""
-
-    def project(self, x: Value) -> Value:
-        """What of a step depends on the input alone."""
-        return x
-
-    def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
-        """One step."""
-        raise TypeError(f"{type(self).__name__} has no step")
-
-    def call(self, inputs: Value, states: Any = None) -> Any:
-        states = list(states) if isinstance(states, (list, tuple)) else [states]
-        self.begin(inputs)
-        output, new = self.step(self.project(inputs), states)
-        return [output, *new]
-
-
-class GatedFields(Layer):
-    """The arguments that the cells and their layers share."""
-
-    units: PositiveInt = Field(description="The size of the output.")
-    activation: ActivationField = Field("tanh", description="Applied to the candidate.", validate_default=True)
-    use_bias: bool = Field(True, description="Whether a bias is added.")
-    kernel_initializer: InitializerField = Field("glorot_uniform", description="Fills the input's kernel.", validate_default=True)
-    recurrent_initializer: InitializerField = Field("orthogonal", description="Fills the state's kernel.", validate_default=True)
-    bias_initializer: InitializerField = Field("zeros", description="Fills the bias.", validate_default=True)
-    kernel_regularizer: RegularizerField = Field(None, description="Penalty on the input's kernel.")
-    recurrent_regularizer: RegularizerField = Field(None, description="Penalty on the state's kernel.")
-    bias_regularizer: RegularizerField = Field(None, description="Penalty on the bias.")
-    kernel_constraint: ConstraintField = Field(None, description="Applied to the input's kernel after each step.")
-    recurrent_constraint: ConstraintField = Field(None, description="Applied to the state's kernel after each step.")
-    bias_constraint: ConstraintField = Field(None, description="Applied to the bias after each step.")
-    dropout: float = Field(0.0, ge=0, le=1, description="The share of inputs that is dropped in training, the same at each step.")
-    recurrent_dropout: float = Field(0.0, ge=0, le=1, description="The share of the state that is dropped in training.")
-    seed: int | None = Field(None, description="The layer's own seed for dropout.")
-
-
-class LSTMFields(GatedFields):
-    """What an LSTM has besides."""
-
-    recurrent_activation: ActivationField = Field("sigmoid", description="Applied to the gates.", validate_default=True)
-    unit_forget_bias: bool = Field(True, description="Whether the forget gate's bias starts at 1.")
-
-
-class GRUFields(GatedFields):
-    """What a GRU has besides."""
-
-    recurrent_activation: ActivationField = Field("sigmoid", description="Applied to the gates.", validate_default=True)
-    reset_after: bool = Field(True, description="Whether the reset gate comes after the matrix product.")
 
 
 class _Gated(GatedFields, Cell):

@@ -43,9 +43,10 @@ class _Merge(Layer):
         raise TypeError(f"{type(self).__name__} has no rule")
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
-        """A step is kept where every masked operand keeps it."""
-        masks = [m for m in mask or () if m is not None]
-        return reduce(lambda a, b: apply("and", a, b), masks) if masks and len(masks) == len(mask) else None
+        """A step is kept where one of the operands keeps it; an operand without a mask takes it away, as in Keras."""
+        if not mask or any(m is None for m in mask):
+            return None
+        return reduce(lambda a, b: apply("or", a, b), mask)
 
 
 class Add(_Merge):

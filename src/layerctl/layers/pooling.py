@@ -80,7 +80,7 @@ class AveragePooling1D(_Pooling):
     dimensions: ClassVar[int] = 1
     function: ClassVar[str] = "average"
 
-    pool_size: sizes(1) = Field((2,), description=_SIZE)
+    pool_size: sizes(1) = Field(description=_SIZE)
 
 
 class AveragePooling2D(_Pooling):
@@ -90,7 +90,7 @@ class AveragePooling2D(_Pooling):
     dimensions: ClassVar[int] = 2
     function: ClassVar[str] = "average"
 
-    pool_size: sizes(2) = Field((2, 2), description=_SIZE)
+    pool_size: sizes(2) = Field(description=_SIZE)
 
 
 class AveragePooling3D(_Pooling):
@@ -100,4 +100,4 @@ class AveragePooling3D(_Pooling):
     dimensions: ClassVar[int] = 3
     function: ClassVar[str] = "average"
 
-    pool_size: sizes(3) = Field((2, 2, 2), description=_SIZE)
+    pool_size: sizes(3) = Field(description=_SIZE)

@@ -10,21 +10,12 @@ from pydantic import Field, PrivateAttr
 from layerctl.catalogue import snake_case
 from layerctl.configured import LayerField, RegularizerField
 from layerctl.layers.base import Layer
-from layerctl.layers.cells import (
-    Cell,
-    GatedFields,
-    GRUCell,
-    GRUFields,
-    LSTMCell,
-    LSTMFields,
-    SimpleRNNCell,
-    StackedRNNCells,
-)
+from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields
+from layerctl.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from layerctl.ops.concat import stack
 from layerctl.ops.elementwise import apply, broadcast_to
 from layerctl.ops.leaves import constant
 from layerctl.ops.reshape import expand_dims
-from layerctl.ops.slicing import flip
 from layerctl.ops.transpose import swap_axes
 from layerctl.ops.unstack import unstack
 from layerctl.ops.value import Shape, ShapeError, Unknown, Value, Weight, current, shown
@@ -120,8 +111,6 @@ class _Recurrent(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         first = mask if self.return_sequences else None
-        if first is not None and self.go_backwards:
-            first = flip(first, [1])
         return [first, *[None] * len(self.the_cell().state_size)] if self.return_state else first
 
 

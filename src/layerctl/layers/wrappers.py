@@ -25,7 +25,6 @@ class Bidirectional(Layer):
 
     layer: LayerField = Field(description="The recurrent layer.")
     merge_mode: Literal["sum", "mul", "concat", "ave"] | None = Field("concat", description="How the two results are joined; null gives both.")
-    weights: list[Any] | None = Field(None, description="Accepted for Keras's sake; must be null.")
     backward_layer: LayerField = Field(None, description="The layer for the reversed sequence, in place of a copy.")
 
     _back: Any = None
@@ -39,6 +38,8 @@ class Bidirectional(Layer):
         else:
             own = {n: getattr(self.layer, n) for n in type(self.layer).model_fields}
             self._back = type(self.layer)(**{**own, "go_backwards": not self.layer.go_backwards, "name": None})
+        for layer in (self.layer, self._back):
+            layer.zero_output_for_mask = layer.return_sequences
 
     def sublayers(self) -> Sequence[Layer]:
         return [self.layer, self._back]

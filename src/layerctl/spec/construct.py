@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from layerctl.catalogue import catalogue
 from layerctl.configured import Configured, Reference, singular
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 
 RENAMED = {
@@ -108,8 +108,9 @@ def construct(
         made = cls.model_validate(values)
     except ValidationError as error:
         bad = {e for e in cls.model_fields if e in nodes and values.get(e) is None and len(problems.errors) > before}
+        meant = {closest(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
         for e in error.errors(include_url=False):
-            if not (e["loc"] and e["loc"][0] in bad):
+            if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
                 report(e, what, nodes, span, problems, cls)
         return None
     return made if len(problems.errors) == before else None
@@ -155,7 +156,8 @@ def _one(cls: type[BaseModel], name: str, node: Node, key: Span, values: dict, n
         values[name] = [entry(reference.kind, n, problems) for n in node.items]
     else:
         made = entry(reference.kind, node, problems)
-        values[name] = [made] if many else made
+        only_lists = get_origin(cls.model_fields[name].annotation) is list
+        values[name] = [made] if only_lists else made
 
 
 def reference_of(cls: type[BaseModel], name: str) -> tuple[Reference | None, bool]:
@@ -217,7 +219,7 @@ def report(
     elif kind in _BOUNDS:
         bound = e["ctx"][_BOUNDS[kind]]
         problems.error(
-            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound}, got {_shown(got)}", where
+            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound:g}, got {_shown(got)}", where
         )
     elif kind == "literal_error":
         allowed = e["ctx"]["expected"]

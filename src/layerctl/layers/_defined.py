@@ -15,7 +15,7 @@ from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
 from layerctl.layers.base import training
-from layerctl.layers.cells import Cell
+from layerctl.layers._cell import Cell
 from layerctl.ops.value import ShapeError, Value, Weight, current, shown
 
 
