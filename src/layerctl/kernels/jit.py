@@ -42,7 +42,9 @@ def module(ref: KernelRef, name: str) -> Any:
     outside = {f.name for f in whole.functions if f.is_declaration and not f.name.startswith("llvm.")} - ALLOWED
     if outside:
         names = ", ".join(sorted(outside))
-        raise TypeError(f"kernel {ref.key} needs {names}: a kernel may not raise, allocate or call what is no primitive")
+        raise TypeError(
+            f"kernel {ref.key} needs {names}: a kernel may not raise, allocate or call what is no primitive"
+        )
     return whole
 
 
@@ -62,7 +64,9 @@ def _lower(ref: KernelRef) -> tuple[Any, str]:
     target.refresh()
     function = linked(ref.kernel.function)
     try:
-        result = compiler.compile_extra(typing, target, function, (types.intp, types.intp, *arguments), types.void, flags, {})
+        result = compiler.compile_extra(
+            typing, target, function, (types.intp, types.intp, *arguments), types.void, flags, {}
+        )
     except errors.NumbaError as e:
         raise TypeError(f"kernel {ref.key} does not compile: {e}") from e
     return result.library, result.fndesc.llvm_func_name
@@ -111,7 +115,13 @@ def _codegen() -> Any:
             return host().features
 
         def _customize_tm_options(self, options: dict[str, Any]) -> None:
-            options |= {"cpu": host().cpu, "features": host().features, "reloc": "pic", "codemodel": "small", "jit": True}
+            options |= {
+                "cpu": host().cpu,
+                "features": host().features,
+                "reloc": "pic",
+                "codemodel": "small",
+                "jit": True,
+            }
 
     return Codegen("layerctl")
 
@@ -154,8 +164,15 @@ def _helper(function: Any) -> Any:
 
 
 def _entry(name: str, function: str, layout: tuple[str, ...], codegen: Any) -> str:
-    """`name(task, tasks, block)`: loads the block's values and calls the function, whose first two arguments Numba's callers expect."""
-    lines, given, kinds = ["  %row = inttoptr i64 %block to ptr"], ["%result", "%raised", "%task", "%tasks"], ["ptr", "ptr", "i64", "i64"]
+    """`name(task, tasks, block)`: loads the block's values and calls the function, whose first two arguments Numba's callers expect.
+
+    The call of `raise` goes in the optimiser where no path leads to it: what keeps it is a function that can raise.
+    """
+    lines, given, kinds = (
+        ["  %row = inttoptr i64 %block to ptr"],
+        ["%result", "%raised", "%task", "%tasks"],
+        ["ptr", "ptr", "i64", "i64"],
+    )
     for i, kind in enumerate(layout):
         lines.append(f"  %p{i} = getelementptr i64, ptr %row, i64 {i}")
         if kind.endswith("*"):
@@ -167,8 +184,10 @@ def _entry(name: str, function: str, layout: tuple[str, ...], codegen: Any) -> s
     arguments = ", ".join(f"{k} {v}" for k, v in zip(kinds, given, strict=True))
     return "\n".join([
         f'target datalayout = "{codegen._data_layout}"', f'target triple = "{host().triple}"',
-        f'declare i32 @"{function}"({", ".join(kinds)})', f'define void @"{name}"(i64 %task, i64 %tasks, i64 %block) {{',
-        "  %result = alloca ptr", "  %raised = alloca ptr", *lines, f'  %status = call i32 @"{function}"({arguments})', "  ret void", "}", "",
+        f'declare i32 @"{function}"({", ".join(kinds)})', "declare void @raise()", f'define void @"{name}"(i64 %task, i64 %tasks, i64 %block) {{',
+        "  %result = alloca ptr", "  %raised = alloca ptr", *lines, f'  %status = call i32 @"{function}"({arguments})',
+        "  %failed = icmp ne i32 %status, 0", "  br i1 %failed, label %raised_one, label %done", "raised_one:", "  call void @raise()",
+        "  br label %done", "done:", "  ret void", "}", "",
     ])  # fmt: skip
 
 

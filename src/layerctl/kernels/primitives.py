@@ -25,8 +25,8 @@ def share_low(context: Any, n: Any, task: Any, tasks: Any) -> Any:
 
 @intrinsic
 def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once."""
-    kind = a if isinstance(a, types.Float) else types.float32
+    """a * b + c, rounded once, in the widest of their dtypes; integers count as float64, as in Numba's arithmetic."""
+    kind = types.float32 if all(x == types.float32 for x in (a, b, c)) else types.float64
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fma(*args)
@@ -82,7 +82,7 @@ def isfinite(context: Any, x: Any) -> Any:
         difference = builder.fsub(args[0], args[0])
         return builder.fcmp_ordered("==", difference, ir.Constant(difference.type, 0.0))
 
-    return types.boolean(x), codegen
+    return types.boolean(x if isinstance(x, types.Float) else types.float64), codegen
 
 
 @intrinsic

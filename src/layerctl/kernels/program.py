@@ -3,14 +3,18 @@
     run(thread, threads, state, instructions, count, steps)
 
 An instruction is four int64: the kernel's address, its block's address, into how many shares its work may be cut (1: thread 0
-alone does it), and whether all threads meet before it. `state` is 32 int64:
+alone does it), and flags (bit 0: all threads meet before it). `state` is 64 int64, in cache lines of 8:
 
     [0] arrivals   [8] generation   [16] stop asked for   [17] steps done   [18] address of libc's syscall, or 0
-    [19] the stop as seen by thread 0 at the start of a step
+    [19] address of sched_yield, or 0   [20] 1 once thread 0 has left   [24] sleepers
+    [32] [33] the stop as thread 0 saw it at the start of an even or odd step
+
+Two places for what was seen, because a thread may still be reading one step's while thread 0 writes the next one's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -18,8 +22,10 @@ from llvmlite import ir
 from layerctl.kernels.target import host
 
 NAME = "layerctl_run"
-ARRIVALS, GENERATION, STOP, DONE, SYSCALL, SEEN = 0, 8, 16, 17, 18, 19
-SPINS = 3000
+ARRIVALS, GENERATION, STOP, DONE, SYSCALL, YIELD, LEFT, SLEEPERS, SEEN = 0, 8, 16, 17, 18, 19, 20, 24, 32
+WORDS = 64
+SPINS = 600
+_WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE, private to the process
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 
 
@@ -38,7 +44,7 @@ def emit() -> str:
         for n in ("step", "look", "go", "head", "body", "meet", "decide", "call", "next", "stepped", "out")
     }
     several = b.icmp_signed(">", threads, i64(1))
-    _floating_point(b)
+    restore = _floating_point(b)
     b.branch(blocks["step"])
 
     b.position_at_end(blocks["step"])
@@ -47,12 +53,12 @@ def emit() -> str:
     b.cbranch(b.icmp_signed("<", s, steps), blocks["look"], blocks["out"])
 
     b.position_at_end(blocks["look"])
+    shown = _at(b, b.add(state, b.mul(b.and_(s, i64(1)), i64(8))), SEEN)
     with b.if_then(b.icmp_signed("==", thread, i64(0))):
-        asked = b.load_atomic(_at(b, state, STOP), "acquire", 8)
-        b.store_atomic(asked, _at(b, state, SEEN), "release", 8)
+        b.store_atomic(b.load_atomic(_at(b, state, STOP), "acquire", 8), shown, "release", 8)
     with b.if_then(several):
         b.call(barrier, [state, threads])
-    seen = b.load_atomic(_at(b, state, SEEN), "acquire", 8)
+    seen = b.load_atomic(shown, "acquire", 8)
     b.cbranch(b.icmp_signed("!=", seen, i64(0)), blocks["out"], blocks["go"])
 
     b.position_at_end(blocks["go"])
@@ -65,7 +71,7 @@ def emit() -> str:
     b.position_at_end(blocks["body"])
     row = b.add(instructions, b.mul(i, i64(32)))
     kernel, block, tasks, flag = (b.load(_at(b, row, k)) for k in range(4))
-    b.cbranch(b.and_(several, b.icmp_signed("!=", flag, i64(0))), blocks["meet"], blocks["decide"])
+    b.cbranch(b.and_(several, b.trunc(flag, ir.IntType(1))), blocks["meet"], blocks["decide"])
     b.position_at_end(blocks["meet"])
     b.call(barrier, [state, threads])
     b.branch(blocks["decide"])
@@ -90,6 +96,9 @@ def emit() -> str:
     b.position_at_end(blocks["out"])
     with b.if_then(several):
         b.call(barrier, [state, threads])
+    with b.if_then(b.icmp_signed("==", thread, i64(0))):
+        b.store_atomic(i64(1), _at(b, state, LEFT), "release", 8)
+    restore()
     b.ret_void()
     return str(module)
 
@@ -99,16 +108,25 @@ def _at(b: Any, base: Any, place: int) -> Any:
     return b.inttoptr(b.add(base, i64(8 * place)), i64.as_pointer())
 
 
-def _floating_point(b: Any) -> None:
-    """Round to nearest, keep denormals as they are: the mode that every thread computes in."""
+def _floating_point(b: Any) -> Callable[[], None]:
+    """Sets the mode that every thread computes in: round to nearest, and no denormal flushed. Returns what puts the caller's back.
+
+    Processors flush denormals in ways of their own (before rounding or after it); kept, they are the same bits everywhere.
+    """
     module, i8, i32, i64 = b.module, ir.IntType(8), ir.IntType(32), ir.IntType(64)
-    if host().triple.startswith("x86_64"):
-        place = b.alloca(i32)
-        b.store(i32(0x1F80), place)
-        kind = ir.FunctionType(ir.VoidType(), [i8.as_pointer()])
-        b.call(_intrinsic(module, "llvm.x86.sse.ldmxcsr", kind), [b.bitcast(place, i8.as_pointer())])
-    elif host().triple.startswith("aarch64"):
-        b.call(_intrinsic(module, "llvm.aarch64.set.fpcr", ir.FunctionType(ir.VoidType(), [i64])), [i64(0)])
+    if host().architecture == "aarch64":
+        get = _intrinsic(module, "llvm.aarch64.get.fpcr", ir.FunctionType(i64, []))
+        put = _intrinsic(module, "llvm.aarch64.set.fpcr", ir.FunctionType(ir.VoidType(), [i64]))
+        before = b.call(get, [])
+        b.call(put, [i64(0)])
+        return lambda: b.call(put, [before])
+    kind = ir.FunctionType(ir.VoidType(), [i8.as_pointer()])
+    get, put = (_intrinsic(module, f"llvm.x86.sse.{name}mxcsr", kind) for name in ("st", "ld"))
+    theirs, ours = (b.bitcast(b.alloca(i32), i8.as_pointer()) for _ in range(2))
+    b.call(get, [theirs])
+    b.store(i32(0x1F80), b.bitcast(ours, i32.as_pointer()))
+    b.call(put, [ours])
+    return lambda: b.call(put, [theirs])
 
 
 def _intrinsic(module: Any, name: str, kind: Any) -> Any:
@@ -117,16 +135,16 @@ def _intrinsic(module: Any, name: str, kind: Any) -> Any:
 
 def _pause(b: Any) -> None:
     """Tells the core that it is waiting."""
-    if host().triple.startswith("x86_64"):
-        b.call(_intrinsic(b.module, "llvm.x86.sse2.pause", ir.FunctionType(ir.VoidType(), [])), [])
-    elif host().triple.startswith("aarch64"):
-        i32 = ir.IntType(32)
-        b.call(_intrinsic(b.module, "llvm.aarch64.hint", ir.FunctionType(ir.VoidType(), [i32])), [i32(1)])
+    void, i32 = ir.VoidType(), ir.IntType(32)
+    if host().architecture == "aarch64":
+        b.call(_intrinsic(b.module, "llvm.aarch64.hint", ir.FunctionType(void, [i32])), [i32(1)])
+    else:
+        b.call(_intrinsic(b.module, "llvm.x86.sse2.pause", ir.FunctionType(void, [])), [])
 
 
 def _barrier(module: Any) -> Any:
-    """barrier(state, threads): the last to arrive opens a new generation; the others spin for about a microsecond, then sleep."""
-    i64, i32, void = ir.IntType(64), ir.IntType(32), ir.VoidType()
+    """barrier(state, threads): the last to arrive opens a new generation; the others spin for some microseconds, then sleep."""
+    i64, void = ir.IntType(64), ir.VoidType()
     function = ir.Function(module, ir.FunctionType(void, [i64, i64]), "layerctl_barrier")
     function.linkage = "internal"
     state, threads = function.args
@@ -134,27 +152,16 @@ def _barrier(module: Any) -> Any:
     last, wait, spin, pause, sleep, out = (
         function.append_basic_block(n) for n in ("last", "wait", "spin", "pause", "sleep", "out")
     )
-    arrivals, generation = _at(b, state, ARRIVALS), _at(b, state, GENERATION)
+    arrivals, generation, sleepers = (_at(b, state, place) for place in (ARRIVALS, GENERATION, SLEEPERS))
     mine = b.load_atomic(generation, "acquire", 8)
     before = b.atomic_rmw("add", arrivals, i64(1), "acq_rel")
-    syscall = b.load(_at(b, state, SYSCALL))
     b.cbranch(b.icmp_signed("==", before, b.sub(threads, i64(1))), last, wait)
 
-    number = next(
-        (n for arch, n in _FUTEX.items() if host().triple.startswith(arch) and "linux" in host().triple), None
-    )
-    kind = ir.FunctionType(i64, [i64] * 7).as_pointer()
     b.position_at_end(last)
     b.store_atomic(i64(0), arrivals, "monotonic", 8)
     b.store_atomic(b.add(mine, i64(1)), generation, "seq_cst", 8)
-    if number is not None:
-        with b.if_then(b.icmp_unsigned("!=", syscall, i64(0))):
-            sleeping = b.load_atomic(_at(b, state, 24), "seq_cst", 8)
-            with b.if_then(b.icmp_signed("!=", sleeping, i64(0))):
-                address = b.ptrtoint(generation, i64)
-                b.call(
-                    b.inttoptr(syscall, kind), [i64(number), address, i64(129), i64(1 << 30), i64(0), i64(0), i64(0)]
-                )
+    with b.if_then(b.icmp_signed("!=", b.load_atomic(sleepers, "seq_cst", 8), i64(0))):
+        _futex(b, state, _WAKE, i64((1 << 31) - 1))
     b.branch(out)
 
     b.position_at_end(wait)
@@ -170,16 +177,25 @@ def _barrier(module: Any) -> Any:
     b.cbranch(b.icmp_signed("<", turns, i64(SPINS)), spin, sleep)
 
     b.position_at_end(sleep)
-    if number is not None:
-        with b.if_then(b.icmp_unsigned("!=", syscall, i64(0))):
-            counter = _at(b, state, 24)
-            b.atomic_rmw("add", counter, i64(1), "seq_cst")
-            address = b.ptrtoint(generation, i64)
-            value = b.zext(b.trunc(mine, i32), i64)
-            b.call(b.inttoptr(syscall, kind), [i64(number), address, i64(128), value, i64(0), i64(0), i64(0)])
-            b.atomic_rmw("sub", counter, i64(1), "seq_cst")
+    b.atomic_rmw("add", sleepers, i64(1), "seq_cst")
+    _futex(b, state, _WAIT, b.and_(mine, i64(0xFFFFFFFF)))
+    b.atomic_rmw("sub", sleepers, i64(1), "seq_cst")
+    with b.if_then(b.icmp_unsigned("!=", b.load(_at(b, state, YIELD)), i64(0))):
+        kind = ir.FunctionType(ir.IntType(32), []).as_pointer()
+        b.call(b.inttoptr(b.load(_at(b, state, YIELD)), kind), [])
     turns.add_incoming(i64(0), b.block)
     b.branch(spin)
     b.position_at_end(out)
     b.ret_void()
     return function
+
+
+def _futex(b: Any, state: Any, operation: int, value: Any) -> None:
+    """futex(the generation's low half, operation, value), where there is one: sleep while it is `value`, or wake so many."""
+    number = _FUTEX[host().architecture]
+    i64 = ir.IntType(64)
+    kind = ir.FunctionType(i64, [i64] * 7).as_pointer()
+    address = b.load(_at(b, state, SYSCALL))
+    with b.if_then(b.icmp_unsigned("!=", address, i64(0))):
+        place = b.add(state, i64(8 * GENERATION))
+        b.call(b.inttoptr(address, kind), [i64(number), place, i64(operation), value, i64(0), i64(0), i64(0)])

@@ -22,6 +22,11 @@ class Target:
     lanes: int
 
     @property
+    def architecture(self) -> str:
+        """x86_64 or aarch64."""
+        return "x86_64" if self.triple.startswith("x86_64") else "aarch64"
+
+    @property
     def key(self) -> str:
         """What a stored kernel's fitness depends on."""
         return f"{self.triple}|{self.cpu}|{self.features}|{self.lanes}"
@@ -47,21 +52,25 @@ def host() -> Target:
     llvm = binding()
     triple, features = llvm.get_process_triple(), dict(llvm.get_host_cpu_features())
     wanted = os.environ.get(ENVIRONMENT, "")
-    if not triple.startswith("x86_64"):
-        return Target(triple, llvm.get_host_cpu_name(), _flat(features), 4)
-    if not (features.get("fma") and features.get("avx2")):
-        fail("cpu-without-fma", f"the processor {llvm.get_host_cpu_name()} has no fused multiply-add (AVX2 and FMA)",
+    cpu = llvm.get_host_cpu_name()
+    if triple.startswith(("aarch64", "arm64")) and wanted in ("", "lanes4"):
+        return Target(triple, cpu, _flat(features), 4)
+    if triple.startswith("x86_64") and not (features.get("fma") and features.get("avx2")):
+        fail("cpu-without-fma", f"the processor {cpu} has no fused multiply-add (AVX2 and FMA)",
              hint="layerctl needs an x86-64 processor of 2013 (Haswell, Excavator) or later, or a 64-bit ARM")  # fmt: skip
-    if wanted in ("", "lanes16") and features.get("avx512f"):
-        return Target(triple, llvm.get_host_cpu_name(), _flat(features), 16)
-    if wanted in ("", "lanes8", "lanes4"):
+    if not triple.startswith(("x86_64", "aarch64", "arm64")):
+        fail("unknown-cpu", f"the processor {cpu} ({triple}) is neither x86-64 nor 64-bit ARM")
+    wide = features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq")
+    if wanted in ("", "lanes16") and wide:
+        return Target(triple, cpu, _flat(features), 16)
+    if triple.startswith("x86_64") and wanted in ("", "lanes8", "lanes4"):
         kept = {k: v for k, v in features.items() if not k.startswith(("avx512", "avx10", "amx", "prefer"))}
         narrow = ",+prefer-128-bit" if wanted == "lanes4" else ""
         return Target(triple, "x86-64-v3", _flat(kept) + narrow, 4 if wanted == "lanes4" else 8)
     fail(
         "bad-cpu",
-        f"{ENVIRONMENT}={wanted} does not fit this processor",
-        hint="use lanes4 or lanes8, or lanes16 where there is AVX-512",
+        f"{ENVIRONMENT}={wanted} does not fit the processor {cpu}",
+        hint="use lanes4 or lanes8, or lanes16 where there is AVX-512; a 64-bit ARM has lanes4",
     )
     raise AssertionError
 

@@ -3,99 +3,181 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import os
 import queue
 import sys
 import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from layerctl.kernels import program
 
-_RUN: list[object] = []
-_WORDS = 64
+_GROUPS = Path("/sys/fs/cgroup")
 
 
 def count(requested: int | None = None) -> int:
     """How many threads to run: what was asked for, no more than the allowed cores and the container's quota; at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota()
-    limit = max(1, min(allowed, math.ceil(quota) if quota else allowed))
+    limit = max(1, min([allowed, *(math.ceil(cores) for cores in _quotas())]))
     return max(1, min(requested, limit)) if requested else limit
 
 
-def _quota() -> float | None:
-    """Cores that the control group grants (version 2, then 1), or None."""
+def _quotas(groups: Path = _GROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
+    """Cores that each control group around this process grants (version 2 and 1), where it sets a limit.
+
+    In a container the file system may show its own group as the root, whatever path the kernel tells.
+    """
     try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        limit = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text())
-        period = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text())
-        return limit / period if limit > 0 else None
-    except (OSError, ValueError):
-        return None
+        rows = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in (row for row in rows if len(row) == 3):
+        inside = Path(path.lstrip("/"))
+        for step in (inside, *inside.parents):
+            if not controllers:
+                yield from _ratio(_numbers(groups / step / "cpu.max"))
+            elif "cpu" in controllers.split(","):
+                for name in (controllers, "cpu"):
+                    at = groups / name / step
+                    yield from _ratio([*_numbers(at / "cpu.cfs_quota_us"), *_numbers(at / "cpu.cfs_period_us")])
 
 
-def _native() -> object:
+def _numbers(path: Path) -> list[int]:
+    try:
+        return [-1 if word == "max" else int(word) for word in path.read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def _ratio(numbers: list[int]) -> Iterator[float]:
+    if len(numbers) == 2 and min(numbers) > 0:
+        yield numbers[0] / numbers[1]
+
+
+@functools.cache
+def _native() -> Any:
     """The compiled loop."""
-    if not _RUN:
-        from layerctl.kernels.store import native
+    from layerctl.kernels.store import native
 
-        _RUN.append(ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(program.NAME, program.emit)))
-    return _RUN[0]
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(program.NAME, program.emit))
+
+
+def _state() -> np.ndarray:
+    """The threads' common words, at the start of a cache line, with what the barrier may call."""
+    raw = np.zeros(program.WORDS + 8, np.int64)
+    skip = -raw.ctypes.data % 64 // 8
+    state = raw[skip : skip + program.WORDS]
+    if sys.platform == "linux":
+        state[program.SYSCALL] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
+    elif sys.platform == "win32":
+        state[program.YIELD] = ctypes.cast(ctypes.windll.kernel32.SwitchToThread, ctypes.c_void_p).value or 0
+    else:
+        state[program.YIELD] = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+    return state
 
 
 class Team:
-    """A number of threads that run instruction lists together; the caller is the first of them."""
+    """A number of threads that run instruction lists together; the caller is the first of them.
+
+    One caller at a time: a team belongs to one thread, save for `stop`.
+    """
 
     def __init__(self, threads: int):
         self.threads = threads
-        raw = np.zeros(_WORDS + 8, np.int64)
-        skip = -raw.ctypes.data % 64 // 8
-        self._state = raw[skip : skip + _WORDS]
-        if sys.platform == "linux":
-            self._state[program.SYSCALL] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
+        self._state = _state()
         self._run = _native()
+        self._serial = 0
+        self._open: tuple[int, tuple[int, ...]] | None = None
         self._orders: list[queue.SimpleQueue] = []
         self._done: queue.SimpleQueue = queue.SimpleQueue()
+        weakref.finalize(self, _dismiss, self._orders)
         for i in range(1, threads):
             orders: queue.SimpleQueue = queue.SimpleQueue()
             self._orders.append(orders)
-            threading.Thread(target=self._work, args=(i, orders), daemon=True, name=f"layerctl-{i}").start()
-
-    def _work(self, thread: int, orders: queue.SimpleQueue) -> None:
-        while (order := orders.get()) is not None:
-            self._run(thread, *order)
-            self._done.put(thread)
+            arguments = (self._run, i, orders, self._done)
+            threading.Thread(target=_work, args=arguments, daemon=True, name=f"layerctl-{i}").start()
 
     def run(self, instructions: np.ndarray, steps: int) -> int:
-        """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`)."""
+        """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`).
+
+        `instructions`: (count, 4) int64 in C order, as `kernels/program.py` tells. A signal's Python handler runs when this returns,
+        so a caller that wants to hear of signals asks for as many steps as take a moment.
+        """
+        if instructions.dtype != np.int64 or instructions.shape[1:] != (4,) or not instructions.flags.c_contiguous:
+            raise TypeError("instructions are rows of four int64, in C order")
         state = self._state
+        if self._open is not None:
+            self._settle()
         state[program.DONE] = 0
         several = self.threads > 1 and bool((instructions[:, 2] > 1).any())
-        threads = self.threads if several else 1
-        order = (threads, state.ctypes.data, instructions.ctypes.data, len(instructions), steps)
+        order = (state.ctypes.data, instructions.ctypes.data, len(instructions), steps)
         if several:
-            for orders in self._orders:
-                orders.put(order)
-        self._run(0, *order)
-        if several:
-            for _ in self._orders:
-                self._done.get()
-        state[program.STOP] = 0
-        return int(state[program.DONE])
+            state[program.LEFT] = 0
+            self._serial += 1
+            self._open = (self._serial, (self.threads, *order))
+            try:
+                self._meet()
+            except BaseException:
+                self._settle()
+                raise
+        else:
+            self._run(0, 1, *order)
+        done = int(state[program.DONE])
+        if done < steps:
+            state[program.STOP] = 0
+        return done
+
+    def _meet(self) -> None:
+        """Thread 0's part of the open order. A worker passes over an order that it has had."""
+        assert self._open is not None
+        for orders in self._orders:
+            orders.put(self._open)
+        if not self._state[program.LEFT]:
+            self._run(0, *self._open[1])
+        waiting = set(range(1, self.threads))
+        while waiting:
+            thread, serial = self._done.get()
+            if serial == self._open[0]:
+                waiting.discard(thread)
+        self._open = None
+
+    def _settle(self) -> None:
+        """Ends an order that an exception (an interrupt from the keyboard) left half given or half run."""
+        self._state[program.STOP] = 1
+        if self._open is not None:
+            self._meet()
+        self._state[program.STOP] = 0
 
     def stop(self) -> None:
-        """Ends the current run after the step that is being computed; may be called from a signal handler."""
+        """Ends the current run after the step that is being computed, or the next run before its first; may be called from anywhere."""
         self._state[program.STOP] = 1
 
     def close(self) -> None:
-        """Ends the threads."""
-        for orders in self._orders:
-            orders.put(None)
-        self._orders.clear()
+        """Ends the threads; the team can still run on the caller's."""
+        if self._open is not None:
+            self._settle()
+        _dismiss(self._orders)
+        self.threads = 1
+
+
+def _dismiss(workers: list[queue.SimpleQueue]) -> None:
+    for orders in workers:
+        orders.put(None)
+    workers.clear()
+
+
+def _work(run: Any, thread: int, orders: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
+    """A worker: it holds no reference to its team."""
+    last = 0
+    while (order := orders.get()) is not None:
+        serial, arguments = order
+        if serial != last:
+            last = serial
+            run(thread, *arguments)
+        done.put((thread, serial))
