@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from layerctl.configured import Configured
-from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.elementwise import apply, broadcast_to, cast
 from layerctl.ops.reduce import reduce
 from layerctl.ops.reshape import expand_dims, squeeze
 from layerctl.ops.value import ShapeError, Value, product, shown
@@ -36,6 +36,10 @@ class Loss(Configured):
         """What is wrong with these shapes, or None."""
         return None
 
+    def counted(self, y_true: Value, y_pred: Value) -> Value | None:
+        """Which samples (or steps) count: the mask that comes with the prediction, unless the loss knows more."""
+        return y_pred.mask
+
     def parts(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> tuple[Value, Value]:
         """(sum of the weighted values, what to divide it by), both float64 scalars. The mask of y_pred leaves steps out.
 
@@ -47,14 +51,15 @@ class Loss(Configured):
             y_true = cast(y_true, y_pred.dtype)
         values = self.per_sample(y_true, y_pred)
         count = cast(_count(values), "f64")
-        weights = combine(weights, y_pred.mask, values)
+        mask = self.counted(y_true, y_pred)
+        weights = combine(weights, mask, values)
         if weights is not None:
             values = values * weights
-            if y_pred.mask is not None and self.reduction != "mean_with_sample_weight":
-                kept = broadcast_rows(cast(y_pred.mask, values.dtype), values)
-                count = reduce("sum", apply("identity", kept) + values * 0.0 if kept.shape != values.shape else kept, dtype="f64")
+            if mask is not None and self.reduction != "mean_with_sample_weight":
+                kept = broadcast_rows(cast(mask, values.dtype), values)
+                count = reduce("sum", broadcast_to(kept, values.shape), dtype="f64")
             elif self.reduction == "mean_with_sample_weight":
-                count = reduce("sum", weights + values * 0.0, dtype="f64")
+                count = reduce("sum", broadcast_to(weights, values.shape), dtype="f64")
         total = reduce("sum", values, dtype="f64")
         return total, count if self.reduction != "sum" else count * 0.0 + 1.0
 

@@ -42,10 +42,14 @@ class SparseCategoricalCrossentropy(Loss):
                 f"got {shown(y_true.shape)}"
             )
         ids = cast(y_true, "i32")
-        out = -select(log_probabilities(y_pred, self.from_logits, self.axis), ids)
-        if self.ignore_class is not None:
-            out = apply("where", apply("eq", ids, self.ignore_class), 0.0, out)
-        return out
+        return -select(log_probabilities(y_pred, self.from_logits, self.axis), ids)
+
+    def counted(self, y_true: Value, y_pred: Value) -> Value | None:
+        if self.ignore_class is None:
+            return y_pred.mask
+        ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank else y_true
+        kept = apply("ne", cast(ids, "i32"), self.ignore_class)
+        return kept if y_pred.mask is None else apply("and", kept, y_pred.mask)
 
 
 class CategoricalCrossentropy(Loss):
