@@ -132,7 +132,7 @@ def _metrics(node: Node, output: str, judged: Output, shape: Shape, problems: Pr
             metric = resolve_metric(n.value, judged.loss, shape)
             if metric is None:
                 metric = entry("metrics", n, problems)
-            name = n.value
+            name = n.value if n.value.islower() else snake_case(n.value)
         else:
             metric = entry("metrics", n, problems)
             name = metric and (metric.name or snake_case(type(metric).__name__))
