@@ -46,7 +46,7 @@ def test_missing_numbers(tmp_path, policy, filled):
 
 def test_missing_is_an_error_by_default_and_drop_leaves_rows_out(tmp_path):
     text = "n,t\n1,1\n?,2\n3,3\n"
-    with pytest.raises(LayerctlError, match=r"t.csv:3:1: error: column 'n': '' is missing \[data-missing\]"):
+    with pytest.raises(LayerctlError, match=r"t.csv:3:1: error: column 'n': a value is missing \[data-missing\]"):
         made(tmp_path, text, {"t": "number"}, features={"x": {}}, target="t")
     data = made(tmp_path, text, {"t": "number"}, features={"x": {"missing": "drop"}}, target="t")
     assert data.train.targets["t"].ravel().tolist() == [1, 3]

@@ -95,8 +95,9 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     """
     if isinstance(spec.source, FilesSpec):
         return _separate(spec, span, folder, hints or {})
+    _check_source(spec.source, span, folder)
     table = read_table(spec.source, spec, folder)
-    columns = columns_of(spec, table)
+    columns = columns_of(spec, table, span)
     _check_targets(spec, table, span)
     keep = _complete(spec, table, columns)
     table = table.take(keep) if len(keep) < len(table) else table
@@ -117,6 +118,22 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     made = {p: whole.take(_stepped(r, windows) if p == "train" else r) if len(r) else None for p, r in parts.items()}
     assert made["train"] is not None
     return Data(made["train"], made["validation"], made["test"], schema)
+
+
+def _check_source(source: str, span: SpanAt, folder: Path) -> None:
+    """A source that is not there is the model file's mistake: its place is the line that names it."""
+    from layerctl.data.readers import BUILTIN, builtin_names
+    from layerctl.diagnostics import did_you_mean
+
+    if source.startswith(BUILTIN):
+        name, known = source.removeprefix(BUILTIN), builtin_names()
+        if name not in known:
+            fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", span("source"),
+                 hint=f"there are {', '.join(known)}")  # fmt: skip
+    elif source != "-" and not (folder / source).exists():
+        path = folder / source
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
 
 
 def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from layerctl.data import columns as col
 from layerctl.data.table import Table
 from layerctl.data.texts import encode_text, fit_text
-from layerctl.diagnostics import did_you_mean, fail
+from layerctl.diagnostics import Span, did_you_mean, fail
 from layerctl.spec.data import DataSpec, FeatureSpec
 from layerctl.spec.features import ColumnFit, FeatureFit
 
@@ -17,7 +17,7 @@ WORDY = 12
 MANY = 0.5
 
 
-def columns_of(spec: DataSpec, table: Table) -> dict[str, list[str]]:
+def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -> dict[str, list[str]]:
     """The columns of each feature; a feature that names none has all that nothing else uses.
 
     Raises:
@@ -34,9 +34,9 @@ def columns_of(spec: DataSpec, table: Table) -> dict[str, list[str]]:
         for c in picked:
             if c not in table.columns:
                 fail("unknown-column", f"feature '{name}' wants the column '{c}', which {table.name} does not have{did_you_mean(c, table.columns)}",
-                     table.span(0) if table.lines else None, hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+                     span("features", name, "columns"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
         if not picked:
-            fail("unknown-column", f"no columns are left for the feature '{name}'", None, hint=f"{table.name} has {', '.join(table.columns)}")
+            fail("unknown-column", f"no columns are left for the feature '{name}'", span("features", name), hint=f"{table.name} has {', '.join(table.columns)}")
         out[name] = picked
     return out
 

@@ -137,13 +137,17 @@ def read_npz(path: str, place: Span) -> Table:
     return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else a.astype(str).tolist() for n, a in arrays.items()})
 
 
+def builtin_names() -> list[str]:
+    """The sets that ship with layerctl."""
+    return sorted(p.stem for p in (Path(__file__).parent / "builtin").glob("*.npz"))
+
+
 def builtin(name: str) -> Table:
     """A set that ships with layerctl."""
-    folder = Path(__file__).parent / "builtin"
-    known = sorted(p.stem for p in folder.glob("*.npz"))
+    known = builtin_names()
     if name not in known:
         fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", hint=f"there are {', '.join(known)}")
-    table = read_npz(str(folder / f"{name}.npz"), Span(Source(BUILTIN + name)))
+    table = read_npz(str(Path(__file__).parent / "builtin" / f"{name}.npz"), Span(Source(BUILTIN + name)))
     table.name = BUILTIN + name
     return table
 

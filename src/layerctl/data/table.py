@@ -96,7 +96,8 @@ class Table:
         out = []
         for n, i in enumerate(rows[:SHOWN]):
             more = f" ({len(rows)} such rows in all)" if n == min(SHOWN, len(rows)) - 1 and len(rows) > SHOWN else ""
-            out.append(Diagnostic(code, f"column '{column}': {values[i]!r} {what}{more}", self.span(int(i), column), (), hint))
+            shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
+            out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
         raise LayerctlError(out)
 
 

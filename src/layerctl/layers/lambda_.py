@@ -36,7 +36,8 @@ class Lambda(Layer):
         try:
             tree = parse(str(value))
         except LayerctlError as error:
-            raise ValueError(error.diagnostics[0].message) from error
+            first = error.diagnostics[0]
+            raise ValueError(first.message + (f"; {first.hint}" if first.hint else "")) from error
         for f in tree.functions():
             if f not in functions():
                 raise ValueError(f"there is no function '{f}'{did_you_mean(f, functions())}")

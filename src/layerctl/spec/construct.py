@@ -232,13 +232,33 @@ def report(
     elif kind == "missing":
         problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where)
     elif kind == "extra_forbidden":
-        problems.error("unknown-argument", f"{what}: '{name}' has no argument '{loc[-1]}'", where)
+        _unknown_inside(what, loc, place, nodes[field][1], cls, problems)
     elif kind in ("value_error", "assertion_error"):
         problems.error("bad-value", f"{what}: '{name}': {e['ctx']['error']}", where)
     else:
         problems.error(
             "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {_shown(got)}", where
         )
+
+
+def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls: type[BaseModel], problems: Problems) -> None:
+    """An argument that a nested section does not have: the key's place, and the name that was meant."""
+    key, around = str(loc[-1]), top
+    for part in loc[1:-1]:
+        below = around.get(str(part)) if isinstance(around, Mapping) else None
+        around = below if below is not None else around
+    span = around.key(key).span if isinstance(around, Mapping) and key in around else place.span
+    known = _fields_of(cls.model_fields[str(loc[0])].annotation)
+    name = ".".join(str(p) for p in loc[:-1])
+    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{did_you_mean(key, known)}", span,
+                   hint=f"its arguments are {', '.join(known)}" if known else None)  # fmt: skip
+
+
+def _fields_of(annotation: Any) -> list[str]:
+    """The fields of the first model in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(annotation.model_fields)
+    return next((found for a in get_args(annotation) if (found := _fields_of(a))), [])
 
 
 def _description(cls: type[BaseModel], field: str) -> str | None:

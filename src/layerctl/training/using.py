@@ -100,11 +100,11 @@ def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
             and array.ndim < len(model.output_shapes[name])
             and array.dtype.kind == "i"
         ):
-            _check_ids(name, array, width)
+            _check_ids(model, name, array, width)
             targets[name] = np.eye(width, dtype=np.float32)[array]
         elif judged.loss.classes:
             targets[name] = array = np.ascontiguousarray(array.astype(np.int32))
-            _check_ids(name, array, width, getattr(judged.loss, "ignore_class", None))
+            _check_ids(model, name, array, width, getattr(judged.loss, "ignore_class", None))
         elif array.dtype.kind == "i":
             targets[name] = np.ascontiguousarray(array.astype(np.float32))
     weights = _class_weights(model, rows, targets)
@@ -126,13 +126,14 @@ def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[st
     return targets
 
 
-def _check_ids(name: str, ids: np.ndarray, width: int, ignored: int | None = None) -> None:
+def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: int | None = None) -> None:
     bad = (ids < 0) | (ids >= width)
     if ignored is not None:
         bad &= ids != ignored
     if bad.any():
         at = int(np.argmax(bad.reshape(len(ids), -1).any(axis=1)))
-        fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})",
+        place = next((s.span for s in model.graph.steps if name in s.names), None)
+        fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})", place,
              hint=f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
 
 
