@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.diagnostics import Diagnostic, Source, Span, fail
+from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail
 from layerctl.modelfile.append import JsonLines
 from layerctl.modelfile.atomic import clean_stale, write
 from layerctl.modelfile.checkpoint import Checkpoint, CheckpointStore
@@ -87,7 +87,9 @@ def find_model(given: str | os.PathLike[str]) -> Path:
     if path.suffix.lower() in (".yaml", ".yml"):
         return _newest_run(path, place)
     if not path.exists():
-        fail("file-not-found", "there is no such file or folder", place)
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        fail("file-not-found", f"there is no such file or folder{near}", place,
+             hint="give a run's folder, a .safetensors file, or the YAML that was trained")  # fmt: skip
     return path
 
 

@@ -1,0 +1,85 @@
+"""Exported files beside layerctl: every config as ONNX, weights as npz."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layerctl.api import Model
+from layerctl.commands.export import targets
+from layerctl.diagnostics import LayerctlError
+from layerctl.export import npz, onnx
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_config_as_onnx(path, tmp_path):
+    with Model.from_yaml(path) as model:
+        report = onnx.export(model, tmp_path / "m.onnx")
+        assert report.difference <= 1e-4 and report.rows >= 20
+    assert (tmp_path / "m.onnx").stat().st_size > 100
+
+
+FUNCTIONAL = """
+layerctl: 1
+name: many
+model:
+  inputs: {a: {shape: [6, 8]}, ids: {shape: [6], dtype: int32}}
+  layers:
+    - Embedding: {input_dim: 11, output_dim: 8, mask_zero: true}
+      from: ids
+      name: words
+    - Bidirectional: {layer: {LSTM: {units: 3, return_sequences: true}}, merge_mode: concat}
+      name: both
+    - GRU: {units: 4, reset_after: false}
+      from: both
+      name: gru
+    - Conv1D: {filters: 5, kernel_size: 3, padding: causal, dilation_rate: 2, activation: gelu}
+      from: a
+      name: conv
+    - LayerNormalization
+    - AveragePooling1D: {pool_size: 2, padding: same}
+    - GlobalMaxPooling1D
+      name: top
+    - Lambda: "logsumexp(x, axis=-1, keepdims=True) + clip(x, -1, 1) ** 2 % 0.7"
+      from: top
+      name: mixed
+    - Concatenate:
+      from: [gru, mixed]
+      name: all
+    - Dense: {units: 3, activation: softmax}
+      name: out
+      from: all
+  outputs: [out, gru]
+"""
+
+
+def test_many_ops_with_an_open_batch(tmp_path):
+    text = FUNCTIONAL.replace("    - GlobalMaxPooling1D\n      name: top", "    - GlobalMaxPooling1D:\n      name: top")
+    with Model.from_yaml(text) as model:
+        assert onnx.export(model, tmp_path / "m.onnx").difference <= 1e-4
+
+
+def test_what_onnx_cannot_say_is_named_and_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.delitem(onnx.CONVERTERS, "softmax")
+    with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model, pytest.raises(LayerctlError, match=r"has no form for 'softmax' of dense_1 \[cannot-export\]"):
+        onnx.export(model, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_result_that_differs_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setitem(onnx.CONVERTERS, "softmax", lambda c, n: c.name(n.outputs[0], c.add("Sigmoid", [c.name(n.inputs[0])])))
+    with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model, pytest.raises(LayerctlError, match="export-differs"):
+        onnx.export(model, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_weights_as_npz(tmp_path):
+    with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model:
+        npz.export(model, tmp_path / "a.npz")
+        npz.export(model, tmp_path / "b.npz")
+        with np.load(tmp_path / "a.npz") as found:
+            assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in model.weights.items()}
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert targets() == ["npz", "onnx"]
