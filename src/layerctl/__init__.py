@@ -1,3 +1,20 @@
 """layerctl: neural networks from YAML, on a small compiler of native kernels."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerctl.api import Model, load
+
 __version__ = "0.1.0"
+__all__ = ["Model", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Model` and `load`, imported when they are first asked for."""
+    if name in ("Model", "load"):
+        from layerctl import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'layerctl' has no attribute {name!r}")
