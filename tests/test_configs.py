@@ -90,7 +90,10 @@ model:
   - Dropout: 0.1
   - Dense: {units: 32, activation: relu, kernel_regularizer: {L2: 0.002}}
   - Dense: 1
-compile: {optimizer: {Adam: {learning_rate: {ExponentialDecay: {initial_learning_rate: 0.005, decay_steps: 300, decay_rate: 0.5}}}}, loss: mse, metrics: [R2Score]}
+compile:
+  optimizer: {Adam: {learning_rate: {ExponentialDecay: {initial_learning_rate: 0.005, decay_steps: 300, decay_rate: 0.5}}}}
+  loss: mse
+  metrics: [R2Score]
 fit: {epochs: 120, batch_size: 16}
 """)
         with Model.from_yaml(tmp_path / "cars.yaml") as model:

@@ -66,9 +66,12 @@ class Catalogue:
                 if match[1] in found:
                     raise TypeError(f"{self.kind}: two classes are called {match[1]}")
                 found[match[1]] = Entry(match[1], f"layerctl.{self.kind}.{path.stem}", aliases)
-        for name, module in _installed(self.kind):
-            found.setdefault(name, Entry(name, module, ()))
         return dict(sorted(found.items()))
+
+    @functools.cached_property
+    def installed(self) -> dict[str, Entry]:
+        """What installed packages add, looked for only where a name is not the package's own."""
+        return {name: Entry(name, module, ()) for name, module in _installed(self.kind) if name not in self.entries}
 
     @functools.cached_property
     def names(self) -> dict[str, str]:
@@ -83,17 +86,20 @@ class Catalogue:
 
     def get(self, name: str) -> Any:
         """The class behind a name, imported; None if there is none."""
-        if name not in self.names:
+        if name in self.names:
+            entry = self.entries[self.names[name]]
+        elif name in self.installed:
+            entry = self.installed[name]
+        else:
             return None
-        entry = self.entries[self.names[name]]
         return getattr(importlib.import_module(entry.module), entry.name)
 
     def nearest(self, name: str) -> str | None:
         """The name that a wrong one was most likely meant to be."""
-        return closest(name, self.names)
+        return closest(name, [*self.names, *self.installed])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
+        return iter((*self.entries, *self.installed))
 
 
 def _installed(kind: str) -> Iterator[tuple[str, str]]:

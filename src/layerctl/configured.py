@@ -13,8 +13,8 @@ class Configured(BaseModel):
     """Base of layers, losses, metrics, optimizers, ... Unknown fields are refused; `get_config` gives the fields back."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, arbitrary_types_allowed=True, validate_assignment=False, protected_namespaces=()
-    )
+        extra="forbid", strict=True, arbitrary_types_allowed=True, validate_assignment=False, protected_namespaces=(), defer_build=True
+    )  # fmt: skip
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()

@@ -9,7 +9,6 @@ import pytest
 from machine import MACHINE, gradient_of, run
 from parity import close, keras_object  # sets the backend before Keras is used
 
-
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout

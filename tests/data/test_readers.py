@@ -30,7 +30,9 @@ def refusal(tmp_path, data, name="t.csv", **more):
     return [d.first_line().replace(str(tmp_path) + "/", "") for d in caught.value.diagnostics]
 
 
-@pytest.mark.parametrize("text", ["a,b\n1,x\n2,y\n", "a,b\r\n1,x\r\n2,y", "a,b\r1,x\r2,y\r", "\ufeffa,b\n1,x\n\n2,y\n\n\n", 'a,"b"\n1,"x"\n"2",y\n', "a, b\n1, x\n2 ,y\n"])
+@pytest.mark.parametrize("text", [
+    "a,b\n1,x\n2,y\n", "a,b\r\n1,x\r\n2,y", "a,b\r1,x\r2,y\r", "\ufeffa,b\n1,x\n\n2,y\n\n\n", 'a,"b"\n1,"x"\n"2",y\n', "a, b\n1, x\n2 ,y\n",
+])  # fmt: skip
 def test_the_same_table_however_it_is_written(tmp_path, text):
     found = table(tmp_path, text)
     assert found.columns == {"a": ["1", "2"], "b": ["x", "y"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -195,6 +196,7 @@ def _seconds(text: str | None) -> float | None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; ends the process with the documented exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     _utf8()
     if given in (["--version"], ["-V"]):
         from layerctl import __version__

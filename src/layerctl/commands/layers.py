@@ -48,7 +48,8 @@ def page_of(kind: str, name: str) -> Page:
         Argument(n, "required" if f.is_required() else plain(f.get_default(call_default_factory=True)), f.description or "")
         for n, f in cls.model_fields.items()
     ]
-    entry = catalogue(kind).entries[catalogue(kind).names[name]]
+    known = catalogue(kind)
+    entry = known.entries[known.names[name]] if name in known.names else known.installed[name]
     return Page(entry.name, singular(kind), getattr(cls, "category", kind), entry.aliases, inspect.getdoc(cls) or "", arguments)
 
 

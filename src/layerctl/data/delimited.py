@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
 from layerctl.data.table import SHOWN, Table
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
 from layerctl.spec.data import DataSpec
 
 LONGEST_FIELD = 10_000_000

@@ -14,8 +14,8 @@ from layerctl.expressions.evaluate import evaluate, evaluate_text
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
-from layerctl.layers.base import training
 from layerctl.layers._cell import Cell
+from layerctl.layers.base import training
 from layerctl.ops.value import ShapeError, Value, Weight, current, shown
 
 

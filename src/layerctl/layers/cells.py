@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, PositiveInt, PrivateAttr
+from pydantic import Field, PrivateAttr
 
-from layerctl.configured import ActivationField, ConstraintField, InitializerField, LayerField, RegularizerField
+from layerctl.configured import LayerField
 from layerctl.initializers.base import Initializer
 from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields, States
 from layerctl.layers.base import Layer, training
 from layerctl.layers.dropout import drop
 from layerctl.ops.matmul import matmul
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current
+
 
 class _ForgetBias(Initializer):
     inner: Any

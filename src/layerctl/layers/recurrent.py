@@ -9,8 +9,8 @@ from pydantic import Field, PrivateAttr
 
 from layerctl.catalogue import snake_case
 from layerctl.configured import LayerField, RegularizerField
-from layerctl.layers.base import Layer
 from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields
+from layerctl.layers.base import Layer
 from layerctl.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from layerctl.ops.concat import stack
 from layerctl.ops.elementwise import apply, broadcast_to

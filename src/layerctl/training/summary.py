@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from layerctl.catalogue import snake_case
-from layerctl.compile.pipeline import compile_program
-from layerctl.compile.program import Layout, Program
+from layerctl.compile.program import Program
 from layerctl.compile.step import Batch, Task, prediction, trainable
 from layerctl.graph.model import Model, input_types
-from layerctl.ops.leaves import input_
-from layerctl.ops.value import Shape, Trace, Type, shown, tracing
+from layerctl.ops.value import Shape, Type, shown
 from layerctl.training.shapes import program_of
 
 
@@ -47,11 +45,9 @@ class Description:
 def describe(task: Task, batch: int, targets: dict[str, Type] | None) -> Description:
     """The description of a model; with targets (and an optimizer) the memory of training too."""
     model = task.model
-    trace = Trace()
-    with tracing(trace):
-        types = input_types(model, batch)
-        values = model.run({n: input_(n, t) for n, t in types.items()})
-    program = compile_program(trace, {n: values[n] for n in model.outputs}, {}, Layout())
+    types = input_types(model, batch)
+    program = prediction(_fresh(task), Batch(types))
+    shapes = {n: s for step in model.steps for n, s in zip(step.names, step.shapes, strict=False)} | {n: t.shape for n, t in types.items()}
     macs = macs_by_origin(program)
     rows = [LayerRow(n, "Input", shown(t.shape), 0, 0, _line(model.inputs[n].span)) for n, t in types.items()]
     seen: set[int] = set()
@@ -69,12 +65,11 @@ def describe(task: Task, batch: int, targets: dict[str, Type] | None) -> Descrip
         )
     learned = {id(w) for w in trainable(task)}
     sizes = [(id(w) in learned, _size(w.shape)) for w in model.weights()]
-    inference = prediction(_fresh(task), Batch(types))
     return Description(
         model.name or "model", rows, sum(n for t, n in sizes if t), sum(n for t, n in sizes if not t), program.macs // batch, batch,
-        _training_memory(task, {n: values[n].shape for n in model.outputs}, batch) if targets and task.optimizer is not None else None,
-        inference.arena_size + inference.constants_size + inference.layout.size,
-        {n: shown(t.shape) for n, t in types.items()}, {n: shown(values[n].shape) for n in model.outputs},
+        _training_memory(task, {n: shapes[n] for n in model.outputs}, batch) if targets and task.optimizer is not None else None,
+        program.arena_size + program.constants_size + program.layout.size,
+        {n: shown(t.shape) for n, t in types.items()}, {n: shown(shapes[n]) for n in model.outputs},
     )  # fmt: skip
 
 
