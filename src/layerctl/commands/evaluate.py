@@ -37,7 +37,7 @@ def gate(text: str, option: str, over: bool) -> Gate:
     Raises:
         LayerctlError: for another form.
     """
-    name, equals, value = text.partition("=")
+    name, _, value = text.partition("=")
     try:
         return Gate(name.strip(), float(value), over)
     except ValueError:

@@ -39,7 +39,7 @@ def definition_of(name: str, body: MappingNode, scope: Mapping[str, Any], span: 
         return None
     sizes = {k: n.plain() for k, n in state.items()}
     flag = body.get("supports_masking")
-    return Definition(name, call, inputs, {k: v for k, v in scope.items()}, weights, update, penalty, sizes, following,
+    return Definition(name, call, inputs, dict(scope), weights, update, penalty, sizes, following,
                       bool(flag.plain()) if flag is not None else False, span)  # fmt: skip
 
 

@@ -191,7 +191,9 @@ def weigh(
                             started = 1
 
 
-def _padded(x: Any, dtype: str, batch: int, sizes: Sequence[int], channels: int, into: Sequence[int], before: Sequence[int], steps: Sequence[int]) -> tuple[Any, list[Call]]:
+def _padded(
+    x: Any, dtype: str, batch: int, sizes: Sequence[int], channels: int, into: Sequence[int], before: Sequence[int], steps: Sequence[int]
+) -> tuple[Any, list[Call]]:  # fmt: skip
     """x put into a zeroed buffer of `into` at `before`, its elements `steps` apart; x itself where nothing changes."""
     if tuple(into) == tuple(sizes) and not any(before) and all(s == 1 for s in steps):
         return x, []
