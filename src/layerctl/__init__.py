@@ -14,7 +14,7 @@ __all__ = ["Model", "__version__", "load"]
 def __getattr__(name: str) -> Any:
     """`Model` and `load`, imported when they are first asked for."""
     if name in ("Model", "load"):
-        from layerctl import api
+        import importlib
 
-        return getattr(api, name)
+        return getattr(importlib.import_module("layerctl.api"), name)
     raise AttributeError(f"module 'layerctl' has no attribute {name!r}")
