@@ -119,15 +119,17 @@ class Model:
 
     def session(self, data: Any = None, train: bool = False, report: Any = None, batch: int | None = None) -> Any:
         """The state and programs of the model on this machine."""
-        if self._session is None:
+        if self._session is None or (train and not self._session.trains):
             from layerctl.runtime.machine import Machine
             from layerctl.training.session import Session
 
-            self._session = Session(
-                self.graph, self.outputs, self.optimizer, self.spec.seed, Machine(self.threads), report
-            )
+            before = self._session
+            machine = before.machine if before is not None else Machine(self.threads)
+            self._session = Session(self.graph, self.outputs, self.optimizer, self.spec.seed, machine, report)
             self._session.prepare(data, batch or self.spec.fit.batch_size, train)
-            if self._loaded is not None:
+            if before is not None:
+                self._session.set_weights(before.weights())
+            elif self._loaded is not None:
                 self._session.set_weights(self._loaded)
         return self._session
 

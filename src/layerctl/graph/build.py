@@ -78,7 +78,7 @@ class Wiring:
             names = [
                 unique(
                     layer.name
-                    or snake_case(type(layer).__name__ if not isinstance(layer, Model) else layer.name or "model"),
+                    or snake_case(_kind(layer)),
                     self.taken,
                 )
             ]
@@ -91,10 +91,12 @@ class Wiring:
             names = [unique(f"{n}_{number + 1}", self.taken) for n in names]
         if layer.name is None:
             layer.name = names[0]
+        if not first:
+            self.used.update(self.last)
         sources = self._sources(item, layer) if first else (self.last if layer.takes_list else self.last[0])
         if sources is None:
             sources = self.last[0] if self.last else "?"
-        self.steps.append(Step(layer, names, sources, item.span, item.watch))
+        self.steps.append(Step(layer, names, sources, item.span))
         if item.use is None:
             self.layers[names[0]] = layer
         for n in names:
@@ -153,6 +155,11 @@ class Wiring:
                 )
             self.values[r.name] = r.span
         return r.name
+
+
+def _kind(layer: Layer) -> str:
+    """What the file calls a layer of this sort."""
+    return layer._kind_name if isinstance(layer, Model) else getattr(layer, "kind_name", type(layer).__name__)
 
 
 def find_layer(name: str, span: Span, problems: Problems) -> Any:

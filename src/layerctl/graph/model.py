@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Span
 from layerctl.layers.base import Layer, MaskError
-from layerctl.ops.value import Shape, ShapeError, Type, Value, current, shown
+from layerctl.ops.value import Shape, ShapeError, Type, Value, shown
 
 Refs = Any
 """What a step takes: a name, a list of names, or a dict of call arguments to those."""
@@ -33,7 +33,6 @@ class Step:
     names: list[str]
     sources: Refs
     span: Span | None = None
-    watch: bool = False
     shapes: list[Shape] = field(default_factory=list)
 
 
@@ -112,8 +111,6 @@ class Model(Layer):
             for name, value in zip(step.names, results, strict=False):
                 values[name] = value
                 made_by[name] = step.span
-                if step.watch:
-                    current().prints.append((name, value))
         return values
 
     def call(self, inputs: Any) -> Any:

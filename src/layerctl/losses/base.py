@@ -22,7 +22,7 @@ class Loss(Configured):
     kind: ClassVar[str] = "losses"
     classes: ClassVar[bool] = False
 
-    reduction: Literal["sum", "mean", "sum_over_batch_size", "mean_with_sample_weight", "none"] | None = Field(
+    reduction: Literal["sum", "mean", "sum_over_batch_size", "mean_with_sample_weight"] = Field(
         "sum_over_batch_size", description="How the samples' values become one: their mean, or their sum."
     )
     name: str | None = Field(None, description="The name under which it is reported.")

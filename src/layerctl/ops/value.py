@@ -332,7 +332,6 @@ class Trace:
     weights: dict[Weight, Value] = field(default_factory=dict)
     initial: dict[Weight, Value] = field(default_factory=dict)
     losses: list[Value] = field(default_factory=list)
-    prints: list[tuple[str, Value]] = field(default_factory=list)
     calls_of: dict[str, int] = field(default_factory=dict)
     count: int = 0
 

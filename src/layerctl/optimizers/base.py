@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, field_validator
 
 from layerctl.configured import Configured, reference, resolve
 from layerctl.ops.elementwise import apply, cast
@@ -32,11 +32,6 @@ class Optimizer(Configured):
     clipnorm: PositiveFloat | None = Field(None, description="The largest norm of one weight's gradient.")
     clipvalue: PositiveFloat | None = Field(None, description="The largest size of one gradient element.")
     global_clipnorm: PositiveFloat | None = Field(None, description="The largest norm of all gradients together.")
-    use_ema: bool = Field(False, description="Whether averages of the weights are kept, and used in the end.")
-    ema_momentum: float = Field(0.99, ge=0, le=1, description="How slowly the averages follow.")
-    ema_overwrite_frequency: PositiveInt | None = Field(None, description="Steps after which the averages replace the weights.")
-    loss_scale_factor: float | None = Field(None, description="A factor on the loss, taken off the gradients again.")
-    gradient_accumulation_steps: int | None = Field(None, ge=2, description="Steps whose mean gradient makes one update.")
     name: str | None = Field(None, description="The optimizer's name.")
 
     @field_validator("learning_rate")

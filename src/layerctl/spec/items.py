@@ -9,7 +9,7 @@ from layerctl.catalogue import catalogue
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 
-RESERVED = ("name", "from", "use", "repeat", "print", "trainable")
+RESERVED = ("name", "from", "use", "repeat", "trainable")
 
 
 @dataclass
@@ -34,7 +34,6 @@ class Item:
     names: list[Reference]
     sources: Sources
     repeat: int
-    watch: bool
     trainable: bool | None
     span: Span
     path: tuple[str | int, ...] = field(default=())
@@ -54,7 +53,7 @@ def item(node: Node, problems: Problems) -> Item | None:
         if not isinstance(node.value, str):
             problems.error("wrong-type", f"expected a layer, got {node.text or 'nothing'}", node.span)
             return None
-        return Item(node.value, node.span, None, None, [], None, 1, False, None, node.span, node.path)
+        return Item(node.value, node.span, None, None, [], None, 1, None, node.span, node.path)
     if not isinstance(node, Mapping):
         problems.error("wrong-type", "expected a layer, got a list", node.span, hint="write `Name: {argument: value}`")
         return None
@@ -77,8 +76,7 @@ def item(node: Node, problems: Problems) -> Item | None:
     kind = kinds[0] if kinds else None
     return Item(
         str(kind.key.value) if kind else None, kind.key.span if kind else node.span, kind.value if kind else None, use, names,
-        _sources(node.get("from"), problems), _repeat(node, problems), _flag(node, "print", problems) or False,
-        _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path,
+        _sources(node.get("from"), problems), _repeat(node, problems),         _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path,
     )  # fmt: skip
 
 

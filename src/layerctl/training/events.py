@@ -35,6 +35,3 @@ class Observer:
 
     def message(self, text: str) -> None:
         """A line for the user."""
-
-    def value(self, name: str, text: str) -> None:
-        """A value that the file asked to be printed."""

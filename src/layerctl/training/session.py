@@ -40,6 +40,7 @@ class Session:
         self._pending: dict[str, np.ndarray] = {}
         self._orders: dict[int, tuple[Dataset, np.ndarray]] = {}
         self.state: State | None = None
+        self.trains = False
 
     model = property(lambda self: self.task.model)
 
@@ -51,6 +52,7 @@ class Session:
         size = min(batch, len(data)) if data is not None else batch
         types = trace_shapes(self.model, size, lengths=lengths_of(self.model, data) if data is not None else None)
         self._build_metrics(types, data, size)
+        self.trains = train
         if train and data is not None:
             training(self.task, batch_of(data, size))
         for w in [*self.model.weights(), self.task.cursor, self.task.iteration, self.task.rate]:
@@ -214,7 +216,9 @@ class Session:
         return out
 
     def _accumulators(self) -> list[Weight]:
+        """What a pass over other rows must leave as it was: the loss, the metrics, states that are carried from batch to batch."""
         return [
+            *(w for w in self.model.weights() if w.flags.get("stateful")),
             self.task.loss_total,
             self.task.loss_count,
             *(w for m in self.task.metrics().values() for w in m.state.values()),

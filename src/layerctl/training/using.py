@@ -211,14 +211,18 @@ def predict_stream(
     batch_size: int | None = None,
     layers: tuple[str, ...] = (),
 ) -> Iterator[Predictions]:
-    """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory.
+
+    The first rows of a series, which no window ends at, have the prediction None.
+    """
     if model.schema is None:
         fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
              hint="predict from Python with arrays, or add a data section")  # fmt: skip
     size = batch_size or max(model.spec.fit.batch_size, 256)
     for rows, raw in chunks(source, model.schema, model.spec.data, CHUNK, input_format):
         arrays = model.session(rows).predict(rows, size, layers) if len(rows) else {}
-        yield Predictions(raw, columns(model, arrays), arrays)
+        ahead = [None] * (len(raw) - len(rows))
+        yield Predictions(raw, {n: [*ahead, *c] for n, c in columns(model, arrays).items()}, arrays)
 
 
 def columns(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
