@@ -86,5 +86,5 @@ def test_what_arrays_cannot_be_is_said():
             model.predict(np.array([["a"] * 6]))
         with pytest.raises(LayerctlError, match="has class 7 in row 1; the output has 3 classes"):
             model.fit(np.zeros((2, 6)), np.array([0, 7]))
-        with pytest.raises(LayerctlError, match="has no data section|'data' section"):
+        with pytest.raises(LayerctlError, match="the file has no 'data' section"):
             model.evaluate()

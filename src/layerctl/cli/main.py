@@ -215,6 +215,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(ExitCode.DONE)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+    except MemoryError as error:
+        text = f"there is not enough memory{f': {error}' if str(error) else ''}"
+        cure = "`layerctl build` shows what a model takes; make it, or its batch_size, smaller"
+        output.show([Diagnostic("out-of-memory", text, None, (), cure)], as_json="--json" in given)
+        sys.exit(ExitCode.USER)
     except Exception as error:
         sys.exit(_other(error))
 

@@ -115,6 +115,12 @@ def _day(text: str, form: str | None) -> int | None:
     return made.toordinal()
 
 
+def is_dates(table: Table, name: str) -> bool:
+    """Whether every value that is there is an ISO date."""
+    values = [v for v in table.texts(name) if v is not None]
+    return bool(values) and all(len(v) >= 8 and v[:4].isdigit() and _day(v, None) is not None for v in values)
+
+
 def fit_date(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
     """Centre and spread of the days."""
     fit = ColumnFit(name, "date", format=spec.format)

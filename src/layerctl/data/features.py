@@ -62,7 +62,10 @@ def _is_text(table: Table, name: str) -> bool:
 
 
 def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray) -> FeatureFit:
-    """One feature from the training rows."""
+    """One feature from the training rows.
+
+    In a table ISO dates are taken as dates, and of a column whose values are mostly different only those are kept that occur twice.
+    """
     kind = kind_of(table, names, spec)
     if kind == "text":
         return fit_text(table, names[0], spec, rows)
@@ -86,10 +89,15 @@ def _fit_column(table: Table, name: str, kind: str, spec: FeatureSpec, rows: np.
         return col.fit_date(table, name, spec, rows)
     if kind == "number" or (kind == "table" and table.is_numeric(name)):
         return col.fit_number(table, name, spec, rows)
-    words = spec
-    if kind == "table" and spec.missing in ("mean", "median"):
-        words = spec.model_copy(update={"missing": "most_frequent"})
-    return col.fit_category(table, name, words, rows)
+    if kind != "table":
+        return col.fit_category(table, name, spec, rows)
+    if col.is_dates(table, name):
+        return col.fit_date(table, name, spec, rows)
+    changes: dict[str, object] = {"missing": "most_frequent"} if spec.missing in ("mean", "median") else {}
+    values = [v for v in table.texts(name) if v is not None]
+    if len(set(values)) > MANY * len(values):
+        changes["min_count"] = max(spec.min_count, 2)
+    return col.fit_category(table, name, spec.model_copy(update=changes), rows)
 
 
 def _width(fit: ColumnFit) -> int:

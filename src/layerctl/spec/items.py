@@ -64,7 +64,8 @@ def item(node: Node, problems: Problems) -> Item | None:
         key = str(extra.key.value)
         known = catalogue("layers").get(str(kinds[0].key.value))
         if known is not None and key in known.model_fields:
-            hint = f"'{key}' is an argument of {kinds[0].key.value}: indent it below the layer, or write {{{key}: ...}} behind the colon"
+            owner = kinds[0].key.value
+            hint = f"'{key}' is an argument of {owner}: indent it below the layer, or write {{{key}: ...}} behind the colon"
         else:
             hint = f"an item is one layer with {', '.join(RESERVED)}{did_you_mean(key, RESERVED)}"
         problems.error("unknown-key", f"'{key}' is not a key of a layer's item", extra.key.span, hint=hint)
@@ -76,7 +77,8 @@ def item(node: Node, problems: Problems) -> Item | None:
     kind = kinds[0] if kinds else None
     return Item(
         str(kind.key.value) if kind else None, kind.key.span if kind else node.span, kind.value if kind else None, use, names,
-        _sources(node.get("from"), problems), _repeat(node, problems),         _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path,
+        _sources(node.get("from"), problems), _repeat(node, problems),
+        _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path,
     )  # fmt: skip
 
 
