@@ -100,12 +100,13 @@ def _home(shape: tuple[int, ...], inputs: list[tuple[int, _Group | None]]) -> _G
 
 def _fused(group: _Group, used: dict[int, set[int]], kept: set[int]) -> Node:
     members = {id(n.outputs[0]) for n in group.nodes}
-    inputs: list[Value] = []
+    found: dict[int, Value] = {}
     group.nodes.sort(key=lambda n: n.id)
     for node in group.nodes:
         for v in node.inputs:
-            if id(v) not in members and not is_scalar_constant(v) and all(v is not w for w in inputs):
-                inputs.append(v)
+            if id(v) not in members and not is_scalar_constant(v):
+                found[id(v)] = v
+    inputs = list(found.values())
     index = {id(v): i for i, v in enumerate(inputs)}
     instructions, outputs, results = [], [], []
     for node in group.nodes:

@@ -21,7 +21,7 @@ MISSING = ("?", "NA", "")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class WindowSpec(_Section):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerctl.diagnostics import Span, did_you_mean, fail
-from layerctl.expressions.evaluate import evaluate_text
 from layerctl.source.document import Node
 from layerctl.source.resolve import substitute
 
@@ -25,6 +24,8 @@ def resolved(node: Node, scope: Mapping[str, Any], *, defer: bool = False) -> No
 
 def _evaluate(text: str, span: Span | None, scope: Mapping[str, Any]) -> Any:
     """The value of an expression; dotted names are looked up first."""
+    from layerctl.expressions.evaluate import evaluate_text
+
     found: dict[str, Any] = {}
 
     def replace(match: re.Match[str]) -> str:
