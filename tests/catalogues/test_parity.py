@@ -99,7 +99,8 @@ def _mask_weights(loss, mask):
 
 METRICS = {
     "Accuracy": ("same", [{}]), "BinaryAccuracy": ("binary", [{}, {"threshold": 0.3}]), "CategoricalAccuracy": ("one_hot", [{}]),
-    "SparseCategoricalAccuracy": ("classes", [{}]), "MeanSquaredError": ("numbers", [{}]), "RootMeanSquaredError": ("numbers", [{}]),
+    "SparseCategoricalAccuracy": ("classes", [{}]), "TopKCategoricalAccuracy": ("one_hot", [{"k": 2}]),
+    "SparseTopKCategoricalAccuracy": ("classes", [{"k": 2}]), "MeanSquaredError": ("numbers", [{}]), "RootMeanSquaredError": ("numbers", [{}]),
     "MeanAbsoluteError": ("numbers", [{}]), "MeanAbsolutePercentageError": ("numbers", [{}]), "R2Score": ("numbers", [{}]),
     "BinaryCrossentropy": ("binary", [{}, {"label_smoothing": 0.1}]), "CategoricalCrossentropy": ("one_hot", [{}]),
     "SparseCategoricalCrossentropy": ("classes", [{}]), "Precision": ("binary", [{}, {"thresholds": 0.3}, {"class_id": 1}, {"top_k": 2}]),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from layerctl.losses.base import match_ranks
 from layerctl.metrics.base import MeanMetric
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import mean, reduce
-from layerctl.ops.reshape import squeeze
+from layerctl.ops.reshape import expand_dims, squeeze
+from layerctl.ops.select import select
 from layerctl.ops.value import Value
 
 
@@ -51,3 +52,30 @@ class SparseCategoricalAccuracy(MeanMetric):
         if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
             y_true = squeeze(y_true, -1)
         return cast(apply("eq", cast(y_true, "i32"), reduce("argmax", y_pred, -1)), "f32")
+
+
+def _in_top(ids: Value, y_pred: Value, k: int) -> Value:
+    """1 where fewer than k classes are predicted above the target's."""
+    own = select(y_pred, cast(ids, "i32"))
+    above = reduce("sum", cast(y_pred > expand_dims(own, -1), "f32"), -1)
+    return cast(above < float(k), "f32")
+
+
+class TopKCategoricalAccuracy(MeanMetric):
+    """How often the target's class is among the k largest predictions."""
+
+    k: PositiveInt = Field(5, description="How many predictions count.")
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        return _in_top(reduce("argmax", y_true, -1), y_pred, self.k)
+
+
+class SparseTopKCategoricalAccuracy(MeanMetric):
+    """How often the target's class (an index) is among the k largest predictions."""
+
+    k: PositiveInt = Field(5, description="How many predictions count.")
+
+    def values(self, y_true: Value, y_pred: Value) -> Value:
+        if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
+            y_true = squeeze(y_true, -1)
+        return _in_top(y_true, y_pred, self.k)
