@@ -136,6 +136,8 @@ class Wiring:
             return {k: self._names(given[k]) for k in ordered}
         if isinstance(given, list):
             names = [self._name(r) for r in given]
+            if not names:
+                return None
             return names if layer.takes_list or len(names) > 1 or isinstance(layer, Model) else names[0]
         name = self._name(given)
         return [name] if layer.takes_list else name

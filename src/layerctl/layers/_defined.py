@@ -122,6 +122,8 @@ class DefinedLayer(Cell):
             for name, expression in body.update.items():
                 new = evaluate(expression, self._scope(values), functions())
                 weight = self._named[name]
+                if not isinstance(new, Value):
+                    raise ShapeError(f"{body.name}: the update of '{name}' is no tensor, but {new!r}")
                 if tuple(map(int, new.shape)) != weight.shape:
                     raise ShapeError(f"{body.name}: the update of '{name}' has shape {shown(new.shape)}, the weight {shown(weight.shape)}")
                 trace.update(weight, new)

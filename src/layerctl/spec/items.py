@@ -115,6 +115,9 @@ def _names(node: Mapping, problems: Problems) -> list[Reference]:
 def _sources(node: Node | None, problems: Problems) -> Sources:
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return None
+    if isinstance(node, (Sequence, Mapping)) and not len(node):
+        problems.error("missing-input", "'from' names nothing", node.span, hint="name what the layer takes, or leave `from` out")
+        return None
     if isinstance(node, Sequence):
         return [r for n in node.items if (r := _reference(n, problems))]
     if isinstance(node, Mapping):
