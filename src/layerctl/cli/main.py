@@ -145,13 +145,15 @@ def layers_command(
     render.pages(page(name) if name else pages(), as_json, whole=name is not None)
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
 class _Stopper:
     """The first SIGINT or SIGTERM ends training after its step, with the state saved; the second ends the process at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._trainer: Any = None
-        self._before: dict[int, Any] = {}
 
     def watch(self, trainer: Any) -> None:
         """Hears of the trainer as soon as there is one."""
@@ -166,13 +168,12 @@ class _Stopper:
         self._trainer.interrupt()
 
     def __enter__(self) -> _Stopper:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._stop)
+        for number in STOPPING:
+            signal.signal(number, self._stop)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
 
 
 def _usage(text: str) -> LayerctlError:
@@ -194,7 +195,16 @@ def _seconds(text: str | None) -> float | None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; ends the process with the documented exit code."""
+    """Runs the command line; ends the process with the documented exit code, which a signal during the ending does not change."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        _main(arguments)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if arguments is None else handler)
+
+
+def _main(arguments: list[str] | None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     _utf8()
