@@ -82,14 +82,16 @@ def test_killed_and_resumed(reference, how):
     command = [sys.executable, "-m", "layerctl", "train", "model.yaml", "--out", name]
     for delay in (0.0, 0.15, 0.4):
         process = subprocess.Popen([*command, "--resume"], cwd=folder, stderr=subprocess.PIPE, text=True)
+        said = ""
         for line in process.stderr:
+            said += line
             if line.startswith("epoch"):
                 break
         time.sleep(delay)
         process.send_signal(how)
-        rest = process.communicate(timeout=60)[1]
-        assert process.returncode in (-9, 143, 130, 0), rest
-        assert process.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how] or "the run is in" in rest
+        said += process.communicate(timeout=60)[1]
+        assert process.returncode in (-9, 143, 130, 0), said
+        assert process.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how] or "the run is in" in said
     done = layerctl("train", "model.yaml", "--out", name, "--resume", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert digest(folder / name) == expected
