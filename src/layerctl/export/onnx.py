@@ -57,7 +57,7 @@ def export(model: Any, path: Path) -> Report:
 
 
 def _model(model: Any, onnx: Any) -> Any:
-    trace = Trace(training=False, seed=model.spec.seed)
+    trace = Trace(training=False, seed=model.spec.seed, compose=True)
     with tracing(trace):
         inputs = {n: input_(n, t) for n, t in input_types(model.graph, TRACED_BATCH).items()}
         values = model.graph.run(inputs)

@@ -9,6 +9,12 @@ from pydantic import Field, PositiveInt
 
 from layerctl.configured import ActivationField, ConstraintField, InitializerField, RegularizerField
 from layerctl.layers.base import Layer
+from layerctl.ops.elementwise import apply, broadcast_to
+from layerctl.ops.leaves import constant
+from layerctl.ops.recurrent import over_time
+from layerctl.ops.reshape import expand_dims
+from layerctl.ops.transpose import swap_axes
+from layerctl.ops.unstack import unstack
 from layerctl.ops.value import Value
 
 States = list[Value]
@@ -43,6 +49,32 @@ class Cell(Layer):
     def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
         """One step."""
         raise TypeError(f"{type(self).__name__} has no step")
+
+    def sequence(
+        self, x: Value, states: States | None, mask: Value | None = None, constants: Sequence[Value] = (), zero: bool = False, whole: bool = True
+    ) -> tuple[Value, States]:
+        """All steps of x (batch, time, features), from zeros if `states` is None: (outputs (batch, time, ...), the last states).
+
+        A step whose mask (batch, time) is false keeps the states; its output is 0 if `zero`, else the one before it, or 0 where none is.
+        Without `whole` the outputs are the last one alone.
+        """
+        states = self.zero_states(x) if states is None else states
+        self.begin(x)
+        steps = unstack(swap_axes(self.project(x), 0, 1))
+        kept = [expand_dims(m, -1) for m in unstack(swap_axes(mask, 0, 1))] if mask is not None else [None] * len(steps)
+        outputs: list[Value] = []
+        for at, keep in zip(steps, kept, strict=True):
+            output, new = self.step(at, states, constants)
+            if keep is not None:
+                output = apply("where", keep, output, outputs[-1] if outputs and not zero else 0.0)
+                new = [apply("where", keep, n, s) for n, s in zip(new, states, strict=True)]
+            outputs.append(output)
+            states = new
+        return over_time(outputs, x) if whole else outputs[-1], states
+
+    def zero_states(self, x: Value) -> States:
+        """The states before the first step of x (batch, time, features)."""
+        return [broadcast_to(constant(0.0, x.dtype), (x.shape[0], n)) for n in self.state_size]
 
     def call(self, inputs: Value, states: Any = None) -> Any:
         states = list(states) if isinstance(states, (list, tuple)) else [states]

@@ -7,12 +7,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from layerctl.activations.common import Sigmoid, Tanh
 from layerctl.configured import LayerField
 from layerctl.initializers.base import Initializer
 from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields, States
 from layerctl.layers.base import Layer, training
 from layerctl.layers.dropout import drop
+from layerctl.ops import gru, lstm
+from layerctl.ops.elementwise import broadcast_to
+from layerctl.ops.leaves import constant
 from layerctl.ops.matmul import matmul
+from layerctl.ops.recurrent import fits, masked_outputs
+from layerctl.ops.simple_rnn import simple_rnn
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current
 
 
@@ -70,15 +76,35 @@ class _Gated(GatedFields, Cell):
         mask = self._masks[which]
         return x if mask is None else x * mask
 
-    def _w(self, part: slice | None = None) -> Value:
-        kernel = current().read(self._recurrent)
-        return kernel if part is None else kernel[:, part]
+    def sequence(
+        self, x: Value, states: States | None, mask: Value | None = None, constants: Sequence[Value] = (), zero: bool = False, whole: bool = True
+    ) -> tuple[Value, States]:
+        self.begin(x)
+        if not self.has_op:
+            return super().sequence(x, states, mask, constants, zero, whole)
+        hs, last = self.run(self.project(x), self.zero_states(x) if states is None else states, mask)
+        outputs = masked_outputs(hs, mask, zero, starts_at_zero=states is None)
+        return outputs if whole else outputs[:, -1], last
+
+    @property
+    def has_op(self) -> bool:
+        """Whether all steps of the current call can be run as one op, which computes tanh and sigmoid."""
+        plain = isinstance(self.activation, Tanh) and isinstance(getattr(self, "recurrent_activation", Sigmoid()), Sigmoid)
+        return plain and self._masks[1] is None and fits(self.units, self.gates)
+
+    def run(self, x: Value, states: States, mask: Value | None) -> tuple[Value, States]:
+        """h after each step (batch, time, units) of the projected input by one op, and the last states."""
+        raise TypeError(f"{type(self).__name__} has no op")
+
+    def _w(self) -> Value:
+        return current().read(self._recurrent)
+
+    def _function(self, name: str) -> Any:
+        return getattr(self, name) or (lambda v: v)
+
 
 
 def _ones(shape: tuple[int, ...], dtype: str) -> Value:
-    from layerctl.ops.elementwise import broadcast_to
-    from layerctl.ops.leaves import constant
-
     return broadcast_to(constant(1.0, dtype), shape)
 
 
@@ -92,9 +118,12 @@ class SimpleRNNCell(_Gated):
         return y + current().read(self._bias) if self._bias is not None else y
 
     def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
-        y = x + matmul(self._dropped(states[0], 1), self._w())
-        h = self.activation(y) if self.activation is not None else y
+        h = self._function("activation")(x + matmul(self._dropped(states[0], 1), self._w()))
         return h, [h]
+
+    def run(self, x: Value, states: States, mask: Value | None) -> tuple[Value, States]:
+        hs = simple_rnn(x, self._w(), states[0], mask)
+        return hs, [hs[:, -1]]
 
 
 class LSTMCell(LSTMFields, _Gated):
@@ -116,14 +145,14 @@ class LSTMCell(LSTMFields, _Gated):
         return y + current().read(self._bias) if self._bias is not None else y
 
     def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
-        u, (h, c) = self.units, states
+        h, c = states
         z = x + matmul(self._dropped(h, 1), self._w())
-        i, f, g, o = (z[:, k * u : (k + 1) * u] for k in range(4))
-        gate = self.recurrent_activation or (lambda v: v)
-        act = self.activation or (lambda v: v)
-        c = gate(f) * c + gate(i) * act(g)
-        h = gate(o) * act(c)
+        h, c = lstm.step(z, c, self._function("recurrent_activation"), self._function("activation"))
         return h, [h, c]
+
+    def run(self, x: Value, states: States, mask: Value | None) -> tuple[Value, States]:
+        hs, c = lstm.lstm(x, self._w(), *states, mask)
+        return hs, [hs[:, -1], c]
 
 
 class GRUCell(GRUFields, _Gated):
@@ -145,24 +174,17 @@ class GRUCell(GRUFields, _Gated):
         return y + (bias[0] if self.reset_after else bias)
 
     def step(self, x: Value, states: States, constants: Sequence[Value] = ()) -> tuple[Value, States]:
-        u, h = self.units, states[0]
-        gate = self.recurrent_activation or (lambda v: v)
-        act = self.activation or (lambda v: v)
-        kept = self._dropped(h, 1)
-        if self.reset_after:
-            inner = matmul(kept, self._w())
-            if self._bias is not None:
-                inner = inner + current().read(self._bias)[1]
-            z = gate(x[:, :u] + inner[:, :u])
-            r = gate(x[:, u : 2 * u] + inner[:, u : 2 * u])
-            candidate = act(x[:, 2 * u :] + r * inner[:, 2 * u :])
-        else:
-            inner = matmul(kept, self._w(slice(0, 2 * u)))
-            z = gate(x[:, :u] + inner[:, :u])
-            r = gate(x[:, u : 2 * u] + inner[:, u:])
-            candidate = act(x[:, 2 * u :] + matmul(r * kept, self._w(slice(2 * u, None))))
-        h = z * h + (1.0 - z) * candidate
+        gate, act = self._function("recurrent_activation"), self._function("activation")
+        h = states[0]
+        h = gru.step(x, h, self._dropped(h, 1), self._w(), self._state_bias(), self.reset_after, gate, act)
         return h, [h]
+
+    def run(self, x: Value, states: States, mask: Value | None) -> tuple[Value, States]:
+        hs = gru.gru(x, self._w(), self._state_bias(), states[0], mask, self.reset_after)
+        return hs, [hs[:, -1]]
+
+    def _state_bias(self) -> Value | None:
+        return current().read(self._bias)[1] if self._bias is not None and self.reset_after else None
 
 
 class StackedRNNCells(Cell):
@@ -182,12 +204,20 @@ class StackedRNNCells(Cell):
         return self.cells
 
     def begin(self, x: Value) -> None:
-        self.cells[0].begin(x)
-        for below, cell in zip(self.cells, self.cells[1:], strict=False):
-            from layerctl.ops.elementwise import broadcast_to
-            from layerctl.ops.leaves import constant
+        for cell in self.cells:
+            cell.begin(x)
+            x = broadcast_to(constant(0.0, x.dtype), (x.shape[0], cell.output_size))
 
-            cell.begin(broadcast_to(constant(0.0, x.dtype), (x.shape[0], below.output_size)))
+    def sequence(
+        self, x: Value, states: States | None, mask: Value | None = None, constants: Sequence[Value] = (), zero: bool = False, whole: bool = True
+    ) -> tuple[Value, States]:
+        last: States = []
+        for cell in self.cells:
+            n = len(cell.state_size)
+            own = None if states is None else states[len(last) : len(last) + n]
+            x, new = cell.sequence(x, own, mask, constants, zero, whole or cell is not self.cells[-1])
+            last += new
+        return x, last
 
     def build(self, input_shape: Shape) -> None:
         width = input_shape[-1]

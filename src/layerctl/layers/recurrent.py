@@ -12,13 +12,9 @@ from layerctl.configured import LayerField, RegularizerField
 from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields
 from layerctl.layers.base import Layer
 from layerctl.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
-from layerctl.ops.concat import stack
-from layerctl.ops.elementwise import apply, broadcast_to
-from layerctl.ops.leaves import constant
-from layerctl.ops.reshape import expand_dims
-from layerctl.ops.transpose import swap_axes
-from layerctl.ops.unstack import unstack
-from layerctl.ops.value import Shape, ShapeError, Unknown, Value, Weight, current, shown
+from layerctl.ops.elementwise import cast
+from layerctl.ops.slicing import flip
+from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
 
 
 class _Recurrent(Layer):
@@ -60,39 +56,19 @@ class _Recurrent(Layer):
                 self._states.append(w)
 
     def call(self, sequence: Value, initial_state: Any = None, mask: Value | None = None, constants: Any = None) -> Any:
-        cell, batch, steps = self.the_cell(), sequence.shape[0], int(sequence.shape[1])
-        states = self._start(cell, sequence, initial_state)
+        states = self._start(sequence, initial_state)
         extra = list(constants) if isinstance(constants, (list, tuple)) else [constants] if constants is not None else []
-        cell.begin(sequence)
-        projected = unstack(swap_axes(cell.project(sequence), 0, 1))
-        kept = [expand_dims(m, -1) for m in unstack(swap_axes(mask, 0, 1))] if mask is not None else [None] * steps
-        order = range(steps - 1, -1, -1) if self.go_backwards else range(steps)
-        outputs: list[Value] = []
-        zero = broadcast_to(constant(0.0, sequence.dtype), (batch, cell.output_size))
-        for t in order:
-            output, new = cell.step(projected[t], states, extra)
-            keep = kept[t]
-            if keep is not None:
-                before = outputs[-1] if outputs and not self.zero_output_for_mask else zero
-                output = apply("where", keep, output, before)
-                new = [apply("where", keep, n, s) for n, s in zip(new, states, strict=True)]
-            outputs.append(output)
-            states = new
+        mask = cast(mask, "bool") if mask is not None else None
+        if self.go_backwards:
+            sequence, mask = flip(sequence, [1]), flip(mask, [1]) if mask is not None else None
+        result, states = self.the_cell().sequence(sequence, states, mask, extra, self.zero_output_for_mask, self.return_sequences)
         for w, s in zip(self._states, states, strict=False):
             current().update(w, s)
-        result = self._sequence(outputs, sequence.shape[1]) if self.return_sequences else outputs[-1]
         return [result, *states] if self.return_state else result
 
-    def _sequence(self, outputs: list[Value], steps: int) -> Value:
-        out = swap_axes(stack(outputs, 0), 0, 1)
-        if isinstance(steps, Unknown):
-            from layerctl.ops.reshape import reshape
-
-            out = reshape(out, (out.shape[0], steps, *out.shape[2:]))
-        return out
-
-    def _start(self, cell: Cell, sequence: Value, initial: Any) -> list[Value]:
-        sizes = cell.state_size
+    def _start(self, sequence: Value, initial: Any) -> list[Value] | None:
+        """The states before the first step; None for zeros."""
+        sizes = self.the_cell().state_size
         if initial is not None:
             states = list(initial) if isinstance(initial, (list, tuple)) else [initial]
             if len(states) != len(sizes):
@@ -107,7 +83,7 @@ class _Recurrent(Layer):
                     text = f"was built for batches of {w.shape[0]} rows and keeps their states; got {int(sequence.shape[0])}"
                     raise ShapeError(f"{type(self).__name__} {text}: choose a batch_size that divides the rows")
             return [current().read(w) for w in self._states]
-        return [broadcast_to(constant(0.0, sequence.dtype), (sequence.shape[0], n)) for n in sizes]
+        return None
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         first = mask if self.return_sequences else None

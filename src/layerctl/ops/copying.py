@@ -73,7 +73,7 @@ def plan_copy(x: Value, y: Any, sizes: Shape, x_strides: Shape, y_strides: Shape
         strided.at(T=x.dtype),
         args,
         tasks=max(1, n // max(box[-1], 1)),
-        work=n * (0.15 if contiguous else 1.0) + 4 * n / box[-1],
+        work=n * (0.15 if contiguous else 1.0) + 4 * n / max(box[-1], 1),
     )
 
 

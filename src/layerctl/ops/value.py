@@ -321,7 +321,7 @@ class Trace:
     """One tracing of a model: numbers its nodes, knows each weight's current value, collects updates and losses.
 
     `training` is the mode; `rows` and `step` are Values that random ops read: the data set's row numbers of this batch (i64) and the
-    training step (i64 scalar), None where the trace has none.
+    training step (i64 scalar), None where the trace has none. With `compose`, fused ops are traced as the compositions they stand for.
     """
 
     training: bool = False
@@ -329,6 +329,7 @@ class Trace:
     rows: Value | None = None
     step: Value | None = None
     origin: str = ""
+    compose: bool = False
     weights: dict[Weight, Value] = field(default_factory=dict)
     initial: dict[Weight, Value] = field(default_factory=dict)
     losses: list[Value] = field(default_factory=list)

@@ -1,0 +1,184 @@
+"""Gated recurrent units over all steps of time in one kernel (Cho et al. 2014; gates as in Keras: z, r, h).
+
+Both forms of the reset gate: after the state's product (`h' = z h + (1 - z) tanh(x_h + r (h @ U_h + b))`, the default of Keras), or on the
+state before it (`tanh(x_h + (r h) @ U_h)`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from layerctl.ops.concat import concat
+from layerctl.ops.elementwise import apply
+from layerctl.ops.gru_kernels import backward_after, backward_before, forward_after, forward_before
+from layerctl.ops.kernel import Call
+from layerctl.ops.matmul import matmul
+from layerctl.ops.recurrent import before_each, carried, check, kernel_gradient, macs, over_time, packed, shares
+from layerctl.ops.reduce import reduce
+from layerctl.ops.value import Node, Op, Type, Value, current
+
+
+class GruAfter(Op):
+    """x (batch, time, 3 units), U (units, 3 units), b (3 units), h0 (batch, units)[, mask] -> h after each step, (z, r, h @ U_h + b_h),
+    the candidates. `composition` is what it stands for."""
+
+    name = "gru"
+
+    def infer(self, x: Value, u: Value, b: Value, h0: Value, mask: Value | None = None) -> tuple[Type, ...]:
+        check("gru", 3, x, u, h0, mask=mask)
+        states = Type((*x.shape[:2], u.shape[0]), x.dtype)
+        return states, x.type, states
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        (g, _, _), (hs, gates, candidates) = grads, node.outputs
+        _, u, _, h0, *mask = node.inputs
+        if g is None:
+            return [None] * len(node.inputs)
+        dx, inner, dh0 = GruAfterGradient.apply(u, h0, gates, candidates, hs, g, *mask)
+        return [dx, kernel_gradient(before_each(h0, hs), inner), reduce("sum", inner, (0, 1)), dh0, *[None] * len(mask)]
+
+    def calls(self, node: Node) -> list[Call]:
+        (x, u, b, h0, *mask), (hs, gates, candidates) = node.inputs, node.outputs
+        batch, steps, units = map(int, hs.shape)
+        panels, fill = packed(x.dtype, u, units, 3 * units)
+        args = (x, panels, b, h0, mask[0] if mask else None, gates, candidates, hs, batch, steps, units, int(bool(mask)))
+        return [fill, Call(forward_after.at(T=x.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+
+    def macs(self, node: Node) -> int:
+        return macs(node, node.inputs[1])
+
+
+class GruAfterGradient(Op):
+    """The gradients of x, of h @ U + b, and of h0."""
+
+    name = "gru_gradient"
+    no_gradient = "second derivatives are those of the composition"
+
+    def infer(
+        self, u: Value, h0: Value, gates: Value, candidates: Value, hs: Value, g: Value, mask: Value | None = None
+    ) -> tuple[Type, ...]:  # fmt: skip
+        return gates.type, gates.type, h0.type
+
+    def calls(self, node: Node) -> list[Call]:
+        (u, h0, gates, candidates, hs, g, *mask), (dx, inner, dh) = node.inputs, node.outputs
+        batch, steps, units = map(int, hs.shape)
+        panels, fill = packed(hs.dtype, u, 3 * units, units, transposed=True)
+        args = (g, panels, h0, mask[0] if mask else None, gates, candidates, hs, dx, inner, dh, batch, steps, units, int(bool(mask)))
+        return [fill, Call(backward_after.at(T=hs.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+
+    def macs(self, node: Node) -> int:
+        return macs(node, node.inputs[0])
+
+
+class GruBefore(Op):
+    """x (batch, time, 3 units), U (units, 3 units), h0 (batch, units)[, mask] -> h after each step, (z, r, candidate), r h.
+
+    `composition` is what it stands for.
+    """
+
+    name = "gru_reset_before"
+
+    def infer(self, x: Value, u: Value, h0: Value, mask: Value | None = None) -> tuple[Type, ...]:
+        check("gru", 3, x, u, h0, mask=mask)
+        states = Type((*x.shape[:2], u.shape[0]), x.dtype)
+        return states, x.type, states
+
+    def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
+        (g, _, _), (hs, gates, resets) = grads, node.outputs
+        _, u, h0, *mask = node.inputs
+        if g is None:
+            return [None] * len(node.inputs)
+        dx, dh0 = GruBeforeGradient.apply(u, h0, gates, hs, g, *mask)
+        n = int(u.shape[0])
+        du = concat([kernel_gradient(before_each(h0, hs), dx[:, :, : 2 * n]), kernel_gradient(resets, dx[:, :, 2 * n :])], 1)
+        return [dx, du, dh0, *[None] * len(mask)]
+
+    def calls(self, node: Node) -> list[Call]:
+        (x, u, h0, *mask), (hs, gates, resets) = node.inputs, node.outputs
+        batch, steps, units = map(int, hs.shape)
+        panels, fill = packed(x.dtype, u, units, 2 * units, row=3 * units)
+        last, fill_last = packed(x.dtype, u, units, units, column=2 * units, row=3 * units)
+        args = (x, panels, last, h0, mask[0] if mask else None, gates, resets, hs, batch, steps, units, int(bool(mask)))
+        return [fill, fill_last, Call(forward_before.at(T=x.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+
+    def macs(self, node: Node) -> int:
+        return macs(node, node.inputs[1])
+
+
+class GruBeforeGradient(Op):
+    """The gradients of x and h0."""
+
+    name = "gru_reset_before_gradient"
+    no_gradient = "second derivatives are those of the composition"
+
+    def infer(self, u: Value, h0: Value, gates: Value, hs: Value, g: Value, mask: Value | None = None) -> tuple[Type, ...]:
+        return gates.type, h0.type
+
+    def calls(self, node: Node) -> list[Call]:
+        from layerctl.ops.kernel import Scratch
+
+        (u, h0, gates, hs, g, *mask), (dx, dh) = node.inputs, node.outputs
+        batch, steps, units = map(int, hs.shape)
+        panels, fill = packed(hs.dtype, u, 2 * units, units, transposed=True, row=3 * units)
+        last, fill_last = packed(hs.dtype, u, units, units, transposed=True, column=2 * units, row=3 * units)
+        room = Scratch(h0.type.size)
+        args = (g, panels, last, h0, mask[0] if mask else None, gates, hs, dx, dh, room, batch, steps, units, int(bool(mask)))
+        return [fill, fill_last, Call(backward_before.at(T=hs.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+
+    def macs(self, node: Node) -> int:
+        return macs(node, node.inputs[0])
+
+
+def _work(batch: int, steps: int, units: int) -> float:
+    return batch * steps * units * (0.08 * units + 4)
+
+
+Function = Callable[[Value], Value]
+
+
+def step(x: Value, h: Value, kept: Value, u: Value, bias: Value | None, reset_after: bool, gate: Function, act: Function) -> Value:
+    """The state after a step, from x's share of the gates (batch, 3 units) and the state; `kept` is the state that is multiplied by u."""
+    n = h.shape[-1]
+    if reset_after:
+        inner = matmul(kept, u)
+        if bias is not None:
+            inner = inner + bias
+        z, r = gate(x[:, :n] + inner[:, :n]), gate(x[:, n : 2 * n] + inner[:, n : 2 * n])
+        candidate = act(x[:, 2 * n :] + r * inner[:, 2 * n :])
+    else:
+        inner = matmul(kept, u[:, : 2 * n])
+        z, r = gate(x[:, :n] + inner[:, :n]), gate(x[:, n : 2 * n] + inner[:, n:])
+        candidate = act(x[:, 2 * n :] + matmul(r * kept, u[:, 2 * n :]))
+    return z * h + (1.0 - z) * candidate
+
+
+def composition(x: Value, u: Value, bias: Value | None, h0: Value, mask: Value | None = None, reset_after: bool = True) -> Value:
+    """`gru` of elementwise ops and products, a step at a time."""
+
+    def one(at: Value, states: list[Value]) -> list[Value]:
+        h = states[0]
+        return [step(at, h, h, u, bias, reset_after, lambda v: apply("sigmoid", v), lambda v: apply("tanh", v))]
+
+    return over_time(carried(x, mask, [h0], one)[0], x)
+
+
+def gru(x: Value, u: Value, bias: Value | None, h0: Value, mask: Value | None = None, reset_after: bool = True) -> Value:
+    """h after each step (batch, time, units).
+
+    x (batch, time, 3 units) is the input's share of the gates z, r, h with its bias; u (units, 3 units); `bias` (3 units), added to the
+    state's product, is for `reset_after` alone; a step whose mask is false keeps the state.
+
+    Raises:
+        ShapeError: if the operands do not fit.
+    """
+    if current().compose:
+        return composition(x, u, bias, h0, mask, reset_after)
+    masks = [] if mask is None else [mask]
+    if not reset_after:
+        return GruBefore.apply(x, u, h0, *masks)[0]
+    if bias is None:
+        from layerctl.ops.elementwise import broadcast_to
+        from layerctl.ops.leaves import constant
+
+        bias = broadcast_to(constant(0.0, x.dtype), (x.shape[-1],))
+    return GruAfter.apply(x, u, bias, h0, *masks)[0]

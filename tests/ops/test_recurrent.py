@@ -1,0 +1,168 @@
+"""The fused recurrent ops beside the compositions they stand for, finite differences, their plain twins, and other numbers of shares."""
+
+import numpy as np
+import pytest
+from machine import check_gradient, gradient_of, run
+
+from layerctl.compile.pipeline import compile_program
+from layerctl.compile.program import Layout
+from layerctl.ops import gru as grus
+from layerctl.ops import gru_kernels, lstm, simple_rnn
+from layerctl.ops.elementwise import apply
+from layerctl.ops.leaves import constant, input_
+from layerctl.ops.recurrent import masked_outputs
+from layerctl.ops.reduce import reduce
+from layerctl.ops.value import ShapeError, Trace, Type, current, tracing
+from layerctl.runtime.machine import Machine, State
+
+RNG = np.random.default_rng(3)
+
+
+def of_lstm(mask=None):
+    def function(x, u, h, c):
+        hs, last = lstm.lstm(x, u, h, c, masked(mask))
+        return reduce("sum", hs * constant(weights(hs.shape), hs.dtype), 1) + last * 0.7
+
+    return function
+
+
+def of_gru(reset_after, bias=True, mask=None):
+    def function(x, u, h, b):
+        hs = grus.gru(x, u, b if bias and reset_after else None, h, masked(mask), reset_after)
+        return reduce("sum", hs * constant(weights(hs.shape), hs.dtype), 1)
+
+    return function
+
+
+def of_simple(mask=None):
+    def function(x, u, h):
+        hs = simple_rnn.simple_rnn(x, u, h, masked(mask))
+        return reduce("sum", hs * constant(weights(hs.shape), hs.dtype), 1)
+
+    return function
+
+
+def weights(shape):
+    return np.sin(np.arange(int(np.prod(shape, dtype=int))) * 0.3).reshape(shape)
+
+
+def masked(mask):
+    return None if mask is None else constant(mask, "bool")
+
+
+def composed(function):
+    def inside(*values):
+        current().compose = True
+        return function(*values)
+
+    return inside
+
+
+def arrays(kind, batch, steps, units, dtype):
+    gates = {"lstm": 4, "gru": 3, "simple": 1}[kind]
+    shapes = [(batch, steps, gates * units), (units, gates * units), (batch, units)]
+    shapes += {"lstm": [(batch, units)], "gru": [(3 * units,)], "simple": []}[kind]
+    return [(RNG.standard_normal(s) * 0.6).astype(dtype) for s in shapes]
+
+
+def cases(mask):
+    return [("lstm", of_lstm(mask)), ("gru", of_gru(True, True, mask)), ("gru", of_gru(True, False, mask)), ("gru", of_gru(False, True, mask)),
+            ("simple", of_simple(mask))]  # fmt: skip
+
+
+SIZES = [(1, 1, 1), (2, 3, 5), (7, 4, 16), (13, 5, 33), (3, 2, 70)]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_the_fused_op_is_its_composition(sizes, is_masked):
+    batch, steps, units = sizes
+    mask = RNG.random((batch, steps)) > 0.4 if is_masked else None
+    for dtype, bound in ((np.float32, 3e-6), (np.float64, 1e-13)):
+        for kind, function in cases(mask):
+            given = arrays(kind, batch, steps, units, dtype)
+            for way in (run, gradient_of):
+                for a, b in zip(way(function, *given), way(composed(function), *given), strict=True):
+                    assert np.abs(a - b).max() <= bound * max(np.abs(b).max(), 1e-2), (kind, way.__name__)
+
+
+def test_gradients_beside_finite_differences():
+    mask = np.array([[True, False, True], [False, True, True]])
+    for is_masked in (None, mask):
+        for kind, function in cases(is_masked):
+            check_gradient(function, *arrays(kind, 2, 3, 4, np.float64))
+
+
+KERNELS = {
+    "lstm": (lstm, of_lstm), "after": (gru_kernels, lambda m: of_gru(True, True, m)), "before": (gru_kernels, lambda m: of_gru(False, True, m)),
+    "simple": (simple_rnn, of_simple),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_bits_do_not_depend_on_the_threads(name):
+    batch, steps, units = 23, 6, 40
+    function = KERNELS[name][1](RNG.random((batch, steps)) > 0.3)
+    given = arrays({"after": "gru", "before": "gru"}.get(name, name), batch, steps, units, np.float32)
+    results = []
+    for threads in (1, 2, 3):
+        trace = Trace()
+        with tracing(trace):
+            values = [input_(f"x{i}", Type(a.shape)) for i, a in enumerate(given)]
+            out = function(*values)
+            from layerctl.compile.differentiate import gradients
+
+            found = gradients(reduce("sum", out * out), values[:3])
+        layout = Layout()
+        program = compile_program(trace, {"y": out, **{f"g{i}": g for i, g in enumerate(found)}}, {}, layout)
+        for planned in program.calls:
+            planned.tasks, planned.barrier = planned.call.tasks, True
+        machine = Machine(threads)
+        bound = machine.bind(program, State(layout), {})
+        for i, a in enumerate(given):
+            if f"x{i}" in program.inputs:
+                bound.input(f"x{i}")[...] = a
+        machine.run(bound)
+        results.append([bound.output(n).copy() for n in program.outputs])
+        machine.close()
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def test_a_kernel_is_its_plain_twin():
+    batch, steps, units = 3, 2, 5
+    x, u, h0, c0 = arrays("lstm", batch, steps, units, np.float32)
+    panels = np.zeros((2, units, 16), np.float32)
+    panels[:, :, :] = np.pad(u, ((0, 0), (0, 12))).reshape(units, 2, 16).transpose(1, 0, 2)
+    gates, hs, cs = np.zeros_like(x).ravel(), np.zeros(batch * steps * units, np.float32), np.zeros(batch * steps * units, np.float32)
+    for task in range(2):
+        lstm.forward(task, 2, x.ravel(), panels.ravel(), h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0)
+    native = run(lambda *v: lstm.lstm(*v)[0], x, u, h0, c0)[0]
+    np.testing.assert_allclose(hs.reshape(native.shape), native, rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_outputs_of_masked_steps(zero):
+    mask = np.array([[False, True, False, True], [False, False, False, False], [True, False, True, True]])
+    hs = RNG.standard_normal((3, 4, 2)).astype(np.float32)
+    for row, kept in zip(hs, mask, strict=True):
+        for t in range(1, 4):
+            row[t] = row[t] if kept[t] else row[t - 1]
+    want = hs.copy()
+    for row, kept in zip(want, mask, strict=True):
+        for t in range(4):
+            if not kept[t] and (zero or not kept[: t + 1].any()):
+                row[t] = 0
+    got = run(lambda v: masked_outputs(v, constant(mask, "bool"), zero, starts_at_zero=False), hs)[0]
+    np.testing.assert_array_equal(got, want)
+
+
+def test_operands_that_do_not_fit_are_named():
+    trace = Trace()
+    with tracing(trace):
+        x, u, h = (apply("exp", constant(np.zeros(s))) for s in ((2, 3, 8), (2, 8), (2, 3)))
+        with pytest.raises(ShapeError, match=r"lstm: a state must be \(batch, units\) = \(2, 2\), got \(2, 3\)"):
+            lstm.lstm(x, u, h, h)
+        with pytest.raises(ShapeError, match=r"gru: the projected input \(2, 3, 8\) does not fit the recurrent kernel \(2, 8\)"):
+            grus.gru(x, u, None, h)
