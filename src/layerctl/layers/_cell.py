@@ -55,7 +55,7 @@ class Cell(Layer):
     ) -> tuple[Value, States]:
         """All steps of x (batch, time, features), from zeros if `states` is None: (outputs (batch, time, ...), the last states).
 
-        A step whose mask (batch, time) is false keeps the states; its output is 0 if `zero`, else the one before it, or 0 where none is.
+        A step whose mask (batch, time) is false keeps the states; its output is 0 if `zero`, else the one before it.
         Without `whole` the outputs are the last one alone.
         """
         states = self.zero_states(x) if states is None else states
@@ -66,11 +66,15 @@ class Cell(Layer):
         for at, keep in zip(steps, kept, strict=True):
             output, new = self.step(at, states, constants)
             if keep is not None:
-                output = apply("where", keep, output, outputs[-1] if outputs and not zero else 0.0)
+                output = apply("where", keep, output, 0.0 if zero else outputs[-1] if outputs else self.first_output(states))
                 new = [apply("where", keep, n, s) for n, s in zip(new, states, strict=True)]
             outputs.append(output)
             states = new
         return over_time(outputs, x) if whole else outputs[-1], states
+
+    def first_output(self, states: States) -> Any:
+        """The output of masked steps before the first that is not: the first state, where that is always the output before; else 0."""
+        return 0.0
 
     def zero_states(self, x: Value) -> States:
         """The states before the first step of x (batch, time, features)."""

@@ -134,6 +134,9 @@ class DefinedLayer(Cell):
             trace.losses.append(_scalar(evaluate(body.add_loss, self._scope({**values, "result": result}), functions()), body.name))
         return result
 
+    def first_output(self, states: list[Value]) -> Any:
+        return 0.0 if next(iter(self._body.state)) in self._body.next else states[0]
+
     def step(self, x: Value, states: list[Value], constants: Sequence[Value] = ()) -> tuple[Value, list[Value]]:
         body = self._body
         values: dict[str, Any] = {body.inputs[0]: x, **dict(zip(body.state, states, strict=True))}

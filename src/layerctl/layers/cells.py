@@ -83,7 +83,7 @@ class _Gated(GatedFields, Cell):
         if not self.has_op:
             return super().sequence(x, states, mask, constants, zero, whole)
         hs, last = self.run(self.project(x), self.zero_states(x) if states is None else states, mask)
-        outputs = masked_outputs(hs, mask, zero, starts_at_zero=states is None)
+        outputs = masked_outputs(hs, mask, zero)
         return outputs if whole else outputs[:, -1], last
 
     @property
@@ -91,6 +91,9 @@ class _Gated(GatedFields, Cell):
         """Whether all steps of the current call can be run as one op, which computes tanh and sigmoid."""
         plain = isinstance(self.activation, Tanh) and isinstance(getattr(self, "recurrent_activation", Sigmoid()), Sigmoid)
         return plain and self._masks[1] is None and fits(self.units, self.gates)
+
+    def first_output(self, states: States) -> Any:
+        return states[0]
 
     def run(self, x: Value, states: States, mask: Value | None) -> tuple[Value, States]:
         """h after each step (batch, time, units) of the projected input by one op, and the last states."""

@@ -16,7 +16,6 @@ from layerctl.ops.leaves import constant
 from layerctl.ops.matmul import matmul
 from layerctl.ops.matmul_kernels import LONGEST_CHAIN, pack, packed_size
 from layerctl.ops.primitives import offset
-from layerctl.ops.reduce import reduce
 from layerctl.ops.reshape import expand_dims, reshape
 from layerctl.ops.tiles import strip, tile_width
 from layerctl.ops.transpose import swap_axes
@@ -122,15 +121,6 @@ def over_time(steps: Sequence[Value], like: Value) -> Value:
     return reshape(out, (*like.shape[:2], *out.shape[2:]))
 
 
-def masked_outputs(sequence: Value, mask: Value | None, zero: bool, starts_at_zero: bool) -> Value:
-    """The outputs (batch, time, units) of the states after each step: a masked step gives 0 if `zero`, else the output before it,
-    which is 0 where none is."""
-    if mask is None:
-        return sequence
-    if zero:
-        return apply("where", expand_dims(mask, -1), sequence, 0.0)
-    if starts_at_zero:
-        return sequence
-    first = expand_dims(reduce("argmax", mask, 1), -1)
-    seen = apply("and", apply("ge", constant(list(range(int(mask.shape[1]))), "i32"), first), reduce("any", mask, 1, keepdims=True))
-    return apply("where", expand_dims(seen, -1), sequence, 0.0)
+def masked_outputs(sequence: Value, mask: Value | None, zero: bool) -> Value:
+    """The outputs (batch, time, units) of the states after each step: a masked step's is 0 if `zero`, else the state that it keeps."""
+    return sequence if mask is None or not zero else apply("where", expand_dims(mask, -1), sequence, 0.0)
