@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PositiveInt, field_validator
 
-from layerctl.layers._weighted import KernelFields, along
+from layerctl.layers._weighted import KernelFields
 from layerctl.ops.einsum import einsum, split_equation
 from layerctl.ops.matmul import matmul
 from layerctl.ops.value import Shape, ShapeError, Value, current, shown
@@ -56,8 +56,6 @@ class EinsumDense(KernelFields):
     def _listed(cls, value: Any) -> Any:
         return list(value) if isinstance(value, tuple) else value
 
-    _bias_axes: tuple[int, ...] = ()
-
     def build(self, input_shape: Shape) -> None:
         sizes = self._sizes(input_shape)
         inputs, kernel, result = split_equation(self.equation, "EinsumDense")
@@ -66,9 +64,10 @@ class EinsumDense(KernelFields):
             unknown = [c for c in self.bias_axes if c not in result]
             if unknown:
                 raise ShapeError(f"EinsumDense: bias_axes '{self.bias_axes}' has '{unknown[0]}', which is not in the result '{result}'")
-            letters = [c for c in result.replace("...", ".") if c in self.bias_axes]
-            self._bias_axes = tuple(result.replace("...", ".").index(c) - len(result.replace("...", ".")) for c in letters)
-            self.add_bias(tuple(sizes[c] for c in letters))
+            first = min(result.index(c) for c in self.bias_axes)
+            shape = [sizes[c] if c in self.bias_axes else 1 for c in result[first:].replace(".", "")]
+            behind = len(input_shape) - len(inputs.replace("...", "")) if "..." in result[first:] else 0
+            self.add_bias((*shape, *[1] * behind))
 
     def _sizes(self, input_shape: Shape) -> dict[str, int]:
         """The size of each letter of the equation."""
@@ -91,10 +90,7 @@ class EinsumDense(KernelFields):
         return sizes
 
     def call(self, inputs: Value) -> Any:
-        y = einsum(self.equation, inputs, current().read(self._kernel))
-        if self._bias is not None:
-            y = y + along(current().read(self._bias), y.rank, [y.rank + a for a in self._bias_axes])
-        return self.activated(y)
+        return self.activated(self.biased(einsum(self.equation, inputs, current().read(self._kernel))))
 
 
 def _letters(term: str, shape: tuple[Any, ...], what: str) -> dict[str, Any]:

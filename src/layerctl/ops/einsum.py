@@ -69,7 +69,7 @@ def einsum(equation: str, *operands: Any) -> Value:
 
 def _expanded(term: str, x: Value, equation: str) -> str:
     plain = term.replace("...", "")
-    if "..." not in term and len(plain) != x.rank or len(plain) > x.rank:
+    if ("..." not in term and len(plain) != x.rank) or len(plain) > x.rank:
         raise ShapeError(f"einsum: '{term}' of '{equation}' does not fit an operand of shape {shown(x.shape)}")
     if x.rank - len(plain) > len(_DOTS):
         raise ShapeError(f"einsum: '...' covers at most {len(_DOTS)} dimensions")
