@@ -242,7 +242,8 @@ SCHEDULES = {
     "PiecewiseConstantDecay": [{"boundaries": [4, 10], "values": [0.1, 0.05, 0.01]}],
     "CosineDecay": [{"initial_learning_rate": 0.1, "decay_steps": 9, "alpha": 0.1},
                     {"initial_learning_rate": 0.01, "decay_steps": 9, "warmup_target": 0.1, "warmup_steps": 4}],
-    "CosineDecayRestarts": [{"initial_learning_rate": 0.1, "first_decay_steps": 6}, {"initial_learning_rate": 0.1, "first_decay_steps": 3, "t_mul": 1.0, "m_mul": 0.8},
+    "CosineDecayRestarts": [{"initial_learning_rate": 0.1, "first_decay_steps": 6},
+                            {"initial_learning_rate": 0.1, "first_decay_steps": 3, "t_mul": 1.0, "m_mul": 0.8},
                             {"initial_learning_rate": 0.1, "first_decay_steps": 3, "t_mul": 1.5, "alpha": 0.1}],
 }  # fmt: skip
 
