@@ -36,7 +36,7 @@ class Loss(Configured):
         """What is wrong with these shapes, or None."""
         return None
 
-    def counted(self, y_true: Value, y_pred: Value) -> Value | None:
+    def counted(self, y_true: Value, y_pred: Value, values: Value) -> Value | None:
         """Which samples (or steps) count: the mask that comes with the prediction, unless the loss knows more."""
         return y_pred.mask
 
@@ -50,8 +50,10 @@ class Loss(Configured):
             y_true, y_pred = match_ranks(y_true, y_pred)
             y_true = cast(y_true, y_pred.dtype)
         values = self.per_sample(y_true, y_pred)
+        mask = self.counted(y_true, y_pred, values)
+        if values.rank == 0 and (weights is not None or mask is not None):
+            values = broadcast_to(values, (weights if weights is not None else mask).shape)
         count = cast(_count(values), "f64")
-        mask = self.counted(y_true, y_pred)
         weights = combine(weights, mask, values)
         if weights is not None:
             values = values * weights

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from layerctl.losses.base import EPSILON, Loss
 from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.leaves import constant
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.reshape import squeeze
 from layerctl.ops.softmax import softmax
@@ -44,7 +45,7 @@ class SparseCategoricalCrossentropy(Loss):
         ids = cast(y_true, "i32")
         return -select(log_probabilities(y_pred, self.from_logits, self.axis), ids)
 
-    def counted(self, y_true: Value, y_pred: Value) -> Value | None:
+    def counted(self, y_true: Value, y_pred: Value, values: Value) -> Value | None:
         if self.ignore_class is None:
             return y_pred.mask
         ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank else y_true
@@ -84,3 +85,69 @@ def binary_crossentropy(y_true: Value, y_pred: Value, from_logits: bool) -> Valu
         return apply("relu", y_pred) - y_pred * y_true + apply("softplus", -abs(y_pred))
     p = apply("min", apply("max", y_pred, EPSILON), 1.0 - EPSILON)
     return -(y_true * apply("log", p) + (1.0 - y_true) * apply("log", 1.0 - p))
+
+
+class BinaryFocalCrossentropy(Loss):
+    """`(1 - p_true)^gamma` times the binary crossentropy, averaged over the last dimension. Lin et al. 2018."""
+
+    apply_class_balancing: bool = Field(False, description="Whether alpha weighs ones, and 1 - alpha zeros.")
+    alpha: float = Field(0.25, description="The weight of ones.")
+    gamma: float = Field(2.0, description="How little samples count that are predicted well.")
+    from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
+    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
+    axis: int = Field(-1, description="The dimension that is averaged over.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        if self.label_smoothing:
+            y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        p = apply("sigmoid", y_pred) if self.from_logits else y_pred
+        right = y_true * p + (1.0 - y_true) * (1.0 - p)
+        loss = apply("pow", 1.0 - right, self.gamma) * binary_crossentropy(y_true, p, from_logits=False)
+        if self.apply_class_balancing:
+            loss = loss * (y_true * self.alpha + (1.0 - y_true) * (1.0 - self.alpha))
+        return mean(loss, self.axis)
+
+
+class CategoricalFocalCrossentropy(Loss):
+    """`-sum(alpha (1 - p)^gamma y_true log p)`. Lin et al. 2018."""
+
+    alpha: float | list[float] = Field(0.25, description="The weight of all classes, or of each.")
+    gamma: float = Field(2.0, description="How little samples count that are predicted well.")
+    from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
+    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
+    axis: int = Field(-1, description="The dimension of the classes.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        if self.label_smoothing:
+            y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / int(y_pred.shape[-1])
+        p = softmax(y_pred, self.axis) if self.from_logits else y_pred
+        p = p / reduce("sum", p, self.axis, keepdims=True)
+        p = apply("min", apply("max", p, EPSILON), 1.0 - EPSILON)
+        alpha = constant(self.alpha, p.dtype) if isinstance(self.alpha, list) else self.alpha
+        return reduce("sum", apply("pow", 1.0 - p, self.gamma) * alpha * (-(y_true * apply("log", p))), self.axis)
+
+
+class CategoricalGeneralizedCrossEntropy(Loss):
+    """`(1 - p[class]^q) / q`: between the crossentropy (q → 0) and the mean absolute error (q = 1). Zhang and Sabuncu 2018."""
+
+    classes: ClassVar[bool] = True
+
+    q: float = Field(0.5, gt=0, lt=1, description="The form of the loss.")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        from layerctl.ops.select import select
+
+        ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1 else y_true
+        if ids.rank != y_pred.rank - 1:
+            raise ShapeError(f"class indices of shape {shown(y_pred.shape[:-1])} are needed, got {shown(y_true.shape)}")
+        return (1.0 - apply("pow", select(y_pred, cast(ids, "i32")), self.q)) / self.q
+
+
+class KLDivergence(Loss):
+    """`sum(y_true log(y_true / y_pred))` over the last dimension, both kept within [1e-7, 1]."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("kld", "KLD", "kullback_leibler_divergence")
+
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        y_true, y_pred = (apply("min", apply("max", v, EPSILON), 1.0) for v in (y_true, y_pred))
+        return reduce("sum", y_true * apply("log", y_true / y_pred), -1)

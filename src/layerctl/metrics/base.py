@@ -49,8 +49,8 @@ class Metric(Configured):
         """Adds a batch to the state."""
         raise TypeError(f"{type(self).__name__} has no rule")
 
-    def result(self, state: dict[str, Any]) -> float:
-        """The metric's value; 0 where nothing was counted."""
+    def result(self, state: dict[str, Any]) -> Any:
+        """The metric's value, 0 where nothing was counted; or several by the endings of their names, '' for the metric's own."""
         count = float(state["count"])
         return float(state["total"]) / count if count else 0.0
 
@@ -70,14 +70,15 @@ class MeanMetric(Metric):
         weights = combine(weights, y_pred.mask, values)
         if weights is None:
             self.add("total", reduce("sum", values, dtype="f64"))
-            self.add("count", _ones(values))
+            self.add("count", count_of(values))
         else:
             weights = broadcast_to(weights, values.shape)
             self.add("total", reduce("sum", values * weights, dtype="f64"))
             self.add("count", reduce("sum", weights, dtype="f64"))
 
 
-def _ones(values: Value) -> Value:
+def count_of(values: Value) -> Value:
+    """The number of a tensor's elements (f64)."""
     from layerctl.ops.leaves import constant
     from layerctl.ops.value import product
 

@@ -128,6 +128,66 @@ class FalseNegatives(_Count):
     part: ClassVar[str] = "fn"
 
 
+class _AtBound(_Confusion):
+    """The largest value of one rate among the thresholds at which another is at least a bound."""
+
+    num_thresholds: PositiveInt = Field(200, description="How many thresholds.")
+    class_id: int | None = Field(None, description="The one class that is looked at.")
+
+    def cuts(self) -> list[float]:
+        n = self.num_thresholds
+        return [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
+
+    def prepared(self, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
+        from layerctl.losses.base import match_ranks
+
+        y_true, y_pred = match_ranks(y_true, y_pred)
+        return (y_true, y_pred) if self.class_id is None else (y_true[..., self.class_id], y_pred[..., self.class_id])
+
+    def largest(self, state: dict[str, Any], bounded: str, bound: float, wanted: str) -> float:
+        """The largest rate `wanted` where the rate `bounded` is at least `bound`; 0 where it never is."""
+        tp, fp, fn, tn = (state[k].tolist() for k in ("tp", "fp", "fn", "tn"))
+        pairs = {"recall": zip(tp, fn, strict=True), "specificity": zip(tn, fp, strict=True), "precision": zip(tp, fp, strict=True)}
+        rates = {name: [_part(a, a + b) for a, b in pairs[name]] for name in (bounded, wanted)}
+        return max((w for b, w in zip(rates[bounded], rates[wanted], strict=True) if b >= bound), default=0.0)
+
+
+class SensitivityAtSpecificity(_AtBound):
+    """The largest recall `tp / (tp + fn)` at which `tn / (tn + fp)` is at least `specificity`."""
+
+    specificity: float = Field(ge=0, le=1, description="The least specificity.")
+
+    def result(self, state: dict[str, Any]) -> float:
+        return self.largest(state, "specificity", self.specificity, "recall")
+
+
+class SpecificityAtSensitivity(_AtBound):
+    """The largest `tn / (tn + fp)` at which the recall `tp / (tp + fn)` is at least `sensitivity`."""
+
+    sensitivity: float = Field(ge=0, le=1, description="The least recall.")
+
+    def result(self, state: dict[str, Any]) -> float:
+        return self.largest(state, "recall", self.sensitivity, "specificity")
+
+
+class PrecisionAtRecall(_AtBound):
+    """The largest precision `tp / (tp + fp)` at which the recall `tp / (tp + fn)` is at least `recall`."""
+
+    recall: float = Field(ge=0, le=1, description="The least recall.")
+
+    def result(self, state: dict[str, Any]) -> float:
+        return self.largest(state, "recall", self.recall, "precision")
+
+
+class RecallAtPrecision(_AtBound):
+    """The largest recall `tp / (tp + fn)` at which the precision `tp / (tp + fp)` is at least `precision`."""
+
+    precision: float = Field(ge=0, le=1, description="The least precision.")
+
+    def result(self, state: dict[str, Any]) -> float:
+        return self.largest(state, "precision", self.precision, "recall")
+
+
 class AUC(_Confusion):
     """The area under the ROC or the precision-recall curve, from counts at `num_thresholds` thresholds (Keras, AUC)."""
 

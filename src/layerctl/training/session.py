@@ -204,7 +204,9 @@ class Session:
         count = self.scalar(self.task.loss_count)
         out = {"loss": self.scalar(self.task.loss_total) / count if count else 0.0}
         for name, m in self.task.metrics().items():
-            out[name] = float(m.result({k: self._state().view(w) for k, w in m.state.items()}))
+            found = m.result({k: self._state().view(w) for k, w in m.state.items()})
+            several = found if isinstance(found, dict) else {"": found}
+            out |= {f"{name}_{ending}" if ending else name: float(value) for ending, value in several.items()}
         return out
 
     def evaluate(self, data: Dataset, batch: int) -> dict[str, float]:
