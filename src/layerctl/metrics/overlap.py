@@ -32,7 +32,7 @@ class _Confusion(Metric):
         true = y_true if self.sparse_y_true else reduce("argmax", y_true, self.axis)
         pred = y_pred if self.sparse_y_pred else reduce("argmax", y_pred, self.axis)
         ids = reshape(cast(true, "i32"), (-1,))
-        weights = combine(weights, y_pred.mask, true)
+        weights = combine(weights, y_pred.mask, cast(true, "f32"))
         w = None if weights is None else reshape(cast(broadcast_to(weights, true.shape), "f64"), (-1, 1))
         if self.ignore_class is not None:
             kept = cast(reshape(apply("ne", ids, self.ignore_class), (-1, 1)), "f64")
