@@ -119,13 +119,14 @@ def resizing_matrix(length: int, places: int, interpolation: str, antialias: boo
     """The matrix (places, length) that resizes a dimension as jax.image.resize does.
 
     Place p lies at (p + 1/2) * length / places - 1/2; its weights are the filter's at the distances to the elements, normalised; with
-    `antialias` the filter is as wide as a place where that is more than an element. Positions are float32, as there, so that ties fall alike.
+    `antialias` the filter is as wide as a place where that is more than an element. Positions are float32 and `nearest` multiplies by the
+    rounded 1 / places, as XLA does, so that ties fall alike.
     """
     import numpy as np
 
     at = np.arange(places, dtype=np.float32) + np.float32(0.5)
     if interpolation == "nearest":
-        chosen = np.floor(at * np.float32(length) / np.float32(places)).astype(int)
+        chosen = np.floor(at * (np.float32(length) * (np.float32(1) / np.float32(places)))).astype(int)
         return np.eye(length)[np.minimum(chosen, length - 1)]
     step = 1.0 / (places / length)
     sample = at * np.float32(step) - np.float32(0.5)
