@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator
@@ -63,6 +63,19 @@ class Layer(Configured):
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         """The result's mask; the input's mask by default."""
         return mask
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it takes state from the training rows: then `adapt` and `adapted` are there, and it stands behind an input."""
+        return False
+
+    def adapt(self, rows: Any) -> Mapping[Weight, Any]:
+        """The weights' values for all training rows (an array) of the input before it."""
+        raise TypeError(f"{type(self).__name__} does not adapt")
+
+    def adapted(self) -> Weight:
+        """The weight that counts the rows it was adapted to; 0 before."""
+        raise TypeError(f"{type(self).__name__} does not adapt")
 
     def sublayers(self) -> Sequence[Layer]:
         """Layers inside of this one, in the order of their weights."""
