@@ -92,7 +92,7 @@ def test_rows_of_a_second_fit_change_nothing():
 
 def test_behind_another_layer_it_cannot_adapt():
     m = model("Dense: 3", "Normalization: {name: norm}")
-    with pytest.raises(LayerctlError, match="cannot-adapt|stands behind no input"):
+    with pytest.raises(LayerctlError, match="stands behind no input"):
         m.fit(np.zeros((4, 5), np.float32), np.zeros((4, 1), np.float32))
     known = model("Dense: 3", "Normalization: {name: norm, mean: 0.0, variance: 1.0}")
     known.fit(np.ones((4, 5), np.float32), np.zeros((4, 1), np.float32))
