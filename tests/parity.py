@@ -43,10 +43,18 @@ def weights_for(layer_weights, seed: int = 0) -> list[np.ndarray]:
     return out
 
 
+def split_extra(extra):
+    """(the call's tensors as lists, the names of those that are one tensor, the call's flags)."""
+    flags = {k: v for k, v in extra.items() if isinstance(v, bool)}
+    tensors = {k: v for k, v in extra.items() if not isinstance(v, bool)}
+    return {k: v if isinstance(v, list) else [v] for k, v in tensors.items()}, {k for k, v in tensors.items() if not isinstance(v, list)}, flags
+
+
 class Ours:
     """One call of a layer on the real machine: results, masks, gradients of sum(result * c), updated weights."""
 
     def __init__(self, layer: Layer, inputs: list[np.ndarray], masks: list[np.ndarray | None], training: bool, extra: dict[str, list[np.ndarray]]):
+        extra, single, flags = split_extra(extra)
         layer.place(layer.name or "layer")
         trace = Trace(training=training)
         with tracing(trace):
@@ -55,7 +63,8 @@ class Ours:
                 if m is not None:
                     values[i].mask = input_(f"m{i}", _type(m))
             named = {k: [input_(f"{k}{i}", _type(a)) for i, a in enumerate(v)] for k, v in extra.items()}
-            result = layer(values if layer.takes_list else values[0], **named)
+            named = {k: v[0] if k in single else v for k, v in named.items()} | flags
+            result = layer(values if layer.takes_list or len(values) > 1 else values[0], **named)
             results = list(result) if isinstance(result, (list, tuple)) else [result]
             loss = _loss(results)
             weights = layer.weights()
@@ -133,7 +142,7 @@ def keras_layer(layer: Layer):
     config = {}
     for name, field in type(layer).model_fields.items():
         value = getattr(layer, name)
-        if field.is_required() or value != field.get_default(call_default_factory=True):
+        if name not in layer.call_fields and (field.is_required() or value != field.get_default(call_default_factory=True)):
             config[name] = keras_object(value)
     return getattr(keras.layers, type(layer).__name__)(**config)
 
@@ -143,10 +152,18 @@ class Theirs:
 
     def __init__(self, layer: Layer, inputs, masks, training: bool, extra, weights: list[np.ndarray]):
         made = keras_layer(layer)
+        extra, single, flags = split_extra(extra)
+        flags |= {n: getattr(layer, n) for n in layer.call_fields if getattr(layer, n)}
         tensors = [keras.ops.convert_to_tensor(a) for a in inputs]
         several = layer.takes_list
+        spread = (len(tensors) > 1 and not several) or (layer.category == "attention" and not several)
         named = {k: [keras.ops.convert_to_tensor(a) for a in v] for k, v in extra.items()}
-        if any(m is not None for m in masks):
+        named = {k: v[0] if k in single else v for k, v in named.items()} | flags
+        if spread:
+            names = ("query_mask", "value_mask", "key_mask")
+            tensors = tensors if len(tensors) > 1 else [tensors[0], tensors[0]]
+            named |= {n: keras.ops.convert_to_tensor(m) for n, m in zip(names, masks, strict=False) if m is not None}
+        elif any(m is not None for m in masks):
             named["mask"] = list(masks) if several else keras.ops.convert_to_tensor(masks[0])
         takes = made.call.__code__.co_varnames
         if "training" in takes:
@@ -155,7 +172,7 @@ class Theirs:
             mask = named.pop("mask")
         else:
             mask = named.get("mask")
-        made(tensors if several else tensors[0], **named)
+        made(*(tensors if spread else [tensors if several else tensors[0]]), **named)
         made.set_weights(weights)
         trainables = [v.value for v in made.trainable_variables]
         others = [v.value for v in made.non_trainable_variables]
@@ -165,7 +182,9 @@ class Theirs:
             xs = list(tensors)
             for i, x in zip(floating, given, strict=True):
                 xs[i] = x
-            out, updated = made.stateless_call(values, others, xs if several else xs[0], **named)
+            if spread and len(inputs) == 1:
+                xs[1] = xs[0]
+            out, updated = made.stateless_call(values, others, *(xs if spread else [xs if several else xs[0]]), **named)
             outs = list(out) if isinstance(out, (list, tuple)) else [out]
             loss = sum((o * cotangent(o.shape)).sum() for o in outs if str(o.dtype) == "float32") + np.float32(0)
             return loss, (outs, updated)
@@ -175,7 +194,7 @@ class Theirs:
         self.gradients = [np.asarray(g) for part in grads for g in part]
         values = iter(np.asarray(u) for u in updated)
         self.updated = [None if any(v is t for t in made.trainable_variables) else next(values) for v in made.weights]
-        computed = made.compute_mask(tensors if several else tensors[0], mask)
+        computed = None if spread else made.compute_mask(tensors if several else tensors[0], mask)
         many = list(computed) if isinstance(computed, (list, tuple)) else [computed]
         self.masks = [None if m is None else np.asarray(m) for m in (*many, *[None] * len(outs))][: len(outs)]
 
@@ -188,8 +207,12 @@ def compare(layer: Layer, inputs, masks, training: bool = False, extra=None) -> 
     for i, (a, b) in enumerate(zip(ours.results, theirs.results, strict=True)):
         close(f"result {i}", a, b)
     assert len(ours.gradients) == len(theirs.gradients)
+    largest = max((float(np.abs(g).max(initial=0.0)) for g in theirs.gradients), default=0.0)
     for i, (a, b) in enumerate(zip(ours.gradients, theirs.gradients, strict=True)):
-        close(f"gradient {i}", a, b, 2e-5)
+        if np.abs(b).max(initial=0.0) < 2e-6 * largest:
+            assert np.abs(a).max(initial=0.0) < 2e-6 * largest, f"gradient {i} is rounding noise in Keras, and more here"
+        else:
+            close(f"gradient {i}", a, b, 2e-5)
     for i, (a, b) in enumerate(zip(ours.updated, theirs.updated, strict=True)):
         if b is not None:
             close(f"updated weight {i}", a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -30,9 +31,18 @@ class Configured(BaseModel):
 
     @classmethod
     def first_argument(cls) -> str | None:
-        """The field that a bare value in the file stands for."""
-        own = [n for n in cls.model_fields if n not in ("name", "trainable", "dtype")]
-        return own[0] if own else None
+        """The field that a bare value in the file stands for: the first that must be given, else the first of its own."""
+        own = cls.own_fields()
+        needed = [n for n in own if cls.model_fields[n].is_required()]
+        return next(iter([*needed, *own]), None)
+
+    @classmethod
+    def own_fields(cls) -> list[str]:
+        """The fields' names but for those that all layers have; the class's own before what it shares with others."""
+        shared = ("name", "trainable", "dtype")
+        ordered = [n for c in cls.__mro__ for n in inspect.get_annotations(c) if n in cls.model_fields and n not in shared]
+        required = [n for n in cls.model_fields if cls.model_fields[n].is_required() and n not in shared]
+        return list(dict.fromkeys([*required, *ordered]))
 
 
 def plain(value: Any) -> Any:

@@ -62,6 +62,16 @@ def as_list(spec):
     return spec if many else [spec]
 
 
+def extra_of(spec):
+    """A tensor for a shape, a list of them for a list of shapes, a flag for itself."""
+    if isinstance(spec, bool):
+        return spec
+    made = [array_of(s, 7 + i)[0] for i, s in enumerate(as_list(spec))]
+    if isinstance(spec, dict):
+        return made[0] > 0 if spec.get("bool") else made[0]
+    return made if isinstance(spec[0], (list, dict)) else made[0]
+
+
 @pytest.mark.parametrize("text", list(blocks()))
 def test_block(text):
     from parity import Ours, compare
@@ -76,7 +86,7 @@ def test_block(text):
         return
     pairs = [array_of(s, i) for i, s in enumerate(as_list(plain["input"]))]
     inputs, masks = [p[0] for p in pairs], [p[1] for p in pairs]
-    extra = {k: [array_of(s, 7 + i)[0] for i, s in enumerate(as_list(v))] for k, v in plain.get("extra", {}).items()}
+    extra = {k: extra_of(v) for k, v in plain.get("extra", {}).items()}
     training = plain.get("training", False)
     if "error" in plain:
         with pytest.raises(ShapeError) as caught:

@@ -46,7 +46,8 @@ def page_of(kind: str, name: str) -> Page:
     cls: type[Configured] = catalogue(kind).get(name)
     arguments = [
         Argument(n, "required" if f.is_required() else plain(f.get_default(call_default_factory=True)), f.description or "")
-        for n, f in cls.model_fields.items()
+        for n in (*cls.own_fields(), *(n for n in ("name", "trainable", "dtype") if n in cls.model_fields))
+        for f in [cls.model_fields[n]]
     ]
     known = catalogue(kind)
     entry = known.entries[known.names[name]] if name in known.names else known.installed[name]

@@ -14,7 +14,7 @@ from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import construct, definitions, find
 from layerctl.spec.file import Spec
-from layerctl.spec.items import Item, Reference, items
+from layerctl.spec.items import Constant, Item, Reference, items
 from layerctl.spec.variables import resolved
 
 INPUT = "input"
@@ -143,6 +143,8 @@ class Wiring:
         return [name] if layer.takes_list else name
 
     def _names(self, given: Any) -> Any:
+        if isinstance(given, Constant):
+            return given
         return [self._name(r) for r in given] if isinstance(given, list) else self._name(given)
 
     def _name(self, r: Reference) -> str:

@@ -11,9 +11,10 @@ from pydantic import PrivateAttr
 from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Span
 from layerctl.layers.base import Layer, MaskError
 from layerctl.ops.value import Shape, ShapeError, Type, Value, shown
+from layerctl.spec.items import Constant
 
 Refs = Any
-"""What a step takes: a name, a list of names, or a dict of call arguments to those."""
+"""What a step takes: a name, a list of names, or a dict of call arguments to those or to constants."""
 
 
 @dataclass
@@ -139,13 +140,18 @@ class Model(Layer):
 
 
 def _pick(values: Mapping[str, Value], refs: Refs) -> Any:
+    if isinstance(refs, Constant):
+        return refs.value
     return [values[r] for r in refs] if isinstance(refs, list) else values[refs]
 
 
 def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, Span | None]) -> Diagnostic:
     refs = step.sources
     names = [
-        n for r in (refs.values() if isinstance(refs, dict) else [refs]) for n in (r if isinstance(r, list) else [r])
+        n
+        for r in (refs.values() if isinstance(refs, dict) else [refs])
+        if not isinstance(r, Constant)
+        for n in (r if isinstance(r, list) else [r])
     ]
     given = tensors if isinstance(tensors, list) else [tensors]
     notes = [

@@ -30,6 +30,8 @@ class Layer(Configured):
     kind: ClassVar[str] = "layers"
     category: ClassVar[str] = "core"
     supports_masking: ClassVar[bool] = False
+    call_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that Keras has as arguments of the call."""
 
     name: str | None = Field(None, description="The layer's name; its type in snake_case if not given.")
     trainable: bool = Field(True, description="Whether training changes its weights.")

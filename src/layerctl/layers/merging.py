@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from layerctl.layers.base import Layer
+from layerctl.layers.normalization import normalized
 from layerctl.ops.concat import concat
+from layerctl.ops.einsum import einsum
 from layerctl.ops.elementwise import apply, broadcast_to
 from layerctl.ops.reshape import expand_dims
 from layerctl.ops.value import ShapeError, Value, shown
@@ -118,3 +120,37 @@ class Concatenate(_Merge):
         from layerctl.ops.reduce import reduce as reduce_op
 
         return reduce_op("all", concat(parts, self.axis), -1)
+
+
+class Dot(_Merge):
+    """The sum of products of two tensors along one dimension of each, row by row of the batch; with `normalize` their cosine.
+
+    Shapes: (batch, a..., k, b...), (batch, c..., k, d...) → (batch, a..., b..., c..., d...); (batch, 1) if nothing is left.
+    """
+
+    axes: int | list[int] = Field(description="The dimension, or one for each tensor, that is summed over; 0 is the batch.")
+    normalize: bool = Field(False, description="Whether both are divided by their lengths along it first.")
+
+    def call(self, inputs: list[Value]) -> Value:
+        if len(inputs) != 2:
+            raise ShapeError(f"Dot needs two tensors, got {len(inputs)}")
+        given = [self.axes, self.axes] if isinstance(self.axes, int) else list(self.axes)
+        if len(given) != 2:
+            raise ShapeError(f"Dot: axes must be one number or two, got {given}")
+        axes = []
+        for v, a in zip(inputs, given, strict=True):
+            if not -v.rank <= a < v.rank or a % v.rank == 0:
+                raise ShapeError(f"Dot: axis {a} of {shown(v.shape)} must be a dimension behind the batch")
+            axes.append(a % v.rank)
+        x, y = (normalized(v, (a,)) for v, a in zip(inputs, axes, strict=True)) if self.normalize else inputs
+        if int(x.shape[axes[0]]) != int(y.shape[axes[1]]):
+            raise ShapeError(f"Dot: {shown(x.shape)} has {x.shape[axes[0]]} along axis {axes[0]}, {shown(y.shape)} has {y.shape[axes[1]]} along {axes[1]}")
+        first = ["a", *(chr(98 + i) for i in range(x.rank - 1))]
+        second = ["a", *(chr(66 + i) for i in range(y.rank - 1))]
+        second[axes[1]] = first[axes[0]]
+        left = [c for i, c in enumerate(first) if i != axes[0]] + [c for i, c in enumerate(second) if i not in (0, axes[1])]
+        out = einsum(f"{''.join(first)},{''.join(second)}->{''.join(left)}", x, y)
+        return expand_dims(out, 1) if out.rank == 1 else out
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        return None

@@ -1,27 +1,25 @@
-"""Normalisation over the batch or over features."""
+"""Normalisation over the batch, over features, over groups of channels, and of weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
-from layerctl.configured import ConstraintField, InitializerField, RegularizerField
+from layerctl.catalogue import snake_case
+from layerctl.configured import InitializerField, LayerField
+from layerctl.layers._weighted import ScaleFields, along
 from layerctl.layers.base import Layer, training
 from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.matmul import matmul
 from layerctl.ops.reduce import mean, normal_axes, reduce, variance
 from layerctl.ops.reshape import expand_dims, reshape
+from layerctl.ops.stop import stop_gradient
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
 
 
-def along(weight: Value, rank: int, axes: Sequence[int]) -> Value:
-    """A weight of the sizes of `axes` in a shape that broadcasts against a tensor of `rank`."""
-    sizes = iter(weight.shape)
-    return reshape(weight, tuple(next(sizes) if i in axes else 1 for i in range(rank)))
-
-
-class BatchNormalization(Layer):
+class BatchNormalization(ScaleFields):
     """`gamma (x - mean) / sqrt(variance + epsilon) + beta` for each channel.
 
     In training mean and variance are the batch's (steps that a mask leaves out do not count), and the moving averages follow them:
@@ -34,32 +32,17 @@ class BatchNormalization(Layer):
     axis: int = Field(-1, description="The dimension of the channels.")
     momentum: float = Field(0.99, ge=0, le=1, description="How slowly the moving averages follow.")
     epsilon: float = Field(1e-3, ge=0, description="Added to the variance.")
-    center: bool = Field(True, description="Whether beta is added.")
-    scale: bool = Field(True, description="Whether gamma multiplies.")
-    beta_initializer: InitializerField = Field("zeros", description="Fills beta.", validate_default=True)
-    gamma_initializer: InitializerField = Field("ones", description="Fills gamma.", validate_default=True)
     moving_mean_initializer: InitializerField = Field("zeros", description="Fills the moving mean.", validate_default=True)
     moving_variance_initializer: InitializerField = Field("ones", description="Fills the moving variance.", validate_default=True)
-    beta_regularizer: RegularizerField = Field(None, description="Penalty on beta.")
-    gamma_regularizer: RegularizerField = Field(None, description="Penalty on gamma.")
-    beta_constraint: ConstraintField = Field(None, description="Applied to beta after each step.")
-    gamma_constraint: ConstraintField = Field(None, description="Applied to gamma after each step.")
     synchronized: bool = Field(False, description="Accepted: statistics are always those of the whole batch.")
 
-    _gamma: Weight | None = None
-    _beta: Weight | None = None
     _mean: Weight
     _variance: Weight
 
     def build(self, input_shape: Shape) -> None:
         (axis,) = normal_axes(self.axis, len(input_shape), "BatchNormalization")
         size = (input_shape[axis],)
-        if self.scale:
-            self._gamma = self.add_weight("gamma", size, self.gamma_initializer, regularizer=self.gamma_regularizer,
-                                          constraint=self.gamma_constraint)  # fmt: skip
-        if self.center:
-            self._beta = self.add_weight("beta", size, self.beta_initializer, regularizer=self.beta_regularizer,
-                                         constraint=self.beta_constraint)  # fmt: skip
+        self.add_scale(size)
         self._mean = self.add_weight("moving_mean", size, self.moving_mean_initializer, trainable=False)
         self._variance = self.add_weight("moving_variance", size, self.moving_variance_initializer, trainable=False)
 
@@ -93,7 +76,7 @@ class BatchNormalization(Layer):
         return reshape(centre, shape), reshape(spread, shape)
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(ScaleFields):
     """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance over `axis` of each row by itself. Ba et al. 2016."""
 
     category: ClassVar[str] = "normalization"
@@ -101,36 +84,137 @@ class LayerNormalization(Layer):
 
     axis: int | list[int] = Field(-1, description="The dimensions that are normalised over.")
     epsilon: float = Field(1e-3, ge=0, description="Added to the variance.")
-    center: bool = Field(True, description="Whether beta is added.")
-    scale: bool = Field(True, description="Whether gamma multiplies.")
-    beta_initializer: InitializerField = Field("zeros", description="Fills beta.", validate_default=True)
-    gamma_initializer: InitializerField = Field("ones", description="Fills gamma.", validate_default=True)
-    beta_regularizer: RegularizerField = Field(None, description="Penalty on beta.")
-    gamma_regularizer: RegularizerField = Field(None, description="Penalty on gamma.")
-    beta_constraint: ConstraintField = Field(None, description="Applied to beta after each step.")
-    gamma_constraint: ConstraintField = Field(None, description="Applied to gamma after each step.")
-
-    _gamma: Weight | None = None
-    _beta: Weight | None = None
 
     def build(self, input_shape: Shape) -> None:
         axes = normal_axes(self.axis, len(input_shape), "LayerNormalization")
         if 0 in axes:
             raise ShapeError(f"LayerNormalization cannot normalise over the batch, axis 0 of {shown(input_shape)}")
-        size = tuple(input_shape[a] for a in axes)
-        if self.scale:
-            self._gamma = self.add_weight("gamma", size, self.gamma_initializer, regularizer=self.gamma_regularizer,
-                                          constraint=self.gamma_constraint)  # fmt: skip
-        if self.center:
-            self._beta = self.add_weight("beta", size, self.beta_initializer, regularizer=self.beta_regularizer,
-                                         constraint=self.beta_constraint)  # fmt: skip
+        self.add_scale(tuple(input_shape[a] for a in axes))
 
     def call(self, inputs: Value) -> Value:
-        trace = current()
         axes = normal_axes(self.axis, inputs.rank, "LayerNormalization")
         centred = inputs - mean(inputs, axes, keepdims=True)
         spread = mean(apply("square", centred), axes, keepdims=True)
-        y = centred * apply("rsqrt", spread + self.epsilon)
-        if self._gamma is not None:
-            y = y * along(trace.read(self._gamma), inputs.rank, axes)
-        return y + along(trace.read(self._beta), inputs.rank, axes) if self._beta is not None else y
+        return self.scaled(centred * apply("rsqrt", spread + self.epsilon), axes)
+
+
+class GroupNormalization(ScaleFields):
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance of each row over each group of channels. Wu and He 2018."""
+
+    category: ClassVar[str] = "normalization"
+
+    groups: int = Field(32, description="How many groups the channels are in; -1 makes each channel a group.")
+    axis: int = Field(-1, description="The dimension of the channels.")
+    epsilon: float = Field(1e-3, ge=0, description="Added to the variance.")
+
+    def build(self, input_shape: Shape) -> None:
+        (axis,) = normal_axes(self.axis, len(input_shape), "GroupNormalization")
+        channels = input_shape[axis]
+        if axis == 0:
+            raise ShapeError(f"GroupNormalization cannot normalise over the batch, axis 0 of {shown(input_shape)}")
+        if self.groups != -1 and (self.groups < 1 or int(channels) % self.groups):
+            raise ShapeError(f"GroupNormalization: the input's {channels} channels are no multiple of groups={self.groups}")
+        self.add_scale((channels,))
+
+    def call(self, inputs: Value) -> Value:
+        (axis,) = normal_axes(self.axis, inputs.rank, "GroupNormalization")
+        channels = inputs.shape[axis]
+        groups = int(channels) if self.groups == -1 else self.groups
+        x = reshape(inputs, (*inputs.shape[:axis], groups, channels // groups, *inputs.shape[axis + 1 :]))
+        over = [i for i in range(1, x.rank) if i != axis]
+        centred = x - mean(x, over, keepdims=True)
+        y = centred * apply("rsqrt", mean(apply("square", centred), over, keepdims=True) + self.epsilon)
+        return self.scaled(reshape(y, inputs.shape), [axis])
+
+
+class RMSNormalization(Layer):
+    """`scale * x / sqrt(mean(x ** 2) + epsilon)` over `axis`. Zhang and Sennrich 2019."""
+
+    category: ClassVar[str] = "normalization"
+    supports_masking: ClassVar[bool] = True
+
+    axis: int | list[int] = Field(-1, description="The dimensions that are normalised over.")
+    epsilon: float = Field(1e-6, ge=0, description="Added to the mean square.")
+
+    _scale: Weight
+
+    def build(self, input_shape: Shape) -> None:
+        axes = normal_axes(self.axis, len(input_shape), "RMSNormalization")
+        self._scale = self.add_weight("scale", tuple(input_shape[a] for a in axes), "ones")
+
+    def call(self, inputs: Value) -> Value:
+        axes = normal_axes(self.axis, inputs.rank, "RMSNormalization")
+        size = mean(apply("square", inputs), axes, keepdims=True)
+        return inputs * apply("rsqrt", size + self.epsilon) * along(current().read(self._scale), inputs.rank, axes)
+
+
+class UnitNormalization(Layer):
+    """`x / sqrt(sum(x ** 2))` over `axis`: rows of length 1."""
+
+    category: ClassVar[str] = "normalization"
+    supports_masking: ClassVar[bool] = True
+
+    axis: int | list[int] = Field(-1, description="The dimensions that are normalised over.")
+
+    def call(self, inputs: Value) -> Value:
+        return normalized(inputs, normal_axes(self.axis, inputs.rank, "UnitNormalization"))
+
+
+def normalized(x: Value, axes: Sequence[int], least: float = 1e-12) -> Value:
+    """x / sqrt(max(sum(x ** 2), least)) over axes, as keras.ops.normalize."""
+    return x * apply("rsqrt", apply("max", reduce("sum", apply("square", x), axes, keepdims=True), least))
+
+
+class SpectralNormalization(Layer):
+    """A layer whose kernel is divided by its largest singular value before each training step. Miyato et al. 2018.
+
+    The value is found by `power_iterations` of the power method, from the vector that the step before ended with.
+    """
+
+    category: ClassVar[str] = "normalization"
+    supports_masking: ClassVar[bool] = True
+
+    layer: LayerField = Field(description="The layer; it has a kernel or a table of embeddings.")
+    power_iterations: PositiveInt = Field(1, description="Iterations of the power method a step.")
+
+    _of: Weight
+    _vector: Weight
+
+    def sublayers(self) -> Sequence[Layer]:
+        return [self.layer]
+
+    def place(self, path: str) -> None:
+        self._path = path
+        self.layer.place(f"{path}/{self.layer.name or snake_case(type(self.layer).__name__)}")
+
+    def build(self, input_shape: Shape) -> None:
+        self.layer.build(input_shape)
+        self.layer._built = True
+        found = [w for w in self.layer.weights() if w.path.rsplit("/", 1)[-1] in ("kernel", "embeddings")]
+        if not found:
+            raise ShapeError(f"SpectralNormalization: {type(self.layer).__name__} has neither a kernel nor embeddings")
+        self._of = found[0]
+        initializer = {"TruncatedNormal": {"stddev": 0.02}}
+        self._vector = self.add_weight("vector_u", (1, self._of.shape[-1]), initializer, trainable=False)
+
+    def weights(self) -> list[Weight]:
+        return [self._of, *self._weights, *(w for w in self.layer.weights() if w is not self._of)]
+
+    def call(self, inputs: Value) -> Any:
+        if training():
+            self._normalize()
+        return self.layer(inputs)
+
+    def _normalize(self) -> None:
+        trace = current()
+        kernel, u = trace.read(self._of), trace.read(self._vector)
+        w = reshape(kernel, (-1, kernel.shape[-1]))
+        fixed = stop_gradient(w)
+        v = u
+        for _ in range(self.power_iterations):
+            v = normalized(matmul(u, fixed, transpose_b=True), (0, 1))
+            u = normalized(matmul(v, fixed), (0, 1))
+        sigma = reshape(matmul(matmul(v, w), u, transpose_b=True), ())
+        blank = reduce("all", apply("eq", stop_gradient(kernel), 0.0))
+        trace.update(self._vector, apply("where", blank, trace.read(self._vector), u))
+        trace.update(self._of, apply("where", blank, kernel, kernel / apply("where", blank, 1.0, sigma)))

@@ -145,3 +145,35 @@ def conv(
     pads = padding(mode, x.shape[1:-1], w.shape[:-2], strides, dilation)
     return Conv.apply(x, w, strides=tuple(strides), dilation=dilation, pads=pads, groups=groups)
 
+
+
+def conv_transpose(
+    x: Value, w: Value, strides: Sequence[int], mode: str = "valid", dilation: Sequence[int] | None = None, extra: Sequence[int] | None = None
+) -> Value:  # fmt: skip
+    """The transposed convolution of x (batch, *spatial, channels) with w (*kernel, filters, channels).
+
+    Sizes as in Keras: `same` gives n * stride places, `valid` (n - 1) * stride + max(reach, stride); with `extra` (n - 1) * stride +
+    reach % 2 + extra, or (n - 1) * stride + reach + extra, reach being the places that the kernel spans.
+
+    Raises:
+        ShapeError: if the kernel or the channels do not fit.
+    """
+    dilation = tuple(dilation or (1,) * len(strides))
+    if x.rank != w.rank or int(x.shape[-1]) != int(w.shape[-1]):
+        raise ShapeError(f"weights {shown(w.shape)} do not fit an input of shape {shown(x.shape)}")
+    out, pads = [], []
+    for i, (n, k, s, d) in enumerate(zip(x.shape[1:-1], w.shape[:-2], strides, dilation, strict=True)):
+        reach = (int(k) - 1) * d + 1
+        more = None if extra is None else extra[i]
+        if mode == "valid":
+            total = reach - 1 + reach - 1 + (max(reach, s) - reach if more is None else more)
+            left = reach - 1
+        else:
+            total = s + reach - 2 if more is None else reach + reach % 2 - 2 + more
+            left = min(total // 2 + total % 2, reach - 1)
+        size = (n - 1) * s + total - reach + 2
+        before = reach - 1 - left
+        out.append(size)
+        pads.append((before, (int(n) - 1) * s + reach - before - int(size)))
+    shape = (x.shape[0], *out, w.shape[-2])
+    return ConvInputGradient.apply(x, w, shape=shape, strides=tuple(strides), dilation=dilation, pads=tuple(pads), groups=1)

@@ -20,7 +20,14 @@ class Reference:
     span: Span
 
 
-Sources = list[Reference] | dict[str, list[Reference] | Reference] | Reference | None
+@dataclass(frozen=True)
+class Constant:
+    """A call's argument that is no tensor: true or false."""
+
+    value: bool
+
+
+Sources = list[Reference] | dict[str, list[Reference] | Reference | Constant] | Reference | None
 
 
 @dataclass
@@ -123,7 +130,8 @@ def _sources(node: Node | None, problems: Problems) -> Sources:
     if isinstance(node, Mapping):
         out: dict[str, Any] = {}
         for e in node.entries:
-            out[str(e.key.value)] = _sources(e.value, problems)
+            flag = e.value.value if isinstance(e.value, Scalar) else None
+            out[str(e.key.value)] = Constant(flag) if isinstance(flag, bool) else _sources(e.value, problems)
         return out
     return _reference(node, problems)
 
