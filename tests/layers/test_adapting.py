@@ -128,3 +128,26 @@ def test_bins_and_tallies_as_numpy_has_them():
 def test_normalization_wants_its_numbers_in_one_shape():
     with pytest.raises(ValueError, match="one shape of at most 1 dimensions"):
         Normalization(mean=[[1.0]], variance=[[1.0]])
+
+
+def test_a_vocabulary_from_the_training_rows(tmp_path):
+    x = RNG.integers(0, 9, (64, 3)).astype(np.int32) * 10
+    text = """
+layerctl: 1
+name: ids
+model:
+  - Input: {shape: [3], dtype: int32}
+  - IntegerLookup: {name: places, max_tokens: 6}
+  - Embedding: [6, 2]
+  - Flatten
+  - Dense: 1
+compile: {optimizer: sgd, loss: mse}
+fit: {epochs: 1}
+"""
+    m = layerctl.Model.from_yaml(text.replace("[6, 2]", "{input_dim: 6, output_dim: 2}"))
+    m.fit(x, np.zeros((64, 1), np.float32), run=tmp_path / "run")
+    values_, counts = np.unique(x, return_counts=True)
+    ranked = values_[np.lexsort((values_, counts))[::-1]][:5].tolist()
+    wanted = np.array([[ranked.index(v) + 1 if v in ranked else 0 for v in row] for row in x.tolist()])
+    np.testing.assert_array_equal(values(m, x, "places"), wanted)
+    np.testing.assert_array_equal(values(layerctl.load(tmp_path / "run"), x, "places"), wanted)
