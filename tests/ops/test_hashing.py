@@ -6,6 +6,7 @@ from machine import run
 
 from layerctl.layers.hashing import HashedCrossing, Hashing
 from layerctl.ops.fingerprint import bucket, farmhash, siphash, written
+from layerctl.ops.texts import EMPTY, packed, text_buckets, tokens, unpacked
 
 NUMBERS = [0, 1, 2, -1, 7, 10, 42, 99, -100, 12345, 999999, -1234567, 123456789, 2147483647, -2147483648]
 WIDE = [2**40 + 7, -(2**53) - 1, 2**63 - 1, -(2**63)]
@@ -82,3 +83,30 @@ def test_crossings_fall_into_keras_buckets():
     np.testing.assert_array_equal(run(lambda *v: made(HashedCrossing(num_bins=7))(list(v)), a, b, c)[0], CROSSED_THREE)
     got = run(lambda *v: made(HashedCrossing(num_bins=7, output_mode="one_hot"))(list(v)), a[:, None], b[:, None].astype(np.int64))[0]
     assert got.shape == (len(a), 7) and (got.sum(1) == 1).all()
+
+
+def test_texts_in_kernels():
+    texts = packed(WORDS)
+    np.testing.assert_array_equal(run(lambda v: text_buckets(v, 1000), texts)[0], [bucket(farmhash(w.encode(), len(w.encode())), 1000) for w in WORDS])
+    strong = [bucket(siphash(w.encode(), len(w.encode()), 1, 2), 1000) for w in WORDS]
+    np.testing.assert_array_equal(run(lambda v: text_buckets(v, 1000, (1, 2)), texts)[0], strong)
+    assert [t.decode() for t in unpacked(texts)] == WORDS
+
+
+@pytest.mark.parametrize(("split", "ngrams", "wanted"), [
+    ("whitespace", (1,), ["hello", "wörld", "a-b", "c"]), ("whitespace", (1, 2), ["hello", "wörld", "a-b", "c", "hello wörld", "wörld a-b", "a-b c"]),
+    ("character", (3,), ["h e l", "e l l", "l l o", "l o  ", "o    "]), (None, (1,), [" hello  wörld\ta-b c "]), ("whitespace", (5,), []),
+], ids=str)  # fmt: skip
+def test_tokens(split, ngrams, wanted):
+    texts = packed([[" hello  wörld\ta-b c "], [""]])
+    if split == "character":
+        texts = packed([["hello  "], [""]])
+    got = run(lambda v: tokens(v, 8, False, False, split, ngrams), texts)[0]
+    keys = [farmhash(w.encode(), len(w.encode())) for w in wanted]
+    np.testing.assert_array_equal(got[0], keys + [EMPTY] * (8 - len(keys)))
+    np.testing.assert_array_equal(got[1], [EMPTY] * 8)
+
+
+def test_standardized():
+    got = run(lambda v: tokens(v, 3, True, True, "whitespace"), packed([["It's  A.B  ÀÉ!"]]))[0]
+    np.testing.assert_array_equal(got[0], [farmhash(w.encode(), len(w.encode())) for w in ("its", "ab", "ÀÉ")])

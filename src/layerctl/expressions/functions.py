@@ -13,7 +13,7 @@ from layerctl.ops.functions import FUNCTIONS
 from layerctl.ops.matmul import matmul
 from layerctl.ops.softmax import softmax
 from layerctl.ops.stop import stop_gradient
-from layerctl.ops.value import NAMES_OF_DTYPES, ShapeError, Value
+from layerctl.ops.value import NUMBERS, ShapeError, Value
 
 _NAMES = {
     "maximum": "max", "minimum": "min", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
@@ -74,9 +74,9 @@ def _clip(x: Value, x_min: Any, x_max: Any) -> Value:
 
 
 def _cast(x: Value, dtype: str) -> Value:
-    if dtype not in NAMES_OF_DTYPES:
-        raise ShapeError(f"cast: there is no dtype {dtype!r}: expected {', '.join(NAMES_OF_DTYPES)}")
-    return cast(as_value(x), NAMES_OF_DTYPES[dtype])
+    if dtype not in NUMBERS:
+        raise ShapeError(f"cast: there is no dtype {dtype!r}: expected {', '.join(NUMBERS)}")
+    return cast(as_value(x), NUMBERS[dtype])
 
 
 def _shape(x: Value) -> tuple[int, ...]:
