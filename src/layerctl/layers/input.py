@@ -44,7 +44,7 @@ class Input(Layer):
 
     @field_validator("dtype")
     @classmethod
-    def _input_dtype(cls, value: str | None) -> str | None:
+    def _known_dtype(cls, value: str | None) -> str | None:
         if value is not None and value not in (*NUMBERS, STRING):
             raise ValueError(f"expected one of {', '.join((*NUMBERS, STRING))}, got {value!r}")
         return value

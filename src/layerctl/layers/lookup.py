@@ -9,11 +9,10 @@ from pydantic import Field, model_validator
 from layerctl.layers._encoding import Sparse
 from layerctl.layers._vocabulary import MODES, LookupMode, VocabularyLayer
 from layerctl.ops.elementwise import FLOATING, apply, cast
-from layerctl.ops.fingerprint import farmhash
 from layerctl.ops.hashing import hash_buckets
 from layerctl.ops.leaves import constant
 from layerctl.ops.lookup import lookup
-from layerctl.ops.texts import fingerprints, text_buckets, unpacked
+from layerctl.ops.texts import fingerprint_of, fingerprints, text_buckets, unpacked
 from layerctl.ops.value import ShapeError, Value
 
 _LARGEST = "The vocabulary's largest size, mask and unknown entries included."
@@ -113,8 +112,7 @@ class StringLookup(VocabularyLayer):
         return self
 
     def key_of(self, entry: str | bytes) -> int:
-        text = entry if isinstance(entry, bytes) else entry.encode()
-        return farmhash(text, len(text))
+        return fingerprint_of(entry)
 
     def counted(self, rows: Any) -> list[list[str]]:
         flat = [t.decode() for t in unpacked(rows)]

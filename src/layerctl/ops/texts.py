@@ -34,6 +34,12 @@ def unpacked(rows: Any) -> list[bytes]:
     return [bytes(r).rstrip(b"\0") for r in flat]
 
 
+def fingerprint_of(text: str | bytes) -> int:
+    """A text's fingerprint, computed on the host."""
+    data = text if isinstance(text, bytes) else text.encode()
+    return farmhash(data, len(data))
+
+
 def _length(s: Any, width: int) -> int:
     n = 0
     while n < width and s[n] != 0:
