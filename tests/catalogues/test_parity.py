@@ -155,17 +155,27 @@ OPTIMIZERS = {
             {"learning_rate": 0.1, "global_clipnorm": 0.7}],
     "Adam": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "amsgrad": True, "beta_1": 0.8}, {"learning_rate": 0.02, "weight_decay": 0.004}],
     "RMSprop": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "momentum": 0.5, "centered": True, "rho": 0.8}],
+    "AdamW": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "weight_decay": 0.1, "amsgrad": True}],
+    "Adamax": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "beta_1": 0.7, "weight_decay": 0.1}], "Nadam": [{"learning_rate": 0.02}],
+    "ScheduleFreeAdamW": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "warmup_steps": 5, "weight_decay": 0.1}],
+    "Lamb": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "weight_decay": 0.01}], "Lion": [{"learning_rate": 0.02}, {"beta_1": 0.5}],
+    "Adagrad": [{"learning_rate": 0.1}, {"learning_rate": 0.1, "initial_accumulator_value": 0.0, "epsilon": 1e-3}],
+    "Adadelta": [{"learning_rate": 1.0}, {"learning_rate": 0.5, "rho": 0.8}],
+    "Adafactor": [{"learning_rate": 0.1}, {"learning_rate": 0.5, "relative_step": False, "clip_threshold": 0.5}],
+    "Ftrl": [{"learning_rate": 0.1}, {"learning_rate": 0.1, "l1_regularization_strength": 0.1, "l2_regularization_strength": 0.1,
+             "l2_shrinkage_regularization_strength": 0.2, "beta": 0.3}],
+    "Muon": [{"learning_rate": 0.02}, {"learning_rate": 0.02, "nesterov": False, "rms_rate": None, "weight_decay": None, "ns_steps": 3}],
 }  # fmt: skip
 
 
-def twenty_steps(optimizer, starts, grads):
+def twenty_steps(optimizer, starts, grads, constraint=None):
     """The weights after twenty steps on given gradients, through the training step's own code."""
     from layerctl.compile.step import Task, update
     from layerctl.graph.model import Model
     from layerctl.ops.reduce import reduce
 
     model = Model.of("m", {}, [], [])
-    weights = [Weight(f"w{i}", a.shape) for i, a in enumerate(starts)]
+    weights = [Weight(f"w{i}", a.shape, constraint=constraint) for i, a in enumerate(starts)]
     model._weights = weights
     task = Task(model, {}, optimizer)
     trace = Trace(training=True)
@@ -192,8 +202,10 @@ def twenty_steps(optimizer, starts, grads):
     return [state.view(w).copy() for w in weights]
 
 
-def keras_steps(optimizer, starts, grads):
+def keras_steps(optimizer, starts, grads, constraint=None):
     variables = [keras.Variable(a) for a in starts]
+    for v in variables:
+        v.constraint = constraint
     optimizer.build(variables)
     for step in grads:
         optimizer.apply(list(step), variables)
@@ -205,9 +217,15 @@ def case():
     return starts, [[RNG.standard_normal(a.shape).astype(np.float32) for a in starts] for _ in range(20)]
 
 
+EVERY_OPTIMIZER = [
+    {"learning_rate": 0.02, "use_ema": True, "ema_momentum": 0.8}, {"learning_rate": 0.02, "use_ema": True, "ema_overwrite_frequency": 4},
+    {"learning_rate": 0.02, "gradient_accumulation_steps": 3}, {"learning_rate": 0.02, "gradient_accumulation_steps": 2, "use_ema": True, "clipnorm": 0.5},
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", list(catalogue("optimizers")))
 def test_optimizers(name):
-    for arguments in OPTIMIZERS[name]:
+    for arguments in [*OPTIMIZERS[name], *EVERY_OPTIMIZER]:
         starts, grads = case()
         ours = twenty_steps(catalogue("optimizers").get(name)(**arguments), starts, grads)
         theirs = keras_steps(getattr(keras.optimizers, name)(**arguments), starts, grads)
@@ -218,6 +236,15 @@ def test_optimizers(name):
 SCHEDULES = {
     "ExponentialDecay": [{"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7},
                          {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7, "staircase": True}],
+    "InverseTimeDecay": [{"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7},
+                         {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.7, "staircase": True}],
+    "PolynomialDecay": [{"initial_learning_rate": 0.1, "decay_steps": 7}, {"initial_learning_rate": 0.1, "decay_steps": 4, "power": 2.0, "cycle": True}],
+    "PiecewiseConstantDecay": [{"boundaries": [4, 10], "values": [0.1, 0.05, 0.01]}],
+    "CosineDecay": [{"initial_learning_rate": 0.1, "decay_steps": 9, "alpha": 0.1},
+                    {"initial_learning_rate": 0.01, "decay_steps": 9, "warmup_target": 0.1, "warmup_steps": 4}],
+    "CosineDecayRestarts": [{"initial_learning_rate": 0.1, "first_decay_steps": 6},
+                            {"initial_learning_rate": 0.1, "first_decay_steps": 3, "t_mul": 1.0, "m_mul": 0.8},
+                            {"initial_learning_rate": 0.1, "first_decay_steps": 3, "t_mul": 1.5, "alpha": 0.1}],
 }  # fmt: skip
 
 
@@ -270,3 +297,29 @@ def test_every_entry_has_a_case():
     assert set(catalogue("metrics")) == set(METRICS)
     assert set(catalogue("optimizers")) == set(OPTIMIZERS)
     assert set(catalogue("schedules")) == set(SCHEDULES)
+
+
+CONSTRAINTS = {
+    "NonNeg": [{}], "MaxNorm": [{}, {"max_value": 0.5, "axis": [0, 1]}], "UnitNorm": [{}, {"axis": 1}],
+    "MinMaxNorm": [{"min_value": 0.5}, {"min_value": 0.9, "max_value": 1.1, "rate": 0.3, "axis": 1}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(catalogue("constraints")))
+def test_constraints(name):
+    w = RNG.standard_normal((4, 3)).astype(np.float32)
+    for arguments in CONSTRAINTS[name]:
+        ours, theirs = catalogue("constraints").get(name)(**arguments), getattr(keras.constraints, name)(**arguments)
+        close(name, run(ours, w)[0], np.asarray(theirs(w)))
+        starts, grads = case()
+        theirs_now = keras_steps(keras.optimizers.Adam(0.1), starts[:1], [g[:1] for g in grads], theirs)
+        ours_now = twenty_steps(catalogue("optimizers").get("Adam")(learning_rate=0.1), starts[:1], [g[:1] for g in grads], ours)
+        close(f"{name} in training", ours_now[0], theirs_now[0], 2e-5)
+
+
+def test_every_name_of_keras_is_understood():
+    for kind, names in {
+        "constraints": ["max_norm", "min_max_norm", "non_neg", "unit_norm"], "regularizers": ["l1", "l2", "l1_l2", "orthogonal_regularizer"],
+    }.items():  # fmt: skip
+        for name in names:
+            assert catalogue(kind).get(name) is not None, name

@@ -194,48 +194,84 @@ def update(task: Task, trace: Trace, loss: Value) -> None:
     optimizer = task.optimizer
     assert optimizer is not None
     wanted = [w for w in trainable(task) if w in trace.initial]
-    grads = gradients(loss, [trace.initial[w] for w in wanted])
-    pairs = [(w, g) for w, g in zip(wanted, grads, strict=True) if g is not None]
+    scale = optimizer.loss_scale_factor
+    grads = gradients(loss if scale is None else loss * scale, [trace.initial[w] for w in wanted])
+    pairs = [(w, g if scale is None else g / scale) for w, g in zip(wanted, grads, strict=True) if g is not None]
     if not pairs:
         return
-    clipped = optimizer.clip([g for _, g in pairs])
-    step = trace.read(task.iteration)
-    t = cast(step, "f32") + 1.0
+    clock = _clock(task, trace)
+    pairs = [(w, _accumulated(task, trace, w, g, clock)) for w, g in pairs]
+    clipped = zip([w for w, _ in pairs], optimizer.clip([g for _, g in pairs]), strict=True)
+    flat: dict[tuple[str, float, bool], list[tuple[Weight, Value]]] = {}
+    for w, g in clipped:
+        if w.constraint is not None or optimizer.per_weight:
+            _step(task, trace, w, g, clock, optimizer.multiplier(w.path))
+        else:
+            flat.setdefault((w.dtype, optimizer.multiplier(w.path), optimizer.decays(w.path)), []).append((w, g))
+    for (dtype, factor, _), members in sorted(flat.items()):
+        group = _group(task, dtype, [w for w, _ in members])
+        g = Pack.apply(*(reshape(g, (-1,)) for _, g in members), starts=tuple(group.starts), size=group.shape[0])
+        _step(task, trace, group, g, clock, factor)
+    trace.update(task.iteration, trace.read(task.iteration) + 1)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What all weights' steps have in common: the steps done (i64), the next one's number (f32), the rate, whether this batch ends
+    a step (None where each does)."""
+
+    done: Value
+    t: Value
+    rate: Value
+    now: Value | None
+
+
+def _clock(task: Task, trace: Trace) -> Clock:
+    optimizer: Any = task.optimizer
+    step, now, n = trace.read(task.iteration), None, optimizer.gradient_accumulation_steps
+    if n is not None:
+        now = apply("eq", apply("mod", step + 1, n), 0)
+        step = apply("floordiv", step, n)
     rate = trace.read(task.rate)
     if not isinstance(optimizer.learning_rate, float):
         rate = optimizer.learning_rate(cast(step, "f32"))
         trace.update(task.rate, rate)
-    flat = [
-        (w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is None and not optimizer.per_weight
-    ]
-    single = [
-        (w, g) for (w, _), g in zip(pairs, clipped, strict=True) if w.constraint is not None or optimizer.per_weight
-    ]
-    for dtype in sorted({w.dtype for w, _ in flat}):
-        members = [(w, g) for w, g in flat if w.dtype == dtype]
-        group = _group(task, dtype, [w for w, _ in members])
-        g = Pack.apply(*(reshape(g, (-1,)) for _, g in members), starts=tuple(group.starts), size=group.shape[0])
-        _step(task, trace, group, g, rate, t)
-    for w, g in single:
-        _step(task, trace, w, g, rate, t)
-    trace.update(task.iteration, step + 1)
+    return Clock(step, cast(step, "f32") + 1.0, rate, now)
+
+
+def _accumulated(task: Task, trace: Trace, weight: Weight, g: Value, clock: Clock) -> Value:
+    """The gradient's mean over the batches of a step, of which this one is the last."""
+    if clock.now is None:
+        return g
+    slot = _slot(task, weight, "accumulated", weight.shape)
+    total = trace.read(slot) + g
+    trace.update(slot, apply("where", clock.now, 0.0, total))
+    return total / float(task.optimizer.gradient_accumulation_steps)
 
 
 def _group(task: Task, dtype: str, members: list[Weight]) -> Group:
     for group in task.groups:
         if group.members == tuple(members):
             return group
-    group = Group(f"weights/{dtype}", members)
+    same = sum(g.path.startswith(f"weights/{dtype}") for g in task.groups)
+    group = Group(f"weights/{dtype}" + (f"/{same}" if same else ""), members)
     task.groups.append(group)
     task.layout.add(group)
     return group
 
 
-def _step(task: Task, trace: Trace, weight: Weight, g: Value, rate: Value, t: Value) -> None:
+def _step(task: Task, trace: Trace, weight: Weight, g: Value, clock: Clock, factor: float) -> None:
     optimizer: Any = task.optimizer
-    slots = {name: _slot(task, weight, name) for name in optimizer.slot_names()}
+    slots = {name: _slot(task, weight, name, shape) for name, shape in optimizer.slot_shapes(weight).items()}
     values = {name: trace.read(slot) for name, slot in slots.items()}
-    new, changed = optimizer(trace.read(weight), g, values, cast(rate, weight.dtype), cast(t, weight.dtype))
+    old = trace.read(weight)
+    rate = clock.rate if factor == 1.0 else clock.rate * factor
+    new, changed = optimizer.step_of(weight, old, g, values, cast(rate, weight.dtype), cast(clock.t, weight.dtype))
+    if clock.now is not None:
+        new = apply("where", clock.now, new, old)
+        changed = {name: apply("where", clock.now, v, values[name]) for name, v in changed.items()}
+    if optimizer.use_ema:
+        new = _averaged(task, trace, weight, new, clock)
     if weight.constraint is not None:
         new = weight.constraint(new)
     trace.update(weight, new)
@@ -243,8 +279,27 @@ def _step(task: Task, trace: Trace, weight: Weight, g: Value, rate: Value, t: Va
         trace.update(slots[name], value)
 
 
-def _slot(task: Task, weight: Weight, name: str) -> Weight:
+def _averaged(task: Task, trace: Trace, weight: Weight, new: Value, clock: Clock) -> Value:
+    """Moves the weight's running mean; the weight, which is its mean where it is time to be overwritten."""
+    optimizer: Any = task.optimizer
+    slot = _slot(task, weight, "average", weight.shape)
+    momentum = cast(apply("ne", clock.done, 0), weight.dtype) * optimizer.ema_momentum
+    mean = trace.read(slot) * momentum + new * (1.0 - momentum)
+    trace.update(slot, mean)
+    if optimizer.ema_overwrite_frequency is None:
+        return new
+    due = apply("eq", apply("mod", clock.done + 1, optimizer.ema_overwrite_frequency), 0)
+    return apply("where", due, mean, new)
+
+
+def _slot(task: Task, weight: Weight, name: str, shape: tuple[int, ...]) -> Weight:
     key = (weight.path, name)
     if key not in task.slots:
-        task.slots[key] = Weight(f"optimizer/{weight.path}/{name}", weight.shape, weight.dtype, None, trainable=False)
+        task.slots[key] = Weight(f"optimizer/{weight.path}/{name}", shape, weight.dtype, None, trainable=False)
     return task.slots[key]
+
+
+def averages(task: Task) -> list[tuple[Weight, Weight]]:
+    """(a weight or a group of them, its running mean) for all that have one."""
+    places = {w.path: w for w in [*task.groups, *task.model.weights()]}
+    return [(places[path], slot) for (path, name), slot in task.slots.items() if name == "average"]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from layerctl.ops import concat as joining
-from layerctl.ops import gather, reduce, reshape, select, slicing, transpose
+from layerctl.ops import gather, order, reduce, reshape, select, slicing, transpose
+from layerctl.ops.cumulative import cumulative
+from layerctl.ops.einsum import einsum
 from layerctl.ops.elementwise import apply, as_value, broadcast_to, cast
 from layerctl.ops.functions import FUNCTIONS
+from layerctl.ops.leaves import constant
 from layerctl.ops.matmul import matmul
 from layerctl.ops.softmax import softmax
 from layerctl.ops.stop import stop_gradient
-from layerctl.ops.value import NUMBERS, ShapeError, Value
+from layerctl.ops.value import NUMBERS, ShapeError, Value, product
 
 _NAMES = {
     "maximum": "max", "minimum": "min", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
@@ -125,6 +129,130 @@ def _pad(x: Value, pad_width: Any, constant_values: float = 0.0) -> Value:
     return slicing.pad(x, [tuple(p) for p in pad_width], constant_values)
 
 
+def _top_k(x: Value, k: int, sorted: bool = True) -> list[Value]:
+    return list(order.top_k(x, k))
+
+
+_MOST = 1_000_000
+"""Numbers that an expression may write down."""
+
+
+def _bounded(count: float, what: str) -> None:
+    if count > _MOST:
+        raise ShapeError(f"{what} would make {count:.0f} numbers, expected at most {_MOST}")
+
+
+def _arange(*ends: Any, dtype: str | None = None) -> Value:
+    low, high = (0, ends[0]) if len(ends) == 1 else ends[:2]
+    _bounded(abs((high - low) / (ends[2] if len(ends) > 2 and ends[2] else 1)), "arange")
+    values = list(range(*map(int, ends))) if all(isinstance(e, int) for e in ends) else _steps(*map(float, ends))
+    kind = NAMES_OF_DTYPES.get(dtype or "", None) or ("i32" if all(isinstance(e, int) for e in ends) else "f32")
+    return constant(values, kind)
+
+
+def _steps(start: float, stop: float | None = None, step: float = 1.0) -> list[float]:
+    start, stop = (0.0, start) if stop is None else (start, stop)
+    return [start + i * step for i in range(max(0, -int(-(stop - start) // step)))]
+
+
+def _linspace(start: float, stop: float, num: int = 50) -> Value:
+    _bounded(num, "linspace")
+    return constant([start + (stop - start) * i / max(num - 1, 1) for i in range(num)], "f32")
+
+
+def _filled(value: float) -> Callable[..., Value]:
+    def function(shape: Any, dtype: str = "float32") -> Value:
+        dims = (shape,) if isinstance(shape, int) else tuple(shape)
+        return broadcast_to(constant(value, NAMES_OF_DTYPES[dtype]), dims)
+
+    return function
+
+
+def _full(shape: Any, fill_value: float) -> Value:
+    return _filled(float(fill_value))(shape)
+
+
+def _eye(n: int, m: int | None = None, k: int = 0) -> Value:
+    _bounded(n * (m or n), "eye")
+    return constant([[1.0 if j - i == k else 0.0 for j in range(m or n)] for i in range(n)], "f32")
+
+
+def _triangle(upper: bool) -> Callable[..., Value]:
+    def function(x: Value, k: int = 0) -> Value:
+        rows, columns = int(x.shape[-2]), int(x.shape[-1])
+        _bounded(rows * columns, "a triangle")
+        kept = [[(j - i >= k) if upper else (j - i <= k) for j in range(columns)] for i in range(rows)]
+        return apply("where", constant(kept, "bool"), x, 0.0)
+
+    return function
+
+
+def _split(x: Value, indices_or_sections: Any, axis: int = 0) -> list[Value]:
+    axis %= x.rank
+    size = int(x.shape[axis])
+    if isinstance(indices_or_sections, int):
+        if indices_or_sections < 1 or size % indices_or_sections:
+            raise ShapeError(f"split: {size} along axis {axis} cannot be cut into {indices_or_sections} equal parts")
+        cuts = [size // indices_or_sections * i for i in range(indices_or_sections + 1)]
+    else:
+        cuts = [0, *map(int, indices_or_sections), size]
+    key = (slice(None),) * axis
+    return [x[(*key, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+
+
+def _tile(x: Value, repeats: Any) -> Value:
+    times = [repeats] if isinstance(repeats, int) else list(repeats)
+    _bounded(product(times) * max(1, int(product(x.shape)) // 1000), "tile")
+    while x.rank < len(times):
+        x = reshape.expand_dims(x, 0)
+    for axis, n in enumerate([1] * (x.rank - len(times)) + times):
+        x = joining.concat([x] * n, axis) if n > 1 else x
+    return x
+
+
+def _roll(x: Value, shift: int, axis: int = 0) -> Value:
+    axis %= x.rank
+    cut = -shift % max(int(x.shape[axis]), 1)
+    if not cut:
+        return x
+    key = (slice(None),) * axis
+    return joining.concat([x[(*key, slice(cut, None))], x[(*key, slice(0, cut))]], axis)
+
+
+def _outer(a: Value, b: Value) -> Value:
+    return reshape.reshape(a, (-1, 1)) * reshape.reshape(b, (1, -1))
+
+
+def _normalize(x: Value, axis: Any = -1, order: Any = 2, epsilon: float = 1e-12) -> Value:
+    if order != 2:
+        raise ShapeError(f"normalize takes order 2, got {order!r}")
+    return x * apply("rsqrt", apply("max", reduce.reduce("sum", apply("square", x), axis, keepdims=True), epsilon))
+
+
+def _count_nonzero(x: Value, axis: Any = None) -> Value:
+    return reduce.reduce("sum", cast(apply("ne", x, 0), "i32"), axis)
+
+
+def _cumulative(kind: str) -> Callable[..., Value]:
+    def function(x: Value, axis: int | None = None) -> Value:
+        return cumulative(kind, reshape.reshape(x, (-1,)) if axis is None else x, -1 if axis is None else axis)
+
+    return function
+
+
+def _diff(x: Value, n: int = 1, axis: int = -1) -> Value:
+    key = (slice(None),) * (axis % x.rank)
+    for _ in range(n):
+        x = x[(*key, slice(1, None))] - x[(*key, slice(0, -1))]
+    return x
+
+
+def _dropout(x: Value, rate: float, seed: int | None = None) -> Value:
+    from layerctl.ops.random import random_uniform
+
+    return x * cast(apply("ge", random_uniform(x.shape, "expression", seed), rate), x.dtype) * (1.0 / (1.0 - rate))
+
+
 _OTHERS: dict[str, Callable[..., Any]] = {
     "sum": _reduction("sum"), "prod": _reduction("prod"), "mean": _mean, "var": reduce.variance, "std": _std, "any": _reduction("any"),
     "all": _reduction("all"), "max": _extreme("max", "max"), "min": _extreme("min", "min"), "amax": _reduction("max"), "amin": _reduction("min"),
@@ -138,6 +266,14 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "zeros_like": _full_like(0.0), "ones_like": _full_like(1.0), "broadcast_to": lambda x, shape: broadcast_to(x, tuple(shape)),
     "flip": _flip, "repeat": _repeat, "stop_gradient": stop_gradient, "pad": _pad, "random_uniform": _random("uniform"),
     "random_normal": _random("normal"), "identity": lambda x: x,
+    "einsum": einsum, "sort": lambda x, axis=-1: order.sort(x, axis), "argsort": lambda x, axis=-1: order.argsort(x, axis), "top_k": _top_k,
+    "take_along_axis": lambda x, indices, axis=-1: order.take_along_axis(x, as_value(indices, "i32"), axis), "cumsum": _cumulative("sum"),
+    "cumprod": _cumulative("prod"), "arange": _arange, "linspace": _linspace, "zeros": _filled(0.0), "ones": _filled(1.0), "full": _full,
+    "full_like": lambda x, fill_value: broadcast_to(as_value(float(fill_value), x.dtype), x.shape), "eye": _eye,
+    "tril": _triangle(False), "triu": _triangle(True), "split": _split, "tile": _tile, "roll": _roll, "outer": _outer, "normalize": _normalize,
+    "count_nonzero": _count_nonzero, "diff": _diff, "size": lambda x: int(product(x.shape)), "ndim": lambda x: x.rank, "dropout": _dropout,
+    "ravel": lambda x: reshape.reshape(x, (-1,)), "vstack": lambda xs: joining.concat(list(xs), 0), "hstack": lambda xs: joining.concat(list(xs), 1),
+    "average": _mean, "logaddexp": lambda a, b: apply("max", a, b) + apply("log1p", apply("exp", -abs(a - b))),
 }  # fmt: skip
 
 

@@ -62,6 +62,8 @@ def judging(
     optimizer = (
         entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()
     )
+    if optimizer is not None and chosen is not None:
+        _check_patterns(optimizer, model, chosen, problems)
     for name, n in _by_output(node.get("loss"), "losses", model, problems).items():
         outputs[name].loss = entry("losses", n, problems)
     _weights(node.get("loss_weights"), model, outputs, problems)
@@ -70,6 +72,19 @@ def judging(
             getattr(outputs[name], key).update(_metrics(n, name, outputs[name], shapes[name], problems))
     problems.check()
     return optimizer, outputs
+
+
+def _check_patterns(optimizer: Any, model: Model, node: Node, problems: Problems) -> None:
+    """A pattern of weights' names that fits none is a mistake."""
+    from layerctl.optimizers.base import fits
+
+    paths = [w.path for w in model.weights()]
+    layers = sorted({p.rsplit("/", 1)[0] for p in paths})
+    for key in ("learning_rate_multipliers", "exclude_from_weight_decay"):
+        for pattern in getattr(optimizer, key) or ():
+            if not any(fits(pattern, p) for p in paths):
+                problems.error("unknown-weight", f"no weight of the model fits '{pattern}' in {key}{did_you_mean(pattern, [*layers, *paths])}",
+                               node.span, hint=f"weights are called like {paths[0]}" if paths else None)  # fmt: skip
 
 
 def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, listed: bool = False) -> dict[str, Node]:

@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 from pydantic import Field, PositiveInt
 
 from layerctl.configured import ActivationField, ConstraintField, InitializerField, RegularizerField
+from layerctl.initializers.base import Initializer
 from layerctl.layers.base import Layer
 from layerctl.ops.elementwise import apply, broadcast_to
 from layerctl.ops.leaves import constant
 from layerctl.ops.recurrent import over_time
-from layerctl.ops.reshape import expand_dims
+from layerctl.ops.reshape import reshape
 from layerctl.ops.transpose import swap_axes
 from layerctl.ops.unstack import unstack
-from layerctl.ops.value import Value
+from layerctl.ops.value import Shape, Value
 
 States = list[Value]
 
@@ -39,6 +40,10 @@ class Cell(Layer):
         """The size of the output."""
         return self.state_size[0]
 
+    def state_shapes(self, step: Shape) -> list[Shape]:
+        """The states' shapes without the batch, for steps of a shape without the batch."""
+        return [(n,) for n in self.state_size]
+
     def begin(self, x: Value) -> None:
         """Before the first step of a call; x is the whole sequence (batch, time, features)."""
 
@@ -61,13 +66,13 @@ class Cell(Layer):
         states = self.zero_states(x) if states is None else states
         self.begin(x)
         steps = unstack(swap_axes(self.project(x), 0, 1))
-        kept = [expand_dims(m, -1) for m in unstack(swap_axes(mask, 0, 1))] if mask is not None else [None] * len(steps)
+        kept = unstack(swap_axes(mask, 0, 1)) if mask is not None else [None] * len(steps)
         outputs: list[Value] = []
         for at, keep in zip(steps, kept, strict=True):
             output, new = self.step(at, states, constants)
             if keep is not None:
-                output = apply("where", keep, output, 0.0 if zero else outputs[-1] if outputs else self.first_output(states))
-                new = [apply("where", keep, n, s) for n, s in zip(new, states, strict=True)]
+                output = kept_or(keep, output, 0.0 if zero else outputs[-1] if outputs else self.first_output(states))
+                new = [kept_or(keep, n, s) for n, s in zip(new, states, strict=True)]
             outputs.append(output)
             states = new
         return over_time(outputs, x) if whole else outputs[-1], states
@@ -78,7 +83,7 @@ class Cell(Layer):
 
     def zero_states(self, x: Value) -> States:
         """The states before the first step of x (batch, time, features)."""
-        return [broadcast_to(constant(0.0, x.dtype), (x.shape[0], n)) for n in self.state_size]
+        return [broadcast_to(constant(0.0, x.dtype), (x.shape[0], *shape)) for shape in self.state_shapes(x.shape[2:])]
 
     def call(self, inputs: Value, states: Any = None) -> Any:
         states = list(states) if isinstance(states, (list, tuple)) else [states]
@@ -87,10 +92,26 @@ class Cell(Layer):
         return [output, *new]
 
 
-class GatedFields(Layer):
-    """The arguments that the cells and their layers share."""
+def kept_or(keep: Value, new: Value, old: Any) -> Value:
+    """`new` for the rows that a mask (batch,) keeps, `old` for the others."""
+    return apply("where", reshape(keep, (keep.shape[0], *[1] * (new.rank - 1))), new, old)
 
-    units: PositiveInt = Field(description="The size of the output.")
+
+class ForgetBias(Initializer):
+    """Another initializer's numbers, but for ones in the second of the gates."""
+
+    inner: Any
+    units: int
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        out = self.inner(shape, self.inner.key(key))
+        out[self.units : 2 * self.units] = 1.0
+        return out
+
+
+class RecurrentFields(Layer):
+    """The arguments that cells and their layers share, whatever a step computes."""
+
     activation: ActivationField = Field("tanh", description="Applied to the candidate.", validate_default=True)
     use_bias: bool = Field(True, description="Whether a bias is added.")
     kernel_initializer: InitializerField = Field("glorot_uniform", description="Fills the input's kernel.", validate_default=True)
@@ -107,11 +128,21 @@ class GatedFields(Layer):
     seed: int | None = Field(None, description="The layer's own seed for dropout.")
 
 
-class LSTMFields(GatedFields):
-    """What an LSTM has besides."""
+class GatedFields(RecurrentFields):
+    """The arguments of cells whose output is a vector."""
+
+    units: PositiveInt = Field(description="The size of the output.")
+
+
+class LongMemoryFields(RecurrentFields):
+    """What an LSTM of any kind has besides."""
 
     recurrent_activation: ActivationField = Field("sigmoid", description="Applied to the gates.", validate_default=True)
     unit_forget_bias: bool = Field(True, description="Whether the forget gate's bias starts at 1.")
+
+
+class LSTMFields(LongMemoryFields, GatedFields):
+    """The arguments of an LSTM."""
 
 
 class GRUFields(GatedFields):

@@ -9,8 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from layerctl.activations.common import Sigmoid, Tanh
 from layerctl.configured import LayerField
-from layerctl.initializers.base import Initializer
-from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields, States
+from layerctl.layers._cell import Cell, ForgetBias, GatedFields, GRUFields, LSTMFields, States
 from layerctl.layers.base import Layer, training
 from layerctl.layers.dropout import drop
 from layerctl.ops import gru, lstm
@@ -20,16 +19,6 @@ from layerctl.ops.matmul import matmul
 from layerctl.ops.recurrent import fits, masked_outputs
 from layerctl.ops.simple_rnn import simple_rnn
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current
-
-
-class _ForgetBias(Initializer):
-    inner: Any
-    units: int
-
-    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
-        out = self.inner(shape, self.inner.key(key))
-        out[self.units : 2 * self.units] = 1.0
-        return out
 
 
 class _Gated(GatedFields, Cell):
@@ -141,7 +130,7 @@ class LSTMCell(LSTMFields, _Gated):
     def _bias_start(self) -> Any:
         if not self.unit_forget_bias:
             return self.bias_initializer
-        return _ForgetBias(inner=self.bias_initializer, units=self.units)
+        return ForgetBias(inner=self.bias_initializer, units=self.units)
 
     def project(self, x: Value) -> Value:
         y = matmul(self._dropped(x, 0), current().read(self._kernel))

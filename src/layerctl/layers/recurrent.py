@@ -2,95 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
-from layerctl.catalogue import snake_case
-from layerctl.configured import LayerField, RegularizerField
+from layerctl.configured import LayerField
 from layerctl.layers._cell import Cell, GatedFields, GRUFields, LSTMFields
-from layerctl.layers.base import Layer
+from layerctl.layers._recurrence import OwnCell, Recurrent
 from layerctl.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
-from layerctl.ops.elementwise import cast
-from layerctl.ops.slicing import flip
-from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
 
 
-class _Recurrent(Layer):
-    category: ClassVar[str] = "recurrent"
-    supports_masking: ClassVar[bool] = True
-
-    return_sequences: bool = Field(False, description="Whether the result has every step's output, or the last one's.")
-    return_state: bool = Field(False, description="Whether the last states are results too.")
-    go_backwards: bool = Field(False, description="Whether the sequence is read from its end; the result is in that order.")
-    stateful: bool = Field(False, description="Whether a batch starts from the states that the one before it ended with.")
-    unroll: bool = Field(False, description="Accepted: how the loop is run is the compiler's business.")
-    zero_output_for_mask: bool = Field(False, description="Whether masked steps give 0, not the output before them.")
-
-    _states: list[Weight] = PrivateAttr(default_factory=list)
-
-    def the_cell(self) -> Cell:
-        """The cell that is carried along."""
-        raise TypeError(f"{type(self).__name__} has no cell")
-
-    def sublayers(self) -> Sequence[Layer]:
-        return [self.the_cell()]
-
-    def place(self, path: str) -> None:
-        self._path = path
-        cell = self.the_cell()
-        cell.place(f"{path}/{cell.name or snake_case(type(cell).__name__)}")
-
-    def build(self, input_shape: Shape) -> None:
-        if len(input_shape) != 3:
-            raise ShapeError(f"{type(self).__name__} needs an input of 3 dimensions (batch, time, features), got {shown(input_shape)}")
-        cell = self.the_cell()
-        if not cell._built:
-            cell.build((input_shape[0], input_shape[2]))
-            cell._built = True
-        if self.stateful:
-            for i, size in enumerate(cell.state_size):
-                w = self.add_weight(f"state_{i}", (int(input_shape[0]), size), "zeros", trainable=False)
-                w.flags["stateful"] = True
-                self._states.append(w)
-
-    def call(self, sequence: Value, initial_state: Any = None, mask: Value | None = None, constants: Any = None) -> Any:
-        states = self._start(sequence, initial_state)
-        extra = list(constants) if isinstance(constants, (list, tuple)) else [constants] if constants is not None else []
-        mask = cast(mask, "bool") if mask is not None else None
-        if self.go_backwards:
-            sequence, mask = flip(sequence, [1]), flip(mask, [1]) if mask is not None else None
-        result, states = self.the_cell().sequence(sequence, states, mask, extra, self.zero_output_for_mask, self.return_sequences)
-        for w, s in zip(self._states, states, strict=False):
-            current().update(w, s)
-        return [result, *states] if self.return_state else result
-
-    def _start(self, sequence: Value, initial: Any) -> list[Value] | None:
-        """The states before the first step; None for zeros."""
-        sizes = self.the_cell().state_size
-        if initial is not None:
-            states = list(initial) if isinstance(initial, (list, tuple)) else [initial]
-            if len(states) != len(sizes):
-                raise ShapeError(f"{type(self).__name__} has {len(sizes)} states, but {len(states)} initial states are given")
-            for s, n in zip(states, sizes, strict=True):
-                if s.rank != 2 or int(s.shape[-1]) != n:
-                    raise ShapeError(f"{type(self).__name__}: an initial state must be (batch, {n}), got {shown(s.shape)}")
-            return states
-        if self._states:
-            for w in self._states:
-                if w.shape[0] != int(sequence.shape[0]):
-                    text = f"was built for batches of {w.shape[0]} rows and keeps their states; got {int(sequence.shape[0])}"
-                    raise ShapeError(f"{type(self).__name__} {text}: choose a batch_size that divides the rows")
-            return [current().read(w) for w in self._states]
-        return None
-
-    def compute_mask(self, inputs: Any, mask: Any) -> Any:
-        first = mask if self.return_sequences else None
-        return [first, *[None] * len(self.the_cell().state_size)] if self.return_state else first
-
-
-class RNN(_Recurrent):
+class RNN(Recurrent):
     """Any cell (one that is built in, one defined in the file, or a list of them) carried over the steps of a sequence.
 
     Shapes: (batch, time, features) → (batch, units), or (batch, time, units) with return_sequences.
@@ -108,22 +30,7 @@ class RNN(_Recurrent):
         return self.cell
 
 
-class _Own(_Recurrent):
-    cell_class: ClassVar[type[Cell]]
-
-    activity_regularizer: RegularizerField = Field(None, description="Penalty on the result.")
-    use_cudnn: bool | str = Field("auto", description="Accepted for Keras's sake.")
-
-    _cell: Any = None
-
-    def the_cell(self) -> Cell:
-        if self._cell is None:
-            shared = [n for n in self.cell_class.model_fields if n != "name" and n in type(self).model_fields]
-            self._cell = self.cell_class(**{n: getattr(self, n) for n in shared})
-        return self._cell
-
-
-class SimpleRNN(_Own, GatedFields):
+class SimpleRNN(OwnCell, GatedFields):
     """`h' = activation(x @ kernel + h @ recurrent_kernel + bias)` over the steps of a sequence.
 
     Shapes: (batch, time, features) → (batch, units), or (batch, time, units) with return_sequences.
@@ -132,7 +39,7 @@ class SimpleRNN(_Own, GatedFields):
     cell_class: ClassVar[type[Cell]] = SimpleRNNCell
 
 
-class LSTM(_Own, LSTMFields):
+class LSTM(OwnCell, LSTMFields):
     """Long short-term memory (Hochreiter and Schmidhuber 1997) over the steps of a sequence; gates in the order i, f, c, o.
 
     Shapes: (batch, time, features) → (batch, units), or (batch, time, units) with return_sequences.
@@ -141,7 +48,7 @@ class LSTM(_Own, LSTMFields):
     cell_class: ClassVar[type[Cell]] = LSTMCell
 
 
-class GRU(_Own, GRUFields):
+class GRU(OwnCell, GRUFields):
     """Gated recurrent units (Cho et al. 2014) over the steps of a sequence; gates in the order z, r, h.
 
     Shapes: (batch, time, features) → (batch, units), or (batch, time, units) with return_sequences.

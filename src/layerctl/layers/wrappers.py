@@ -9,8 +9,8 @@ from pydantic import Field
 
 from layerctl.catalogue import snake_case
 from layerctl.configured import LayerField
+from layerctl.layers._recurrence import Recurrent
 from layerctl.layers.base import Layer
-from layerctl.layers.recurrent import _Recurrent
 from layerctl.ops.concat import concat
 from layerctl.ops.reshape import reshape
 from layerctl.ops.slicing import flip
@@ -31,7 +31,7 @@ class Bidirectional(Layer):
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)
-        if not isinstance(self.layer, _Recurrent):
+        if not isinstance(self.layer, Recurrent):
             raise ValueError(f"Bidirectional takes a recurrent layer, got {type(self.layer).__name__}")
         if self.backward_layer is not None:
             self._back = self.backward_layer

@@ -193,9 +193,9 @@ class LstmGradient(Op):
 
 
 def step(z: Value, c: Value, gate: Callable[[Value], Value], act: Callable[[Value], Value]) -> tuple[Value, Value]:
-    """(h, c) after a step, from the gates before their functions (batch, 4 units) and c."""
+    """(h, c) after a step, from the gates before their functions (batch, ..., 4 units) and c."""
     u = c.shape[-1]
-    i, f, g, o = (z[:, k * u : (k + 1) * u] for k in range(4))
+    i, f, g, o = (z[..., k * u : (k + 1) * u] for k in range(4))
     c = gate(f) * c + gate(i) * act(g)
     return gate(o) * act(c), c
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, PositiveFloat, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from layerctl.configured import Configured, reference, resolve
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
-from layerctl.ops.value import Value
+from layerctl.ops.value import Value, Weight
 
 ScheduleField = reference("schedules", or_number=True)
 
@@ -25,13 +26,21 @@ class Optimizer(Configured):
     kind: ClassVar[str] = "optimizers"
     slots: ClassVar[tuple[str, ...]] = ()
     per_weight: ClassVar[bool] = False
-    decays_itself: ClassVar[bool] = False
 
     learning_rate: ScheduleField = Field(0.001, description="The step size, or a schedule of it.", validate_default=True)
     weight_decay: float | None = Field(None, description="What share of a weight is taken off at each step, times the learning rate.")
     clipnorm: PositiveFloat | None = Field(None, description="The largest norm of one weight's gradient.")
     clipvalue: PositiveFloat | None = Field(None, description="The largest size of one gradient element.")
     global_clipnorm: PositiveFloat | None = Field(None, description="The largest norm of all gradients together.")
+    use_ema: bool = Field(False, description="Whether a running mean of the weights is kept, which the trained model has in their place.")
+    ema_momentum: float = Field(0.99, ge=0, le=1, description="How slowly the running mean follows.")
+    ema_overwrite_frequency: PositiveInt | None = Field(None, description="Steps between which the weights are set to their mean.")
+    loss_scale_factor: PositiveFloat | None = Field(None, description="The loss is multiplied by it, and gradients divided.")
+    gradient_accumulation_steps: int | None = Field(None, ge=2, description="Batches whose mean gradient makes one step.")
+    learning_rate_multipliers: dict[str, float] | None = Field(
+        None, description="Factors of the learning rate by weights' names, with * and ?: `{'base/*': 0.1}`; the first that fits counts."
+    )
+    exclude_from_weight_decay: list[str] | None = Field(None, description="Weights that do not decay, by names with * and ?.")
     name: str | None = Field(None, description="The optimizer's name.")
 
     @field_validator("learning_rate")
@@ -46,6 +55,19 @@ class Optimizer(Configured):
     def slot_names(self) -> tuple[str, ...]:
         """The slots that this configuration needs."""
         return self.slots
+
+    def slot_shapes(self, weight: Weight) -> dict[str, tuple[int, ...]]:
+        """The shapes of a weight's slots by name."""
+        return dict.fromkeys(self.slot_names(), weight.shape)
+
+    def multiplier(self, path: str) -> float:
+        """The factor of a weight's learning rate."""
+        found = (factor for pattern, factor in (self.learning_rate_multipliers or {}).items() if fits(pattern, path))
+        return next(found, 1.0)
+
+    def decays(self, path: str) -> bool:
+        """Whether a weight decays."""
+        return not any(fits(pattern, path) for pattern in self.exclude_from_weight_decay or ())
 
     def slot_start(self, slot: str) -> float:
         """The number that a slot is filled with before the first step."""
@@ -66,11 +88,18 @@ class Optimizer(Configured):
             return [apply("max", apply("min", g, self.clipvalue), -self.clipvalue) for g in grads]
         return list(grads)
 
-    def __call__(self, w: Value, g: Value, slots: dict[str, Value], rate: Value, t: Value) -> tuple[Value, dict[str, Value]]:
-        """One update with weight decay before it."""
-        if self.weight_decay and not self.decays_itself:
+    def step_of(
+        self, weight: Weight, w: Value, g: Value, slots: dict[str, Value], rate: Value, t: Value
+    ) -> tuple[Value, dict[str, Value]]:  # fmt: skip
+        """The step of a certain weight, with weight decay before it."""
+        if self.weight_decay and self.decays(getattr(weight, "members", [weight])[0].path):
             w = w - w * (rate * self.weight_decay)
         return self.step(w, g, slots, rate, t)
+
+
+def fits(pattern: str, path: str) -> bool:
+    """Whether a weight's path, or the layer's that it is of, is what a pattern with * and ? says."""
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rsplit("/", 1)[0], pattern)
 
 
 def norm(values: Sequence[Value]) -> Value:

@@ -113,6 +113,7 @@ class Trainer:
                 break
         reason = self.stop_reason or "done"
         if reason in ("done", "early"):
+            self.session.take_averages()
             for c in self.callbacks:
                 c.on_train_end(self)
         self.save()

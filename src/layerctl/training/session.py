@@ -9,7 +9,7 @@ import numpy as np
 
 from layerctl import randoms
 from layerctl.compile.program import Program
-from layerctl.compile.step import Batch, Task, evaluation, prediction, trainable, training
+from layerctl.compile.step import Batch, Task, averages, evaluation, prediction, trainable, training
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
 from layerctl.graph.judging import Output
@@ -110,6 +110,11 @@ class Session:
             if tuple(given.shape) != w.shape:
                 fail("wrong-weight", f"the weight '{w.path}' has shape {w.shape}, got {tuple(given.shape)}")
             self._state().view(w)[...] = given
+
+    def take_averages(self) -> None:
+        """Puts the weights' running means in their places, where the optimizer keeps them (`use_ema`)."""
+        for weight, mean in averages(self.task):
+            self._state().view(weight)[...] = self._state().view(mean)
 
     def everything(self) -> dict[str, np.ndarray]:
         """Copies of all state by path: weights, slots, counters, metrics."""

@@ -1,0 +1,71 @@
+"""The language on tensors: the same text is run here and by Python with keras.ops, and its gradient is compared with finite differences."""
+
+import keras
+import numpy as np
+import pytest
+from machine import check_gradient, run
+from parity import close  # sets the backend before Keras is used
+
+from layerctl.expressions.evaluate import evaluate
+from layerctl.expressions.functions import functions
+from layerctl.expressions.parse import parse
+from layerctl.ops.value import ShapeError
+
+RNG = np.random.default_rng(7)
+X, Y, M = RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5))
+POSITIVE = "abs(x) + 0.5"
+SMOOTH = [
+    "x * y + 2", "x / (y * y + 1)", "where(x > 0.1, x, y * 3)", "matmul(x, m)", "x @ m", "einsum('ij,jk->ik', x, m)", "einsum('ij,ij->i', x, y)",
+    "sum(x * y, axis=1)", "mean(x, axis=-1, keepdims=True) * y", "var(x, axis=0)", "std(x, axis=1)", f"prod({POSITIVE}, axis=1)", "max(x, axis=1)",
+    "min(x, axis=0)", "norm(x, axis=1)", "norm(x, ord=1, axis=0)", "logsumexp(x, axis=1)", "reshape(x, (4, 3))", "reshape(x, (-1,))",
+    "transpose(x)", "swapaxes(x, 0, 1)", "moveaxis(x, 0, 1)", "expand_dims(x, 1)", "squeeze(expand_dims(x, 0), 0)", "concatenate([x, y], axis=1)",
+    "stack([x, y], axis=1)", "softmax(x)", "softmax(x, axis=0)", "log_softmax(x)", "take(x, [0, 2, 2], axis=0)", "take(x, 1, axis=1)", "x[:, 1:3]",
+    "x[0]", "x[:, ::2]", "x[..., -1]", "cumsum(x, axis=1)", "cumsum(x, axis=0)", f"cumprod({POSITIVE}, axis=1)", "top_k(x, 2)[0]", "sort(x, axis=1)",
+    "sort(x, axis=0)", "take_along_axis(x, argsort(y, axis=1), axis=1)", "tanh(x) * sigmoid(y)", "relu(x) + softplus(y)", "exp(x) - expm1(y)",
+    f"log({POSITIVE}) + log1p({POSITIVE})", f"sqrt({POSITIVE}) * rsqrt({POSITIVE})", "sin(x) + cos(y)", "arctan(x) + arctan2(x, abs(y) + 1)", "erf(x)",
+    "maximum(x, y) - minimum(x, y * 2)", "clip(x, -0.5, 0.5)", "abs(x) + square(y)", "power(abs(x) + 0.5, 1.5)", "broadcast_to(x[0], (3, 4)) * y",
+    "repeat(x, 2, axis=1)", "tile(x, [2, 1])", "roll(x, 1, axis=1)", "flip(x, axis=1)", "pad(x, [[1, 0], [0, 2]])", "split(x, 2, axis=1)[1]",
+    "split(x, [1, 3], axis=1)[1]", "tril(x) + triu(y, 1)", "outer(x[0], y[1])", "diff(x, axis=1)", "x * arange(4)", "x * linspace(0, 1, 4)",
+    "x + eye(3, 4)", "x * ones((3, 4)) + zeros((3, 4))", "full_like(x, 2.0) * x", "zeros_like(x) + y", "x ** 2 + x ** 3", "gelu(x) + silu(y)",
+    "average(x, axis=0)", "ravel(x)", "hstack([x, y])", "vstack([x, y])", "logaddexp(x, y)", "x - stop_gradient(y)", "-x % 3.0 + 1",
+]  # fmt: skip
+WHOLE = ["argmax(x, axis=1)", "argsort(x, axis=1)", "x > y", "logical_and(x > 0, y > 0)", "logical_not(x > 0)", "one_hot(argmax(x, axis=1), 4)", "sign(x)",
+         "floor(x * 3)",
+         "top_k(x, 2)[1]", "any(x > 1, axis=1)", "all(x > -2, axis=0)", "isfinite(x)", "count_nonzero(x > 0, axis=1)", "round(x * 4)", "ceil(x)"]  # fmt: skip
+
+
+def ours(text):
+    tree = parse(text)
+    return lambda x, y, m: evaluate(tree, {"x": x, "y": y, "m": m}, functions())
+
+
+def theirs(text, x, y, m):
+    names = {n: getattr(keras.ops, n) for n in dir(keras.ops) if not n.startswith("_")}
+    return np.asarray(eval(text, {**names, "gelu": lambda v: keras.ops.gelu(v, approximate=False)}, {"x": x, "y": y, "m": m}))
+
+
+@pytest.mark.parametrize("text", [*SMOOTH, *WHOLE])
+def test_the_same_text_in_python(text):
+    arrays = [a.astype(np.float32) for a in (X, Y, M)]
+    want = theirs(text, *(keras.ops.convert_to_tensor(a) for a in arrays))
+    got = run(ours(text), *arrays)[0]
+    if want.dtype.kind == "f":
+        close(text, got, want, 2e-6)
+    else:
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("text", [t for t in SMOOTH if "stop_gradient" not in t])
+def test_gradients(text):
+    check_gradient(ours(text), X, Y, M)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("arange(10 ** 9)", "would make"), ("eye(100000)", "would make"), ("tile(x, [10 ** 9, 1])", "would make"), ("top_k(x, 5)[0]", "k must be"),
+    ("split(x, 3, axis=1)", "equal parts"), ("einsum('ij,jk->iz', x, m)", "'z'"),
+])  # fmt: skip
+def test_mistakes(text, message):
+    from layerctl.diagnostics import LayerctlError
+
+    with pytest.raises((ShapeError, LayerctlError), match=message):
+        run(ours(text), X, Y, M)
