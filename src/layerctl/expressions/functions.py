@@ -146,7 +146,7 @@ def _arange(*ends: Any, dtype: str | None = None) -> Value:
     low, high = (0, ends[0]) if len(ends) == 1 else ends[:2]
     _bounded(abs((high - low) / (ends[2] if len(ends) > 2 and ends[2] else 1)), "arange")
     values = list(range(*map(int, ends))) if all(isinstance(e, int) for e in ends) else _steps(*map(float, ends))
-    kind = NAMES_OF_DTYPES.get(dtype or "", None) or ("i32" if all(isinstance(e, int) for e in ends) else "f32")
+    kind = NUMBERS.get(dtype or "", None) or ("i32" if all(isinstance(e, int) for e in ends) else "f32")
     return constant(values, kind)
 
 
@@ -163,7 +163,7 @@ def _linspace(start: float, stop: float, num: int = 50) -> Value:
 def _filled(value: float) -> Callable[..., Value]:
     def function(shape: Any, dtype: str = "float32") -> Value:
         dims = (shape,) if isinstance(shape, int) else tuple(shape)
-        return broadcast_to(constant(value, NAMES_OF_DTYPES[dtype]), dims)
+        return broadcast_to(constant(value, NUMBERS[dtype]), dims)
 
     return function
 
