@@ -186,7 +186,7 @@ class Theirs:
                 xs[1] = xs[0]
             out, updated = made.stateless_call(values, others, *(xs if spread else [xs if several else xs[0]]), **named)
             outs = list(out) if isinstance(out, (list, tuple)) else [out]
-            loss = sum((o * cotangent(o.shape)).sum() for o in outs if str(o.dtype) == "float32")
+            loss = sum((o * cotangent(o.shape)).sum() for o in outs if str(o.dtype) == "float32") + np.float32(0)
             return loss, (outs, updated)
 
         (_, (outs, updated)), grads = jax.value_and_grad(forward, argnums=(0, 1), has_aux=True)([tensors[i] for i in floating], trainables)

@@ -1,6 +1,6 @@
 """Each layer's page is a specification: its YAML blocks are run, and compared with Keras on JAX.
 
-A block has `input` (a shape with the batch, a list of shapes, or {shape, dtype, high, mask}), `layer`, and what is expected of it:
+A block has `input` (a shape with the batch, a list of shapes, or {shape, dtype, high, mask} or {texts}), `layer`, and what is expected of it:
 `output` (shape or shapes), `parameters`, or `error`. `training: true` runs it in training; `extra` gives tensors of the call.
 """
 
@@ -41,6 +41,10 @@ def test_every_layer_has_a_page():
 
 def array_of(spec, i):
     spec = spec if isinstance(spec, dict) else {"shape": spec}
+    if "texts" in spec:
+        from layerctl.ops.texts import packed
+
+        return packed(spec["texts"]), None
     rng = np.random.default_rng(i)
     shape = spec["shape"]
     if spec.get("dtype") == "int32":

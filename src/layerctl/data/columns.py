@@ -102,6 +102,17 @@ def encode_category(table: Table, fit: ColumnFit) -> np.ndarray:
     return np.array([ids.get(str(fit.fill) if v is None and fit.fill is not None else v, 0) for v in table.texts(fit.name)], np.int32)
 
 
+def fit_string(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
+    """Texts that a layer of the model reads: what stands for missing ones."""
+    return ColumnFit(name, "string", fill=fit_category(table, name, spec, rows).fill)
+
+
+def encode_string(table: Table, fit: ColumnFit) -> list[str]:
+    """The column's texts; for missing ones without a policy at prediction, none."""
+    rest = "" if fit.fill is None else str(fit.fill)
+    return [rest if v is None else v for v in table.texts(fit.name)]
+
+
 def _check_missing(table: Table, name: str, empty: np.ndarray, spec: FeatureSpec) -> None:
     if spec.missing == "error" and empty.any():
         table.refuse(name, np.flatnonzero(empty), _shown(table, name), "is missing", MISSING_HINT, "data-missing")

@@ -10,6 +10,7 @@ from layerctl.data import columns as col
 from layerctl.data.table import Table
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.diagnostics import Span, did_you_mean, fail
+from layerctl.ops.texts import packed
 from layerctl.spec.data import DataSpec, FeatureSpec
 from layerctl.spec.features import ColumnFit, FeatureFit
 
@@ -78,6 +79,9 @@ def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, ro
             "window", [spec.window.length, len(names)], "f32", fits, missing=spec.missing, length=spec.window.length,
             horizon=spec.window.horizon, step=spec.window.step,
         )  # fmt: skip
+    if kind == "string":
+        texts = [col.fit_string(table, n, spec, rows) for n in names]
+        return FeatureFit("string", [len(names)] if len(names) > 1 else [], "u8", texts, missing=spec.missing)
     fits = [_fit_column(table, n, kind, spec, rows) for n in names]
     if kind == "category" and spec.encode == "index":
         return FeatureFit("category", [len(names)] if len(names) > 1 else [], "i32", fits, "index", spec.missing)
@@ -151,6 +155,9 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
         return np.ascontiguousarray(((values - first.centre) / first.spread).astype(np.float32).reshape(len(table), *fit.shape))
     if fit.kind == "window":
         return np.stack([col.encode_number(table, c) for c in fit.columns], axis=1)
+    if fit.kind == "string":
+        texts = np.array([col.encode_string(table, c) for c in fit.columns], dtype=object)
+        return packed(texts.T if fit.shape else texts[0])
     if fit.encode == "index":
         return _indices(table, fit)
     parts = [_columns(table, c) for c in fit.columns]

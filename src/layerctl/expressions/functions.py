@@ -17,7 +17,7 @@ from layerctl.ops.leaves import constant
 from layerctl.ops.matmul import matmul
 from layerctl.ops.softmax import softmax
 from layerctl.ops.stop import stop_gradient
-from layerctl.ops.value import NAMES_OF_DTYPES, ShapeError, Value, product
+from layerctl.ops.value import NUMBERS, ShapeError, Value, product
 
 _NAMES = {
     "maximum": "max", "minimum": "min", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
@@ -78,9 +78,9 @@ def _clip(x: Value, x_min: Any, x_max: Any) -> Value:
 
 
 def _cast(x: Value, dtype: str) -> Value:
-    if dtype not in NAMES_OF_DTYPES:
-        raise ShapeError(f"cast: there is no dtype {dtype!r}: expected {', '.join(NAMES_OF_DTYPES)}")
-    return cast(as_value(x), NAMES_OF_DTYPES[dtype])
+    if dtype not in NUMBERS:
+        raise ShapeError(f"cast: there is no dtype {dtype!r}: expected {', '.join(NUMBERS)}")
+    return cast(as_value(x), NUMBERS[dtype])
 
 
 def _shape(x: Value) -> tuple[int, ...]:
@@ -146,7 +146,7 @@ def _arange(*ends: Any, dtype: str | None = None) -> Value:
     low, high = (0, ends[0]) if len(ends) == 1 else ends[:2]
     _bounded(abs((high - low) / (ends[2] if len(ends) > 2 and ends[2] else 1)), "arange")
     values = list(range(*map(int, ends))) if all(isinstance(e, int) for e in ends) else _steps(*map(float, ends))
-    kind = NAMES_OF_DTYPES.get(dtype or "", None) or ("i32" if all(isinstance(e, int) for e in ends) else "f32")
+    kind = NUMBERS.get(dtype or "", None) or ("i32" if all(isinstance(e, int) for e in ends) else "f32")
     return constant(values, kind)
 
 
@@ -163,7 +163,7 @@ def _linspace(start: float, stop: float, num: int = 50) -> Value:
 def _filled(value: float) -> Callable[..., Value]:
     def function(shape: Any, dtype: str = "float32") -> Value:
         dims = (shape,) if isinstance(shape, int) else tuple(shape)
-        return broadcast_to(constant(value, NAMES_OF_DTYPES[dtype]), dims)
+        return broadcast_to(constant(value, NUMBERS[dtype]), dims)
 
     return function
 

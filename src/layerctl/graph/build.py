@@ -9,7 +9,6 @@ from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
-from layerctl.ops.value import NAMES_OF_DTYPES
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import construct, definitions, find
@@ -207,7 +206,7 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
         del wiring.inputs[name]
     for implied in [n for n, p in wiring.inputs.items() if p.span is None]:
         del wiring.inputs[implied], wiring.values[implied]
-    wiring.inputs[name] = Port(shape, NAMES_OF_DTYPES.get((layer and layer.dtype) or "float32", "f32"), item.span)
+    wiring.inputs[name] = Port(shape, layer.element() if layer is not None else "f32", item.span)
     wiring.values[name] = item.span
     wiring.taken.add(name)
     wiring.last = [name]
@@ -236,7 +235,7 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
             value = MappingNode.of({"shape": value}, value.span) if hasattr(MappingNode, "of") else value
         layer = construct(cls, value, e.key.span, problems, f"input '{e.key.value}'")
         if layer is not None:
-            out[str(e.key.value)] = Port(layer.full_shape(), NAMES_OF_DTYPES[layer.dtype or "float32"], e.key.span)
+            out[str(e.key.value)] = Port(layer.full_shape(), layer.element(), e.key.span)
     return out
 
 

@@ -45,6 +45,7 @@ class Model(Layer):
 
     category: ClassVar[str] = "core"
     supports_masking: ClassVar[bool] = True
+    takes_text: ClassVar[bool] = True
 
     _inputs: dict[str, Port] = PrivateAttr(default_factory=dict)
     _steps: list[Step] = PrivateAttr(default_factory=list)

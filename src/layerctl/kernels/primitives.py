@@ -110,7 +110,17 @@ def philox(context: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -
     return i(i, i, i, i, i, i), codegen
 
 
+@intrinsic
+def wrap(context: Any, x: Any) -> Any:
+    """The number itself: 64-bit arithmetic wraps."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return args[0]
+
+    return types.int64(types.int64), codegen
+
+
 PRIMITIVES: dict[str, Any] = {
     "share_low": share_low, "fma": fma, "exp": exp, "log": log, "tanh": tanh, "sigmoid": sigmoid, "sqrt": sqrt, "offset": offset,
-    "is_null": is_null, "philox": philox, "isfinite": isfinite,
+    "is_null": is_null, "philox": philox, "isfinite": isfinite, "wrap": wrap,
 }  # fmt: skip

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator
 
 from layerctl.catalogue import snake_case
 from layerctl.configured import Configured, resolve
-from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Shape, ShapeError, Value, Weight, current, origin, shown
+from layerctl.ops.value import (
+    DTYPES,
+    NAMES_OF_DTYPES,
+    NUMBERS,
+    Shape,
+    ShapeError,
+    Value,
+    Weight,
+    current,
+    origin,
+    shown,
+)
 
 Shapes = Shape | list[Shape]
 
@@ -30,6 +41,7 @@ class Layer(Configured):
     kind: ClassVar[str] = "layers"
     category: ClassVar[str] = "core"
     supports_masking: ClassVar[bool] = False
+    takes_text: ClassVar[bool] = False
     call_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that Keras has as arguments of the call."""
 
@@ -51,8 +63,8 @@ class Layer(Configured):
     def _known_dtype(cls, value: str | None) -> str | None:
         if value in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16"):
             raise ValueError(f"half precision ({value}) is not computed with here; use float32")
-        if value is not None and value not in NAMES_OF_DTYPES:
-            raise ValueError(f"expected one of {', '.join(NAMES_OF_DTYPES)}, got {value!r}")
+        if value is not None and value not in NUMBERS:
+            raise ValueError(f"expected one of {', '.join(NUMBERS)}, got {value!r}")
         return value
 
     def build(self, input_shape: Any) -> None:
@@ -65,6 +77,19 @@ class Layer(Configured):
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         """The result's mask; the input's mask by default."""
         return mask
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it takes state from the training rows: then `adapt` and `adapted` are there, and it stands behind an input."""
+        return False
+
+    def adapt(self, rows: Any) -> Mapping[Weight, Any]:
+        """The weights' values for all training rows (an array) of the input before it."""
+        raise TypeError(f"{type(self).__name__} does not adapt")
+
+    def adapted(self) -> Weight:
+        """The weight that counts the rows it was adapted to; 0 before."""
+        raise TypeError(f"{type(self).__name__} does not adapt")
 
     def sublayers(self) -> Sequence[Layer]:
         """Layers inside of this one, in the order of their weights."""
@@ -133,6 +158,8 @@ class Layer(Configured):
             raise ShapeError(f"{type(self).__name__} takes several tensors, got one: list them in `from`")
         if not self.takes_list and isinstance(inputs, (list, tuple)) and len(inputs) == 1:
             inputs = inputs[0]
+        if not self.takes_text and any(getattr(v, "dtype", "") == "u8" for v in tensors):
+            raise ShapeError(f"{type(self).__name__} cannot take texts: put TextVectorization, StringLookup or Hashing behind the input")
         with origin(self.path):
             if not self._built:
                 self.build([v.shape for v in inputs] if isinstance(inputs, (list, tuple)) else inputs.shape)

@@ -7,7 +7,10 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from layerctl.layers.base import Layer
-from layerctl.ops.value import NAMES_OF_DTYPES
+from layerctl.ops.value import NUMBERS
+
+STRING = "string"
+"""The dtype of texts. A text is a row of bytes in the model: UTF-8 along one more dimension, open, with zeros behind."""
 
 
 class Input(Layer):
@@ -41,9 +44,9 @@ class Input(Layer):
 
     @field_validator("dtype")
     @classmethod
-    def _input_dtype(cls, value: str | None) -> str | None:
-        if value is not None and value not in NAMES_OF_DTYPES:
-            raise ValueError(f"expected one of {', '.join(NAMES_OF_DTYPES)}, got {value!r}")
+    def _known_dtype(cls, value: str | None) -> str | None:
+        if value is not None and value not in (*NUMBERS, STRING):
+            raise ValueError(f"expected one of {', '.join((*NUMBERS, STRING))}, got {value!r}")
         return value
 
     def model_post_init(self, context: Any) -> None:
@@ -51,8 +54,13 @@ class Input(Layer):
             raise ValueError("give either 'shape' or 'batch_shape'")
 
     def full_shape(self) -> tuple[int | None, ...]:
-        """The shape without the batch."""
-        return tuple(self.shape if self.shape is not None else (self.batch_shape or [])[1:])
+        """The shape without the batch; texts have the bytes' dimension too."""
+        own = tuple(self.shape if self.shape is not None else (self.batch_shape or [])[1:])
+        return (*own, None) if self.dtype == STRING else own
+
+    def element(self) -> str:
+        """The dtype of its tensor (`f32`)."""
+        return "u8" if self.dtype == STRING else NUMBERS[self.dtype or "float32"]
 
     def call(self, inputs: Any) -> Any:
         return inputs

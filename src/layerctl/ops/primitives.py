@@ -77,3 +77,8 @@ def philox(counter0: int, counter1: int, counter2: int, counter3: int, key0: int
 def isfinite(x: float) -> bool:
     """Neither NaN nor infinite."""
     return math.isfinite(x)
+
+
+def wrap(x: int) -> int:
+    """A whole number modulo 2**64, as a signed int64: what 64-bit arithmetic leaves of it."""
+    return ((int(x) + (1 << 63)) & ((1 << 64) - 1)) - (1 << 63)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from layerctl.ops.kernel import Call
 
-DTYPES = {"f32": "float32", "f64": "float64", "i32": "int32", "i64": "int64", "bool": "bool"}
+DTYPES = {"f32": "float32", "f64": "float64", "i32": "int32", "i64": "int64", "bool": "bool", "u8": "uint8"}
 NAMES_OF_DTYPES = {v: k for k, v in DTYPES.items()}
-SIZE_OF = {"f32": 4, "f64": 8, "i32": 4, "i64": 8, "bool": 1}
+NUMBERS = {v: k for k, v in DTYPES.items() if k != "u8"}
+"""The dtypes that a file may name and arithmetic takes. Tensors of u8 are texts: UTF-8 along the last dimension, zeros behind."""
+SIZE_OF = {"f32": 4, "f64": 8, "i32": 4, "i64": 8, "bool": 1, "u8": 1}
 
 
 class Unknown(int):

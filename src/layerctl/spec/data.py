@@ -36,8 +36,8 @@ class FeatureSpec(_Section):
     """One input of the model, made of one or several columns. Statistics come from the training rows alone."""
 
     columns: list[str] | str | None = Field(None, description="The columns; all that nothing else uses if not given.")
-    kind: Literal["number", "category", "text", "date", "array", "window", "table"] | None = Field(
-        None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text."
+    kind: Literal["number", "category", "text", "date", "array", "window", "table", "string"] | None = Field(
+        None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text. string: as it is, for an input of texts."
     )
     scale: Literal["standard", "minmax", "none"] | None = Field(
         None, description="How numbers are scaled: to mean 0 and deviation 1 (the default for numbers), to 0..1, or not."

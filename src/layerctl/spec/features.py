@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.diagnostics import fail
 
-KINDS = ("number", "category", "text", "date", "array", "window", "table")
+KINDS = ("number", "category", "text", "date", "array", "window", "table", "string")
 
 
 @dataclass
@@ -76,7 +76,7 @@ class FeatureSchema:
 
     def inputs(self) -> dict[str, PortFit]:
         """The model's inputs."""
-        return {n: PortFit(tuple(f.shape), f.dtype) for n, f in self.features.items()}
+        return {n: PortFit((*f.shape, None) if f.kind == "string" else tuple(f.shape), f.dtype) for n, f in self.features.items()}
 
     def variables(self) -> dict[str, Any]:
         """What `${features.NAME.size}`, `.length` and `.width` stand for."""
@@ -140,7 +140,7 @@ def _checked(cls: Any, plain: Any) -> Any:
 def _feature(plain: Any) -> FeatureFit:
     columns = [_checked(ColumnFit, c) for c in plain["columns"]]
     made: FeatureFit = _checked(FeatureFit, {**plain, "columns": []})
-    if made.kind not in KINDS or made.dtype not in ("f32", "i32"):
+    if made.kind not in KINDS or made.dtype not in ("f32", "i32", "u8"):
         raise ValueError(f"unknown kind {made.kind!r} or dtype {made.dtype!r}")
     made.columns = columns
     return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.diagnostics import fail
+from layerctl.training.adapting import adapt
 from layerctl.training.events import Observer
 from layerctl.training.fit import Outcome, Trainer
 from layerctl.training.runfolder import MODEL, ORIGIN, RESOLVED, RunFolder
@@ -52,6 +53,7 @@ def train(
             folder.open_history(trainer.progress.epoch + 1)
             folder.write_text(RESOLVED, model.resolved())
             folder.write_text(ORIGIN, str(model.folder.absolute()))
+        adapt(session, rows)
         outcome = trainer.run()
         if folder is not None and outcome.reason in ("done", "early", "time"):
             model.save(folder.path / MODEL, _last_scores(outcome))

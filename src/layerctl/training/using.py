@@ -12,6 +12,7 @@ from layerctl.data.dataset import Dataset, chunks, load_for_evaluation
 from layerctl.diagnostics import fail
 from layerctl.graph.model import Model as Graph
 from layerctl.losses.crossentropy import CategoricalCrossentropy
+from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, shown
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def _named(x: Any, names: list[str], what: str) -> dict[str, Any]:
 
 def _checked(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype: str) -> np.ndarray:
     array = np.asarray(array)
+    if dtype == "u8":
+        array = _texts(name, array)
     if array.dtype.kind not in "fiub":
         fail("wrong-dtype", f"the input '{name}' needs numbers, got {array.dtype}")
     wanted = np.dtype(DTYPES[dtype])
@@ -83,6 +86,13 @@ def _checked(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype:
         if not fits:
             fail("shape", f"the input '{name}' needs the shape {shown((None, *shape))}, got {array.shape}")
     return np.ascontiguousarray(array.astype(wanted))
+
+
+def _texts(name: str, array: np.ndarray) -> np.ndarray:
+    """Texts as bytes."""
+    if array.dtype.kind not in "USO" or any(not isinstance(t, (str, bytes)) for t in array.ravel().tolist()):
+        fail("wrong-dtype", f"the input '{name}' needs texts, got {array.dtype}")
+    return packed(array)
 
 
 def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
