@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -25,7 +25,7 @@ class Lambda(Layer):
 
     function: str | int | float = Field(description="The expression.")
     output_shape: list[int | None] | None = Field(None, description="Checked against the result, without the batch.")
-    mask: str | None = Field(None, description="Accepted; the input's mask is handed on.")
+    mask: Literal["none"] | None = Field(None, description="The input's mask is handed on if not given; with none the result has no mask.")
     arguments: dict[str, Any] | None = Field(None, description="Further names that the expression may use.")
 
     _tree: Any = PrivateAttr(default=None)
@@ -65,3 +65,6 @@ class Lambda(Layer):
             if len(got) != len(self.output_shape) or any(a is not None and a != int(b) for a, b in zip(self.output_shape, got, strict=True)):
                 raise ShapeError(f"Lambda: output_shape is {tuple(self.output_shape)}, but a row of the result has {got}")
         return result
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        return None if self.mask == "none" else mask
