@@ -23,7 +23,15 @@ WITHOUT = {"Lambda", "Input"}
 """A Lambda holds a function, which a file of Keras's has as bytecode; Input is part of every model here."""
 
 
+CELLS = """input: [2, 4, 3]
+layer: {RNN: {cell: {StackedRNNCells: {cells: [{GRUCell: 5}, {SimpleRNNCell: {units: 4, use_bias: false}}, {GRUCell: 3}]}}}}
+output: [2, 3]
+"""
+"""Cells that have no case of their own beside Keras."""
+
+
 def cases():
+    yield pytest.param(CELLS, id="cells")
     for page in sorted((TESTS / "layers").glob("*.md")):
         for i, match in enumerate(BLOCK.finditer(page.read_text())):
             plain = loads(match[1], "page").plain()
@@ -70,7 +78,11 @@ def port(spec, name):
 
 @pytest.mark.parametrize("text", list(cases()))
 def test_case(text, tmp_path):
-    made = keras_model(text)
+    try:
+        made = keras_model(text)
+    except ValueError as error:
+        assert "`query_shape` and `value_shape` must be equal" in str(error)  # Keras computes this case, but makes no model of it
+        return
     if made is None:
         assert any(re.search(rf"\b{n}\b", text) for n in WITHOUT)
         return

@@ -25,7 +25,7 @@ MEANINGLESS = {
 }  # fmt: skip
 """Arguments that change no result here, or that Keras writes beside the one that does."""
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "use_ema": (False,), "renorm": (False,), "use_gate": (False,), "class_aggregation": ("uniform_average",), "from_sorted_ids": (False,),
+    "use_ema": (False,), "rms_scaling": (False,), "renorm": (False,), "use_gate": (False,), "class_aggregation": ("uniform_average",), "from_sorted_ids": (False,),
     "decay": (0.0,), "initial_decay": (0.0,), "fused": (None, True, False), "reduction": ("sum_over_batch_size", "auto"), "centered": (False,),
     "synchronized": (False,), "data_format": ("channels_last",), "dtype": ("float32",), "ignore_class": (None,), "sliding_window": (None,),
     "ragged": (False,), "sparse": (False,), "seed_generator": (None,), "jit_compile": (True, False, None), "flash_attention": (None,),

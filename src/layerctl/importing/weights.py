@@ -103,6 +103,10 @@ def _rank(part: str) -> tuple[int, Any, int]:
 def _assign(
     layer: Layer, weights: Sequence[Weight], arrays: Sequence[Array], out: dict[str, np.ndarray], problems: Problems, span: Span
 ) -> None:  # fmt: skip
+    extra = len(arrays) - len(weights)
+    inner = [tuple(w.shape) for s in layer.sublayers() for w in s.weights()]
+    if 0 < extra and all(a.shape in inner for a in arrays[:extra]):
+        arrays = arrays[extra:]  # a wrapper that counts a weight of the layer inside as its own too (SpectralNormalization)
     if len(weights) != len(arrays):
         problems.error("wrong-weights", f"layer '{layer.path}' has {len(weights)} weights, the file holds {len(arrays)} for it", span)
         return
