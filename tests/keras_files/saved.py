@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 import layerctl
+from layerctl.export import keras as to_keras
 from layerctl.importing.keras import Imported, import_model
 
 TOLERANCE = 1e-5
@@ -75,4 +76,20 @@ def check_import(model: keras.Model, folder, n: int = 3, shake: bool = True, suf
         found = outputs(ours.predict(dict(zip(ours.graph.inputs, x, strict=True))))
     for i, (a, b) in enumerate(zip(found, theirs, strict=True)):
         close(a, b, f"output {i}")
+    return done
+
+
+def check_both_ways(model: keras.Model, folder, n: int = 3, shake: bool = True) -> Imported:
+    """Keras saves, layerctl reads and predicts the same; layerctl writes, Keras loads and predicts the same."""
+    done = check_import(model, folder, n, shake)
+    x = rows(model, n)
+    with layerctl.load(done.model) as ours:
+        to_keras.export(ours, folder / "back.keras")
+        names = list(ours.graph.inputs)
+        first = outputs(ours.predict(dict(zip(names, x, strict=True))))
+    again = keras.saving.load_model(folder / "back.keras")
+    single = isinstance(again, keras.Sequential) or not isinstance(again.input, list)
+    theirs = outputs(again(x[0] if single else x, training=False))
+    for i, (a, b) in enumerate(zip(first, theirs, strict=True)):
+        close(a, b, f"output {i}, written and loaded")
     return done

@@ -11,7 +11,7 @@ sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
 
 import keras
 from parity import keras_layer
-from saved import check_import
+from saved import check_both_ways
 
 from layerctl.catalogue import catalogue
 from layerctl.diagnostics import Problems
@@ -86,7 +86,7 @@ def test_case(text, tmp_path):
     if made is None:
         assert any(re.search(rf"\b{n}\b", text) for n in WITHOUT)
         return
-    check_import(made[0], tmp_path)
+    check_both_ways(made[0], tmp_path)
 
 
 def test_every_layer_has_a_case():

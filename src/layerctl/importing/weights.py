@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.catalogue import snake_case
 from layerctl.diagnostics import Problems, Span
 from layerctl.graph.model import Model
 from layerctl.importing.archive import Saved
@@ -70,7 +69,7 @@ def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[
         if not isinstance(saved, Mapping) or is_op(saved.get("module")):
             continue
         own = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
-        kind = snake_case(str(saved.get("class_name")))
+        kind = kerasweights.place_of(str(saved.get("class_name")))
         taken[kind] = taken.get(kind, -1) + 1
         here = f"{place}layers/{kind}" + (f"_{taken[kind]}" if taken[kind] else "")
         name = f"{path}{saved.get('name') or own.get('name')}"

@@ -6,6 +6,7 @@ Keras 3 keeps `layers/<class>_<n>/…/vars/<i>`, with the layer's name in an att
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,16 @@ from layerctl.modelfile.hdf5 import Array, Group
 CONTAINERS = ("layers", "cells", "_layers")
 ASIDE = ("optimizer", "seed_generator", "_metrics", "metrics", "vars", "random_generator", "states")
 """Groups that hold no weights of layers."""
+
+
+_CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Layers whose class Keras calls otherwise than it exports it."""
+_WORDS = re.compile(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
+
+
+def place_of(kind: str) -> str:
+    """What Keras's files call a layer of a class: `PReLU` is `p_re_lu`, `Conv2DTranspose` is `conv2d_transpose`."""
+    return _WORDS.sub("_", _CLASSES.get(kind, kind)).lower()
 
 
 @dataclass(frozen=True)
