@@ -59,6 +59,12 @@ def outputs(result) -> list[np.ndarray]:
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
+def called(model: keras.Model, x: list[np.ndarray]):
+    """The model's result, its inputs as it takes them."""
+    single = isinstance(model, keras.Sequential) or not isinstance(model.input, list)
+    return model(x[0] if single else x, training=False)
+
+
 def imported(model: keras.Model, folder, suffix: str = ".keras") -> Imported:
     """The model saved by Keras and read by layerctl."""
     model.save(folder / f"saved{suffix}")
@@ -70,7 +76,7 @@ def check_import(model: keras.Model, folder, n: int = 3, shake: bool = True, suf
     if shake:
         shaken(model)
     x = rows(model, n)
-    theirs = outputs(model(x if len(model.inputs) > 1 or isinstance(model.input, list) else x[0], training=False))
+    theirs = outputs(called(model, x))
     done = imported(model, folder, suffix)
     with layerctl.load(done.model) as ours:
         found = outputs(ours.predict(dict(zip(ours.graph.inputs, x, strict=True))))
@@ -88,8 +94,7 @@ def check_both_ways(model: keras.Model, folder, n: int = 3, shake: bool = True) 
         names = list(ours.graph.inputs)
         first = outputs(ours.predict(dict(zip(names, x, strict=True))))
     again = keras.saving.load_model(folder / "back.keras")
-    single = isinstance(again, keras.Sequential) or not isinstance(again.input, list)
-    theirs = outputs(again(x[0] if single else x, training=False))
+    theirs = outputs(called(again, x))
     for i, (a, b) in enumerate(zip(first, theirs, strict=True)):
         close(a, b, f"output {i}, written and loaded")
     return done

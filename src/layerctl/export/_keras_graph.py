@@ -101,9 +101,14 @@ class _Functional:
             self._step(step)
         config = {
             "name": self.name, "trainable": self.graph.trainable, "layers": list(self.layers.values()),
-            "input_layers": [[n, 0, 0] for n in self.graph.inputs], "output_layers": [list(self.tensors[n]) for n in self.graph.outputs],
+            "input_layers": [[n, 0, 0] for n in self.graph.inputs], "output_layers": [self._output(n) for n in self.graph.outputs],
         }  # fmt: skip
         return serialized("", "Functional", config, "keras.src.models.functional") | {"registered_name": "Functional"}
+
+    def _output(self, name: str) -> list[Any]:
+        """An output; Keras counts the calls of functional models from 1 here."""
+        layer, call, index = self.tensors[name]
+        return [layer, call + (self.layers[layer].get("class_name") == "Functional"), index]
 
     def _step(self, step: Step) -> None:
         layer = step.layer

@@ -183,8 +183,8 @@ class Models:
     def _functional(self, config: Mapping[str, Any], where: str) -> Body:
         parts = self._parts(config.get("layers"), where, functional=True)
         sources = flattened(config.get("input_layers"))
-        wanted = flattened(config.get("output_layers"))
         by_name = {p.name: p for p in parts}
+        wanted = [_shifted(t, by_name.get(t.layer)) for t in flattened(config.get("output_layers"))]
         inputs: dict[str, dict[str, Any]] = {}
         for t in sources:
             part = by_name.get(t.layer)
@@ -198,6 +198,12 @@ class Models:
         keys = config.get("output_layers")
         by_key = {str(k): n for k, n in zip(keys, outputs, strict=False)} if isinstance(keys, Mapping) and len(keys) == len(outputs) else {}
         return Body(str(config.get("name") or "functional"), inputs, calls.pruned(wanted), outputs, False, by_key)
+
+
+def _shifted(t: Tensor, part: Part | None) -> Tensor:
+    """An output as calls count: Keras counts the calls of a functional model from 1 here, and from 0 where layers take them."""
+    functional = part is not None and part.definition is not None and part.kind != "Sequential"
+    return Tensor(t.layer, t.call - 1, t.index) if functional and t.call else t
 
 
 def _used(parts: Sequence[Part], part: Part, number: int, wanted: Sequence[Tensor]) -> int:

@@ -64,7 +64,8 @@ class Lambda(Layer):
             got = tuple(result.shape[1:])
             if len(got) != len(self.output_shape) or any(a is not None and a != int(b) for a, b in zip(self.output_shape, got, strict=True)):
                 raise ShapeError(f"Lambda: output_shape is {tuple(self.output_shape)}, but a row of the result has {got}")
-        return result
+        # the same tensor under another identity: the input keeps its mask
+        return Value(result.type, result.node, result.index) if self.mask == "none" else result
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         return None if self.mask == "none" else mask
