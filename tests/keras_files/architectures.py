@@ -71,7 +71,7 @@ def seq2seq():
 def transformer():
     ids = keras.Input((8,), dtype="int32")
     x = L.Embedding(12, 8)(ids)
-    x = x + L.Embedding(8, 8, name="positions")(ops.cast(ops.cumsum(ops.ones_like(ids), axis=1) - 1, "int32")) if False else x * 2.0
+    x = x * 2.0 + L.Embedding(12, 8, name="second")(ids)
     for _ in range(2):
         a = L.MultiHeadAttention(2, 4, dropout=0.1)(x, x, use_causal_mask=True)
         x = L.LayerNormalization(epsilon=1e-6)(x + a)
@@ -124,10 +124,10 @@ def conv_lstm():
 
 def heads():
     x = inputs = keras.Input((7,))
-    x = L.Dense(9, activation=L.LeakyReLU(negative_slope=0.2))(x) if False else L.LeakyReLU(negative_slope=0.2)(L.Dense(9)(x))
+    x = L.LeakyReLU(negative_slope=0.2)(L.Dense(9)(x))
     outputs = {"kind": L.Dense(3, activation="softmax", name="kind")(x), "size": L.Dense(1, name="size_head")(x)}
     model = keras.Model(inputs, outputs)
-    model.compile("adamw" if False else "adam", loss={"kind": "sparse_categorical_crossentropy", "size": keras.losses.Huber(0.5)},
+    model.compile("adam", loss={"kind": "sparse_categorical_crossentropy", "size": keras.losses.Huber(0.5)},
                   loss_weights={"kind": 2.0, "size": 0.5}, metrics={"kind": ["accuracy"]})  # fmt: skip
     return model
 
@@ -145,8 +145,8 @@ def parts():
     first = x[:, 0]
     last = x[:, -1, :]
     y = ops.concatenate([first, last], axis=-1)
-    y = ops.reshape(y, (-1, 2, 4)) if False else ops.expand_dims(y, 1)
-    z = ops.maximum(ops.relu(y) / 3.0, 1 - y) @ ops.ones((8, 1)) if False else ops.maximum(ops.relu(y) / 3.0, 1 - y)
+    y = ops.reshape(ops.expand_dims(y, 1), (-1, 1, 8))
+    z = ops.maximum(ops.relu(y) / 3.0, 1 - y)
     return keras.Model(inputs, [L.Dense(2)(ops.squeeze(z, 1)), ops.softmax(first), ops.matmul(x, ops.transpose(x, (0, 2, 1)))])
 
 
@@ -156,7 +156,8 @@ def deep():
     middle = keras.Model(a, [L.Dense(3, name="same")(inner(a)), inner(a)], name="middle")
     x = keras.Input((5,))
     y, z = middle(x)
-    return keras.Model(x, [L.Dense(2, name="same")(y), z, L.TimeDistributed(inner)(L.Reshape((1, 5))(x))])
+    each = keras.Sequential([keras.Input((5,)), L.Dense(3), L.Dense(2)], name="each")
+    return keras.Model(x, [L.Dense(2, name="same")(y), z, L.TimeDistributed(each)(L.Reshape((1, 5))(x))])
 
 
 def masked_convolution():

@@ -21,14 +21,16 @@ History = tuple[str, int, int]
 class Writer:
     """Writes models; layers that Keras does not have are in `refused`, by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, masks: Mapping[str, int]):
+        self.masks = masks
+        """Which mask each of the outermost model's results carries."""
         self.refused: dict[str, Diagnostic] = {}
 
     def model(self, graph: Model, name: str, path: str = "") -> dict[str, Any]:
         """The serialised model. Lists of layers become Sequential."""
         if not path and _linear(graph):
             return self._sequential(graph, name)
-        return _Functional(self, graph, name).written()
+        return _Functional(self, graph, name, self.masks if not path else None).written()
 
     def _sequential(self, graph: Model, name: str) -> dict[str, Any]:
         (label, port), *_ = graph.inputs.items()
@@ -84,8 +86,9 @@ def _linear(graph: Model) -> bool:
 
 
 class _Functional:
-    def __init__(self, writer: Writer, graph: Model, name: str):
-        self.writer, self.graph, self.name = writer, graph, name
+    def __init__(self, writer: Writer, graph: Model, name: str, masks: Mapping[str, int] | None):
+        self.writer, self.graph, self.name, self.masks = writer, graph, name, masks
+        self.made_masks: dict[int, dict[str, Any]] = {}
         self.layers: dict[str, dict[str, Any]] = {}
         self.tensors: dict[str, History] = {}
         self.taken = {*graph.inputs, *(n for s in graph.steps for n in s.names)}
@@ -99,9 +102,11 @@ class _Functional:
             self.tensors[name] = (name, 0, 0)
         for step in self.graph.steps:
             self._step(step)
+        inputs = [[n, 0, 0] for n in self.graph.inputs]
+        outputs = [self._output(n) for n in self.graph.outputs]
         config = {
             "name": self.name, "trainable": self.graph.trainable, "layers": list(self.layers.values()),
-            "input_layers": [[n, 0, 0] for n in self.graph.inputs], "output_layers": [self._output(n) for n in self.graph.outputs],
+            "input_layers": inputs if len(inputs) > 1 else inputs[0], "output_layers": outputs if len(outputs) > 1 else outputs[0],
         }  # fmt: skip
         return serialized("", "Functional", config, "keras.src.models.functional") | {"registered_name": "Functional"}
 
@@ -124,6 +129,8 @@ class _Functional:
         entry["inbound_nodes"].append(self._call(step, layer))
         for i, n in enumerate(step.names):
             self.tensors[n] = (name, number, i)
+        if isinstance(step.sources, str):
+            self._made_mask(step, step.sources)
 
     def _call(self, step: Step, layer: Layer) -> dict[str, Any]:
         kwargs: dict[str, Any] = {n: True for n in layer.call_fields if getattr(layer, n) is True}
@@ -138,12 +145,45 @@ class _Functional:
                     positional.pop(0)
                 else:
                     kwargs[key] = [said] if key == "initial_state" and not isinstance(said, list) else said
+            if "mask" in call_arguments(type(layer)) and "mask" not in kwargs and rest and layer.category == "recurrent":
+                self._add_mask(step, first, kwargs)
             return {"args": args, "kwargs": kwargs}
         several = isinstance(step.sources, list) and not layer.takes_list and not isinstance(layer, Model)
         said = self._said(step.sources)
         if layer.category == "attention" and not layer.takes_list and not isinstance(said, list):
             said, several = [said, said], True
         return {"args": said if several else [said], "kwargs": kwargs}
+
+    def _add_mask(self, step: Step, source: str, kwargs: dict[str, Any]) -> None:
+        """Keras gives a call with several tensors no mask by itself: it is said."""
+        if self.masks is None:
+            if self.writer.masks:
+                self.writer.refuse(step, step.layer.path, "the mask of a call with an initial state, inside of a nested model")
+            return
+        mask = self.masks.get(source)
+        if mask is not None and mask not in self.made_masks:
+            self.writer.refuse(step, step.layer.path, f"the mask that '{source}' carries, in a call with an initial state")
+        elif mask is not None:
+            kwargs["mask"] = self.made_masks[mask]
+
+    def _made_mask(self, step: Step, source: str) -> None:
+        """The mask that an Embedding or a Masking makes, as an op for those that have to be told."""
+        mask = (self.masks or {}).get(step.names[0])
+        kind = type(step.layer).__name__
+        if mask is None or mask in self.made_masks or kind not in ("Embedding", "Masking"):
+            return
+        out = self._op("keras.src.ops.numpy", "NotEqual", {}, [self._tensor(source), getattr(step.layer, "mask_value", 0)], f"{step.names[0]}_mask")
+        if kind == "Masking":
+            out = self._op("keras.src.ops.numpy", "Any", {"axis": -1, "keepdims": False}, [out], f"{step.names[0]}_mask")
+        self.made_masks[mask] = out
+
+    def _op(self, module: str, kind: str, config: dict[str, Any], args: list[Any], stem: str) -> dict[str, Any]:
+        name = unique(f"{stem}_{kind.lower()}", self.taken)
+        self.layers[name] = {
+            "module": module, "class_name": kind, "config": {"name": name, **config}, "registered_name": kind, "name": name,
+            "inbound_nodes": [{"args": args, "kwargs": {}}],
+        }  # fmt: skip
+        return tensor((name, 0, 0))
 
     def _said(self, refs: Any) -> Any:
         if isinstance(refs, Constant):
@@ -160,13 +200,9 @@ class _Functional:
         last: list[str] = []
 
         def emit(module: str, kind: str, config: dict[str, Any], args: list[Any]) -> dict[str, Any]:
-            name = unique(f"{step.names[0]}_{kind.lower()}", self.taken)
-            last.append(name)
-            self.layers[name] = {
-                "module": module, "class_name": kind, "config": {"name": name, **config}, "registered_name": kind, "name": name,
-                "inbound_nodes": [{"args": args, "kwargs": {}}],
-            }  # fmt: skip
-            return tensor((name, 0, 0))
+            out = self._op(module, kind, config, args, step.names[0])
+            last.append(out["config"]["keras_history"][0])
+            return out
 
         try:
             Emitter(emit, {first: given}, layer.arguments or {}).run(layer._tree)

@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from layerctl import __version__
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export._keras_graph import Writer, layers_of
 from layerctl.export.base import Report, held_back_rows, relative_difference
 from layerctl.graph.model import Model as Graph
+from layerctl.graph.model import input_types
 from layerctl.layers.base import Layer
 from layerctl.modelfile.atomic import write
 from layerctl.modelfile.kerasweights import place_of
+from layerctl.ops.leaves import input_
+from layerctl.ops.value import Trace, tracing
 
 SUFFIX = ".keras"
 VERSION = "3.12.0"
@@ -40,7 +44,7 @@ def export(model: Any, path: Path) -> Report:
         fail("missing-extra", "export to Keras needs the package h5py", Span(Source("--to keras")), hint="pip install 'layerctl[keras]'")
         raise
     weights = model.weights
-    writer = Writer()
+    writer = Writer(_masks(model.graph))
     config = writer.model(model.graph, model.spec.name)
     if writer.refused:
         raise LayerctlError(writer.refused.values())
@@ -48,7 +52,7 @@ def export(model: Any, path: Path) -> Report:
     with h5py.File(body, "w", track_order=False) as file:
         _model(file, model.graph, config, weights)
     data = _packed({
-        "metadata.json": json.dumps({"keras_version": VERSION, "date_saved": "1980-01-01@00:00:00"}).encode(),
+        "metadata.json": json.dumps({"keras_version": VERSION, "date_saved": "1980-01-01@00:00:00", "layerctl": __version__}).encode(),
         "config.json": json.dumps(config).encode(), "model.weights.h5": body.getvalue(),
     })  # fmt: skip
     report = _checked(model, data, path)
@@ -85,6 +89,13 @@ def _checked(model: Any, data: bytes, path: Path) -> Report:
 
 def _listed(result: Any) -> list[np.ndarray]:
     return list(result.values()) if isinstance(result, dict) else [result]
+
+
+def _masks(graph: Graph) -> dict[str, int]:
+    """The results of the graph that carry a mask, and which one it is: found by tracing it once."""
+    with tracing(Trace(training=False)):
+        values = graph.run({n: input_(n, t) for n, t in input_types(graph, 2).items()})
+    return {n: id(v.mask) for n, v in values.items() if v.mask is not None}
 
 
 def _model(group: Any, graph: Graph, config: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> None:

@@ -28,6 +28,8 @@ class Saved:
     compiled: Any
     weights: hdf5.Group | None
     version: str
+    has_masks: bool = True
+    """Whether calls say which masks they were given: Keras writes them down, layerctl's export leaves them to Keras."""
 
 
 def read(path: str | os.PathLike[str]) -> Saved:
@@ -85,12 +87,13 @@ def _zip(path: str) -> Saved:
             if WEIGHTS in names:
                 label = f"{path}/{WEIGHTS}"
                 weights = hdf5.read(path, _member(path, archive, WEIGHTS, os.path.getsize(path) * LARGEST_RATIO), label)
-            version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+            metadata = metadata if isinstance(metadata, dict) else {}
+            version = str(metadata.get("keras_version", ""))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
         refuse(path, "file-damaged", f"is no whole zip archive ({str(error)[:120]})", hdf5.DAMAGED)
     if weights is None:
         refuse(path, "file-damaged", f"has no {WEIGHTS}: the weights are missing", hdf5.DAMAGED)
-    return Saved(path, "keras", config, config.get("compile_config"), weights, version)
+    return Saved(path, "keras", config, config.get("compile_config"), weights, version, "layerctl" not in metadata)
 
 
 def _check_members(path: str, archive: zipfile.ZipFile) -> None:

@@ -161,7 +161,7 @@ class Calls:
         flags: dict[str, Any] = {}
         implied = [self.masks.get(t) for t in tensors(args)]
         for key, value in kwargs.items():
-            if key in MASKS and self._implied(value, implied):
+            if key in MASKS and (self._implied(value, implied) or (key == "mask" and "mask" not in takes)):
                 continue
             if key in fields and not list(tensors(value)):
                 flags |= {key: value} if value not in (None, False) else {}
@@ -176,14 +176,17 @@ class Calls:
         named = {k: v for k, v in named.items() if v is not None}
         inner = {k: self._said(v, where) for k, v in named.items()}
         first = takes[0]
-        if cls is not None and not cls.supports_masking and any(m is not None for m in implied):
-            inner[first] = self._unmasked(part, inner[first])
+        if cls is not None and any(m is not None for m in implied):
+            uses = "mask" in takes or cls.category == "attention"
+            given = any(kwargs.get(k) is not None for k in MASKS)
+            if not cls.supports_masking or (uses and call.has_masks and not given):
+                inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
 
-    def _unmasked(self, part: Part, source: Any) -> Any:
-        """The same tensor without its mask: Keras drops it at a layer that takes none."""
+    def _unmasked(self, source: Any) -> Any:
+        """The same tensor without its mask: Keras drops it at a layer that takes none, and at some that do."""
         if isinstance(source, list):
-            return [self._unmasked(part, s) for s in source]
+            return [self._unmasked(s) for s in source]
         name = unique(f"{source}_unmasked", self.taken)
         item: dict[str, Any] = {"Lambda": {"function": "x", "mask": "none"}, "name": name}
         self.items.append(item if source == self.last else {**item, "from": source})

@@ -39,6 +39,8 @@ def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list
     def said(value: Any) -> str:
         return _said(value, names)
 
+    if kind in ("Copy", "Identity") and len(call.args) == 1:
+        return said(call.args[0]), taken
     if kind == "GetItem":
         key = call.args[1] if len(call.args) > 1 else call.kwargs.get("key")
         parts = key if isinstance(key, list) else [key]

@@ -49,8 +49,8 @@ class Body:
 class Models:
     """Reads a model and those inside of it; the latter are in `define` afterwards."""
 
-    def __init__(self, reader: Reader):
-        self.reader = reader
+    def __init__(self, reader: Reader, has_masks: bool = True):
+        self.reader, self.has_masks = reader, has_masks
         self.define: dict[str, Any] = {}
         self.bodies: dict[str, Body] = {}
         self.depth = 0
@@ -192,6 +192,8 @@ class Models:
                 raise BadNode(f"the input {shown(t.layer)} is none of its layers")
             inputs[t.layer] = self._input(part.config, f"input '{t.layer}'")
         calls = Calls(self.reader, {n: Tensor(n, 0, 0) for n in inputs}, taken={p.name for p in parts})
+        for call in (c for p in parts for c in p.calls):
+            call.has_masks &= self.has_masks
         for part, number in _ordered([p for p in parts if p.kind != "InputLayer"], set(inputs)):
             calls.add(part, number, _used(parts, part, number, wanted))
         outputs = [calls.name(t) for t in wanted]

@@ -57,7 +57,7 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
 
 def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], Body, list[Diagnostic]]:
     problems = Problems()
-    models = Models(Reader(problems, span))
+    models = Models(Reader(problems, span), saved.has_masks)
     body = models.body(saved.config)
     problems.check()
     assert body is not None

@@ -18,10 +18,15 @@ class Tensor:
 
 @dataclass
 class Call:
-    """One call of a layer: positional and named arguments, tensors among them at any depth."""
+    """One call of a layer: positional and named arguments, tensors among them at any depth.
+
+    Keras 3 writes down the masks that a call was given (`has_masks`); without one among them it was given none, even where its input
+    carries one (a recurrent layer with an initial state, say).
+    """
 
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    has_masks: bool = False
 
 
 class BadNode(ValueError):
@@ -44,7 +49,7 @@ def _call(node: Any) -> Call:
         args, kwargs = node.get("args", []), node.get("kwargs", {})
         if not isinstance(args, list) or not isinstance(kwargs, Mapping):
             raise BadNode("a call's arguments are no list")
-        return Call([_value(a) for a in args], {str(k): _value(v) for k, v in kwargs.items()})
+        return Call([_value(a) for a in args], {str(k): _value(v) for k, v in kwargs.items()}, True)
     if isinstance(node, list) and node:
         return _older(node)
     raise BadNode("a call is neither a mapping nor a list")

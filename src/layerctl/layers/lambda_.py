@@ -11,6 +11,7 @@ from layerctl.expressions.evaluate import evaluate
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.layers.base import Layer, training
+from layerctl.ops.reshape import Reshape
 from layerctl.ops.value import ShapeError, Value
 
 
@@ -64,8 +65,9 @@ class Lambda(Layer):
             got = tuple(result.shape[1:])
             if len(got) != len(self.output_shape) or any(a is not None and a != int(b) for a, b in zip(self.output_shape, got, strict=True)):
                 raise ShapeError(f"Lambda: output_shape is {tuple(self.output_shape)}, but a row of the result has {got}")
-        # the same tensor under another identity: the input keeps its mask
-        return Value(result.type, result.node, result.index) if self.mask == "none" else result
+        if self.mask == "none" and any(result is v for v in (inputs if isinstance(inputs, (list, tuple)) else [inputs])):
+            return Reshape.apply(result, shape=result.shape)  # a tensor of its own: the input keeps its mask
+        return result
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         return None if self.mask == "none" else mask
