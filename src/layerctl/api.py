@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from layerctl.spec.features import FeatureSchema
 from layerctl.spec.file import Spec, read_spec
 from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
+
+if TYPE_CHECKING:
+    from layerctl.training.starting import Loaded
 
 
 class Model:
@@ -45,6 +48,8 @@ class Model:
         self._session: Any = None
         self._data: Any = None
         self._loaded: dict[str, np.ndarray] | None = None
+        self.started = False
+        """Whether the weights that `fit` names have been taken."""
 
     @classmethod
     def from_yaml(
@@ -200,6 +205,23 @@ class Model:
                 fail("wrong-weight", f"the model has {len(names)} weights, got {len(weights)}")
             weights = dict(zip(names, weights, strict=True))
         session.set_weights(weights)
+
+    def load_weights(self, path: str | os.PathLike[str], *, by_name: bool = True, partial: bool = False) -> Loaded:
+        """Takes weights from a .safetensors, .npz, .weights.h5, .h5 or .keras file; says which were found.
+
+        Names are `layer/weight`; in Keras's files a layer's weights are matched by their order in it. With `by_name=False` all weights are
+        matched by order; with `partial` those that do not fit stay as they are.
+
+        Raises:
+            LayerctlError: for a file that cannot be read, and for all weights that do not fit.
+        """
+        from layerctl.training.starting import starting_weights
+
+        session = self.session()
+        taken, found = starting_weights(self.graph.weights(), path, by_name=by_name, partial=partial)
+        session.set_weights({**session.weights(), **taken})
+        self.started = True
+        return found
 
     def gradients(self, x: Any, y: Any) -> dict[str, np.ndarray]:
         """The loss's gradient with respect to each trainable weight, for one batch of arrays."""

@@ -16,6 +16,7 @@ from layerctl.layers.base import Layer
 from layerctl.modelfile import kerasweights
 from layerctl.modelfile.hdf5 import Array
 from layerctl.ops.value import Weight
+from layerctl.training.starting import by_owner, own_order
 
 _ATTRIBUTES = ("layer", "forward_layer", "backward_layer", "cell", "query", "key", "gate", "value", "output", "attention_output")
 """Keras's attributes that hold layers, in the order of the weights."""
@@ -36,20 +37,6 @@ def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> di
         for weights, arrays in parts:
             _assign(layer, weights, arrays, out, problems, span)
     return out
-
-
-def own_order(weights: Sequence[Weight]) -> list[Weight]:
-    """Weights in Keras's order, those that are trained first; states that are carried between batches are not saved."""
-    kept = [w for w in weights if not w.flags.get("stateful")]
-    return [*(w for w in kept if w.trainable), *(w for w in kept if not w.trainable)]
-
-
-def by_owner(weights: Sequence[Weight]) -> dict[str, list[Weight]]:
-    """Weights by the path of the layer that declares them, in Keras's order."""
-    out: dict[str, list[Weight]] = {}
-    for w in weights:
-        out.setdefault(w.path.rpartition("/")[0], []).append(w)
-    return {path: own for path, ws in out.items() if (own := own_order(ws))}
 
 
 def _leaves(graph: Model) -> Iterator[Layer]:

@@ -144,7 +144,7 @@ class _Reader:
             count *= d
         stored, size = item.id.get_storage_size(), count * dtype.itemsize
         self.total += size
-        if size > max(stored * (MOST_EXPANSION if item.chunks else 1), 0) or self.total > _memory():
+        if size > max(stored * (MOST_EXPANSION if item.chunks else 1), 0) or self.total > memory():
             _unsafe(self.path, f"declares {size} bytes at {where[:200]!r} and holds {stored}")
         return Array(shape, str(dtype), lambda: self._values(item, where))
 
@@ -155,7 +155,8 @@ class _Reader:
             damaged(self.path, f"cannot be read at {where[:200]!r} ({_first_line(error)})")
 
 
-def _memory() -> int:
+def memory() -> int:
+    """Bytes of this machine."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
