@@ -12,7 +12,7 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, fail
+from layerctl.diagnostics import Diagnostic, Problems, fail
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
@@ -26,18 +26,23 @@ from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
 
 if TYPE_CHECKING:
+    from layerctl.training.bases import Bases
     from layerctl.training.starting import Loaded
 
 
 class Model:
     """A model as a file describes it, with its weights once it was trained or loaded."""
 
-    def __init__(self, spec: Spec, schema: FeatureSchema | None, threads: int | None = None):
+    def __init__(self, spec: Spec, schema: FeatureSchema | None, threads: int | None = None, bases: Bases | None = None):
         self.spec, self.schema, self.threads = spec, schema, threads
         self.warnings: list[Diagnostic] = list(spec.warnings)
         inputs = {n: Port(p.shape, p.dtype) for n, p in schema.inputs().items()} if schema is not None else {}
         self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
         types = trace_shapes(self.graph, spec.fit.batch_size)
+        if bases is not None:
+            problems = Problems()
+            bases.start(self.graph.weights(), problems)
+            problems.check()
         shapes = {n: types[n].shape for n in self.graph.outputs}
         self.optimizer, self.outputs = judging(
             spec, self.graph, shapes, schema.variables() if schema is not None else {}
@@ -69,15 +74,18 @@ class Model:
 
     @classmethod
     def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
-        spec = read_spec(document)
+        from layerctl.training.bases import opened
+
+        bases = opened(document, folder_of(document))
+        spec = read_spec(bases.document)
         if spec.data is None:
-            return cls(spec, None, threads)
+            return cls(spec, None, threads, bases)
         from layerctl.data.dataset import load, schema_of
 
         if widths == "cache":
-            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads)
+            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
         data = load(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-        model = cls(spec, data.schema, threads)
+        model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model
 
