@@ -6,13 +6,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from layerctl import __version__
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, fail
+from layerctl.diagnostics import Diagnostic, Problems, fail
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
@@ -25,16 +25,24 @@ from layerctl.spec.file import Spec, read_spec
 from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
 
+if TYPE_CHECKING:
+    from layerctl.training.bases import Bases
+    from layerctl.training.starting import Loaded
+
 
 class Model:
     """A model as a file describes it, with its weights once it was trained or loaded."""
 
-    def __init__(self, spec: Spec, schema: FeatureSchema | None, threads: int | None = None):
+    def __init__(self, spec: Spec, schema: FeatureSchema | None, threads: int | None = None, bases: Bases | None = None):
         self.spec, self.schema, self.threads = spec, schema, threads
         self.warnings: list[Diagnostic] = list(spec.warnings)
         inputs = {n: Port(p.shape, p.dtype) for n, p in schema.inputs().items()} if schema is not None else {}
         self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
         types = trace_shapes(self.graph, spec.fit.batch_size)
+        if bases is not None:
+            problems = Problems()
+            bases.start(self.graph.weights(), problems)
+            problems.check()
         shapes = {n: types[n].shape for n in self.graph.outputs}
         self.optimizer, self.outputs = judging(
             spec, self.graph, shapes, schema.variables() if schema is not None else {}
@@ -45,6 +53,8 @@ class Model:
         self._session: Any = None
         self._data: Any = None
         self._loaded: dict[str, np.ndarray] | None = None
+        self.started = False
+        """Whether the weights that `fit` names have been taken."""
 
     @classmethod
     def from_yaml(
@@ -64,15 +74,18 @@ class Model:
 
     @classmethod
     def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
-        spec = read_spec(document)
+        from layerctl.training.bases import opened
+
+        bases = opened(document, folder_of(document))
+        spec = read_spec(bases.document)
         if spec.data is None:
-            return cls(spec, None, threads)
+            return cls(spec, None, threads, bases)
         from layerctl.data.dataset import load, schema_of
 
         if widths == "cache":
-            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads)
+            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
         data = load(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-        model = cls(spec, data.schema, threads)
+        model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model
 
@@ -200,6 +213,23 @@ class Model:
                 fail("wrong-weight", f"the model has {len(names)} weights, got {len(weights)}")
             weights = dict(zip(names, weights, strict=True))
         session.set_weights(weights)
+
+    def load_weights(self, path: str | os.PathLike[str], *, by_name: bool = True, partial: bool = False) -> Loaded:
+        """Takes weights from a .safetensors, .npz, .weights.h5, .h5 or .keras file; says which were found.
+
+        Names are `layer/weight`; in Keras's files a layer's weights are matched by their order in it. With `by_name=False` all weights are
+        matched by order; with `partial` those that do not fit stay as they are.
+
+        Raises:
+            LayerctlError: for a file that cannot be read, and for all weights that do not fit.
+        """
+        from layerctl.training.starting import starting_weights
+
+        session = self.session()
+        taken, found = starting_weights(self.graph.weights(), path, by_name=by_name, partial=partial)
+        session.set_weights({**session.weights(), **taken})
+        self.started = True
+        return found
 
     def gradients(self, x: Any, y: Any) -> dict[str, np.ndarray]:
         """The loss's gradient with respect to each trainable weight, for one batch of arrays."""

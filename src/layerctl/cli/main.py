@@ -133,6 +133,19 @@ def export_command(
     render.exported(export(model, target, out, threads), as_json)
 
 
+@app.command(name="import")
+def import_command(
+    file: Annotated[str, typer.Argument(metavar="FILE.keras", help="A .keras file, a whole-model .h5, or the JSON of model.to_json().")],
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="MODEL.yaml", help="The YAML; FILE.yaml here if not given.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Read a model saved by Keras: its YAML, and beside it a trained model with its weights."""
+    from layerctl.cli import render
+    from layerctl.commands.import_ import import_
+
+    render.imported(import_(file, out, force), as_json)
+
+
 @app.command(name="layers")
 def layers_command(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A layer, loss, metric, optimizer, ...")] = None,

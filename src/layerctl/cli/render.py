@@ -93,6 +93,19 @@ def exported(result: Any, as_json: bool) -> None:
         output.say(f"note: {note}")
 
 
+def imported(result: Any, as_json: bool) -> None:
+    """What was read, and where it is."""
+    output.show(result.warnings, as_json) if result.warnings else None
+    if as_json:
+        model = str(result.model) if result.model is not None else None
+        output.emit({"event": "import", "yaml": str(result.yaml), "model": model, "layers": result.layers, "weights": result.weights})
+        return
+    print(result.yaml)
+    if result.model is not None:
+        print(result.model)
+    output.say(f"{result.layers} layers, {result.weights} weights")
+
+
 def pages(found: list[Any], as_json: bool, whole: bool) -> None:
     """The catalogue, or pages of it."""
     if as_json:

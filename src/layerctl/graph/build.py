@@ -62,7 +62,7 @@ class Wiring:
             cls = find_layer(item.kind, item.kind_span, self.problems)
             layer = cls and construct(cls, item.arguments, item.kind_span, self.problems)
         if layer is not None and item.trainable is not None:
-            layer.trainable = item.trainable
+            _set_trainable(layer, item.trainable)
         return layer
 
     def _step(self, item: Item, layer: Layer, final: bool, first: bool, number: int) -> None:
@@ -158,6 +158,14 @@ class Wiring:
                 )
             self.values[r.name] = r.span
         return r.name
+
+
+def _set_trainable(layer: Layer, trainable: bool) -> None:
+    """As in Keras, a model that is not trained has no layer that is: normalisations in it keep their averages."""
+    layer.trainable = trainable
+    if not trainable and isinstance(layer, Model):
+        for inner in layer.sublayers():
+            _set_trainable(inner, trainable)
 
 
 def _kind(layer: Layer) -> str:

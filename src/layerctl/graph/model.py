@@ -52,6 +52,7 @@ class Model(Layer):
     _outputs: list[str] = PrivateAttr(default_factory=list)
     _masks: Any = PrivateAttr(default=None)
     _kind_name: str = PrivateAttr(default="Model")
+    _called_with: dict[str, Type] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, inputs: Mapping[str, Port], steps: Sequence[Step], outputs: Sequence[str]) -> Model:
@@ -63,6 +64,7 @@ class Model(Layer):
     inputs = property(lambda self: self._inputs)
     steps = property(lambda self: self._steps)
     outputs = property(lambda self: self._outputs)
+    called_with = property(lambda self: self._called_with)
 
     def layers(self) -> list[Layer]:
         """Each layer once, in order of first use."""
@@ -131,6 +133,7 @@ class Model(Layer):
                 raise ShapeError(
                     f"the model's input '{name}' has shape {shown((None, *port.shape))}, got {shown(v.shape)}"
                 )
+        self._called_with = {n: v.type for n, v in zip(self._inputs, given, strict=True)}
         values = self.run(dict(zip(self._inputs, given, strict=True)))
         out = [values[n] for n in self._outputs]
         self._masks = [v.mask for v in out] if len(out) > 1 else out[0].mask

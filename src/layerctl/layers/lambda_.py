@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -11,6 +11,7 @@ from layerctl.expressions.evaluate import evaluate
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.layers.base import Layer, training
+from layerctl.ops.reshape import Reshape
 from layerctl.ops.value import ShapeError, Value
 
 
@@ -25,7 +26,7 @@ class Lambda(Layer):
 
     function: str | int | float = Field(description="The expression.")
     output_shape: list[int | None] | None = Field(None, description="Checked against the result, without the batch.")
-    mask: str | None = Field(None, description="Accepted; the input's mask is handed on.")
+    mask: Literal["none"] | None = Field(None, description="The input's mask is handed on if not given; with none the result has no mask.")
     arguments: dict[str, Any] | None = Field(None, description="Further names that the expression may use.")
 
     _tree: Any = PrivateAttr(default=None)
@@ -64,4 +65,9 @@ class Lambda(Layer):
             got = tuple(result.shape[1:])
             if len(got) != len(self.output_shape) or any(a is not None and a != int(b) for a, b in zip(self.output_shape, got, strict=True)):
                 raise ShapeError(f"Lambda: output_shape is {tuple(self.output_shape)}, but a row of the result has {got}")
+        if self.mask == "none" and any(result is v for v in (inputs if isinstance(inputs, (list, tuple)) else [inputs])):
+            return Reshape.apply(result, shape=result.shape)  # a tensor of its own: the input keeps its mask
         return result
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        return None if self.mask == "none" else mask

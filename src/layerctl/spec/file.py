@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from layerctl.configured import reference
 from layerctl.diagnostics import Problems, Span, did_you_mean
@@ -18,6 +18,19 @@ from layerctl.spec.variables import resolved
 FORMAT = 1
 SECTIONS = ("layerctl", "name", "seed", "vars", "data", "define", "model", "compile", "fit")
 CallbackField = reference("callbacks")
+
+
+class InitialWeights(BaseModel):
+    """The weights that training starts from."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    file: str = Field(description="A .safetensors, .npz, .weights.h5, .h5 or .keras file; relative to the model file.")
+    by_name: bool = Field(True, description="Whether weights are matched by their names, or by their order.")
+    partial: bool = Field(False, description="Whether only those that match are taken, in place of an error.")
+
+
+WeightsField = Annotated[InitialWeights | None, BeforeValidator(lambda v: {"file": v} if isinstance(v, str) else v)]
 
 
 class FitSpec(BaseModel):
@@ -36,6 +49,7 @@ class FitSpec(BaseModel):
     validation_batch_size: PositiveInt | None = Field(
         None, description="Rows of one validation step; batch_size if not given."
     )
+    weights: WeightsField = Field(None, description="A file of weights to start from, or {file, by_name, partial}.")
     class_weight: dict[str, float] | None = Field(
         None, description="Weight of each class's samples, by its name or index."
     )

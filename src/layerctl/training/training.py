@@ -47,6 +47,7 @@ def train(
         )  # fmt: skip
         if on_trainer is not None:
             on_trainer(trainer)
+        _start(model, session, observer)
         if folder is not None:
             if resume:
                 _resume(trainer, folder, rows.fingerprint, observer)
@@ -61,6 +62,21 @@ def train(
     finally:
         if folder is not None:
             folder.close()
+
+
+def _start(model: Model, session: Any, observer: Observer) -> None:
+    """The weights that the `fit` section names, before the first training of a model."""
+    given = model.spec.fit.weights
+    if given is None or model.started:
+        return
+    from layerctl.training.starting import starting_weights
+
+    span = model.spec.span(("fit", "weights"))
+    taken, found = starting_weights(model.graph.weights(), model.folder / given.file, by_name=given.by_name, partial=given.partial, span=span)
+    session.set_weights({**session.weights(), **taken})
+    model.started = True
+    for line in found.lines(given.file):
+        observer.message(line)
 
 
 def _check_trainable(model: Model) -> None:

@@ -1,0 +1,79 @@
+"""layerctl's configured objects as Keras serialises them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerctl.catalogue import snake_case
+from layerctl.configured import Configured, plain
+from layerctl.layers.base import Layer
+
+
+class Unknown(ValueError):
+    """Something that Keras has no word for."""
+
+
+def serialized(kind: str, name: str, config: dict[str, Any], module: str | None = None) -> dict[str, Any]:
+    """An object by its class's name."""
+    return {"module": module or f"keras.{kind}", "class_name": name, "config": config, "registered_name": None}
+
+
+def value(given: Any) -> Any:
+    """A field's value in Keras's JSON.
+
+    Raises:
+        Unknown: for what Keras does not have.
+    """
+    if isinstance(given, Layer):
+        return layer(given, given.name or snake_case(type(given).__name__))
+    if isinstance(given, Configured):
+        return _object(given)
+    if isinstance(given, (list, tuple)):
+        return [value(v) for v in given]
+    if isinstance(given, dict):
+        return {k: value(v) for k, v in given.items()}
+    return given
+
+
+def _object(given: Configured) -> Any:
+    name = type(given).__name__
+    _own(type(given), name)
+    if given.kind == "activations":
+        if given.get_config():
+            raise Unknown(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
+        return snake_case(name)
+    return serialized(given.kind, name, {k: value(getattr(given, k)) for k in given.get_config()})
+
+
+def _own(cls: type, name: str) -> None:
+    if not cls.__module__.startswith("layerctl.") or name.startswith("_"):
+        raise Unknown(f"{name} is none of Keras's")
+
+
+def layer(given: Layer, name: str) -> dict[str, Any]:
+    """A layer with the arguments that differ from their defaults.
+
+    Raises:
+        Unknown: for a layer that Keras does not have.
+    """
+    kind = getattr(given, "kind_name", type(given).__name__)
+    _own(type(given), kind)
+    if kind != type(given).__name__ or kind in ("Lambda", "Model"):
+        raise Unknown(f"{kind} is defined in the file, and not a layer of Keras's")
+    config: dict[str, Any] = {"name": name}
+    for key, field in type(given).model_fields.items():
+        own = getattr(given, key)
+        default = field.get_default(call_default_factory=True)
+        if key != "name" and key not in given.call_fields and (field.is_required() or own != default):
+            config[key] = value(own)
+    if kind == "Bidirectional":
+        config = _halves(given, config)
+    return serialized("layers", kind, config)
+
+
+def _halves(given: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """Both directions written out: Keras restores what it finds, and makes a copy of what it does not."""
+    out = dict(config)
+    for key, own, prefix in (("layer", given.layer, "forward_"), ("backward_layer", given._back, "backward_")):
+        out[key] = layer(own, prefix + (given.layer.name or snake_case(type(given.layer).__name__)))
+    return out

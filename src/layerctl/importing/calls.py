@@ -1,0 +1,274 @@
+"""Calls as items of the YAML: what a layer takes, under which names its results go on, and where masks come and end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from layerctl.catalogue import catalogue
+from layerctl.importing.expressions import Inexpressible, expression
+from layerctl.importing.nodes import Call, Tensor, tensors
+from layerctl.importing.objects import Reader
+from layerctl.layers.base import Layer, call_arguments, unique
+from layerctl.modelfile.strictjson import shown
+
+if TYPE_CHECKING:
+    from layerctl.importing.graph import Part
+
+ANY = ("any",)
+"""A mask that is known to be there, and not which one it is."""
+MASKS = ("mask", "query_mask", "value_mask", "key_mask")
+
+
+def result_count(kind: str, config: Mapping[str, Any]) -> int:
+    """How many results a layer has."""
+    if kind == "Bidirectional":
+        inner = config.get("layer")
+        own = inner.get("config", {}) if isinstance(inner, Mapping) else {}
+        states = result_count(str(inner.get("class_name")), own) - 1 if isinstance(inner, Mapping) else 0
+        return (2 if config.get("merge_mode", "concat") is None else 1) + 2 * states
+    if not config.get("return_state"):
+        return 1
+    return 1 + (_states(config.get("cell")) if kind == "RNN" else 2 if "LSTM" in kind else 1)
+
+
+def _states(cell: Any) -> int:
+    if isinstance(cell, list):
+        return sum(map(_states, cell))
+    config = cell.get("config", {}) if isinstance(cell, Mapping) else {}
+    if isinstance(config, Mapping) and "cells" in config:
+        return _states(config["cells"])
+    return 2 if isinstance(cell, Mapping) and "LSTM" in str(cell.get("class_name")) else 1
+
+
+class Calls:
+    """The items of one model, made call by call in an order in which each comes after what it takes."""
+
+    def __init__(self, reader: Reader, inputs: Mapping[str, Tensor], taken: Iterable[str] = ()):
+        self.reader = reader
+        self.names: dict[Tensor, str] = {t: n for n, t in inputs.items()}
+        self.taken = {*inputs, *taken}
+        self.items: list[dict[str, Any]] = []
+        self.masks: dict[Tensor, Any] = {}
+        self.formulas: dict[Tensor, Any] = {}
+        self.last: str | None = next(iter(inputs)) if len(inputs) == 1 else None
+        self.flags: dict[str, dict[str, Any]] = {}
+
+    def name(self, t: Tensor) -> str:
+        """What the YAML calls a tensor."""
+        if t not in self.names:
+            self.reader.refuse(f"layer '{t.layer}'", f"result {t.index} of its call {t.call} is wanted, and there is none")
+            return t.layer
+        return self.names[t]
+
+    def add(self, part: Part, number: int, used: int = 1) -> None:
+        """The item of a layer's call; `used` results are named."""
+        call = part.calls[number]
+        results = [Tensor(part.name, number, i) for i in range(max(used, part.outputs))]
+        if part.op:
+            self._op(part, call, results[0])
+            return
+        if part.kind == "?":
+            for t in results:
+                self.names[t] = part.name
+            return
+        item: dict[str, Any] = {}
+        cls = catalogue("layers").get(part.kind) if part.definition is None else None
+        sources, flags = self._sources(part, cls, call)
+        if number == 0:
+            item[part.definition or part.kind] = _brief(cls, {**part.arguments, **flags})
+            self.flags[part.name] = flags
+        else:
+            item["use"] = part.name
+            if flags != self.flags.get(part.name):
+                self.reader.refuse(f"layer '{part.name}'", f"is called with {flags} and with {self.flags.get(part.name)}, which are arguments of the layer here")
+        if flags.get("return_attention_scores"):
+            results = [Tensor(part.name, number, i) for i in range(2)]
+        head = part.name if number == 0 else unique(f"{part.name}_{number}", self.taken)
+        many = used > 1
+        self.names[results[0]] = head
+        for t in results[1:]:
+            self.names[t] = unique(f"{head}_{t.index}", self.taken) if many else head
+        item["name"] = [self.names[t] for t in results] if many else head
+        if sources != self.last:
+            item["from"] = sources
+        if number == 0 and part.config.get("trainable") is False:
+            item["trainable"] = False
+        self.items.append(item)
+        self.last = head
+        self._mask_results(part, cls, call, results)
+
+    def pruned(self, wanted: Sequence[Tensor]) -> list[dict[str, Any]]:
+        """The items without expressions that nothing takes (those of masks, which layers pass on by themselves)."""
+        needed = {self.names.get(t) for t in wanted}
+        kept: list[dict[str, Any]] = []
+        before = [None, *[_first(i) for i in self.items[:-1]]]
+        for item, previous in zip(reversed(self.items), reversed(before), strict=True):
+            if "Lambda" in item and item["name"] not in needed:
+                continue
+            source = item.get("from", previous)
+            needed |= {n for v in (source.values() if isinstance(source, dict) else [source]) for n in (v if isinstance(v, list) else [v])}
+            kept.insert(0, item if "from" in item or previous is None else {**item, "from": previous})
+        last = None
+        for i, item in enumerate(kept):
+            if item.get("from") == last:
+                kept[i] = {k: v for k, v in item.items() if k != "from"}
+            last = _first(item)
+        return kept
+
+    def _op(self, part: Part, call: Call, result: Tensor) -> None:
+        where = f"layer '{part.name}'"
+        self.formulas[result] = _formula(part.kind, part.config, call, self.formulas)
+        try:
+            text, taken = expression(part.kind, part.config, call)
+        except Inexpressible as error:
+            self.names[result] = part.name
+            self.reader.refuse(where, str(error))
+            return
+        if not taken:
+            self.reader.refuse(where, f"{part.kind} takes no tensor")
+            return
+        arguments: Any = text
+        if any(self.masks.get(t) is not None for t in taken):
+            arguments = {"function": text, "mask": "none"}
+        name = part.name if result.call == 0 else unique(f"{part.name}_{result.call}", self.taken)
+        names = [self.name(t) for t in taken]
+        item: dict[str, Any] = {"Lambda": arguments, "name": name}
+        if names != [self.last]:
+            item["from"] = names if len(names) > 1 else names[0]
+        self.names[result] = name
+        self.items.append(item)
+        self.last = name
+
+    def _sources(self, part: Part, cls: type[Layer] | None, call: Call) -> tuple[Any, dict[str, Any]]:
+        """(what stands behind `from`, the call's arguments that are the layer's here)."""
+        where = f"layer '{part.name}'"
+        takes = call_arguments(cls) if cls is not None else ("inputs",)
+        fields = getattr(cls, "call_fields", ()) if cls is not None else ()
+        args = [a for a in call.args]
+        named: dict[str, Any] = {}
+        kwargs = dict(call.kwargs)
+        if not args:
+            first = next((k for k in kwargs if k in (takes[0], "inputs", "sequences", "sequence", "x")), None)
+            if first is not None:
+                args = [kwargs.pop(first)]
+        if args and isinstance(args[0], Mapping):
+            args[0] = [args[0][n] for n in part.inputs if n in args[0]] if part.inputs else list(args[0].values())
+        named |= dict(zip(takes, args, strict=False))
+        if len(args) > len(takes) or not args:
+            self.reader.refuse(where, f"is called with {len(args)} arguments, expected 1 to {len(takes)}")
+            return self.last, {}
+        flags: dict[str, Any] = {}
+        implied = [self.masks.get(t) for t in tensors(args)]
+        for key, value in kwargs.items():
+            if key in MASKS and (self._implied(value, implied) or (key == "mask" and "mask" not in takes)):
+                continue
+            if key in fields and not list(tensors(value)):
+                flags |= {key: value} if value not in (None, False) else {}
+            elif value is None or (key == "training" and value is False):
+                continue
+            elif key == "training":
+                self.reader.refuse(where, "is called with training=True, so that it always behaves as in training")
+            elif key in takes and (isinstance(value, bool) or list(tensors(value))):
+                named[key] = value
+            else:
+                self.reader.refuse(where, f"is called with {key}={shown(value)}, which layerctl's {part.kind} does not take")
+        named = {k: v for k, v in named.items() if v is not None}
+        inner = {k: self._said(v, where) for k, v in named.items()}
+        first = takes[0]
+        if cls is not None and any(m is not None for m in implied):
+            uses = "mask" in takes or cls.category == "attention"
+            given = any(kwargs.get(k) is not None for k in MASKS)
+            if not cls.supports_masking or (uses and call.has_masks and not given):
+                inner[first] = self._unmasked(inner[first])
+        return (inner[first] if len(inner) == 1 else inner), flags
+
+    def _unmasked(self, source: Any) -> Any:
+        """The same tensor without its mask: Keras drops it at a layer that takes none, and at some that do."""
+        if isinstance(source, list):
+            return [self._unmasked(s) for s in source]
+        name = unique(f"{source}_unmasked", self.taken)
+        item: dict[str, Any] = {"Lambda": {"function": "x", "mask": "none"}, "name": name}
+        self.items.append(item if source == self.last else {**item, "from": source})
+        self.last = name
+        return name
+
+    def _said(self, value: Any, where: str) -> Any:
+        if isinstance(value, Tensor):
+            return self.name(value)
+        if isinstance(value, (list, tuple)):
+            said = [self._said(v, where) for v in value]
+            return said[0] if len(said) == 1 else said
+        if isinstance(value, bool):
+            return value
+        self.reader.refuse(where, f"is called with {shown(value)}, expected tensors")
+        return None
+
+    def _implied(self, value: Any, implied: Sequence[Any]) -> bool:
+        """Whether masks given at the call are those that come with the tensors anyway."""
+        given = [t for t in tensors(value)]
+        if not given:
+            return value is None or isinstance(value, (list, tuple))
+        return all(any(m is ANY or m == self.formulas.get(t, t) for m in implied if m is not None) for t in given)
+
+    def _mask_results(self, part: Part, cls: type[Layer] | None, call: Call, results: Sequence[Tensor]) -> None:
+        taken = list(tensors(call.args)) or list(tensors(call.kwargs))
+        masks = [self.masks.get(t) for t in taken]
+        present = [m for m in masks if m is not None]
+        config = part.config
+        out: Any = None
+        if part.kind == "Embedding":
+            out = ("NotEqual", ((), (taken[0], 0)), ()) if config.get("mask_zero") else None
+        elif part.kind == "Masking":
+            out = ANY
+        elif part.definition is not None:
+            out = ANY if self._makes_masks(part) or present else None
+        elif cls is None or not present or not cls.supports_masking:
+            out = None
+        elif hasattr(cls, "the_cell") or part.kind == "Bidirectional":
+            inner = config.get("layer", {}).get("config", {}) if part.kind == "Bidirectional" else config
+            out = present[0] if inner.get("return_sequences") else None
+        elif cls.compute_mask is Layer.compute_mask and len(taken) == 1:
+            out = present[0]
+        else:
+            out = ANY
+        if out is not None:
+            for t in results if out is ANY else results[:1]:
+                self.masks[t] = out
+
+    @staticmethod
+    def _makes_masks(part: Part) -> bool:
+        text = str(part.config)
+        return "mask_zero': True" in text or "'Masking'" in text
+
+
+def _first(item: Mapping[str, Any]) -> Any:
+    name = item.get("name")
+    return name[0] if isinstance(name, list) else name
+
+
+def _brief(cls: type[Layer] | None, arguments: dict[str, Any]) -> Any:
+    """A layer's arguments; its first one alone where there is no other."""
+    if not arguments:
+        return None
+    if cls is not None and len(arguments) == 1 and next(iter(arguments)) == cls.first_argument():
+        value = next(iter(arguments.values()))
+        if isinstance(value, (int, float, str)):
+            return value
+    return arguments
+
+
+def _formula(kind: str, config: Mapping[str, Any], call: Call, known: Mapping[Tensor, Any]) -> Any:
+    """What an op computes, for telling whether two compute the same."""
+
+    def said(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return known.get(value, value)
+        if isinstance(value, (list, tuple)):
+            return tuple(said(v) for v in value)
+        if isinstance(value, Mapping):
+            return tuple(sorted((k, said(v)) for k, v in value.items()))
+        return value if isinstance(value, (int, float, str, bool)) or value is None else str(value)
+
+    more = tuple(sorted((k, str(v)) for k, v in config.items() if k != "name" and v is not None))
+    return (kind, (more, tuple(said(a) for a in call.args)), tuple(sorted((k, said(v)) for k, v in call.kwargs.items())))

@@ -1,0 +1,80 @@
+"""Keras's compile_config as a `compile` section, as far as it can be expressed; what cannot is left out and said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerctl.catalogue import catalogue, snake_case
+from layerctl.diagnostics import Diagnostic, Problems, Span
+from layerctl.importing.graph import Body
+from layerctl.importing.objects import Reader
+
+_RESOLVED = ("accuracy", "acc", "crossentropy", "ce")
+"""Metrics whose meaning depends on the loss."""
+
+
+def compile_section(given: Any, body: Body, span: Span) -> tuple[dict[str, Any], list[Diagnostic]]:
+    """(the section, warnings about what was left out)."""
+    problems = Problems()
+    reader = Reader(problems, span)
+    if not isinstance(given, Mapping) or not given:
+        return {}, []
+    given = given.get("config", given) if given.get("class_name") == "CompileConfig" else given
+    out: dict[str, Any] = {}
+    warnings: list[Diagnostic] = []
+
+    def kept(key: str, made: Any) -> None:
+        if problems.found:
+            text = "; ".join(d.message for d in problems.found)
+            warnings.append(Diagnostic("not-imported", f"the compile section has no '{key}': {text}", span, severity="warning"))
+            problems.found.clear()
+        elif made not in (None, [], {}):
+            out[key] = made
+
+    optimizer = given.get("optimizer", given.get("optimizer_config"))
+    kept("optimizer", reader.named("optimizers", optimizer, "optimizer") if optimizer is not None else None)
+    kept("loss", _by_output(reader, "losses", given.get("loss"), body))
+    if "loss" in out:
+        kept("loss_weights", _renamed(given.get("loss_weights"), body))
+    for key in ("metrics", "weighted_metrics"):
+        kept(key, _by_output(reader, "metrics", given.get(key), body))
+    return (out if "loss" in out else {}), warnings
+
+
+def _renamed(value: Any, body: Body) -> Any:
+    """Entries by output under the outputs' names in the YAML."""
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {body.output_keys.get(str(k), str(k)): v for k, v in value.items() if v is not None}
+    return value
+
+
+def _by_output(reader: Reader, kind: str, value: Any, body: Body) -> Any:
+    value = _renamed(value, body)
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {k: _by_output(reader, kind, v, body) for k, v in value.items()}
+    if isinstance(value, list):
+        made = [_by_output(reader, kind, v, body) for v in value]
+        return [m for m in made if m is not None] if kind == "metrics" and not any(isinstance(m, list) for m in made) else made
+    return _entry(reader, kind, value)
+
+
+def _entry(reader: Reader, kind: str, value: Any) -> Any:
+    if kind == "metrics" and value in _RESOLVED:
+        return value
+    if isinstance(value, Mapping) and value.get("class_name") == "function" and isinstance(value.get("config"), str) and _own(value):
+        value = value["config"]
+    made = reader.named(kind, value, kind[:-2] if kind == "losses" else "metric")
+    name = value.get("config", {}).get("name") if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping) else None
+    if kind == "metrics" and isinstance(made, (str, dict)) and isinstance(name, str) and name.isidentifier():
+        label = made if isinstance(made, str) else next(iter(made))
+        cls = catalogue(kind).get(label)
+        if cls is not None and name != snake_case(cls.__name__):
+            return {label: {**(made[label] if isinstance(made, dict) else {}), "name": name}}
+    return made
+
+
+def _own(value: Mapping[str, Any]) -> bool:
+    return str(value.get("module")).startswith("keras") or catalogue("losses").get(str(value.get("config"))) is not None

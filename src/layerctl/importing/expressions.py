@@ -1,0 +1,93 @@
+"""Calls of keras.ops in a model (`x * 2`, `ops.mean(x, axis=1)`, `x[:, -1]`) as expressions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from layerctl.catalogue import snake_case
+from layerctl.expressions.functions import functions
+from layerctl.importing.nodes import Call, Tensor, tensors
+
+_INFIX = {
+    "Add": "+", "Subtract": "-", "Multiply": "*", "Divide": "/", "TrueDivide": "/", "FloorDivide": "//", "Mod": "%", "Power": "**", "Matmul": "@",
+    "Equal": "==", "NotEqual": "!=", "Less": "<", "LessEqual": "<=", "Greater": ">", "GreaterEqual": ">=",
+}  # fmt: skip
+_NAMES = {"Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "GetItem": "get_item"}
+_IGNORED = {"dtype": (None,), "sorted": (True,), "approximate": (True,), "data_format": (None, "channels_last"), "sparse": (False,)}
+"""Arguments of ops that functions here do not have, with the values that change nothing."""
+
+
+class Inexpressible(ValueError):
+    """A call that the expression language has no words for."""
+
+
+def is_op(module: object) -> bool:
+    """Whether a class's module is one of Keras's ops."""
+    return isinstance(module, str) and (module.startswith(("keras.src.ops", "keras.ops")))
+
+
+def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list[Tensor]]:
+    """(the expression, the tensors that it takes as x, or x[0], x[1], ...).
+
+    Raises:
+        Inexpressible: with the reason.
+    """
+    taken = list(dict.fromkeys(tensors(call)))
+    names = {t: f"x[{i}]" if len(taken) > 1 else "x" for i, t in enumerate(taken)}
+
+    def said(value: Any) -> str:
+        return _said(value, names)
+
+    if kind in ("Copy", "Identity") and len(call.args) == 1:
+        return said(call.args[0]), taken
+    if kind == "GetItem":
+        key = call.args[1] if len(call.args) > 1 else call.kwargs.get("key")
+        parts = key if isinstance(key, list) else [key]
+        return f"{said(call.args[0])}[{', '.join(_index(p) for p in parts)}]", taken
+    arguments = {k: v for k, v in {**config, **call.kwargs}.items() if k not in ("name", "dtype") and v is not None}
+    if kind in _INFIX and len(call.args) == 2 and not arguments:
+        left, right = (_atom(said(a)) for a in call.args)
+        return f"{left} {_INFIX[kind]} {right}", taken
+    function = _NAMES.get(kind, snake_case(kind))
+    if kind == "Cast" and "dtype" in config:
+        arguments["dtype"] = config["dtype"]
+    if function not in functions():
+        raise Inexpressible(f"the function '{function}' of keras.ops is none of layerctl's")
+    given = [said(a) for a in call.args]
+    for key, value in arguments.items():
+        if value not in _IGNORED.get(key, ()) or isinstance(value, Tensor):
+            given.append(f"{key}={said(value)}")
+    return f"{function}({', '.join(given)})", taken
+
+
+def _said(value: Any, names: dict[Tensor, str]) -> str:
+    if isinstance(value, Tensor):
+        return names[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_said(v, names) for v in value)}]"
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return repr(value)
+    if isinstance(value, str) and value.replace("_", "").isalnum():
+        return repr(value)
+    raise Inexpressible(f"it takes {str(value)[:60]}, for which expressions have no form")
+
+
+def _index(value: Any) -> str:
+    if isinstance(value, slice):
+        parts = [value.start, value.stop, value.step]
+        if not all(p is None or type(p) is int for p in parts):
+            raise Inexpressible("it takes a part whose bounds are tensors")
+        text = ":".join("" if p is None else str(p) for p in parts)
+        return text.removesuffix(":") if value.step is None else text
+    if value is Ellipsis:
+        return "..."
+    if value is None or (type(value) is int):
+        return str(value)
+    raise Inexpressible(f"it takes the part {str(value)[:60]}, for which expressions have no form")
+
+
+def _atom(text: str) -> str:
+    return f"({text})" if text.startswith("-") else text

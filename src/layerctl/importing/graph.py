@@ -1,0 +1,266 @@
+"""Keras's models as sections of a YAML file: layers as items, nested models as definitions, calls as `from`."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerctl.catalogue import catalogue, snake_case
+from layerctl.importing.calls import Calls, result_count
+from layerctl.importing.expressions import is_op
+from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, tensors
+from layerctl.importing.objects import Reader
+from layerctl.layers.base import unique
+from layerctl.modelfile.strictjson import shown
+
+MODELS = ("Sequential", "Functional", "Model")
+DEEPEST = 20
+
+
+@dataclass
+class Part:
+    """One layer, op, input or nested model of a model: its class and config, and its calls."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    calls: list[Call]
+    op: bool = False
+    definition: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    outputs: int = 1
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass
+class Body:
+    """A model as YAML has it: inputs with shape and dtype, items, names of outputs; `linear` if it is a list of layers."""
+
+    name: str
+    inputs: dict[str, dict[str, Any]]
+    items: list[dict[str, Any]]
+    outputs: list[str]
+    linear: bool
+    output_keys: dict[str, str] = field(default_factory=dict)
+
+
+class Models:
+    """Reads a model and those inside of it; the latter are in `define` afterwards."""
+
+    def __init__(self, reader: Reader, has_masks: bool = True):
+        self.reader, self.has_masks = reader, has_masks
+        self.define: dict[str, Any] = {}
+        self.bodies: dict[str, Body] = {}
+        self.depth = 0
+        reader.models = self.definition
+
+    def body(self, saved: Mapping[str, Any], where: str = "the model") -> Body | None:
+        """The model of a serialised object; None after a refusal."""
+        opened = self.reader.opened(saved, where) if not isinstance(saved.get("config"), list) else (saved["class_name"], {"layers": saved["config"]})
+        if opened is None:
+            return None
+        kind, config = opened
+        if kind not in MODELS or (kind != "Sequential" and "layers" not in config):
+            self.reader.refuse(where, f"{shown(kind)} is a class of the program that saved the file: it is neither Sequential nor functional",
+                               "save it as a functional model, or export its weights and describe the layers in YAML")  # fmt: skip
+            return None
+        if self.depth >= DEEPEST:
+            self.reader.refuse(where, f"has models more than {DEEPEST} deep within one another")
+            return None
+        self.depth += 1
+        try:
+            return self._sequential(config, where, saved) if kind == "Sequential" else self._functional(config, where)
+        except BadNode as error:
+            self.reader.refuse(where, str(error))
+            return None
+        finally:
+            self.depth -= 1
+
+    def definition(self, saved: Mapping[str, Any], where: str) -> str:
+        """The name under which a nested model is defined."""
+        body = self.body(saved, where)
+        name = str(body.name) if body is not None else "model"
+        label = "".join(p[:1].upper() + p[1:] for p in "".join(c if c.isascii() and c.isalnum() else " " for c in name).split()) or "Model"
+        label = label if label[0].isalpha() else f"Model{label}"
+        out, n = label, 1
+        while out in self.define or catalogue("layers").get(out) is not None:
+            n += 1
+            out = f"{label}{n}"
+        if body is None:
+            self.define[out] = {}
+            return out
+        self.bodies[out] = body
+        entry: dict[str, Any] = {"inputs": list(body.inputs)} if list(body.inputs) != ["input"] else {}
+        self.define[out] = {**entry, "layers": body.items, **({} if body.linear else {"outputs": body.outputs})}
+        return out
+
+    def _parts(self, listed: Any, where: str, functional: bool) -> list[Part]:
+        if not isinstance(listed, list):
+            raise BadNode("'layers' is no list")
+        out, names = [], set()
+        for i, saved in enumerate(listed):
+            if not isinstance(saved, Mapping):
+                raise BadNode(f"layer {i} is {shown(saved)}, expected a mapping")
+            config = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
+            name = saved.get("name") or config.get("name") or f"layer_{i}"
+            if not self._usable(name, where):
+                continue
+            if name in names:
+                self.reader.refuse(where, f"two layers are called {shown(name)}")
+                continue
+            names.add(name)
+            made = self._part(saved, str(name), calls_of(saved.get("inbound_nodes", [])) if functional else [])
+            if made is not None:
+                out.append(made)
+        return out
+
+    def _usable(self, name: object, where: str) -> bool:
+        usable = isinstance(name, str) and name and len(name) <= 200 and name not in (".", "..") and name.isprintable() and not set("/\\") & set(name)
+        if not usable:
+            self.reader.refuse(where, f"a layer is called {shown(name)}: a name is printable text without slashes")
+        return bool(usable)
+
+    def _part(self, saved: Mapping[str, Any], name: str, calls: list[Call]) -> Part | None:
+        where = f"layer '{name}'"
+        if saved.get("class_name") in MODELS:
+            label = self.definition(saved, where)
+            body = self.bodies.get(label)
+            config = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
+            return Part(name, str(saved["class_name"]), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
+                        inputs=tuple(body.inputs) if body else ())  # fmt: skip
+        if is_op(saved.get("module")):
+            return Part(name, str(saved.get("class_name")), dict(saved.get("config") or {}), calls, op=True)
+        opened = self.reader.opened(saved, where)
+        if opened is None:
+            return Part(name, "?", {}, calls)
+        kind, config = opened
+        part = Part(name, kind, config, calls)
+        if kind != "InputLayer":
+            cls = self.reader.layer_class(kind, where)
+            part.kind = cls.__name__ if cls is not None else "?"
+            part.arguments = self.reader.layer_arguments(cls, config, where) if cls is not None else {}
+            part.outputs = result_count(kind, config)
+        return part
+
+    def _input(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
+        shape = config.get("batch_shape", config.get("batch_input_shape"))
+        good = isinstance(shape, list) and shape and all(d is None or (type(d) is int and 0 < d < 1 << 40) for d in shape)
+        if not good:
+            self.reader.refuse(where, f"its shape is {shown(shape)}, expected sizes with the batch first")
+            shape = [None]
+        if config.get("sparse") or config.get("ragged"):
+            self.reader.refuse(where, "sparse and ragged inputs are not computed with in layerctl")
+        dtype = self.reader.dtype(config.get("dtype"), where)
+        return {"shape": shape[1:], **({"dtype": dtype} if dtype not in (None, "float32") else {})}
+
+    def _sequential(self, config: Mapping[str, Any], where: str, saved: Mapping[str, Any]) -> Body:
+        parts = self._parts(config.get("layers"), where, functional=False)
+        name = str(config.get("name") or "sequential")
+        if parts and parts[0].kind == "InputLayer":
+            source = parts.pop(0)
+        else:
+            first = config.get("layers")[0].get("config", {}) if config.get("layers") else {}
+            shape = first.get("batch_shape", first.get("batch_input_shape")) or config.get("build_input_shape")
+            build = saved.get("build_config")
+            shape = shape or (build.get("input_shape") if isinstance(build, Mapping) else None)
+            source = Part("input_layer", "InputLayer", {"batch_shape": shape}, [])
+            if not shape:
+                self.reader.refuse(where, "it was saved before it was built: its input's shape is not known", "call it once, or give it an Input, before saving")
+        taken = {p.name for p in parts}
+        label = "input" if "input" not in taken else unique(source.name, taken)
+        at = Tensor(label, 0, 0)
+        for part in parts:
+            part.calls, at = [Call([at])], Tensor(part.name, 0, 0)
+        ports = {label: self._input(source.config, f"{where}, input")}
+        calls = Calls(self.reader, {label: Tensor(label, 0, 0)})
+        for part in parts:
+            calls.add(part, 0)
+        items = calls.pruned([at])
+        return Body(name, ports, _briefly(items, ports), [calls.name(at)], linear=not any("from" in i or "use" in i for i in items))
+
+    def _functional(self, config: Mapping[str, Any], where: str) -> Body:
+        parts = self._parts(config.get("layers"), where, functional=True)
+        sources = flattened(config.get("input_layers"))
+        by_name = {p.name: p for p in parts}
+        wanted = [_shifted(t, by_name.get(t.layer)) for t in flattened(config.get("output_layers"))]
+        inputs: dict[str, dict[str, Any]] = {}
+        for t in sources:
+            part = by_name.get(t.layer)
+            if part is None or part.kind != "InputLayer":
+                raise BadNode(f"the input {shown(t.layer)} is none of its layers")
+            inputs[t.layer] = self._input(part.config, f"input '{t.layer}'")
+        calls = Calls(self.reader, {n: Tensor(n, 0, 0) for n in inputs}, taken={p.name for p in parts})
+        for call in (c for p in parts for c in p.calls):
+            call.has_masks &= self.has_masks
+        for part, number in _ordered([p for p in parts if p.kind != "InputLayer"], set(inputs)):
+            calls.add(part, number, _used(parts, part, number, wanted))
+        outputs = [calls.name(t) for t in wanted]
+        keys = config.get("output_layers")
+        by_key = {str(k): n for k, n in zip(keys, outputs, strict=False)} if isinstance(keys, Mapping) and len(keys) == len(outputs) else {}
+        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(wanted), outputs, False, by_key)
+
+
+def _shifted(t: Tensor, part: Part | None) -> Tensor:
+    """An output as calls count: Keras counts the calls of a functional model from 1 here, and from 0 where layers take them."""
+    functional = part is not None and part.definition is not None and part.kind != "Sequential"
+    return Tensor(t.layer, t.call - 1, t.index) if functional and t.call else t
+
+
+def _used(parts: Sequence[Part], part: Part, number: int, wanted: Sequence[Tensor]) -> int:
+    """How many of a call's results must have names: up to the last that something takes."""
+    seen = [t.index for p in parts for c in p.calls for t in tensors(c) if t.layer == part.name and t.call == number]
+    seen += [t.index for t in wanted if t.layer == part.name and t.call == number]
+    return max(seen, default=0) + 1
+
+
+def _ordered(parts: Sequence[Part], known: set[str]) -> list[tuple[Part, int]]:
+    """The calls of all layers, each after those that it takes results of.
+
+    Raises:
+        BadNode: for a call that takes what nothing computes, or its own result.
+    """
+    place = {p.name: i for i, p in enumerate(parts)}
+    waits: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    followers: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for i, p in enumerate(parts):
+        for n, call in enumerate(p.calls):
+            waits[i, n] = set()
+            for t in tensors(call):
+                if t.layer in known:
+                    continue
+                if t.layer not in place or not 0 <= t.call < len(parts[place[t.layer]].calls):
+                    raise BadNode(f"layer '{p.name}' takes the result of {shown(t.layer)}, which is not computed")
+                waits[i, n].add((place[t.layer], t.call))
+            if n and (i, n - 1) in waits:
+                waits[i, n].add((i, n - 1))
+            for w in waits[i, n]:
+                followers.setdefault(w, []).append((i, n))
+    ready = [k for k, w in waits.items() if not w]
+    heapq.heapify(ready)
+    out = []
+    while ready:
+        done = heapq.heappop(ready)
+        out.append((parts[done[0]], done[1]))
+        for f in followers.get(done, ()):
+            waits[f].discard(done)
+            if not waits[f]:
+                heapq.heappush(ready, f)
+    if len(out) != len(waits):
+        raise BadNode("its layers take one another's results in a circle")
+    return out
+
+
+def _briefly(items: list[dict[str, Any]], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Items of a list of layers without the names that they get anyway."""
+    taken = set(inputs)
+    out = []
+    for item in items:
+        kind = next(k for k in item if k not in ("name", "from", "use", "trainable"))
+        name = item.get("name")
+        if name == snake_case(kind) and name not in taken:
+            item = {k: v for k, v in item.items() if k != "name"}
+        taken.add(str(name))
+        out.append(item)
+    return out

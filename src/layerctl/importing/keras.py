@@ -1,0 +1,118 @@
+"""From a file saved by Keras to a model file in YAML and, where the file has weights, a trained model beside it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span
+from layerctl.importing.archive import Saved, read
+from layerctl.importing.compiling import compile_section
+from layerctl.importing.graph import Body, Models
+from layerctl.importing.objects import Reader
+from layerctl.importing.text import document
+from layerctl.importing.weights import weights_of
+from layerctl.modelfile.atomic import write
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was written: the YAML, the trained model beside it (None without weights), how many layers and weights, what was left out."""
+
+    yaml: Path
+    model: Path | None
+    layers: int
+    weights: int
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+
+def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Imported:
+    """Reads `path`; writes the YAML `out`, and the trained model under the same name with the ending .safetensors.
+
+    Raises:
+        LayerctlError: for a file that cannot be read, and for everything in it that cannot be expressed, all of it at once; nothing is
+            written then.
+    """
+    saved = read(path)
+    span = Span(Source(saved.path))
+    target = Path(out)
+    sections, body, warnings = _sections(saved, span, target)
+    model, sections, more = _built(sections, target, span)
+    with model:
+        text = document(_head(saved), sections, _notes(model))
+        if saved.weights is None:
+            write(target, [text.encode()])
+            return Imported(target, None, len(model.graph.layers()), 0, [*warnings, *more])
+        problems = Problems()
+        weights = weights_of(model.graph, saved, problems, span)
+        problems.check()
+        model.set_weights({**model.weights, **weights})
+        beside = target.with_suffix(".safetensors")
+        model.save(beside)
+        write(target, [text.encode()])
+    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more])
+
+
+def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], Body, list[Diagnostic]]:
+    problems = Problems()
+    models = Models(Reader(problems, span), saved.has_masks)
+    body = models.body(saved.config)
+    problems.check()
+    assert body is not None
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in target.stem).strip(".")[:100] or "model"
+    sections: dict[str, Any] = {"layerctl": 1, "name": name}
+    if models.define:
+        sections["define"] = models.define
+    if body.linear:
+        port, entry = next(iter(body.inputs.items()))
+        first: dict[str, Any] = {"Input": entry}
+        sections["model"] = [first if port == "input" else {**first, "name": port}, *body.items]
+    else:
+        sections["model"] = {"inputs": body.inputs, "layers": body.items, "outputs": body.outputs}
+    compiled, warnings = compile_section(saved.compiled, body, span)
+    if compiled:
+        sections["compile"] = compiled
+    return sections, body, warnings
+
+
+def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:
+    """(the model, its sections, warnings): without the compile section if that is what cannot be built."""
+    from layerctl.api import Model
+    from layerctl.source.dump import dumps
+    from layerctl.source.read import loads
+
+    def build(parts: dict[str, Any]) -> Any:
+        return Model._of(loads(dumps(parts), f"{target.name} (made of {os.path.basename(span.source.name)})"), None, "cache")
+
+    if "compile" not in sections:
+        return build(sections), sections, []
+    bare = {k: v for k, v in sections.items() if k != "compile"}
+    build(bare)
+    try:
+        return build(sections), sections, []
+    except LayerctlError as error:
+        text = "; ".join(d.message for d in error.diagnostics)
+        return build(bare), bare, [Diagnostic("not-imported", f"the compile section was left out: {text}", span, severity="warning")]
+
+
+def _head(saved: Saved) -> list[str]:
+    version = f" {saved.version}" if saved.version.replace(".", "").replace("-", "").isalnum() else ""
+    return [f"Made of {os.path.basename(saved.path)!r}, saved by Keras{version}. A row of each result has the shape beside its layer."]
+
+
+def _notes(model: Any) -> list[str]:
+    out = []
+    for step in model.graph.steps:
+        shape = ", ".join("None" if type(d) is not int else str(d) for d in step.shapes[0][1:]) if step.shapes else ""
+        count = sum(_size(w.shape) for w in step.layer.weights())
+        out.append(f"({shape})" + (f", {count:,} weights" if count else ""))
+    return out
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    n = 1
+    for d in shape:
+        n *= d
+    return n

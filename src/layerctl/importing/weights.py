@@ -1,0 +1,103 @@
+"""The weights of a file saved by Keras under layerctl's names: by the layers' places in the file, then by name, then by order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from layerctl.diagnostics import Problems, Span
+from layerctl.graph.model import Model
+from layerctl.importing.archive import Saved
+from layerctl.importing.expressions import is_op
+from layerctl.importing.graph import MODELS
+from layerctl.layers.base import Layer
+from layerctl.modelfile import kerasweights
+from layerctl.modelfile.hdf5 import Array
+from layerctl.ops.value import Weight
+from layerctl.training.starting import by_owner, own_order
+
+_ATTRIBUTES = ("layer", "forward_layer", "backward_layer", "cell", "query", "key", "gate", "value", "output", "attention_output")
+"""Keras's attributes that hold layers, in the order of the weights."""
+
+
+def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> dict[str, np.ndarray]:
+    """Values for all of the graph's weights; what is missing or has another shape goes to `problems`."""
+    assert saved.weights is not None
+    found = kerasweights.layers(saved.weights)
+    if saved.layout == "h5":
+        groups = {layer.path: list(layer.arrays) for layer in found}
+        pairs = [(layer, [(own_order(layer.weights()), groups.get(layer.path, []))]) for layer in graph.layers()]
+    else:
+        places = dict(_places(saved.config, "", ""))
+        pairs = [(layer, _parts(layer, places.get(layer.path), found)) for layer in _leaves(graph)]
+    out: dict[str, np.ndarray] = {}
+    for layer, parts in pairs:
+        for weights, arrays in parts:
+            _assign(layer, weights, arrays, out, problems, span)
+    return out
+
+
+def _leaves(graph: Model) -> Iterator[Layer]:
+    for layer in graph.layers():
+        if isinstance(layer, Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[str, str]]:
+    """(a layer's path, its place in the file) for the layers of a model: places are classes' names, numbered."""
+    inner = config.get("config")
+    listed = inner.get("layers", []) if isinstance(inner, Mapping) else inner
+    taken: dict[str, int] = {}
+    for saved in listed if isinstance(listed, list) else ():
+        if not isinstance(saved, Mapping) or is_op(saved.get("module")):
+            continue
+        own = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
+        kind = kerasweights.place_of(str(saved.get("class_name")))
+        taken[kind] = taken.get(kind, -1) + 1
+        here = f"{place}layers/{kind}" + (f"_{taken[kind]}" if taken[kind] else "")
+        name = f"{path}{saved.get('name') or own.get('name')}"
+        if saved.get("class_name") in MODELS:
+            yield from _places(saved, f"{here}/", f"{name}/")
+        else:
+            yield name, here
+
+
+def _parts(layer: Layer, place: str | None, found: Sequence[kerasweights.Layer]) -> list[tuple[list[Weight], Sequence[Array]]]:
+    """What a layer and those inside of it declare, beside the file's arrays."""
+    ours = by_owner(layer.weights())
+    inside = [f for f in found if place is not None and (f.place == place or f.place.startswith(f"{place}/"))]
+    inside = inside or [f for f in found if f.path == layer.path or f.path.startswith(f"{layer.path}/")]
+    named = {f.path: f for f in inside}
+    if set(ours) == set(named):
+        return [(weights, named[path].arrays) for path, weights in ours.items()]
+    ordered = sorted(inside, key=lambda f: [_rank(p) for p in f.place.split("/")])
+    return [(weights, ordered[i].arrays if i < len(ordered) else []) for i, weights in enumerate(ours.values())]
+
+
+def _rank(part: str) -> tuple[int, Any, int]:
+    stem = part.removesuffix("_dense").lstrip("_")
+    if stem in _ATTRIBUTES:
+        return _ATTRIBUTES.index(stem), "", 0
+    head, _, number = part.rpartition("_")
+    return len(_ATTRIBUTES), "", int(number) if head and number.isdecimal() else 0
+
+
+def _assign(
+    layer: Layer, weights: Sequence[Weight], arrays: Sequence[Array], out: dict[str, np.ndarray], problems: Problems, span: Span
+) -> None:  # fmt: skip
+    extra = len(arrays) - len(weights)
+    inner = [tuple(w.shape) for s in layer.sublayers() for w in s.weights()]
+    if 0 < extra and all(a.shape in inner for a in arrays[:extra]):
+        arrays = arrays[extra:]  # a wrapper that counts a weight of the layer inside as its own too (SpectralNormalization)
+    if len(weights) != len(arrays):
+        problems.error("wrong-weights", f"layer '{layer.path}' has {len(weights)} weights, the file holds {len(arrays)} for it", span)
+        return
+    for w, a in zip(weights, arrays, strict=True):
+        if a.shape != tuple(w.shape):
+            problems.error("wrong-weights", f"the weight '{w.path}' has shape {tuple(w.shape)}, the file's has {a.shape}", span)
+            continue
+        out[w.path] = a.read()

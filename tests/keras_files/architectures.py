@@ -1,0 +1,175 @@
+"""Models of many kinds as people write them in Keras."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers as L
+from keras import ops
+
+
+def residual():
+    x = inputs = keras.Input((12, 12, 3))
+    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(8, 3, padding="same", use_bias=False)(x)))
+    for filters, strides in ((8, 1), (16, 2)):
+        kept = x
+        y = L.Conv2D(filters, 3, strides=strides, padding="same", kernel_regularizer="l2")(x)
+        y = L.Activation("relu")(L.BatchNormalization()(y))
+        y = L.BatchNormalization()(L.Conv2D(filters, 3, padding="same")(y))
+        if strides > 1:
+            kept = L.Conv2D(filters, 1, strides=strides)(x)
+        x = L.Activation("relu")(L.Add()([kept, y]))
+    return keras.Model(inputs, L.Dense(5, activation="softmax")(L.GlobalAveragePooling2D()(x)))
+
+
+def u_net():
+    inputs = keras.Input((16, 16, 1))
+    a = L.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    b = L.Conv2D(8, 3, padding="same", activation="relu")(L.MaxPooling2D()(a))
+    c = L.Dropout(0.3)(L.Conv2D(12, 3, padding="same", activation="relu")(L.MaxPooling2D()(b)))
+    d = L.Concatenate()([L.Conv2DTranspose(8, 2, strides=2)(c), b])
+    d = L.Conv2D(8, 3, padding="same", activation="relu")(d)
+    e = L.Concatenate()([L.UpSampling2D()(d), a])
+    return keras.Model(inputs, L.Conv2D(1, 1, activation="sigmoid")(L.Conv2D(4, 3, padding="same")(e)))
+
+
+def mobile():
+    x = inputs = keras.Input((16, 16, 3))
+    x = L.ZeroPadding2D(((0, 1), (0, 1)))(x)
+    x = L.ReLU(6.0)(L.BatchNormalization()(L.Conv2D(8, 3, strides=2, use_bias=False)(x)))
+    for filters, strides in ((8, 1), (12, 2)):
+        x = L.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False)(x)
+        x = L.ReLU(6.0)(L.BatchNormalization()(x))
+        x = L.ReLU(6.0)(L.BatchNormalization()(L.Conv2D(filters, 1, use_bias=False)(x)))
+    x = L.SeparableConv2D(10, 3, padding="same")(x)
+    x = L.GlobalAveragePooling2D(keepdims=True)(x)
+    x = L.Flatten()(L.Conv2D(4, 1)(L.Dropout(0.001)(x)))
+    return keras.Model(inputs, L.Activation("softmax")(x))
+
+
+def text_cnn():
+    inputs = keras.Input((14,), dtype="int32")
+    x = L.Embedding(20, 6)(inputs)
+    parts = [L.GlobalMaxPooling1D()(L.Conv1D(5, k, activation="relu")(x)) for k in (2, 3, 4)]
+    return keras.Model(inputs, L.Dense(1, activation="sigmoid")(L.Dropout(0.5)(L.Concatenate()(parts))))
+
+
+def stacked_bidirectional():
+    return keras.Sequential([
+        keras.Input((9,), dtype="int32"), L.Embedding(11, 6, mask_zero=True), L.Bidirectional(L.LSTM(5, return_sequences=True, dropout=0.1)),
+        L.Bidirectional(L.LSTM(4, name="own"), merge_mode="ave"), L.Dense(3),
+    ], name="stacked")  # fmt: skip
+
+
+def seq2seq():
+    source, target = keras.Input((7,), dtype="int32", name="source"), keras.Input((5,), dtype="int32", name="target")
+    words = L.Embedding(9, 6, mask_zero=True)
+    _, h, c = L.LSTM(8, return_state=True, name="encoder")(words(source))
+    y = L.LSTM(8, return_sequences=True, name="decoder")(words(target), initial_state=[h, c])
+    return keras.Model([source, target], L.TimeDistributed(L.Dense(9, activation="softmax"))(y))
+
+
+def transformer():
+    ids = keras.Input((8,), dtype="int32")
+    x = L.Embedding(12, 8)(ids)
+    x = x * 2.0 + L.Embedding(12, 8, name="second")(ids)
+    for _ in range(2):
+        a = L.MultiHeadAttention(2, 4, dropout=0.1)(x, x, use_causal_mask=True)
+        x = L.LayerNormalization(epsilon=1e-6)(x + a)
+        f = L.Dense(8)(L.Dense(16, activation="gelu")(x))
+        x = L.LayerNormalization(epsilon=1e-6)(L.Add()([x, L.Dropout(0.1)(f)]))
+    return keras.Model(ids, L.Dense(3)(ops.mean(x, axis=1)))
+
+
+def cross_attention():
+    a, b = keras.Input((5, 6), name="a"), keras.Input((7, 6), name="b")
+    y, scores = L.MultiHeadAttention(2, 3)(a, b, return_attention_scores=True)
+    z = L.Attention(use_scale=True)([y, b])
+    return keras.Model([a, b], {"z": z, "scores": scores})
+
+
+def siamese():
+    tower = keras.Sequential([keras.Input((6,)), L.Dense(8, activation="relu"), L.BatchNormalization(), L.Dense(4)], name="tower")
+    a, b = keras.Input((6,), name="left"), keras.Input((6,), name="right")
+    distance = ops.sum(ops.square(tower(a) - tower(b)), axis=-1, keepdims=True)
+    return keras.Model([a, b], L.Dense(1, activation="sigmoid")(distance))
+
+
+def autoencoder():
+    a = keras.Input((10,))
+    encoder = keras.Model(a, L.Dense(3, activation="tanh")(L.Dense(6, activation="relu")(a)), name="encoder")
+    b = keras.Input((3,))
+    decoder = keras.Model(b, L.Dense(10)(L.Dense(6, activation="relu")(b)), name="decoder")
+    x = keras.Input((10,))
+    return keras.Model(x, decoder(encoder(x)), name="auto")
+
+
+def wave():
+    x = inputs = keras.Input((24, 4))
+    skips = []
+    for dilation in (1, 2, 4):
+        gate = L.Conv1D(6, 2, padding="causal", dilation_rate=dilation, activation="sigmoid")(x)
+        value = L.Conv1D(6, 2, padding="causal", dilation_rate=dilation, activation="tanh")(x)
+        z = L.Multiply()([gate, value])
+        skips.append(L.Conv1D(5, 1)(z))
+        x = L.Add()([L.Conv1D(4, 1)(z), x])
+    return keras.Model(inputs, L.Conv1D(3, 1)(L.Activation("relu")(L.Add()(skips))))
+
+
+def conv_lstm():
+    return keras.Sequential([
+        keras.Input((4, 8, 8, 2)), L.ConvLSTM2D(5, 3, padding="same", return_sequences=True), L.BatchNormalization(), L.ConvLSTM2D(3, 3),
+        L.Conv2D(1, 3, activation="sigmoid"),
+    ])  # fmt: skip
+
+
+def heads():
+    x = inputs = keras.Input((7,))
+    x = L.LeakyReLU(negative_slope=0.2)(L.Dense(9)(x))
+    outputs = {"kind": L.Dense(3, activation="softmax", name="kind")(x), "size": L.Dense(1, name="size_head")(x)}
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", loss={"kind": "sparse_categorical_crossentropy", "size": keras.losses.Huber(0.5)},
+                  loss_weights={"kind": 2.0, "size": 0.5}, metrics={"kind": ["accuracy"]})  # fmt: skip
+    return model
+
+
+def cells():
+    x = inputs = keras.Input((6, 5))
+    x = L.Masking(0.0)(x)
+    x, *_ = L.RNN([L.LSTMCell(4), L.GRUCell(3)], return_sequences=True, return_state=True)(x)
+    x = L.Bidirectional(L.GRU(4, return_sequences=True, reset_after=False), merge_mode="sum")(x)
+    return keras.Model(inputs, L.SimpleRNN(3, go_backwards=True)(x))
+
+
+def parts():
+    x = inputs = keras.Input((6, 4))
+    first = x[:, 0]
+    last = x[:, -1, :]
+    y = ops.concatenate([first, last], axis=-1)
+    y = ops.reshape(ops.expand_dims(y, 1), (-1, 1, 8))
+    z = ops.maximum(ops.relu(y) / 3.0, 1 - y)
+    return keras.Model(inputs, [L.Dense(2)(ops.squeeze(z, 1)), ops.softmax(first), ops.matmul(x, ops.transpose(x, (0, 2, 1)))])
+
+
+def deep():
+    inner = keras.Sequential([keras.Input((5,)), L.Dense(4, name="same")], name="inner")
+    a = keras.Input((5,))
+    middle = keras.Model(a, [L.Dense(3, name="same")(inner(a)), inner(a)], name="middle")
+    x = keras.Input((5,))
+    y, z = middle(x)
+    each = keras.Sequential([keras.Input((5,)), L.Dense(3), L.Dense(2)], name="each")
+    return keras.Model(x, [L.Dense(2, name="same")(y), z, L.TimeDistributed(each)(L.Reshape((1, 5))(x))])
+
+
+def masked_convolution():
+    ids = keras.Input((8,), dtype="int32")
+    x = L.Embedding(6, 5, mask_zero=True)(ids)
+    y = L.Conv1D(4, 3, padding="same")(x)
+    return keras.Model(ids, [L.LSTM(3)(y), L.LSTM(3)(x), L.LSTM(3)(x * 2.0), L.GlobalAveragePooling1D()(L.Dropout(0.2)(x))])
+
+
+def explicit_mask():
+    x, keep = keras.Input((6, 4)), keras.Input((6,), dtype="bool", name="keep")
+    return keras.Model([x, keep], L.LSTM(5)(x, mask=keep))
+
+
+ALL = [v for k, v in dict(globals()).items() if callable(v) and getattr(v, "__module__", "") == __name__]
