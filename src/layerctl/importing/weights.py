@@ -91,7 +91,7 @@ def _assign(
 ) -> None:  # fmt: skip
     extra = len(arrays) - len(weights)
     inner = [tuple(w.shape) for s in layer.sublayers() for w in s.weights()]
-    if 0 < extra and all(a.shape in inner for a in arrays[:extra]):
+    if extra > 0 and all(a.shape in inner for a in arrays[:extra]):
         arrays = arrays[extra:]  # a wrapper that counts a weight of the layer inside as its own too (SpectralNormalization)
     if len(weights) != len(arrays):
         problems.error("wrong-weights", f"layer '{layer.path}' has {len(weights)} weights, the file holds {len(arrays)} for it", span)
