@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic
 from layerctl.export import _keras_objects
-from layerctl.export._keras_objects import Unknown, serialized
+from layerctl.export._keras_objects import NotInKeras, serialized
 from layerctl.export._keras_ops import Emitter, Wordless
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
@@ -45,7 +45,7 @@ class Writer:
         """A serialised layer; None if Keras has none such, which is noted."""
         try:
             out = self._with_models(layer, layer.path.rpartition("/")[2])
-        except Unknown as error:
+        except NotInKeras as error:
             self.refuse(step, layer.path, str(error))
             return None
         return out
@@ -113,7 +113,7 @@ class _Functional:
     def _output(self, name: str) -> list[Any]:
         """An output; Keras counts the calls of functional models from 1 here."""
         layer, call, index = self.tensors[name]
-        return [layer, call + (self.layers[layer].get("class_name") == "Functional"), index]
+        return [layer, call + (self.layers.get(layer, {}).get("class_name") == "Functional"), index]
 
     def _step(self, step: Step) -> None:
         layer = step.layer

@@ -9,7 +9,7 @@ from layerctl.configured import Configured, plain
 from layerctl.layers.base import Layer
 
 
-class Unknown(ValueError):
+class NotInKeras(ValueError):
     """Something that Keras has no word for."""
 
 
@@ -22,7 +22,7 @@ def value(given: Any) -> Any:
     """A field's value in Keras's JSON.
 
     Raises:
-        Unknown: for what Keras does not have.
+        NotInKeras: for what Keras does not have.
     """
     if isinstance(given, Layer):
         return layer(given, given.name or snake_case(type(given).__name__))
@@ -40,26 +40,26 @@ def _object(given: Configured) -> Any:
     _own(type(given), name)
     if given.kind == "activations":
         if given.get_config():
-            raise Unknown(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
+            raise NotInKeras(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
         return snake_case(name)
     return serialized(given.kind, name, {k: value(getattr(given, k)) for k in given.get_config()})
 
 
 def _own(cls: type, name: str) -> None:
     if not cls.__module__.startswith("layerctl.") or name.startswith("_"):
-        raise Unknown(f"{name} is none of Keras's")
+        raise NotInKeras(f"{name} is none of Keras's")
 
 
 def layer(given: Layer, name: str) -> dict[str, Any]:
     """A layer with the arguments that differ from their defaults.
 
     Raises:
-        Unknown: for a layer that Keras does not have.
+        NotInKeras: for a layer that Keras does not have.
     """
     kind = getattr(given, "kind_name", type(given).__name__)
     _own(type(given), kind)
     if kind != type(given).__name__ or kind in ("Lambda", "Model"):
-        raise Unknown(f"{kind} is defined in the file, and not a layer of Keras's")
+        raise NotInKeras(f"{kind} is defined in the file, and not a layer of Keras's")
     config: dict[str, Any] = {"name": name}
     for key, field in type(given).model_fields.items():
         own = getattr(given, key)

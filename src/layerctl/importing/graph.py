@@ -130,7 +130,7 @@ class Models:
             config = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
             return Part(name, str(saved["class_name"]), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
-        if is_op(saved.get("module")):
+        if is_op(saved):
             return Part(name, str(saved.get("class_name")), dict(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
         if opened is None:

@@ -53,7 +53,7 @@ def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[
     listed = inner.get("layers", []) if isinstance(inner, Mapping) else inner
     taken: dict[str, int] = {}
     for saved in listed if isinstance(listed, list) else ():
-        if not isinstance(saved, Mapping) or is_op(saved.get("module")):
+        if not isinstance(saved, Mapping) or is_op(saved):
             continue
         own = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
         kind = kerasweights.place_of(str(saved.get("class_name")))
