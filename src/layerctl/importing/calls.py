@@ -165,7 +165,7 @@ class Calls:
                 continue
             if key in fields and not list(tensors(value)):
                 flags |= {key: value} if value not in (None, False) else {}
-            elif value is None or (key == "training" and value is False):
+            elif value is None or (key == "training" and not (value and call.older)):
                 continue
             elif key == "training":
                 self.reader.refuse(where, "is called with training=True, so that it always behaves as in training")
