@@ -1,7 +1,7 @@
 """Starting from other weights, and from other models."""
 
-import numpy as np
 import keras
+import numpy as np
 import pytest
 from architectures import stacked_bidirectional
 from keras import layers as L
@@ -43,6 +43,7 @@ model:
 compile: {optimizer: adam, loss: mean_squared_error}
 fit: {epochs: 2}
 """
+SHAPES = "features/kernel (8, 5), in the file (8, 4), features/bias (5,), in the file (4,)"
 X = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
 
 
@@ -90,8 +91,7 @@ def test_all_that_does_not_fit_is_named(base, tmp_path):
         with pytest.raises(LayerctlError) as caught:
             other.load_weights(tmp_path / "base.safetensors")
         assert [(d.code, d.message) for d in caught.value.diagnostics] == [
-            ("wrong-weight", "weights of another shape in 'base.safetensors': features/kernel (8, 5), in the file (8, 4), "
-             "features/bias (5,), in the file (4,)"),
+            ("wrong-weight", f"weights of another shape in 'base.safetensors': {SHAPES}"),
             ("missing-weight", "the model's weights that 'base.safetensors' lacks: other/kernel, other/bias; did you mean 'head/kernel'?"),
             ("unknown-weight", "weights of 'base.safetensors' that the model does not have: head/bias, head/kernel"),
         ]  # fmt: skip

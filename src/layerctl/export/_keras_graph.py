@@ -28,9 +28,16 @@ class Writer:
 
     def model(self, graph: Model, name: str, path: str = "") -> dict[str, Any]:
         """The serialised model. Lists of layers become Sequential."""
+        self.text_inputs(graph)
         if not path and _linear(graph):
             return self._sequential(graph, name)
         return _Functional(self, graph, name, self.masks if not path else None).written()
+
+    def text_inputs(self, graph: Model) -> None:
+        """Refuses inputs of texts: what Keras does with them is TensorFlow's."""
+        for name, port in graph.inputs.items():
+            if port.dtype == "u8":
+                self.refused.setdefault(name, Diagnostic("cannot-export", f"the input '{name}' of texts has no form in Keras's file", port.span))
 
     def _sequential(self, graph: Model, name: str) -> dict[str, Any]:
         (label, port), *_ = graph.inputs.items()

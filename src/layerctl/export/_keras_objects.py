@@ -8,6 +8,9 @@ from layerctl.catalogue import snake_case
 from layerctl.configured import Configured, plain
 from layerctl.layers.base import Layer
 
+_WANTED = {"Rescaling": ("offset",)}
+"""Arguments that Keras does not do without when it reads a file, though they have defaults."""
+
 
 class NotInKeras(ValueError):
     """Something that Keras has no word for."""
@@ -60,11 +63,14 @@ def layer(given: Layer, name: str) -> dict[str, Any]:
     _own(type(given), kind)
     if kind != type(given).__name__ or kind in ("Lambda", "Model"):
         raise NotInKeras(f"{kind} is defined in the file, and not a layer of Keras's")
+    if "vocabulary" in type(given).model_fields and getattr(given, "vocabulary", None) is None:
+        raise NotInKeras(f"the vocabulary that {kind} made of the training rows is no argument of it")
     config: dict[str, Any] = {"name": name}
     for key, field in type(given).model_fields.items():
         own = getattr(given, key)
         default = field.get_default(call_default_factory=True)
-        if key != "name" and key not in given.call_fields and (field.is_required() or own != default):
+        wanted = field.is_required() or own != default or key in _WANTED.get(kind, ())
+        if key != "name" and key not in given.call_fields and wanted:
             config[key] = value(own)
     if kind == "Bidirectional":
         config = _halves(given, config)

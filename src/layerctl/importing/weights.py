@@ -18,6 +18,7 @@ from layerctl.modelfile.hdf5 import Array
 from layerctl.ops.value import Weight
 from layerctl.training.starting import by_owner, own_order
 
+
 def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> dict[str, np.ndarray]:
     """Values for all of the graph's weights; what is missing or has another shape goes to `problems`."""
     assert saved.weights is not None
@@ -79,7 +80,7 @@ def _assign(
 ) -> None:  # fmt: skip
     extra = len(arrays) - len(weights)
     inner = [tuple(w.shape) for s in layer.sublayers() for w in s.weights()]
-    if 0 < extra and all(a.shape in inner for a in arrays[:extra]):
+    if extra > 0 and all(a.shape in inner for a in arrays[:extra]):
         arrays = arrays[extra:]  # a wrapper that counts a weight of the layer inside as its own too (SpectralNormalization)
     if len(weights) != len(arrays):
         problems.error("wrong-weights", f"layer '{layer.path}' has {len(weights)} weights, the file holds {len(arrays)} for it", span)
