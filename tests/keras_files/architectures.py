@@ -127,7 +127,7 @@ def heads():
     x = L.LeakyReLU(negative_slope=0.2)(L.Dense(9)(x))
     outputs = {"kind": L.Dense(3, activation="softmax", name="kind")(x), "size": L.Dense(1, name="size_head")(x)}
     model = keras.Model(inputs, outputs)
-    model.compile("adam", loss={"kind": "sparse_categorical_crossentropy", "size": keras.losses.Huber(0.5)},
+    model.compile("adam", loss={"kind": "sparse_categorical_crossentropy", "size": keras.losses.MeanAbsoluteError()},
                   loss_weights={"kind": 2.0, "size": 0.5}, metrics={"kind": ["accuracy"]})  # fmt: skip
     return model
 

@@ -1,13 +1,7 @@
 """Whole models, from Keras's file to layerctl and back."""
 
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import architectures
+import pytest
 from saved import check_both_ways
 
 

@@ -122,7 +122,7 @@ def predict_command(
 @app.command(name="export")
 def export_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
-    target: Annotated[str, typer.Option("--to", metavar="onnx|npz", help="The format.")],
+    target: Annotated[str, typer.Option("--to", metavar="onnx|keras|npz", help="The format.")],
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="The file; NAME with the format's ending if not given.")] = None,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic
 from layerctl.export import _keras_objects
-from layerctl.export._keras_objects import Unknown, serialized
+from layerctl.export._keras_objects import NotInKeras, serialized
 from layerctl.export._keras_ops import Emitter, Wordless
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
@@ -28,9 +28,16 @@ class Writer:
 
     def model(self, graph: Model, name: str, path: str = "") -> dict[str, Any]:
         """The serialised model. Lists of layers become Sequential."""
+        self.text_inputs(graph)
         if not path and _linear(graph):
             return self._sequential(graph, name)
         return _Functional(self, graph, name, self.masks if not path else None).written()
+
+    def text_inputs(self, graph: Model) -> None:
+        """Refuses inputs of texts: what Keras does with them is TensorFlow's."""
+        for name, port in graph.inputs.items():
+            if port.dtype == "u8":
+                self.refused.setdefault(name, Diagnostic("cannot-export", f"the input '{name}' of texts has no form in Keras's file", port.span))
 
     def _sequential(self, graph: Model, name: str) -> dict[str, Any]:
         (label, port), *_ = graph.inputs.items()
@@ -45,7 +52,7 @@ class Writer:
         """A serialised layer; None if Keras has none such, which is noted."""
         try:
             out = self._with_models(layer, layer.path.rpartition("/")[2])
-        except Unknown as error:
+        except NotInKeras as error:
             self.refuse(step, layer.path, str(error))
             return None
         return out
@@ -113,7 +120,7 @@ class _Functional:
     def _output(self, name: str) -> list[Any]:
         """An output; Keras counts the calls of functional models from 1 here."""
         layer, call, index = self.tensors[name]
-        return [layer, call + (self.layers[layer].get("class_name") == "Functional"), index]
+        return [layer, call + (self.layers.get(layer, {}).get("class_name") == "Functional"), index]
 
     def _step(self, step: Step) -> None:
         layer = step.layer

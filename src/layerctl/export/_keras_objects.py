@@ -8,8 +8,11 @@ from layerctl.catalogue import snake_case
 from layerctl.configured import Configured, plain
 from layerctl.layers.base import Layer
 
+_WANTED = {"Rescaling": ("offset",)}
+"""Arguments that Keras does not do without when it reads a file, though they have defaults."""
 
-class Unknown(ValueError):
+
+class NotInKeras(ValueError):
     """Something that Keras has no word for."""
 
 
@@ -22,7 +25,7 @@ def value(given: Any) -> Any:
     """A field's value in Keras's JSON.
 
     Raises:
-        Unknown: for what Keras does not have.
+        NotInKeras: for what Keras does not have.
     """
     if isinstance(given, Layer):
         return layer(given, given.name or snake_case(type(given).__name__))
@@ -40,31 +43,34 @@ def _object(given: Configured) -> Any:
     _own(type(given), name)
     if given.kind == "activations":
         if given.get_config():
-            raise Unknown(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
+            raise NotInKeras(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
         return snake_case(name)
     return serialized(given.kind, name, {k: value(getattr(given, k)) for k in given.get_config()})
 
 
 def _own(cls: type, name: str) -> None:
     if not cls.__module__.startswith("layerctl.") or name.startswith("_"):
-        raise Unknown(f"{name} is none of Keras's")
+        raise NotInKeras(f"{name} is none of Keras's")
 
 
 def layer(given: Layer, name: str) -> dict[str, Any]:
     """A layer with the arguments that differ from their defaults.
 
     Raises:
-        Unknown: for a layer that Keras does not have.
+        NotInKeras: for a layer that Keras does not have.
     """
     kind = getattr(given, "kind_name", type(given).__name__)
     _own(type(given), kind)
     if kind != type(given).__name__ or kind in ("Lambda", "Model"):
-        raise Unknown(f"{kind} is defined in the file, and not a layer of Keras's")
+        raise NotInKeras(f"{kind} is defined in the file, and not a layer of Keras's")
+    if "vocabulary" in type(given).model_fields and getattr(given, "vocabulary", None) is None:
+        raise NotInKeras(f"the vocabulary that {kind} made of the training rows is no argument of it")
     config: dict[str, Any] = {"name": name}
     for key, field in type(given).model_fields.items():
         own = getattr(given, key)
         default = field.get_default(call_default_factory=True)
-        if key != "name" and key not in given.call_fields and (field.is_required() or own != default):
+        wanted = field.is_required() or own != default or key in _WANTED.get(kind, ())
+        if key != "name" and key not in given.call_fields and wanted:
             config[key] = value(own)
     if kind == "Bidirectional":
         config = _halves(given, config)

@@ -145,7 +145,7 @@ class Emitter:
         config = dict(_DEFAULTS.get(function, {}))
         tensors = [args[0]]
         rest = args[1:]
-        if names and not (function == "take"):
+        if names and function != "take":
             config |= dict(zip(names, rest, strict=False))
         else:
             tensors += rest

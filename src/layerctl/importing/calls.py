@@ -81,7 +81,7 @@ class Calls:
         else:
             item["use"] = part.name
             if flags != self.flags.get(part.name):
-                self.reader.refuse(f"layer '{part.name}'", f"is called with {flags} and with {self.flags.get(part.name)}, which are arguments of the layer here")
+                self.reader.refuse(f"layer '{part.name}'", f"is called with {flags} and {self.flags.get(part.name)}: they are the layer's arguments here")
         if flags.get("return_attention_scores"):
             results = [Tensor(part.name, number, i) for i in range(2)]
         head = part.name if number == 0 else unique(f"{part.name}_{number}", self.taken)
@@ -145,7 +145,7 @@ class Calls:
         where = f"layer '{part.name}'"
         takes = call_arguments(cls) if cls is not None else ("inputs",)
         fields = getattr(cls, "call_fields", ()) if cls is not None else ()
-        args = [a for a in call.args]
+        args = list(call.args)
         named: dict[str, Any] = {}
         kwargs = dict(call.kwargs)
         if not args:
@@ -165,7 +165,7 @@ class Calls:
                 continue
             if key in fields and not list(tensors(value)):
                 flags |= {key: value} if value not in (None, False) else {}
-            elif value is None or (key == "training" and value is False):
+            elif value is None or (key == "training" and not (value and call.older)):
                 continue
             elif key == "training":
                 self.reader.refuse(where, "is called with training=True, so that it always behaves as in training")
@@ -206,7 +206,7 @@ class Calls:
 
     def _implied(self, value: Any, implied: Sequence[Any]) -> bool:
         """Whether masks given at the call are those that come with the tensors anyway."""
-        given = [t for t in tensors(value)]
+        given = list(tensors(value))
         if not given:
             return value is None or isinstance(value, (list, tuple))
         return all(any(m is ANY or m == self.formulas.get(t, t) for m in implied if m is not None) for t in given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from layerctl.catalogue import snake_case
@@ -22,9 +23,12 @@ class Inexpressible(ValueError):
     """A call that the expression language has no words for."""
 
 
-def is_op(module: object) -> bool:
-    """Whether a class's module is one of Keras's ops."""
-    return isinstance(module, str) and (module.startswith(("keras.src.ops", "keras.ops")))
+def is_op(saved: Mapping[str, Any]) -> bool:
+    """Whether a serialised object is one of Keras's ops; without a module it is one if it lacks what all layers have."""
+    module, config = saved.get("module"), saved.get("config")
+    if isinstance(module, str):
+        return module.startswith(("keras.src.ops", "keras.ops"))
+    return isinstance(config, Mapping) and saved.get("class_name") != "InputLayer" and "name" in config and not {"trainable", "dtype", "layers"} & set(config)
 
 
 def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list[Tensor]]:

@@ -13,6 +13,7 @@ from layerctl.importing.expressions import is_op
 from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, tensors
 from layerctl.importing.objects import Reader
 from layerctl.layers.base import unique
+from layerctl.layers.input import STRING
 from layerctl.modelfile.strictjson import shown
 
 MODELS = ("Sequential", "Functional", "Model")
@@ -130,7 +131,7 @@ class Models:
             config = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
             return Part(name, str(saved["class_name"]), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
-        if is_op(saved.get("module")):
+        if is_op(saved):
             return Part(name, str(saved.get("class_name")), dict(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
         if opened is None:
@@ -152,7 +153,8 @@ class Models:
             shape = [None]
         if config.get("sparse") or config.get("ragged"):
             self.reader.refuse(where, "sparse and ragged inputs are not computed with in layerctl")
-        dtype = self.reader.dtype(config.get("dtype"), where)
+        given = config.get("dtype")
+        dtype = STRING if given == STRING else self.reader.dtype(given, where)
         return {"shape": shape[1:], **({"dtype": dtype} if dtype not in (None, "float32") else {})}
 
     def _sequential(self, config: Mapping[str, Any], where: str, saved: Mapping[str, Any]) -> Body:
@@ -167,7 +169,7 @@ class Models:
             shape = shape or (build.get("input_shape") if isinstance(build, Mapping) else None)
             source = Part("input_layer", "InputLayer", {"batch_shape": shape}, [])
             if not shape:
-                self.reader.refuse(where, "it was saved before it was built: its input's shape is not known", "call it once, or give it an Input, before saving")
+                self.reader.refuse(where, "it was saved before it was built: its input's shape is not known", "give it an Input before saving")
         taken = {p.name for p in parts}
         label = "input" if "input" not in taken else unique(source.name, taken)
         at = Tensor(label, 0, 0)

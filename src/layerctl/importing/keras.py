@@ -10,7 +10,7 @@ from typing import Any
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span
 from layerctl.importing.archive import Saved, read
 from layerctl.importing.compiling import compile_section
-from layerctl.importing.graph import Body, Models
+from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
 from layerctl.importing.weights import weights_of
@@ -38,7 +38,7 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
     saved = read(path)
     span = Span(Source(saved.path))
     target = Path(out)
-    sections, body, warnings = _sections(saved, span, target)
+    sections, warnings = _sections(saved, span, target)
     model, sections, more = _built(sections, target, span)
     with model:
         text = document(_head(saved), sections, _notes(model))
@@ -55,7 +55,7 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
     return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more])
 
 
-def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], Body, list[Diagnostic]]:
+def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], list[Diagnostic]]:
     problems = Problems()
     models = Models(Reader(problems, span), saved.has_masks)
     body = models.body(saved.config)
@@ -74,7 +74,7 @@ def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], B
     compiled, warnings = compile_section(saved.compiled, body, span)
     if compiled:
         sections["compile"] = compiled
-    return sections, body, warnings
+    return sections, warnings
 
 
 def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:

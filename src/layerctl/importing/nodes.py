@@ -27,6 +27,8 @@ class Call:
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
     has_masks: bool = False
+    older: bool = False
+    """Whether Keras 2 wrote it: there a call's `training` outweighs that of the model, in Keras 3 the model's does."""
 
 
 class BadNode(ValueError):
@@ -66,7 +68,7 @@ def _older(node: list[Any]) -> Call:
         tensors.append(tensor_of(row))
         if len(row) > 3 and isinstance(row[3], Mapping):
             kwargs |= {str(k): _older_value(v) for k, v in row[3].items()}
-    return Call([tensors if len(tensors) > 1 else tensors[0]], kwargs)
+    return Call([tensors if len(tensors) > 1 else tensors[0]], kwargs, older=True)
 
 
 def _older_value(value: Any) -> Any:

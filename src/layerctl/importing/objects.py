@@ -25,7 +25,8 @@ MEANINGLESS = {
 }  # fmt: skip
 """Arguments that change no result here, or that Keras writes beside the one that does."""
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "use_ema": (False,), "rms_scaling": (False,), "renorm": (False,), "use_gate": (False,), "class_aggregation": ("uniform_average",), "from_sorted_ids": (False,),
+    "rms_scaling": (False,), "use_ema": (False,),
+    "renorm": (False,), "use_gate": (False,), "class_aggregation": ("uniform_average",), "from_sorted_ids": (False,),
     "decay": (0.0,), "initial_decay": (0.0,), "fused": (None, True, False), "reduction": ("sum_over_batch_size", "auto"), "centered": (False,),
     "synchronized": (False,), "data_format": ("channels_last",), "dtype": ("float32",), "ignore_class": (None,), "sliding_window": (None,),
     "ragged": (False,), "sparse": (False,), "seed_generator": (None,), "jit_compile": (True, False, None), "flash_attention": (None,),
@@ -174,6 +175,11 @@ class Reader:
             _halves(config)
         if kind == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
             config["axis"] = config["axis"][0]
+        if "vocabulary" in cls.model_fields and config.get("vocabulary") is None:
+            self.refuse(where, f"{kind} has a vocabulary that was made of data, which is not in the file's configuration",
+                        "give the layer its vocabulary as an argument before saving")  # fmt: skip
+        if kind == "RandomShear":
+            config |= {k: v[1] for k in ("x_factor", "y_factor") if isinstance(v := config.get(k), list) and len(v) == 2 and v[0] == -v[1]}
         out = self.arguments(cls, config, where)
         dtype = self.dtype(config.get("dtype"), where)
         return {**out, "dtype": dtype} if dtype not in (None, "float32") else out

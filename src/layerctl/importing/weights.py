@@ -18,9 +18,6 @@ from layerctl.modelfile.hdf5 import Array
 from layerctl.ops.value import Weight
 from layerctl.training.starting import by_owner, own_order
 
-_ATTRIBUTES = ("layer", "forward_layer", "backward_layer", "cell", "query", "key", "gate", "value", "output", "attention_output")
-"""Keras's attributes that hold layers, in the order of the weights."""
-
 
 def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> dict[str, np.ndarray]:
     """Values for all of the graph's weights; what is missing or has another shape goes to `problems`."""
@@ -53,7 +50,7 @@ def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[
     listed = inner.get("layers", []) if isinstance(inner, Mapping) else inner
     taken: dict[str, int] = {}
     for saved in listed if isinstance(listed, list) else ():
-        if not isinstance(saved, Mapping) or is_op(saved.get("module")):
+        if not isinstance(saved, Mapping) or is_op(saved):
             continue
         own = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
         kind = kerasweights.place_of(str(saved.get("class_name")))
@@ -74,16 +71,8 @@ def _parts(layer: Layer, place: str | None, found: Sequence[kerasweights.Layer])
     named = {f.path: f for f in inside}
     if set(ours) == set(named):
         return [(weights, named[path].arrays) for path, weights in ours.items()]
-    ordered = sorted(inside, key=lambda f: [_rank(p) for p in f.place.split("/")])
+    ordered = sorted(inside, key=kerasweights.order)
     return [(weights, ordered[i].arrays if i < len(ordered) else []) for i, weights in enumerate(ours.values())]
-
-
-def _rank(part: str) -> tuple[int, Any, int]:
-    stem = part.removesuffix("_dense").lstrip("_")
-    if stem in _ATTRIBUTES:
-        return _ATTRIBUTES.index(stem), "", 0
-    head, _, number = part.rpartition("_")
-    return len(_ATTRIBUTES), "", int(number) if head and number.isdecimal() else 0
 
 
 def _assign(

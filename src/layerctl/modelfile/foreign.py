@@ -27,7 +27,7 @@ def recognise(head: bytes) -> tuple[str, str]:
 
 
 _MAGIC = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (a Keras .h5 model or weights)", _TRAIN),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (a Keras .h5 model or weights)", "read a whole model with `layerctl import`, weights with `fit: {weights: FILE}`"),
     (b"\x93NUMPY", "a numpy .npy array", "give the model first, then the data: `layerctl predict MODEL DATA`"),
     (b"\x1f\x8b", "a gzip file", "unpack it with gunzip"),
     (b"BZh", "a bzip2 file", "unpack it with bunzip2"),
@@ -42,8 +42,7 @@ _MAGIC = (
 
 def _zip(head: bytes) -> tuple[str, str]:
     if b"model.weights.h5" in head or b"metadata.json" in head[:60] or b"config.json" in head[:60]:
-        hint = f"layerctl does not open it: such a file can name code to run. {_TRAIN.capitalize()}"
-        return "a Keras .keras model", hint
+        return "a Keras .keras model", "read it with `layerctl import FILE.keras`"
     if b"data.pkl" in head:
         return "a PyTorch .pt file (a zip with a pickle)", _PICKLE
     if b".npy" in head[:400]:

@@ -36,12 +36,29 @@ class Layer:
     arrays: Sequence[Array]
 
 
+_ATTRIBUTES = ("layer", "forward_layer", "backward_layer", "cell", "query", "key", "gate", "value", "output", "attention_output")
+"""Keras's attributes that hold layers, in the order of the weights."""
+
+
+def order(layer: Layer) -> list[tuple[int, int]]:
+    """Sorts layers inside of one layer as their weights are in order, for matching where their names differ."""
+    return [_rank(p) for p in layer.place.split("/")]
+
+
+def _rank(part: str) -> tuple[int, int]:
+    stem = part.removesuffix("_dense").lstrip("_")
+    if stem in _ATTRIBUTES:
+        return _ATTRIBUTES.index(stem), 0
+    head, _, number = part.rpartition("_")
+    return len(_ATTRIBUTES), int(number) if head and number.isdecimal() and len(number) < 9 else 0
+
+
 def layers(root: Group) -> list[Layer]:
     """The layers of a file that have weights.
 
     A layer without a name in the file goes by the last part of its place there.
     """
-    if "model_weights" in root.groups or "layer_names" in root.attributes:
+    if is_older(root):
         return list(_older(root.groups.get("model_weights", root)))
     return list(_layers(root, (), ""))
 
@@ -73,8 +90,15 @@ def _numbered(arrays: Mapping[str, Array]) -> list[str]:
     return sorted(arrays, key=lambda k: (0, int(k), k) if k.isdecimal() and len(k) < 9 else (1, 0, k))
 
 
+def is_older(root: Group) -> bool:
+    """Whether a file has the older layout, in which layers are listed in order."""
+    return "model_weights" in root.groups or "layer_names" in root.attributes
+
+
 def _older(root: Group) -> Iterator[Layer]:
-    for name, group in root.groups.items():
+    names = root.attributes.get("layer_names")
+    for name in dict.fromkeys([*(n for n in names if n in root.groups), *root.groups]) if isinstance(names, list) else root.groups:
+        group = root.groups[name]
         listed = group.attributes.get("weight_names")
         found = [_at(group, str(n)) for n in listed] if isinstance(listed, list) else []
         arrays = [a for a in found if a is not None]

@@ -20,10 +20,14 @@ LARGEST_RATIO = 1100
 
 @dataclass(frozen=True)
 class WeightFile:
-    """What a file has: `named` by the weights' whole names, or `layers` with the arrays of each in order."""
+    """What a file has: `named` by the weights' whole names, or `layers` with the arrays of each in order.
+
+    `ordered` says whether the weights, or the layers, stand in a model's order; safetensors and Keras 3's HDF5 sort them by name.
+    """
 
     named: dict[str, Array]
     layers: Sequence[kerasweights.Layer]
+    ordered: bool = False
 
     def names(self) -> list[str]:
         """The file's weights, for telling which were not used."""
@@ -44,7 +48,8 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
         fail("no-such-file" if isinstance(error, FileNotFoundError) else "cannot-read",
              f"the weights {os.path.basename(path)!r} cannot be read: {error.strerror or error}", Span(Source(path)))  # fmt: skip
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return WeightFile({}, kerasweights.layers(hdf5.read(path)))
+        root = hdf5.read(path)
+        return WeightFile({}, kerasweights.layers(root), kerasweights.is_older(root))
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
     arrays, metadata = tensors.load(path, foreign_allowed=True)
@@ -80,7 +85,7 @@ def _zip(path: str) -> WeightFile:
     if not members:
         what, hint = foreign.recognise(b"PK\x03\x04")
         fail("not-a-weight-file", f"{name!r} is {what} without arrays", span, hint=hint)
-    return WeightFile({n: _npy(path, n, data) for n, data in members.items()}, ())
+    return WeightFile({n: _npy(path, n, data) for n, data in members.items()}, (), True)
 
 
 def _npy(path: str, name: str, data: bytes) -> Array:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
 from layerctl.modelfile.hdf5 import Array
+from layerctl.modelfile.kerasweights import order
 from layerctl.modelfile.weightfiles import WeightFile, read
 from layerctl.ops.value import Weight
 
@@ -60,6 +61,9 @@ def starting_weights(
             nothing fits.
     """
     file = read(path)
+    place = span or Span(Source(os.fspath(path)))
+    if not by_name and not file.ordered:
+        fail("no-order", f"the weights in {os.path.basename(os.fspath(path))!r} stand in the order of their names: match them by name", place)
     wanted = [w for w in weights if not w.flags.get("stateful")]
     pairs = _by_name(wanted, file) if by_name else _by_order(wanted, file)
     taken, missing, mismatched = {}, [], []
@@ -76,7 +80,6 @@ def starting_weights(
             taken[w.path] = array
     unused = [n for n in file.names() if n not in used]
     found = Loaded(list(taken), missing, mismatched, unused)
-    place = span or Span(Source(os.fspath(path)))
     if not taken or (not partial and (missing or mismatched or unused)):
         raise LayerctlError(_problems(found, os.path.basename(os.fspath(path)), place, file, partial))
     return {p: a.read() for p, a in taken.items()}, found
@@ -90,10 +93,25 @@ def _by_name(weights: Sequence[Weight], file: WeightFile) -> dict[str, tuple[str
         layer = layers.get(path)
         for i, (w, array) in enumerate(zip(own, layer.arrays if layer is not None else (), strict=False)):
             out[w.path] = (f"{path}/{i}", array)
+    out |= _within(weights, file, set(out))
     for layer in file.layers:  # older files list all of a layer's weights under its own name, those of layers inside of it too
         own = own_order([w for w in weights if w.path.startswith(f"{layer.path}/")])
         if len(own) == len(layer.arrays) and not any(w.path in out for w in own):
             out |= {w.path: (f"{layer.path}/{i}", a) for i, (w, a) in enumerate(zip(own, layer.arrays, strict=True))}
+    return out
+
+
+def _within(weights: Sequence[Weight], file: WeightFile, done: set[str]) -> dict[str, tuple[str, Array]]:
+    """Weights of layers inside of a layer that the file has: those inside often have names that Keras numbered, and go by order."""
+    out: dict[str, tuple[str, Array]] = {}
+    groups: dict[str, list[list[Weight]]] = {}
+    for path, own in by_owner(weights).items():
+        groups.setdefault(path.split("/")[0], []).append(own)
+    for name, parts in groups.items():
+        inside = [x for x in file.layers if x.path.split("/")[0] == name and "/layers/" not in x.place]
+        fits = len(inside) == len(parts) and not any(w.path in done for own in parts for w in own)
+        for own, layer in zip(parts, sorted(inside, key=order), strict=True) if fits else ():
+            out |= {w.path: (f"{layer.path}/{i}", a) for i, (w, a) in enumerate(zip(own, layer.arrays, strict=False))}
     return out
 
 

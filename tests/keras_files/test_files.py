@@ -1,0 +1,356 @@
+"""What comes with files: older layouts, refusals by name and all at once, hostile files, the command."""
+
+import base64
+import json
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from architectures import autoencoder, heads, residual, seq2seq, stacked_bidirectional
+from keras import layers as L
+from saved import check_import, imported, shaken
+
+from layerctl.api import Model, load
+from layerctl.diagnostics import LayerctlError
+from layerctl.export import keras as to_keras
+from layerctl.importing.keras import import_model
+
+
+def small():
+    return shaken(keras.Sequential([keras.Input((4,)), L.Dense(3, activation="relu"), L.Dense(2)], name="small"))
+
+
+def changed(source, target, name, change):
+    """A copy of an archive with one member's bytes changed."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            new.writestr(info.filename, change(data) if info.filename == name else data)
+    return target
+
+
+def refused(path, folder):
+    """The codes and messages of an import that is refused; nothing is written."""
+    with pytest.raises(LayerctlError) as caught:
+        import_model(path, folder / "out.yaml")
+    assert not (folder / "out.yaml").exists() and not (folder / "out.safetensors").exists()
+    assert all(d.code != "internal" for d in caught.value.diagnostics)
+    return [(d.code, d.message) for d in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize("make", [small, residual, stacked_bidirectional, seq2seq, autoencoder], ids=lambda f: f.__name__)
+def test_whole_model_h5(make, tmp_path):
+    check_import(make(), tmp_path, suffix=".h5")
+
+
+def test_weights_without_names_go_by_place(tmp_path):
+    model = shaken(stacked_bidirectional())
+    model.save(tmp_path / "a.keras")
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        archive.extract("model.weights.h5", tmp_path)
+    with h5py.File(tmp_path / "model.weights.h5", "a") as file:
+        file.visititems(lambda _, o: o.attrs.pop("name", None) and None)
+    data = (tmp_path / "model.weights.h5").read_bytes()
+    changed(tmp_path / "a.keras", tmp_path / "b.keras", "model.weights.h5", lambda _: data)
+    model.save(tmp_path / "a.keras")
+    one, two = import_model(tmp_path / "a.keras", tmp_path / "a.yaml"), import_model(tmp_path / "b.keras", tmp_path / "b.yaml")
+    with load(one.model) as a, load(two.model) as b:
+        assert all(np.array_equal(x, y) for x, y in zip(a.weights.values(), b.weights.values(), strict=True))
+
+
+def test_json_alone_gives_the_yaml(tmp_path):
+    (tmp_path / "m.json").write_text(small().to_json())
+    done = import_model(tmp_path / "m.json", tmp_path / "m.yaml")
+    assert done.model is None and not (tmp_path / "m.safetensors").exists()
+    with Model.from_yaml(tmp_path / "m.yaml") as model:
+        assert model.predict(np.zeros((2, 4))).shape == (2, 2)
+
+
+def test_the_yaml(tmp_path):
+    model = heads()
+    imported(model, tmp_path)
+    text = (tmp_path / "model.yaml").read_text()
+    assert "- Dense: 9  # (9), 72 weights" in text and "outputs: [kind, size_head]" in text
+    with Model.from_yaml(tmp_path / "model.yaml") as ours:
+        assert [type(o.loss).__name__ for o in ours.outputs.values()] == ["SparseCategoricalCrossentropy", "MeanAbsoluteError"]
+        assert [o.weight for o in ours.outputs.values()] == [2.0, 0.5] and list(ours.outputs["kind"].metrics) == ["accuracy"]
+        assert ours.optimizer.learning_rate == 0.001
+
+
+@keras.saving.register_keras_serializable("own")
+class Own(L.Layer):
+    def call(self, x):
+        return x
+
+
+def own_activation(x):
+    return x
+
+
+def test_all_that_cannot_be_expressed_is_named_at_once(tmp_path):
+    x = inputs = keras.Input((4,))
+    x = Own(name="mine")(L.Lambda(lambda v: v * 2, name="doubling")(x))
+    x = L.Dense(3, activation=own_activation, name="odd")(x)
+    x = L.Dense(3, dtype="float16", name="half")(x)
+    keras.Model(inputs, x).save(tmp_path / "m.keras")
+    text = "\n".join(m for _, m in refused(tmp_path / "m.keras", tmp_path))
+    assert "layer 'mine': 'test_files.Own' is a class of the program that saved the file" in text
+    assert "layer 'doubling': Lambda holds a Python function as bytecode, which is never run" in text
+    assert "layer 'odd', activation: uses the Python function 'own_activation', which the file does not hold" in text
+    assert "layer 'half': the dtype 'float16' is not computed with in layerctl" in text
+
+
+def test_what_keras_does_not_have_is_named_at_once(tmp_path):
+    text = """
+layerctl: 1
+define:
+  Mine: {call: x * 2}
+model:
+  - Input: {shape: [4]}
+  - Mine: null
+  - Dense: 3
+  - Lambda: "random_normal(x)"
+"""
+    with Model.from_yaml(text) as model, pytest.raises(LayerctlError) as caught:
+        to_keras.export(model, tmp_path / "x.keras")
+    assert [d.message for d in caught.value.diagnostics] == [
+        "'mine' has no form in Keras: Mine is defined in the file, and not a layer of Keras's",
+        "'lambda' has no form in Keras: the expression 'random_normal(x)': 'random_normal' is none of the ops that are written",
+    ]
+    assert not (tmp_path / "x.keras").exists()
+
+
+def test_a_block_becomes_a_model_within_the_model(tmp_path):
+    text = """
+layerctl: 1
+define:
+  Block:
+    args: {n: 3}
+    layers:
+      - Dense: {units: "${n}", activation: relu}
+      - Lambda: "x / (1 + abs(x)) - mean(x, axis=-1, keepdims=True)"
+model:
+  - Input: {shape: [4]}
+  - Block: 5
+  - Block: 3
+"""
+    with Model.from_yaml(text) as model:
+        to_keras.export(model, tmp_path / "x.keras")
+        x = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+        np.testing.assert_allclose(np.asarray(keras.models.load_model(tmp_path / "x.keras")(x)), model.predict(x), atol=1e-6)
+
+
+def test_a_mask_beside_an_initial_state_is_kept(tmp_path):
+    text = """
+layerctl: 1
+model:
+  inputs: {ids: {shape: [6], dtype: int32}, h: {shape: [4]}}
+  layers:
+    - Embedding: {input_dim: 5, output_dim: 3, mask_zero: true}
+      from: ids
+      name: words
+    - GRU: 4
+      from: {sequence: words, initial_state: [h]}
+      name: last
+  outputs: [last]
+"""
+    ids, h = np.array([[1, 2, 0, 0, 0, 0], [3, 4, 1, 2, 1, 0]]), np.ones((2, 4), np.float32)
+    with Model.from_yaml(text) as model:
+        to_keras.export(model, tmp_path / "x.keras")
+        theirs = keras.models.load_model(tmp_path / "x.keras")([ids.astype(np.int32), h])
+        np.testing.assert_allclose(np.asarray(theirs), model.predict({"ids": ids, "h": h}), atol=1e-6)
+
+
+def edited(change):
+    """A change of the configuration, as a change of bytes."""
+
+    def apply(data):
+        config = json.loads(data)
+        change(config)
+        return json.dumps(config).encode()
+
+    return apply
+
+
+def dense(config):
+    return config["config"]["layers"][1]
+
+
+HOSTILE_CONFIGS = {
+    "a module of Python": (lambda c: dense(c).update(module="os", class_name="system", registered_name="system"), "cannot-import"),
+    "a gadget of Keras": (lambda c: dense(c).update(module="keras.utils", class_name="get_file"), "cannot-import"),
+    "a model that is a class": (lambda c: c.update(module="subprocess", class_name="Popen"), "cannot-import"),
+    "bytecode": (lambda c: dense(c).update(class_name="Lambda", config={"name": "l", "function": {"class_name": "__lambda__", "config": {
+        "code": base64.b64encode(b"\xe3").decode()}}}), "cannot-import"),
+    "an activation from elsewhere": (lambda c: dense(c)["config"].update(activation={"module": "os", "class_name": "system", "config": {}}), "cannot-import"),
+    "units of text": (lambda c: dense(c)["config"].update(units="3"), "cannot-import"),
+    "units beyond the file": (lambda c: dense(c)["config"].update(units=5), "wrong-weights"),
+    "a name that is a path": (lambda c: dense(c)["config"].update(name="../../etc/passwd"), "cannot-import"),
+    "a name of 300 letters": (lambda c: dense(c)["config"].update(name="a" * 300), "cannot-import"),
+    "a name with a line break": (lambda c: dense(c)["config"].update(name="a\nb"), "cannot-import"),
+    "no layers": (lambda c: c["config"].pop("layers"), "cannot-import"),
+    "layers of numbers": (lambda c: c["config"].update(layers=[1, 2]), "cannot-import"),
+    "a shape of text": (lambda c: c["config"]["layers"][0]["config"].update(batch_shape=[None, "4"]), "cannot-import"),
+    "an unknown argument": (lambda c: dense(c)["config"].update(enable_unsafe_deserialization=True), "cannot-import"),
+    "a config that is a list": (lambda c: dense(c).update(config=[1]), "cannot-import"),
+    "two layers of one name": (lambda c: dense(c)["config"].update(name="dense_1"), "cannot-import"),
+    "no class": (lambda c: c.pop("class_name"), "not-a-keras-file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_CONFIGS)
+def test_a_hostile_config(name, tmp_path):
+    model = small()
+    dense_names = [layer.name for layer in model.layers]
+    model.save(tmp_path / "m.keras")
+    change, code = HOSTILE_CONFIGS[name]
+
+    def renamed(config):
+        text = json.dumps(config)
+        for i, n in enumerate(dense_names):
+            text = text.replace(f'"{n}"', f'"dense{f"_{i}" if i else ""}"')
+        config.clear()
+        config.update(json.loads(text))
+        change(config)
+
+    changed(tmp_path / "m.keras", tmp_path / "bad.keras", "config.json", edited(renamed))
+    assert code in {c for c, _ in refused(tmp_path / "bad.keras", tmp_path)}
+
+
+def test_a_graph_with_a_circle_or_a_hole(tmp_path):
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, L.Dense(4, name="b")(L.Dense(4, name="a")(x)))
+    config = json.loads(model.to_json())
+    for source, text in (("b", "in a circle"), ("nowhere", "is not computed")):
+        config["config"]["layers"][1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = source
+        (tmp_path / "m.json").write_text(json.dumps(config))
+        assert text in refused(tmp_path / "m.json", tmp_path)[0][1]
+
+
+def archive_with(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_hostile_archives(tmp_path):
+    config = small().to_json()
+    bomb = archive_with(tmp_path / "bomb.keras", [("config.json", b" " * (64 << 20))], zipfile.ZIP_DEFLATED)
+    assert refused(bomb, tmp_path)[0][0] == "unsafe-file"
+    weights = [("config.json", config), ("model.weights.h5", b"\0" * (32 << 20))]
+    assert refused(archive_with(tmp_path / "w.keras", weights, zipfile.ZIP_DEFLATED), tmp_path)[0][0] == "unsafe-file"
+    for name in ("../evil", "/etc/evil", "a/../../evil", "C:evil", "..\\evil"):
+        assert refused(archive_with(tmp_path / "p.keras", [("config.json", config), (name, "")]), tmp_path)[0][0] == "unsafe-file"
+    twice = archive_with(tmp_path / "t.keras", [("config.json", config), ("config.json", config)])
+    assert refused(twice, tmp_path)[0][0] == "unsafe-file"
+    assert refused(archive_with(tmp_path / "n.keras", [("other.txt", "")]), tmp_path)[0][0] == "not-a-keras-file"
+    assert refused(archive_with(tmp_path / "c.keras", [("config.json", config)]), tmp_path)[0][0] == "file-damaged"
+    for text in ("{", "[]", '{"class_name": 1, "config": {}}', '{"a": 1, "a": 2}', "[" * 100_000, "\xff"):
+        bad = archive_with(tmp_path / "j.keras", [("config.json", text.encode("latin-1"))])
+        assert refused(bad, tmp_path)[0][0] in ("bad-json", "not-a-keras-file")
+
+
+def test_every_cut_of_a_file_is_a_diagnostic(tmp_path):
+    small().save(tmp_path / "m.keras")
+    whole = (tmp_path / "m.keras").read_bytes()
+    for i in range(1, 32):
+        (tmp_path / "cut.keras").write_bytes(whole[: len(whole) * i // 32])
+        refused(tmp_path / "cut.keras", tmp_path)
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        weights = archive.read("model.weights.h5")
+    for i in range(32):
+        changed(tmp_path / "m.keras", tmp_path / "cut.keras", "model.weights.h5", lambda _, i=i: weights[: len(weights) * i // 32])
+        refused(tmp_path / "cut.keras", tmp_path)
+
+
+def hdf5_with(folder, make):
+    """A saved model whose first kernel is what `make(group)` puts in its place."""
+    small().save(folder / "m.keras")
+    with zipfile.ZipFile(folder / "m.keras") as archive:
+        archive.extract("model.weights.h5", folder)
+    with h5py.File(folder / "model.weights.h5", "a") as file:
+        group = next(g for n, g in file["layers"].items() if "vars" in g and "0" in g["vars"])["vars"]
+        del group["0"]
+        make(group)
+    data = (folder / "model.weights.h5").read_bytes()
+    return changed(folder / "m.keras", folder / "bad.keras", "model.weights.h5", lambda _: data)
+
+
+def virtual(group):
+    layout = h5py.VirtualLayout((4, 3), "f4")
+    layout[:] = h5py.VirtualSource("/etc/hostname", "x", (4, 3))
+    group.create_virtual_dataset("0", layout)
+
+
+def looped(group):
+    group["0"] = group.parent
+
+
+HDF5 = {
+    "an external link": (lambda g: g.__setitem__("0", h5py.ExternalLink("/etc/passwd", "/x")), "unsafe-file"),
+    "a soft link": (lambda g: g.__setitem__("0", h5py.SoftLink("/layers")), "unsafe-file"),
+    "external storage": (lambda g: g.create_dataset("0", (4, 3), "f4", external=[("/etc/hostname", 0, 48)]), "unsafe-file"),
+    "a virtual array": (virtual, "unsafe-file"),
+    "a group within itself": (looped, "unsafe-file"),
+    "terabytes": (lambda g: g.create_dataset("0", (1 << 40,), "f4"), "unsafe-file"),
+    "terabytes in chunks": (lambda g: g.create_dataset("0", (1 << 40,), "f4", chunks=(1024,), compression="gzip"), "unsafe-file"),
+    "text": (lambda g: g.create_dataset("0", data=np.full((4, 3), b"abc")), "file-damaged"),
+    "another shape": (lambda g: g.create_dataset("0", data=np.zeros((3, 4), "f4")), "wrong-weights"),
+    "nothing": (lambda g: None, "wrong-weights"),
+}
+
+
+@pytest.mark.parametrize("name", HDF5)
+def test_hostile_hdf5(name, tmp_path):
+    make, code = HDF5[name]
+    assert refused(hdf5_with(tmp_path, make), tmp_path)[0][0] == code
+
+
+def test_other_files(tmp_path):
+    (tmp_path / "a.keras").write_bytes(b"")
+    (tmp_path / "b.keras").write_bytes(b"\x80\x04pickle")
+    for path in (tmp_path / "a.keras", tmp_path / "b.keras", tmp_path):
+        assert refused(path, tmp_path)[0][0] == "not-a-keras-file"
+    assert refused(tmp_path / "none.keras", tmp_path)[0][0] == "no-such-file"
+    small().save_weights(tmp_path / "w.weights.h5")
+    code, text = refused(tmp_path / "w.weights.h5", tmp_path)[0]
+    assert code == "not-a-keras-file" and "holds weights alone" in text
+
+
+def test_the_command(tmp_path):
+    small().save(tmp_path / "small.keras")
+    run = [sys.executable, "-m", "layerctl"]
+
+    def command(*arguments):
+        return subprocess.run([*run, *arguments], cwd=tmp_path, capture_output=True, text=True)
+
+    done = command("import", "small.keras")
+    assert done.returncode == 0 and done.stdout.split() == ["small.yaml", "small.safetensors"]
+    again = command("import", "small.keras")
+    assert again.returncode == 2 and "is there already" in again.stderr
+    assert command("import", "small.keras", "--force").returncode == 0
+    back = command("export", "small.safetensors", "--to", "keras", "-o", "back.keras")
+    assert back.returncode == 0, back.stderr
+    assert command("build", "small.yaml").returncode == 0
+    x = np.ones((1, 4), np.float32)
+    theirs = keras.models.load_model(tmp_path / "back.keras")(x)
+    np.testing.assert_allclose(np.asarray(theirs), np.asarray(keras.models.load_model(tmp_path / "small.keras")(x)), atol=1e-6)
+
+
+def test_importing_does_not_need_keras(tmp_path):
+    small().save(tmp_path / "small.keras")
+    code = (
+        "import sys; sys.modules['keras'] = sys.modules['jax'] = None\n"
+        "from layerctl.importing.keras import import_model; from layerctl.api import load; from layerctl.export import keras\n"
+        "import numpy; from pathlib import Path\n"
+        "m = load(import_model('small.keras', 'small.yaml').model); m.predict(numpy.zeros((1, 4))); keras.export(m, Path('b.keras'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "b.keras").exists()
