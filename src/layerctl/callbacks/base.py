@@ -15,6 +15,15 @@ class Trainer(Protocol):
     epoch: int
     stop_reason: str | None
 
+    def steps_done(self) -> int:
+        """Training steps since the first epoch began."""
+
+    def measured(self) -> list[str]:
+        """The names that logs have: loss, metrics, `val_` ones, learning_rate."""
+
+    def scheduled(self) -> bool:
+        """Whether the optimizer's rate follows a schedule of its own, so that setting it has no effect."""
+
     def learning_rate(self) -> float:
         """The rate of the last step."""
 
@@ -30,6 +39,24 @@ class Trainer(Protocol):
     def save_model(self, path: str) -> None:
         """Writes the model file as it is now; a relative path stands in the run's folder."""
 
+    def write(self, path: str, data: bytes, at: int | None) -> int:
+        """Makes `data` the end of a file in the run's folder, behind its first `at` bytes (None: behind all); returns the file's new size.
+
+        What stood behind is cut off, as it must be when a run goes on from a checkpoint that is older than the file.
+        """
+
+    def save_soon(self) -> None:
+        """Asks for a checkpoint when all callbacks have been called, so that it holds what they have noted."""
+
+    def has_averages(self) -> bool:
+        """Whether the optimizer keeps running means of the weights (`use_ema`)."""
+
+    def swap_averages(self) -> None:
+        """Exchanges the weights and their running means."""
+
+    def model_text(self) -> str:
+        """The model's file, resolved."""
+
     def say(self, text: str) -> None:
         """A line for the user."""
 
@@ -38,6 +65,8 @@ class Callback(Configured):
     """Fields are the arguments of Keras's class. `state` (JSON-able, arrays apart) is kept in checkpoints, so that a resumed run goes on alike."""
 
     kind: ClassVar[str] = "callbacks"
+    changes_rate: ClassVar[bool] = False
+    """Whether it sets the learning rate, which an optimizer with a schedule does not let it."""
 
     _state: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -50,21 +79,66 @@ class Callback(Configured):
         """Takes up the state of a checkpoint."""
         self._state = dict(state)
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def train_begins(self, trainer: Trainer) -> None:
         """Before the first epoch of a run that is not resumed."""
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def epoch_begins(self, trainer: Trainer, epoch: int) -> None:
         """Before an epoch, counted from 0."""
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
+    def epoch_ends(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
         """After an epoch and its validation; `logs` are its metrics."""
 
-    def on_train_end(self, trainer: Trainer) -> None:
-        """After the last epoch."""
+    def batch_begins(self, trainer: Trainer, batch: int) -> None:
+        """Before the steps that lead to a call of `batch_ends`; `batch` counts the epoch's steps from 0."""
+
+    def batch_ends(self, trainer: Trainer, batch: int, logs: dict[str, float]) -> None:
+        """After each `stride()` steps; `logs` are the epoch's metrics so far."""
+
+    def test_begins(self, trainer: Trainer) -> None:
+        """Before a validation."""
+
+    def test_ends(self, trainer: Trainer, logs: dict[str, float]) -> None:
+        """After a validation; the names in `logs` have no `val_`."""
+
+    def last_epoch_ends(self, trainer: Trainer) -> None:
+        """After the last epoch, before the weights' running means take their places."""
+
+    def train_ends(self, trainer: Trainer) -> None:
+        """After the last epoch, when the weights are final."""
+
+    def stride(self) -> int | None:
+        """How many steps lie between calls of `batch_ends`; None for no calls. Steps between are computed in one go."""
+        return None
 
     def monitored(self) -> str | None:
         """The metric that it looks at, for the check before training."""
         return getattr(self, "monitor", None)
+
+    def objection(self, trainer: Trainer) -> str | None:
+        """Why it cannot work with this training, if so; asked before the first step."""
+        if self.changes_rate and trainer.scheduled():
+            return "sets the learning rate, but the optimizer's rate follows a schedule"
+        return None
+
+    def saves_each_epoch(self) -> bool:
+        """Whether it wants a checkpoint after each epoch."""
+        return False
+
+    def drops_checkpoints(self) -> bool:
+        """Whether it wants no checkpoint to be left of a training that is done."""
+        return False
+
+
+def run_path(path: str, field: str) -> str:
+    """A path of the run's folder, checked: relative, and without a way out of the folder.
+
+    Raises:
+        ValueError: for another.
+    """
+    parts = path.replace("\\", "/").split("/")
+    if path.startswith("/") or ".." in parts or not path or "\0" in path:
+        raise ValueError(f"'{field}' must stay in the run's folder, got {path!r}")
+    return path
 
 
 def better(mode: str, monitor: str) -> int:

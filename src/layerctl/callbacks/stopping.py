@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PrivateAttr
 
 from layerctl.callbacks.base import Callback, Trainer, better
+from layerctl.diagnostics import LayerctlError, fail
+from layerctl.expressions.evaluate import evaluate
+from layerctl.expressions.parse import parse
+from layerctl.expressions.scalars import SCALARS, check_names
+from layerctl.expressions.tree import Expression
 
 
 class EarlyStopping(Callback):
@@ -22,7 +27,7 @@ class EarlyStopping(Callback):
     restore_best_weights: bool = Field(False, description="Whether the best epoch's weights are put back.")
     start_from_epoch: NonNegativeInt = Field(0, description="Epochs before the watch begins.")
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
+    def epoch_ends(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
         value = logs.get(self.monitor)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -43,7 +48,7 @@ class EarlyStopping(Callback):
             trainer.stop_reason = "early"
             trainer.say(f"epoch {epoch + 1}: {self.monitor} has not got better for {s['wait']} epochs; the best was epoch {s['best_epoch'] + 1}")
 
-    def on_train_end(self, trainer: Trainer) -> None:
+    def train_ends(self, trainer: Trainer) -> None:
         if self.restore_best_weights and "weights" in self._state:
             trainer.set_weights(self._state["weights"])
 
@@ -60,7 +65,9 @@ class ReduceLROnPlateau(Callback):
     cooldown: NonNegativeInt = Field(0, description="Epochs of rest after a change.")
     min_lr: NonNegativeFloat = Field(0.0, description="The least rate.")
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
+    changes_rate: ClassVar[bool] = True
+
+    def epoch_ends(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
         value = logs.get(self.monitor)
         if value is None:
             return
@@ -83,3 +90,45 @@ class ReduceLROnPlateau(Callback):
 
 class TerminateOnNaN(Callback):
     """Ends training when a loss is not finite; layerctl does so in any case, with exit code 3."""
+
+    raise_error: bool = Field(False, description="Accepted: layerctl ends with an error in any case.")
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch to `schedule`, an expression of `epoch` (from 0) and `lr`, the rate so far.
+
+    `where(epoch < 10, lr, lr * exp(-0.1))`: arithmetic, comparisons, `a if c else b`, and the functions exp, log, sqrt, cos, minimum,
+    clip and the like on plain numbers.
+    """
+
+    schedule: str = Field(description="The expression.")
+    verbose: int = Field(0, description="1 says the rate.")
+
+    changes_rate: ClassVar[bool] = True
+
+    _expression: Expression = PrivateAttr()
+
+    def model_post_init(self, context: object) -> None:
+        super().model_post_init(context)
+        try:
+            self._expression = parse(self.schedule, None, ("epoch", "lr"))
+            check_names(self._expression, self._names(0, 0.0), SCALARS)
+        except LayerctlError as error:
+            raise ValueError(f"'schedule': {error.diagnostics[0].message}") from error
+
+    def _names(self, epoch: int, rate: float) -> dict[str, float]:
+        own = self._expression.arguments or ("epoch", "lr")
+        return dict(zip(own, (epoch, rate), strict=True))
+
+    def epoch_begins(self, trainer: Trainer, epoch: int) -> None:
+        given = trainer.learning_rate()
+        try:
+            rate = evaluate(self._expression, self._names(epoch, given), SCALARS)
+        except LayerctlError as error:
+            rate = error.diagnostics[0].message
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate < 0:
+            fail("expression-value", f"LearningRateScheduler: at epoch {epoch} and lr {given:g}, '{self.schedule}' gives {rate!r}, "
+                 "expected a finite number of at least 0")  # fmt: skip
+        trainer.set_learning_rate(float(rate))
+        if self.verbose:
+            trainer.say(f"epoch {epoch + 1}: learning rate {rate:g}")

@@ -1,4 +1,4 @@
-"""A file of JSON lines that only grows: a training's history."""
+"""Files that only grow: a training's history as JSON lines, callbacks' logs as bytes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,52 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 from layerctl.modelfile.atomic import cannot_write, kind_of, write_all
+
+
+def write_at(path: str | os.PathLike[str], data: bytes, at: int | None = None, *, mode: int = 0o644) -> int:
+    """Makes `data` the end of a file, behind its first `at` bytes (None, or more than it has: behind all); returns the new size.
+
+    What stood behind is cut off first. After a failure what was written of `data` is taken back.
+
+    Raises:
+        LayerctlError: `cannot-write`.
+    """
+    path = os.fspath(path)
+    try:
+        descriptor = _opened(path, mode)
+        try:
+            size = os.fstat(descriptor).st_size
+            start = size if at is None else min(at, size)
+            os.ftruncate(descriptor, start)
+            try:
+                write_all(descriptor, data)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, start)
+                raise
+            return start + len(data)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise LayerctlError(cannot_write(path, error)) from error
+
+
+def _opened(path: str, mode: int) -> int:
+    """A descriptor that appends to the regular file at `path`, made if there is none.
+
+    Raises:
+        OSError: the system's; a symbolic link is one.
+        LayerctlError: `cannot-write` for what is no file.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, mode)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise LayerctlError(Diagnostic(
+            "cannot-write", f"cannot write {os.path.basename(path)!r}: it is {kind_of(status.st_mode)}",
+            Span(Source(path)), hint="choose another path"))
+    return descriptor
 
 
 class JsonLines:
@@ -28,17 +74,11 @@ class JsonLines:
             LayerctlError: `cannot-write`; `file-damaged` for a line before the last that is not a JSON object.
         """
         self.path = os.fspath(path)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            self._descriptor = os.open(self.path, flags, mode)
+            self._descriptor = _opened(self.path, mode)
         except OSError as error:
             raise LayerctlError(cannot_write(self.path, error)) from error
         try:
-            status = os.fstat(self._descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise LayerctlError(Diagnostic(
-                    "cannot-write", f"cannot write {os.path.basename(self.path)!r}: it is {kind_of(status.st_mode)}",
-                    Span(Source(self.path)), hint="choose another path"))
             self._rows, self._ends = self._recover()
         except BaseException:
             os.close(self._descriptor)

@@ -107,6 +107,12 @@ class CheckpointStore:
             self._prune(step)
         return warning
 
+    def clear(self) -> None:
+        """Removes all checkpoints, as far as the system lets it."""
+        for _, path in self._named():
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
     def latest(self) -> Checkpoint | None:
         """The checkpoint of the highest step that is whole; None where the folder has none at all.
 

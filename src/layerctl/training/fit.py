@@ -11,6 +11,7 @@ import numpy as np
 
 from layerctl import randoms
 from layerctl.callbacks.base import Callback
+from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import Diagnostic, NumericalError, Span, did_you_mean, fail
 from layerctl.spec.file import FitSpec
@@ -48,13 +49,15 @@ class Trainer:
     def __init__(
         self, session: Session, train: Dataset, validation: Dataset | None, fit: FitSpec, observer: Observer, *,
         save: Callable[[Trainer], None] | None = None, save_model: Callable[[str], None] | None = None,
-        record: Callable[[dict[str, Any]], None] | None = None, max_seconds: float | None = None, span: Span | None = None,
+        record: Callable[[dict[str, Any]], None] | None = None, write: Callable[[str, bytes, int | None], int] | None = None, text: str = "",
+        max_seconds: float | None = None, span: Span | None = None,
     ):  # fmt: skip
         self.session, self.train, self.validation, self.fit, self.observer = session, train, validation, fit, observer
         self.progress = Progress(epoch=fit.initial_epoch)
         self.stop_reason: str | None = None
         self.interrupted = False
-        self._save, self._save_model, self._record = save, save_model, record
+        self._save, self._save_model, self._record, self._write, self._text = save, save_model, record, write, text
+        self._save_wanted = False
         self.max_seconds, self.span = max_seconds, span
         self.size = min(fit.batch_size, len(train))
         self.steps = -(-len(train) // self.size)
@@ -86,6 +89,40 @@ class Trainer:
         if self._save_model is not None:
             self._save_model(path)
 
+    def write(self, path: str, data: bytes, at: int | None) -> int:
+        """Makes `data` the end of a file in the run's folder, behind its first `at` bytes; returns the file's new size."""
+        return self._write(path, data, at) if self._write is not None else 0
+
+    def save_soon(self) -> None:
+        """Asks for a checkpoint when all callbacks have been called, so that it holds what they have noted."""
+        self._save_wanted = True
+
+    def steps_done(self) -> int:
+        """Training steps since the first epoch began."""
+        return int(self.session.scalar(self.session.task.iteration))
+
+    def measured(self) -> list[str]:
+        """The names that logs have."""
+        names = ["loss", *self.session.task.metrics()]
+        held = [f"val_{n}" for n in names] if self.validation is not None else []
+        return [*names, "learning_rate", *held]
+
+    def scheduled(self) -> bool:
+        """Whether the optimizer's rate follows a schedule of its own."""
+        return not isinstance(self.session.task.optimizer.learning_rate, float)
+
+    def has_averages(self) -> bool:
+        """Whether the optimizer keeps running means of the weights."""
+        return bool(averages(self.session.task))
+
+    def swap_averages(self) -> None:
+        """Exchanges the weights and their running means."""
+        self.session.swap_averages()
+
+    def model_text(self) -> str:
+        """The model's file, resolved."""
+        return self._text
+
     def say(self, text: str) -> None:
         """A line for the user."""
         self.observer.message(text)
@@ -102,20 +139,22 @@ class Trainer:
             NumericalError: when a step's loss is not finite.
         """
         self._started = time.monotonic()
-        self._check_monitors()
+        self._check_callbacks()
         trained, _ = parameters(self.session)
         self.observer.begin(self.fit.epochs, len(self.train), trained)
         if not self.progress.history and not self.progress.within:
             for c in self.callbacks:
-                c.on_train_begin(self)
+                c.train_begins(self)
         while self.progress.epoch < self.fit.epochs and self.stop_reason is None:
             if not self._epoch():
                 break
         reason = self.stop_reason or "done"
         if reason in ("done", "early"):
+            for c in self.callbacks:
+                c.last_epoch_ends(self)
             self.session.take_averages()
             for c in self.callbacks:
-                c.on_train_end(self)
+                c.train_ends(self)
         self.save()
         return Outcome(reason, len(self.progress.history), self.progress.history, self.elapsed())
 
@@ -125,23 +164,24 @@ class Trainer:
 
     def save(self) -> None:
         """Writes a checkpoint."""
-        self._saved = time.monotonic()
+        self._saved, self._save_wanted = time.monotonic(), False
         if self._save is not None:
             self._save(self)
 
-    def _check_monitors(self) -> None:
-        names = ["loss", *self.session.task.metrics(), "learning_rate"]
-        if self.validation is not None:
-            names += [f"val_{n}" for n in names[:-1]]
+    def _check_callbacks(self) -> None:
+        names = self.measured()
         for c in self.callbacks:
-            wanted = c.monitored()
+            wanted, kind = c.monitored(), type(c).__name__
             if wanted is not None and wanted not in names:
                 cure = did_you_mean(wanted, names)
                 if wanted.startswith("val_") and self.validation is None:
                     cure = ": there are no validation rows"
-                fail("unknown-metric", f"{type(c).__name__} monitors '{wanted}', which is not measured{cure}", self.span,
+                fail("unknown-metric", f"{kind} monitors '{wanted}', which is not measured{cure}", self.span,
                      hint=f"measured are {', '.join(names)}; split off validation rows with `data: {{split: {{validation: 0.2}}}}`"
                      if "val_" in wanted and self.validation is None else f"measured are {', '.join(names)}")  # fmt: skip
+            objection = c.objection(self)
+            if objection is not None:
+                fail("bad-callback", f"{kind}: {objection}", self.span)
 
     def _epoch(self) -> bool:
         """One epoch, or the rest of one; False if it was cut short."""
@@ -153,26 +193,49 @@ class Trainer:
             session.put(session.task.cursor, 0)
             session.reset_metrics()
             for c in self.callbacks:
-                c.on_epoch_begin(self, p.epoch)
+                c.epoch_begins(self, p.epoch)
         begun = time.monotonic()
         p.within = True
         if not self._steps(begun):
             return False
         logs = session.results()
         if self.validation is not None and (p.epoch + 1) % self.fit.validation_freq == 0:
-            size = self.fit.validation_batch_size or self.fit.batch_size
-            logs |= {f"val_{k}": v for k, v in session.evaluate(self.validation, size).items()}
+            logs |= {f"val_{k}": v for k, v in self._validate(self.validation).items()}
         logs["learning_rate"] = self.learning_rate()
         p.history.append({"epoch": p.epoch + 1, **logs})
         self.observer.epoch(p.epoch + 1, self.fit.epochs, logs, time.monotonic() - begun)
         if self._record is not None:
             self._record({"epoch": p.epoch + 1, **logs, "seconds": round(time.monotonic() - begun, 3)})
         for c in self.callbacks:
-            c.on_epoch_end(self, p.epoch, logs)
+            c.epoch_ends(self, p.epoch, logs)
         p.epoch, p.within = p.epoch + 1, False
-        if time.monotonic() - self._saved >= SAVE_SECONDS:
+        often = self._save_wanted or any(c.saves_each_epoch() for c in self.callbacks)
+        if often or time.monotonic() - self._saved >= SAVE_SECONDS:
             self.save()
         return not self._due()
+
+    def _validate(self, rows: Dataset) -> dict[str, float]:
+        for c in self.callbacks:
+            c.test_begins(self)
+        results = self.session.evaluate(rows, self.fit.validation_batch_size or self.fit.batch_size)
+        for c in self.callbacks:
+            c.test_ends(self, results)
+        return results
+
+    def _until_call(self) -> int:
+        """Steps to the next one after which a callback wants to be called."""
+        done = self.steps_done()
+        return min((s - done % s for c in self.callbacks if (s := c.stride()) is not None), default=1 << 62)
+
+    def _call(self, batch: int) -> None:
+        """Calls the callbacks whose stride ends here; `batch` is the step that was computed last."""
+        done = self.steps_done()
+        due = [c for c in self.callbacks if (s := c.stride()) is not None and done % s == 0]
+        logs = self.session.results() if due else {}
+        for c in due:
+            c.batch_ends(self, batch, logs)
+        if self._save_wanted:
+            self.save()
 
     def _due(self) -> bool:
         """Whether the clock or a signal ends training here."""
@@ -192,7 +255,10 @@ class Trainer:
             size = min(self.size, n - at)
             bound = session.bound("train", self.train, size)
             left = (min(n, self.steps * self.size) - at) // size
-            steps = max(1, min(left, int(TICK_SECONDS / pace) if pace else 1))
+            steps = max(1, min(left, self._until_call(), int(TICK_SECONDS / pace) if pace else 1))
+            for c in self.callbacks:
+                if c.stride() is not None:
+                    c.batch_begins(self, at // self.size)
             start = time.monotonic()
             done = session.machine.run(bound, steps)
             pace = (time.monotonic() - start) / max(done, 1)
@@ -201,6 +267,7 @@ class Trainer:
             rate = (now - first) / max(time.monotonic() - begun, 1e-9)
             left_seconds = (min(n, self.steps * self.size) - now) / max(rate, 1e-9)
             step = -(-now // self.size)
+            self._call(step - 1)
             self.observer.tick(
                 Tick(self.progress.epoch + 1, self.fit.epochs, step, self.steps, session.results(), rate, left_seconds)
             )

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail
-from layerctl.modelfile.append import JsonLines
-from layerctl.modelfile.atomic import clean_stale, write
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
+from layerctl.modelfile.append import JsonLines, write_at
+from layerctl.modelfile.atomic import cannot_write, clean_stale, write
 from layerctl.modelfile.checkpoint import Checkpoint, CheckpointStore
-from layerctl.modelfile.lock import FolderLock
+from layerctl.modelfile.lock import NAME, FolderLock
 
 MODEL = "model.safetensors"
 HISTORY = "history.jsonl"
@@ -53,6 +53,23 @@ class RunFolder:
         """Adds an epoch to the history."""
         if self.history is not None:
             self.history.append(row)
+
+    def write_at(self, name: str, data: bytes, at: int | None) -> int:
+        """Makes `data` the end of a callback's file, behind its first `at` bytes (None: all); returns the file's size."""
+        first = Path(name).parts[0] if Path(name).parts else name
+        if first in (CHECKPOINTS, MODEL, HISTORY, RESOLVED, ORIGIN, NAME):
+            fail("cannot-write", f"'{name}' is a file of the run itself, expected a name of the callback's own", Span(Source(str(self.path))),
+                 hint=f"the run's own are {', '.join((CHECKPOINTS, MODEL, HISTORY, RESOLVED, ORIGIN))}")  # fmt: skip
+        path = self.path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LayerctlError(cannot_write(path.parent, error)) from error
+        return write_at(path, data, at)
+
+    def drop_checkpoints(self) -> None:
+        """Removes all checkpoints."""
+        self.checkpoints.clear()
 
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
         """Keeps all that going on needs."""

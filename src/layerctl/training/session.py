@@ -116,6 +116,13 @@ class Session:
         for weight, mean in averages(self.task):
             self._state().view(weight)[...] = self._state().view(mean)
 
+    def swap_averages(self) -> None:
+        """Exchanges the weights and their running means."""
+        for weight, mean in averages(self.task):
+            own = self._state().view(weight).copy()
+            self._state().view(weight)[...] = self._state().view(mean)
+            self._state().view(mean)[...] = own
+
     def everything(self) -> dict[str, np.ndarray]:
         """Copies of all state by path: weights, slots, counters, metrics."""
         return {w.path: self._state().view(w).copy() for w in self._all()}

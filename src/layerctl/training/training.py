@@ -44,6 +44,7 @@ def train(
             session, rows, held if held is not None and len(held) else None, model.spec.fit, observer, max_seconds=max_seconds,
             span=model.spec.span(("fit",)), save=folder and (lambda t: _checkpoint(t, folder, rows.fingerprint)),
             save_model=folder and (lambda name: model.save(folder.path / name)), record=folder and folder.record,
+            write=folder and folder.write_at, text=model.resolved(),
         )  # fmt: skip
         if on_trainer is not None:
             on_trainer(trainer)
@@ -58,6 +59,8 @@ def train(
         outcome = trainer.run()
         if folder is not None and outcome.reason in ("done", "early", "time"):
             model.save(folder.path / MODEL, _last_scores(outcome))
+        if folder is not None and outcome.reason in ("done", "early") and any(c.drops_checkpoints() for c in trainer.callbacks):
+            folder.drop_checkpoints()
         return outcome
     finally:
         if folder is not None:
