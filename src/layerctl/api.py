@@ -76,7 +76,7 @@ class Model:
     def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
         from layerctl.training.bases import opened
 
-        bases = opened(document, folder_of(document))
+        bases = opened(document, folder_of(document), load)
         spec = read_spec(bases.document)
         if spec.data is None:
             return cls(spec, None, threads, bases)

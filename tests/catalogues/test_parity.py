@@ -118,9 +118,10 @@ METRICS = {
     "Accuracy": ("same", [{}]), "BinaryAccuracy": ("binary", [{}, {"threshold": 0.3}]), "CategoricalAccuracy": ("one_hot", [{}]),
     "SparseCategoricalAccuracy": ("classes", [{}]), "TopKCategoricalAccuracy": ("one_hot", [{"k": 2}]),
     "SparseTopKCategoricalAccuracy": ("classes", [{"k": 2}]), "MeanSquaredError": ("numbers", [{}]), "RootMeanSquaredError": ("numbers", [{}]),
-    "MeanAbsoluteError": ("numbers", [{}]), "MeanAbsolutePercentageError": ("numbers", [{}]), "R2Score": ("numbers", [{}]),
+    "MeanAbsoluteError": ("numbers", [{}]), "MeanAbsolutePercentageError": ("numbers", [{}]), "R2Score": ("numbers", [
+        {}, {"num_regressors": 3}, {"class_aggregation": "variance_weighted_average"}, {"class_aggregation": None, "num_regressors": 2}]),
     "BinaryCrossentropy": ("binary", [{}, {"label_smoothing": 0.1}]), "CategoricalCrossentropy": ("one_hot", [{}]),
-    "SparseCategoricalCrossentropy": ("classes", [{}]), "Precision": ("binary", [{}, {"thresholds": 0.3}, {"class_id": 1}, {"top_k": 2}]),
+    "SparseCategoricalCrossentropy": ("classes", [{}, {"ignore_class": 1}]), "Precision": ("binary", [{}, {"thresholds": 0.3}, {"class_id": 1}, {"top_k": 2}]),
     "Recall": ("binary", [{}, {"thresholds": [0.3, 0.6]}]), "TruePositives": ("binary", [{}]), "FalsePositives": ("binary", [{}]),
     "TrueNegatives": ("binary", [{}]), "FalseNegatives": ("binary", [{"thresholds": 0.4}]),
     "AUC": ("binary", [{}, {"curve": "PR"}, {"num_thresholds": 20, "summation_method": "minoring"}, {"curve": "PR", "summation_method": "majoring"}]),
@@ -317,6 +318,18 @@ def test_initializers_have_the_distribution_of_keras(name):
     np.testing.assert_array_equal(x, ours(shape, 12345))
     if spread > 0 and name not in ("Identity",):
         assert not np.array_equal(x, ours(shape, 54321))
+
+
+@pytest.mark.parametrize("name", ["GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "VarianceScaling"])
+@pytest.mark.parametrize("axes", [([0], [1, 2]), ([0, 2], [1]), ([-1], [])])
+def test_fans_of_given_dimensions(name, axes):
+    arguments = {"input_axes": axes[0], "output_axes": axes[1]}
+    shape = (40, 30, 20)
+    ours = catalogue("initializers").get(name)(**arguments)(shape, 7)
+    theirs = np.asarray(getattr(keras.initializers, name)(seed=3, **arguments)(shape))
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.03)
+    with pytest.raises(ValueError, match="axis 5 is outside"):
+        catalogue("initializers").get(name)(input_axes=[5], output_axes=[0])(shape, 7)
 
 
 def test_orthogonal_matrices_are():

@@ -148,14 +148,24 @@ def import_command(
 
 @app.command(name="layers")
 def layers_command(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A layer, loss, metric, optimizer, ...")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Layers, losses, metrics, optimizers, ...")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw activations and their derivatives, or learning-rate schedules; a NAME may have "
+                                       "arguments: 'LeakyRelu: {negative_slope: 0.1}'.")] = False,
+    span: Annotated[str | None, typer.Option("--range", metavar="LOW:HIGH", help="From where to where to draw; -6:6 if not given.")] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Draw into this .svg or .png.")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """List what a file may name, or show one name's page."""
+    """List what a file may name, show names' pages, or draw their curves."""
     from layerctl.cli import render
     from layerctl.commands.layers import page, pages
 
-    render.pages(page(name) if name else pages(), as_json, whole=name is not None)
+    if plot:
+        from layerctl.commands.plot import plot as draw
+
+        return render.curves(draw(names or (), _span(span), out), out, as_json)
+    if out is not None or span is not None:
+        raise _usage("--out and --range are for --plot")
+    render.pages([p for name in names for p in page(name)] if names else pages(), as_json, whole=bool(names))
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -191,6 +201,19 @@ class _Stopper:
 
 def _usage(text: str) -> LayerctlError:
     return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl"))))
+
+
+def _span(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = 0.0, 0.0
+    if not -1e30 < found[0] < found[1] < 1e30:
+        raise _usage(f"--range takes two rising numbers such as -6:6, got '{text}'")
+    return found
 
 
 def _seconds(text: str | None) -> float | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -123,6 +126,22 @@ def pages(found: list[Any], as_json: bool, whole: bool) -> None:
         width = max(len(p.name) for p in members)
         for p in members:
             print(f"  {p.name.ljust(width)}  {p.summary}")
+
+
+def curves(found: list[Any], out: str | None, as_json: bool) -> None:
+    """Curves on the terminal, as wide as it is, or in a file whose name is said."""
+    if as_json:
+        for c in found:
+            slope = None if c.derivative is None else c.derivative.tolist()
+            output.emit({"event": "curve", "name": c.name, "x": c.x.tolist(), "y": c.y.tolist(), "derivative": slope})
+        return
+    if out is not None:
+        print(out)
+        return
+    from layerctl.commands.pictures.terminal import text
+
+    coloured = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    print(text(found, shutil.get_terminal_size().columns, coloured))
 
 
 def _page(p: Any) -> str:

@@ -179,7 +179,9 @@ class Calls:
         if cls is not None and any(m is not None for m in implied):
             uses = "mask" in takes or cls.category == "attention"
             given = any(kwargs.get(k) is not None for k in MASKS)
-            if not cls.supports_masking or (uses and call.has_masks and not given):
+            if cls.supports_masking and "mask" in takes and uses and call.has_masks and not given:
+                inner["mask"] = False
+            elif not cls.supports_masking or (uses and call.has_masks and not given):
                 inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
 

@@ -21,12 +21,12 @@ COMMON = ("name", "trainable", "dtype", "layer", "cell", "cells", "backward_laye
 MEANINGLESS = {
     "quantization_config", "batch_input_shape", "input_shape", "batch_size", "implementation", "time_major", "ragged", "sparse", "optional", "weights",
     "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "renorm_momentum", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
-    "shared_object_id", "input_length", "num_regressors", "jit_compile", "is_legacy_optimizer", "build_input_shape", "iterations", "fn",
+    "shared_object_id", "input_length", "jit_compile", "is_legacy_optimizer", "build_input_shape", "iterations", "fn",
 }  # fmt: skip
 """Arguments that change no result here, or that Keras writes beside the one that does."""
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "rms_scaling": (False,), "use_ema": (False,),
-    "renorm": (False,), "use_gate": (False,), "class_aggregation": ("uniform_average",), "from_sorted_ids": (False,),
+    "use_ema": (False,), "rms_scaling": (False,), "renorm": (False,), "use_gate": (False,), "from_sorted_ids": (False,),
+    "class_aggregation": ("uniform_average",),
     "decay": (0.0,), "initial_decay": (0.0,), "fused": (None, True, False), "reduction": ("sum_over_batch_size", "auto"), "centered": (False,),
     "synchronized": (False,), "data_format": ("channels_last",), "dtype": ("float32",), "ignore_class": (None,), "sliding_window": (None,),
     "ragged": (False,), "sparse": (False,), "seed_generator": (None,), "jit_compile": (True, False, None), "flash_attention": (None,),

@@ -34,8 +34,8 @@ class Layer(Configured):
     """A step of a model. Its fields are the arguments of Keras's constructor.
 
     `build(shape)` declares weights once, when the first input's shape is known; `call(x)` composes ops on it. A layer whose `call`
-    takes several tensors has `takes_list`. A parameter `mask` of `call` receives the input's mask; further parameters are what Keras
-    passes at the call (`initial_state`, ...). A layer without `mask` in `call` hands the mask on if `supports_masking`.
+    takes several tensors has `takes_list`. A parameter `mask` of `call` receives the input's mask (with `mask: false` in `from` the mask
+    only passes by); further parameters are what Keras passes at the call (`initial_state`, ...). A layer without `mask` in `call` hands the mask on if `supports_masking`.
     """
 
     kind: ClassVar[str] = "layers"
@@ -169,10 +169,14 @@ class Layer(Configured):
             if masked and not self.supports_masking:
                 raise MaskError(f"{type(self).__name__} cannot take the mask that comes with its input")
             mask = (masks if isinstance(inputs, (list, tuple)) else masks[0]) if masked else None
-            if "mask" in call_arguments(type(self)) and "mask" not in extra:
-                extra["mask"] = mask
+            if extra.get("mask") is False:
+                extra["mask"], kept = None, mask
+            else:
+                if "mask" in call_arguments(type(self)) and "mask" not in extra:
+                    extra["mask"] = mask
+                kept = extra.get("mask", mask)
             result = self.call(inputs, **extra)
-            self._finish(inputs, extra.get("mask", mask), result)
+            self._finish(inputs, kept, result)
         return result
 
     def _finish(self, inputs: Any, mask: Any, result: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from layerctl.losses import crossentropy as losses
-from layerctl.losses.base import match_ranks
+from layerctl.losses.base import combine, match_ranks
 from layerctl.metrics.base import MeanMetric
-from layerctl.ops.elementwise import cast
+from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.reshape import reshape, squeeze
 from layerctl.ops.value import Value
 
 
@@ -40,6 +41,23 @@ class SparseCategoricalCrossentropy(MeanMetric):
 
     from_logits: bool = Field(False, description="Whether predictions are logits.")
     axis: int = Field(-1, description="The dimension of the classes.")
+    ignore_class: int | None = Field(None, description="A class whose samples are worth 0; with weights or a mask they do not count, as in Keras.")
+
+    def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
+        if self.ignore_class is not None and (weights is not None or y_pred.mask is not None):
+            kept = cast(self._kept(y_true, y_pred), y_pred.dtype)
+            weights = combine(weights, kept, kept)
+        super().update(y_true, y_pred, weights)
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
-        return losses.SparseCategoricalCrossentropy(from_logits=self.from_logits, axis=self.axis).per_sample(y_true, y_pred)
+        made = losses.SparseCategoricalCrossentropy(from_logits=self.from_logits, axis=self.axis)
+        if self.ignore_class is None:
+            return made.per_sample(y_true, y_pred)
+        kept = self._kept(y_true, y_pred)
+        ids = apply("where", kept, reshape(cast(y_true, "i32"), kept.shape), 0)
+        return apply("where", kept, made.per_sample(ids, y_pred), 0.0)
+
+    def _kept(self, y_true: Value, y_pred: Value) -> Value:
+        """Which samples are of other classes; in the shape of the samples."""
+        ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank else y_true
+        return apply("ne", cast(ids, "i32"), self.ignore_class)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -92,7 +92,7 @@ class OneHotMeanIoU(MeanIoU):
 class BinaryIoU(IoU):
     """IoU of two classes: predictions of at least `threshold` are class 1."""
 
-    num_classes: PositiveInt = Field(2, description="Accepted: 2.")
+    num_classes: Literal[2] = Field(2, description="Accepted: 2.")
     target_class_ids: list[int] = Field([0, 1], description="The classes that are averaged.")
     threshold: float = Field(0.5, description="The least prediction of class 1.")
 

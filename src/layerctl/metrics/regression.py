@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeInt
 
 from layerctl.losses.base import match_ranks
 from layerctl.metrics.base import MeanMetric, Metric
@@ -57,15 +59,24 @@ class MeanAbsolutePercentageError(_Error):
 
 
 class R2Score(Metric):
-    """`1 - sum((y_true - y_pred)^2) / sum((y_true - mean)^2)`, averaged over the outputs."""
+    """`1 - sum((y_true - y_pred)^2) / sum((y_true - mean)^2)` of each output, averaged; with regressors p the adjusted score of n numbers,
+
+    `1 - (1 - score) (n - 1) / (n - p - 1)`.
+    """
 
     aliases: ClassVar[tuple[str, ...]] = ("r2",)
+
+    class_aggregation: Literal["uniform_average", "variance_weighted_average"] | None = Field(
+        "uniform_average", description="How the outputs become one number; null gives all, and their mean."
+    )
+    num_regressors: NonNegativeInt = Field(0, description="How many variables the model has, for the adjusted score; 0 for the plain one.")
 
     def build(self, path: str, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
         width = int(y_pred[-1])
         for name in ("residual", "squares", "sums"):
             self.add_state(path, name, (width,))
         self.add_state(path, "count")
+        self.add_state(path, "numbers")
 
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
         from layerctl.losses.base import broadcast_rows
@@ -80,13 +91,20 @@ class R2Score(Metric):
         self.add("squares", reduce("sum", scaled(apply("square", t)), 0))
         self.add("sums", reduce("sum", scaled(t), 0))
         self.add("count", reduce("sum", w) if w is not None else constant(float(int(t.shape[0])), "f64"))
+        self.add("numbers", constant(float(int(t.shape[0]) * width), "f64"))
 
-    def result(self, state: dict[str, Any]) -> float:
+    def result(self, state: dict[str, Any]) -> Any:
         n = float(state["count"])
         if not n:
             return 0.0
-        scores = []
-        for r, q, s in zip(state["residual"].tolist(), state["squares"].tolist(), state["sums"].tolist(), strict=True):
-            spread = q - s * s / n
-            scores.append(1.0 - r / spread if spread > 0 else 0.0)
-        return sum(scores) / len(scores)
+        spreads = [max(q - s * s / n, 0.0) for q, s in zip(state["squares"].tolist(), state["sums"].tolist(), strict=True)]
+        scores = [1.0 - r / spread if spread > 0 else 0.0 for r, spread in zip(state["residual"].tolist(), spreads, strict=True)]
+        if self.class_aggregation == "variance_weighted_average" and sum(spreads) > 0:
+            return self._adjusted(sum(a * b for a, b in zip(spreads, scores, strict=True)) / sum(spreads), state)
+        mean = self._adjusted(sum(scores) / len(scores), state)
+        return mean if self.class_aggregation else {"": mean, **{str(i): self._adjusted(s, state) for i, s in enumerate(scores)}}
+
+    def _adjusted(self, score: float, state: dict[str, Any]) -> float:
+        """The score as it is where there are not more numbers than regressors."""
+        n, p = float(state["numbers"]), self.num_regressors
+        return 1.0 - (1.0 - score) * (n - 1.0) / (n - p - 1.0) if p and n - p - 1.0 > 0 else score
