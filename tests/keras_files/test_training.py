@@ -67,7 +67,7 @@ def small():
     return keras.Sequential([keras.Input((5,)), keras.layers.Dense(6, activation="tanh"), keras.layers.Dense(2)])
 
 
-@pytest.mark.parametrize("name", [n for n in catalogue("optimizers")])
+@pytest.mark.parametrize("name", list(catalogue("optimizers")))
 def test_optimizers(name, tmp_path):
     compare(*trained_by_both(small(), tmp_path, getattr(keras.optimizers, name)(0.01)))
 
@@ -78,7 +78,7 @@ SCHEDULES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n for n in catalogue("schedules")])
+@pytest.mark.parametrize("name", list(catalogue("schedules")))
 def test_schedules(name, tmp_path):
     rate = getattr(keras.optimizers.schedules, name)(*SCHEDULES[name])
     compare(*trained_by_both(small(), tmp_path, keras.optimizers.SGD(rate)))

@@ -34,8 +34,9 @@ class Layer(Configured):
     """A step of a model. Its fields are the arguments of Keras's constructor.
 
     `build(shape)` declares weights once, when the first input's shape is known; `call(x)` composes ops on it. A layer whose `call`
-    takes several tensors has `takes_list`. A parameter `mask` of `call` receives the input's mask (with `mask: false` in `from` the mask
-    only passes by); further parameters are what Keras passes at the call (`initial_state`, ...). A layer without `mask` in `call` hands the mask on if `supports_masking`.
+    takes several tensors has `takes_list`. A parameter `mask` of `call` receives the input's mask (with `mask: false` in `from` the
+    mask only passes by); further parameters are what Keras passes at the call (`initial_state`, ...). A layer without `mask` in `call`
+    hands the mask on if `supports_masking`.
     """
 
     kind: ClassVar[str] = "layers"
