@@ -76,15 +76,16 @@ class Model:
     def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
         from layerctl.training.bases import opened
 
-        bases = opened(document, folder_of(document))
+        bases = opened(document, folder_of(document), load)
         spec = read_spec(bases.document)
         if spec.data is None:
             return cls(spec, None, threads, bases)
-        from layerctl.data.dataset import load, schema_of
+        from layerctl.data.dataset import load as load_rows
+        from layerctl.data.dataset import schema_of
 
         if widths == "cache":
             return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
-        data = load(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+        data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model
