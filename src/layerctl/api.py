@@ -80,12 +80,12 @@ class Model:
         spec = read_spec(bases.document)
         if spec.data is None:
             return cls(spec, None, threads, bases)
-        from layerctl.data.dataset import load as load_data
+        from layerctl.data.dataset import load as load_rows
         from layerctl.data.dataset import schema_of
 
         if widths == "cache":
             return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
-        data = load_data(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+        data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model

@@ -152,7 +152,9 @@ class _Functional:
                     positional.pop(0)
                 else:
                     kwargs[key] = [said] if key == "initial_state" and not isinstance(said, list) else said
-            if "mask" in call_arguments(type(layer)) and "mask" not in kwargs and rest and layer.category == "recurrent":
+            if kwargs.get("mask") is False:
+                del kwargs["mask"]  # a call with several tensors is given no mask there either
+            elif "mask" in call_arguments(type(layer)) and "mask" not in kwargs and rest and layer.category == "recurrent":
                 self._add_mask(step, first, kwargs)
             return {"args": args, "kwargs": kwargs}
         several = isinstance(step.sources, list) and not layer.takes_list and not isinstance(layer, Model)

@@ -60,8 +60,8 @@ class _Trained(Initializer):
         return self.value
 
 
-def opened(document: Document, folder: Path, load: Callable[[Path], Any]) -> Bases:
-    """The document with each trained model in it written out as a block; `load` opens a trained model's file.
+def opened(document: Document, folder: Path, load: Callable[[Path], Model]) -> Bases:
+    """The document with each trained model in it, as `load` reads it, written out as a block.
 
     Raises:
         LayerctlError: for a file that is no trained model, and for everything that is wrong in such items.
@@ -73,7 +73,7 @@ def opened(document: Document, folder: Path, load: Callable[[Path], Any]) -> Bas
         return Bases(document)
     assert isinstance(root, MappingNode) and node is not None
     problems = Problems()
-    out = _Opening(document, root, folder, problems, load)
+    out = _Opening(document, root, lambda file: load(folder / file), problems)
     items = [out.item(i) if isinstance(i, MappingNode) and KEY in i else i for i in listed.items]
     problems.check()
     fresh: Node = Sequence(items, listed._span, listed.path)
@@ -87,8 +87,8 @@ def opened(document: Document, folder: Path, load: Callable[[Path], Any]) -> Bas
 
 
 class _Opening:
-    def __init__(self, document: Document, root: MappingNode, folder: Path, problems: Problems, load: Callable[[Path], Any]):
-        self.folder, self.problems, self.load = folder, problems, load
+    def __init__(self, document: Document, root: MappingNode, load: Callable[[str], Model], problems: Problems):
+        self.load, self.problems = load, problems
         self.bases = Bases(document)
         own = root.get("define")
         self.own = own if isinstance(own, MappingNode) else None
@@ -115,7 +115,7 @@ class _Opening:
                                     hint=f"it has model, {', '.join(known)}")  # fmt: skip
         if file is None:
             return item
-        with self.load(self.folder / file) as base:
+        with self.load(file) as base:
             kept = self._kept(base, upto, item)
             if kept is None:
                 return item
