@@ -35,7 +35,8 @@ def unknown_places(template: str, field: str, known: Sequence[str]) -> str | Non
     """What is wrong with a template whose names are not all known."""
     for name in places(template, field):
         if name not in known:
-            return f"'{field}' names '{name}', which is not measured{did_you_mean(name, known)}; known are {', '.join(known)}"
+            cure = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+            return f"'{field}' names '{name}', which is not measured{cure}"
     return None
 
 

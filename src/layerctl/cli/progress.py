@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Iterator
 
 from layerctl.cli import output
 from layerctl.cli.render import number
-from layerctl.training.events import Observer, Tick
+from layerctl.training.events import Observer, Shown, Tick
 
 
 @contextlib.contextmanager
@@ -30,6 +31,14 @@ def _metrics(logs: dict[str, float]) -> str:
     return "  ".join(f"{k} {number(v)}" for k, v in logs.items() if k != "learning_rate")
 
 
+def _result(shown: Shown) -> str:
+    numbers = ", ".join(number(v) for v in shown.first)
+    more = ", …" if math.prod(shown.shape) > len(shown.first) else ""
+    label = f"{shown.text}  " if shown.text else ""
+    return (f"epoch {shown.epoch}  {label}{shown.layer} {shown.shape} {shown.dtype}  min {number(shown.least)}  mean {number(shown.mean)}  "
+            f"max {number(shown.greatest)}  [{numbers}{more}]")  # fmt: skip
+
+
 class PlainObserver(Observer):
     """One line an epoch."""
 
@@ -47,6 +56,9 @@ class PlainObserver(Observer):
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
         output.say(f"epoch {epoch}/{epochs}  {_metrics(logs)}  {seconds:.2f} s")
 
+    def layer(self, shown: Shown) -> None:
+        output.say(_result(shown))
+
     def message(self, text: str) -> None:
         output.say(text)
 
@@ -62,6 +74,10 @@ class JsonObserver(Observer):
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
         output.emit({"event": "epoch", "epoch": epoch, "epochs": epochs, "logs": logs, "seconds": round(seconds, 3)})
+
+    def layer(self, shown: Shown) -> None:
+        own = {"epoch": shown.epoch, "layer": shown.layer, "text": shown.text, "shape": list(shown.shape), "dtype": shown.dtype}
+        output.emit({"event": "layer", **own, "min": shown.least, "mean": shown.mean, "max": shown.greatest, "first": shown.first})
 
     def message(self, text: str) -> None:
         output.emit({"event": "message", "text": text})
@@ -100,6 +116,9 @@ class BarObserver(Observer):
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
         self._bar.console.print(f"epoch {epoch}/{epochs}  {_metrics(logs)}  {seconds:.2f} s")
+
+    def layer(self, shown: Shown) -> None:
+        self._bar.console.print(_result(shown), markup=False)
 
     def message(self, text: str) -> None:
         self._bar.console.print(text)

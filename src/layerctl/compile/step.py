@@ -153,12 +153,25 @@ def prediction(task: Task, batch: Batch, wanted: Sequence[str] | None = None) ->
     with tracing(trace):
         inputs, _, _ = _fetch(task, trace, batch)
         values = task.model.run(inputs)
+        values = {n: v for n, (v, _) in trace.named.items()} | values
         cursor = trace.initial[task.cursor]
         done = {
             f"delivered:{n}": Deliver.apply(values[n], cursor, label=f"result:{n}")
             for n in wanted or task.model.outputs
         }
     return compile_program(trace, done, _without_model_state(task, trace), task.layout)
+
+
+def inspection(task: Task, batch: Batch, wanted: Sequence[str] | None = None) -> tuple[Program, dict[str, Any]]:
+    """A program whose outputs are named values (all by default) of the batch at the cursor, as the next training step computes them;
+    and what makes each. It changes nothing."""
+    trace = _begin(task, training=True)
+    with tracing(trace):
+        trace.step = trace.read(task.iteration)
+        inputs, _, _ = _fetch(task, trace, batch)
+        task.model.run(inputs)
+    chosen = {n: trace.named[n] for n in (trace.named if wanted is None else wanted)}
+    return compile_program(trace, {n: v for n, (v, _) in chosen.items()}, {}, task.layout), {n: s for n, (_, s) in chosen.items()}
 
 
 def training(task: Task, batch: Batch) -> Program:

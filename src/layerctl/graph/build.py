@@ -77,7 +77,7 @@ class Wiring:
             names = [
                 unique(
                     layer.name
-                    or snake_case(_kind(layer)),
+                    or snake_case(kind_name(layer)),
                     self.taken,
                 )
             ]
@@ -95,7 +95,7 @@ class Wiring:
         sources = self._sources(item, layer) if first else (self.last if layer.takes_list else self.last[0])
         if sources is None:
             sources = self.last[0] if self.last else "?"
-        self.steps.append(Step(layer, names, sources, item.span))
+        self.steps.append(Step(layer, names, sources, item.span, print=item.print))
         if item.use is None:
             self.layers[names[0]] = layer
         for n in names:
@@ -168,7 +168,7 @@ def _set_trainable(layer: Layer, trainable: bool) -> None:
             _set_trainable(inner, trainable)
 
 
-def _kind(layer: Layer) -> str:
+def kind_name(layer: Layer) -> str:
     """What the file calls a layer of this sort."""
     return layer._kind_name if isinstance(layer, Model) else getattr(layer, "kind_name", type(layer).__name__)
 

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Span
 from layerctl.layers.base import Layer, MaskError
-from layerctl.ops.value import Shape, ShapeError, Type, Value, shown
+from layerctl.ops.value import Shape, ShapeError, Type, Value, current, shown
 from layerctl.spec.items import Constant
 
 Refs = Any
@@ -35,6 +35,8 @@ class Step:
     sources: Refs
     span: Span | None = None
     shapes: list[Shape] = field(default_factory=list)
+    print: bool | str = False
+    """Whether the result is shown while training goes on; a text is shown with it."""
 
 
 class Model(Layer):
@@ -92,6 +94,8 @@ class Model(Layer):
         Raises:
             LayerctlError: where a layer refuses its input, at the layer's line.
         """
+        trace = current()
+        outside = trace.around
         values: dict[str, Value] = dict(inputs)
         made_by: dict[str, Span | None] = {n: p.span for n, p in self._inputs.items()}
         for step in self._steps:
@@ -103,10 +107,13 @@ class Model(Layer):
                 extra = named
             else:
                 tensors = _pick(values, step.sources)
+            trace.around = f"{outside}{step.names[0]}/"
             try:
                 result = step.layer(tensors, **extra)
             except ShapeError as error:
                 raise LayerctlError(_refusal(step, error, tensors, made_by)) from error
+            finally:
+                trace.around = outside
             results = list(result) if isinstance(result, (list, tuple)) else [result]
             if len(step.names) != len(results) and len(step.names) != 1:
                 text = f"{type(step.layer).__name__} has {len(results)} results, but {len(step.names)} names are given"
@@ -115,6 +122,7 @@ class Model(Layer):
             for name, value in zip(step.names, results, strict=False):
                 values[name] = value
                 made_by[name] = step.span
+                trace.named.setdefault(outside + name, (value, step))
         return values
 
     def call(self, inputs: Any) -> Any:

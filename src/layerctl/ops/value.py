@@ -336,6 +336,10 @@ class Trace:
     initial: dict[Weight, Value] = field(default_factory=dict)
     losses: list[Value] = field(default_factory=list)
     calls_of: dict[str, int] = field(default_factory=dict)
+    named: dict[str, tuple[Value, Any]] = field(default_factory=dict)
+    """Models' values by name, those of inner models behind `NAME/`, and what made them; the first of a name."""
+    around: str = ""
+    """What stands before the names of the model that is being traced."""
     count: int = 0
 
     def next_id(self) -> int:

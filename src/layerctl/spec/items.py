@@ -9,7 +9,7 @@ from layerctl.catalogue import catalogue
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 
-RESERVED = ("name", "from", "use", "repeat", "trainable")
+RESERVED = ("name", "from", "use", "repeat", "trainable", "print")
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Item:
     trainable: bool | None
     span: Span
     path: tuple[str | int, ...] = field(default=())
+    print: bool | str = False
 
 
 def items(node: Node, problems: Problems) -> list[Item]:
@@ -85,7 +86,7 @@ def item(node: Node, problems: Problems) -> Item | None:
     return Item(
         str(kind.key.value) if kind else None, kind.key.span if kind else node.span, kind.value if kind else None, use, names,
         _sources(node.get("from"), problems), _repeat(node, problems),
-        _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path,
+        _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path, _print(node, problems),
     )  # fmt: skip
 
 
@@ -145,6 +146,15 @@ def _repeat(node: Mapping, problems: Problems) -> int:
         problems.error("out-of-range", f"'repeat' must be a whole number from 1 to 1000, got {n!r}", value.span)
         return 1
     return n
+
+
+def _print(node: Mapping, problems: Problems) -> bool | str:
+    value = node.get("print")
+    plain = value.plain() if value is not None else False
+    if not isinstance(plain, (bool, str)):
+        problems.error("wrong-type", f"'print' must be true, false or a text, got {plain!r}", value.span)
+        return False
+    return plain
 
 
 def _flag(node: Mapping, key: str, problems: Problems) -> bool | None:

@@ -18,6 +18,21 @@ class Tick:
     left: float
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A layer's result on an epoch's first batch, as the file's `print` asks for: epochs count from 1, `first` are its first numbers."""
+
+    epoch: int
+    layer: str
+    text: str
+    shape: tuple[int, ...]
+    dtype: str
+    least: float
+    mean: float
+    greatest: float
+    first: list[float]
+
+
 class Observer:
     """Hears of training; every method may be left as it is."""
 
@@ -32,6 +47,9 @@ class Observer:
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
         """An epoch and its validation are done; epochs count from 1 here."""
+
+    def layer(self, shown: Shown) -> None:
+        """A layer's result on an epoch's first batch, before the step."""
 
     def message(self, text: str) -> None:
         """A line for the user."""

@@ -16,6 +16,7 @@ from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import Diagnostic, NumericalError, Span, did_you_mean, fail
 from layerctl.spec.file import FitSpec
 from layerctl.training.events import Observer, Tick
+from layerctl.training.inspect import Rewind, shown
 from layerctl.training.session import Session, parameters
 
 TICK_SECONDS = 0.15
@@ -64,6 +65,7 @@ class Trainer:
         if fit.steps_per_epoch is not None:
             self.steps = min(self.steps, fit.steps_per_epoch)
         self._started = self._saved = 0.0
+        self._rewind = Rewind(session, train, self.size)
 
     epoch = property(lambda self: self.progress.epoch)
     callbacks: list[Callback] = property(lambda self: self.fit.callbacks)  # type: ignore[assignment]
@@ -194,6 +196,9 @@ class Trainer:
             session.reset_metrics()
             for c in self.callbacks:
                 c.epoch_begins(self, p.epoch)
+            if session.printed:
+                for result in shown(session, self.train, self.size, p.epoch + 1):
+                    self.observer.layer(result)
         begun = time.monotonic()
         p.within = True
         if not self._steps(begun):
@@ -249,6 +254,7 @@ class Trainer:
         session, n = self.session, len(self.train)
         pace = 0.0
         first = session.scalar(session.task.cursor)
+        self._rewind.remember(at_once=True)
         while (at := session.scalar(session.task.cursor)) < min(n, self.steps * self.size):
             if self._due():
                 return False
@@ -263,6 +269,7 @@ class Trainer:
             done = session.machine.run(bound, steps)
             pace = (time.monotonic() - start) / max(done, 1)
             self._check_finite()
+            self._rewind.remember()
             now = session.scalar(session.task.cursor)
             rate = (now - first) / max(time.monotonic() - begun, 1e-9)
             left_seconds = (min(n, self.steps * self.size) - now) / max(rate, 1e-9)
@@ -278,7 +285,8 @@ class Trainer:
         if not bad:
             return
         epoch = self.progress.epoch + 1
+        origin = self._rewind.origin(bad)
         raise NumericalError(Diagnostic(
-            "loss-not-finite", f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span,
+            "loss-not-finite", f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span, (origin,) if origin is not None else (),
             hint="lower the learning rate, clip gradients (clipnorm: 1.0), or scale the inputs; the last checkpoint holds the weights before",
         ))  # fmt: skip

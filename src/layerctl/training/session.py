@@ -9,15 +9,15 @@ import numpy as np
 
 from layerctl import randoms
 from layerctl.compile.program import Program
-from layerctl.compile.step import Batch, Task, averages, evaluation, prediction, trainable, training
+from layerctl.compile.step import Batch, Task, averages, evaluation, inspection, prediction, trainable, training
 from layerctl.data.dataset import Dataset
-from layerctl.diagnostics import fail
+from layerctl.diagnostics import did_you_mean, fail
 from layerctl.graph.judging import Output
 from layerctl.graph.model import Model
 from layerctl.initializers.base import Initializer
-from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight
+from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight, shown
 from layerctl.runtime.machine import Bound, Machine, State
-from layerctl.training.shapes import target_types, trace_shapes
+from layerctl.training.shapes import target_types, trace_named
 
 Report = Callable[[str, int, int], None]
 
@@ -37,10 +37,13 @@ class Session:
         self.task = Task(model, dict(outputs), optimizer, seed)
         self.machine, self.report = machine, report
         self._programs: dict[Any, Bound] = {}
+        self._makers: dict[Any, dict[str, Any]] = {}
         self._pending: dict[str, np.ndarray] = {}
         self._orders: dict[int, tuple[Dataset, np.ndarray]] = {}
         self.state: State | None = None
         self.trains = False
+        self.printed: tuple[str, ...] = ()
+        """Names of the values that the file says to print."""
 
     model = property(lambda self: self.task.model)
 
@@ -50,8 +53,9 @@ class Session:
             return
         layout = self.task.layout
         size = min(batch, len(data)) if data is not None else batch
-        types = trace_shapes(self.model, size, lengths=lengths_of(self.model, data) if data is not None else None)
-        self._build_metrics(types, data, size)
+        found = trace_named(self.model, size, lengths_of(self.model, data) if data is not None else None)
+        self.printed = tuple(n for n, (_, step) in found.items() if step is not None and step.print)
+        self._build_metrics({n: t for n, (t, _) in found.items()}, data, size)
         self.trains = train
         if train and data is not None:
             training(self.task, batch_of(data, size))
@@ -160,6 +164,17 @@ class Session:
             )
         return self._programs[key]
 
+    def look(self, data: Dataset, size: int, wanted: tuple[str, ...] | None = None) -> dict[str, tuple[np.ndarray, Any]]:
+        """Named values (all of them if not told) of the batch at the cursor, as the next training step computes them, and what makes each."""
+        key = ("look", id(data), size, wanted)
+        if key not in self._programs:
+            program, self._makers[key] = inspection(self.task, batch_of(data, size), wanted)
+            self._grow()
+            self._programs[key] = self.machine.bind(program, self._state(), self._externals(data, "train", ()), self.report)
+        bound = self._programs[key]
+        self.machine.run(bound, 1)
+        return {n: (bound.output(n).copy(), step) for n, step in self._makers[key].items()}
+
     def run_once(self, program: Program, data: Dataset) -> Bound:
         """Runs a program once on the first rows, in their order."""
         bound = self.machine.bind(program, self._state(), self._externals(data, "train", ()), self.report)
@@ -256,13 +271,31 @@ class Session:
         names = wanted or tuple(self.model.outputs)
         if not len(data):
             return {}
-        types = trace_shapes(self.model, min(batch, len(data)), lengths=lengths_of(self.model, data))
-        self._pending = {n: np.empty((len(data), *map(int, types[n].shape[1:])), DTYPES[types[n].dtype]) for n in names}
+        size = min(batch, len(data))
+        found = trace_named(self.model, size, lengths_of(self.model, data))
+        types = {n: _of_rows(n, found, size) for n in names}
+        self._pending = {n: np.empty((len(data), *map(int, t.shape[1:])), DTYPES[t.dtype]) for n, t in types.items()}
         self._pass("predict", data, batch, names)
         out, self._pending = self._pending, {}
         for key in [k for k in self._programs if k[0] == "predict"]:
             del self._programs[key]
         return out
+
+
+def _of_rows(name: str, found: Mapping[str, tuple[Type, Any]], size: int) -> Type:
+    """The type of a value that can be predicted.
+
+    Raises:
+        LayerctlError: if there is none of that name, or it has no row for each row of the data.
+    """
+    if name not in found:
+        known = ", ".join(list(found)[:20])
+        fail("unknown-layer", f"the model has no layer '{name}'{did_you_mean(name, found)}",
+             hint=f"its values are {known}{', …' if len(found) > 20 else ''}")  # fmt: skip
+    type_, _ = found[name]
+    if not type_.shape or int(type_.shape[0]) != size:
+        fail("bad-layer", f"the result of '{name}' has shape {shown(type_.shape)}: it has no row for each row of the data")
+    return type_
 
 
 def initial(weight: Weight, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from layerctl.compile.program import Program
 from layerctl.compile.step import Batch, Task, prediction, training
 from layerctl.graph.judging import Output
 from layerctl.graph.model import Model, input_types
-from layerctl.ops.value import Shape, Trace, Type, Unknown, tracing
+from layerctl.ops.value import Shape, Trace, Type, Unknown, Value, tracing
 
 
 def trace_shapes(
@@ -20,12 +20,21 @@ def trace_shapes(
     Raises:
         LayerctlError: where a layer refuses its input.
     """
+    return {n: v.type for n, v in _run(model, batch, training_mode, lengths)[1].items()}
+
+
+def trace_named(model: Model, batch: int, lengths: Mapping[str, Any] | None = None) -> dict[str, tuple[Type, Any]]:
+    """Every value's type, those of inner models included, and the step that makes it (None for inputs)."""
+    trace, values = _run(model, batch, False, lengths)
+    return {n: (v.type, None) for n, v in values.items()} | {n: (v.type, step) for n, (v, step) in trace.named.items()}
+
+
+def _run(model: Model, batch: int, training_mode: bool, lengths: Mapping[str, Any] | None) -> tuple[Trace, dict[str, Value]]:
     from layerctl.ops.leaves import input_
 
     trace = Trace(training=training_mode)
     with tracing(trace):
-        values = model.run({n: input_(n, t) for n, t in input_types(model, batch, lengths).items()})
-    return {n: v.type for n, v in values.items()}
+        return trace, model.run({n: input_(n, t) for n, t in input_types(model, batch, lengths).items()})
 
 
 def target_types(outputs: Mapping[str, Output], shapes: Mapping[str, Shape], batch: int) -> dict[str, Type]:

@@ -250,7 +250,7 @@ def columns(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, list[An
             out[f"{head}probability"] = [float(v) for v in p]
         elif flat.shape[1] == 1:
             values = flat[:, 0].astype(np.float64)
-            if model.schema is not None:
+            if model.schema is not None and name in model.graph.outputs:
                 values = model.schema.unscaled(values, name if len(model.graph.outputs) > 1 else None)
             out[f"{head}prediction"] = [float(v) for v in values]
         else:
