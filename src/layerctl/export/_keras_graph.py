@@ -153,7 +153,7 @@ class _Functional:
                 else:
                     kwargs[key] = [said] if key == "initial_state" and not isinstance(said, list) else said
             if kwargs.get("mask") is False:
-                del kwargs["mask"]  # a call with several tensors is given no mask there either
+                kwargs["mask"] = None
             elif "mask" in call_arguments(type(layer)) and "mask" not in kwargs and rest and layer.category == "recurrent":
                 self._add_mask(step, first, kwargs)
             return {"args": args, "kwargs": kwargs}
