@@ -115,7 +115,7 @@ def test_print_shows_the_first_batch_once_an_epoch():
     assert [(s.epoch, s.layer, s.text, s.shape) for s in heard.seen] == [
         (e, *rest) for e in (1, 2, 3) for rest in (("wide", "a label", (8, 4)), ("pair/first", "", (8, 2)))
     ]
-    plain, untouched = trained(PRINTED.replace("print: true", "print: false").replace(", print: a label", ""), fit=fit)
+    _, untouched = trained(PRINTED.replace("print: true", "print: false").replace(", print: a label", ""), fit=fit)
     assert all(np.array_equal(a, untouched.weights[k]) for k, a in model.weights.items())
     with Model.from_yaml(f"{HEAD}{PRINTED}\ncompile: {{optimizer: sgd, loss: mse}}\n", threads=1) as fresh:
         expected = fresh.predict(X[:8], layers=["wide"])["wide"]
