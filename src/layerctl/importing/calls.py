@@ -179,9 +179,11 @@ class Calls:
         if cls is not None and any(m is not None for m in implied):
             uses = "mask" in takes or cls.category == "attention"
             given = any(kwargs.get(k) is not None for k in MASKS)
-            if cls.supports_masking and "mask" in takes and uses and call.has_masks and not given:
+            several = cls.category == "recurrent" and any(list(tensors(v)) for v in kwargs.values())
+            passed_by = uses and not given and (call.has_masks or several)
+            if cls.supports_masking and "mask" in takes and passed_by:
                 inner["mask"] = False
-            elif not cls.supports_masking or (uses and call.has_masks and not given):
+            elif not cls.supports_masking or passed_by:
                 inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
 
