@@ -21,7 +21,7 @@ ACTIVATIONS = {
     "Relu": [{}, {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.2}], "LeakyRelu": [{}, {"negative_slope": 0.3}], "Elu": [{}, {"alpha": 0.7}],
     "Celu": [{}, {"alpha": 0.7}], "Gelu": [{}, {"approximate": True}], "Softmax": [{}, {"axis": 1}], "LogSoftmax": [{}, {"axis": 1}],
     "HardShrink": [{}, {"threshold": 0.3}], "SoftShrink": [{}, {"threshold": 0.3}], "Threshold": [{"threshold": 0.1, "default_value": -2.0}],
-    "Squareplus": [{}, {"b": 2.0}], "Glu": [{}, {"axis": 1}],
+    "Squareplus": [{}, {"b": 2.0}], "Sparsemax": [{}, {"axis": 1}], "Glu": [{}, {"axis": 1}],
 }  # fmt: skip
 
 
@@ -305,7 +305,13 @@ def test_regularizers(name):
     close(name, run(ours, x)[0], np.asarray(keras_object(ours)(x)))
 
 
-@pytest.mark.parametrize("name", list(catalogue("initializers")))
+@pytest.mark.parametrize("arguments", [{}, {"side": "imag", "window": "hamming", "scaling": "spectrum", "periodic": True}, {"window": None, "scaling": None}])
+def test_the_fourier_kernel(arguments):
+    ours = np.asarray(catalogue("initializers").get("STFT")(**arguments)((32, 1, 17), 0))
+    close("STFT", ours.astype(np.float32), np.asarray(keras.initializers.STFT(**arguments)((32, 1, 17))))
+
+
+@pytest.mark.parametrize("name", [n for n in catalogue("initializers") if n != "STFT"])
 def test_initializers_have_the_distribution_of_keras(name):
     shape = (60, 60) if name == "Identity" else (40, 30, 20)
     ours = catalogue("initializers").get(name)()
@@ -371,3 +377,12 @@ def test_every_name_of_keras_is_understood():
     }.items():  # fmt: skip
         for name in names:
             assert catalogue(kind).get(name) is not None, name
+
+
+def test_top_k_of_sorted_classes():
+    ids = np.array([[2, 0, 1], [1, 2, 0], [0, 1, 2]], np.float32)
+    y = np.array([0, 0, 2], np.int32)
+    theirs = keras.metrics.SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True)
+    theirs.update_state(y, ids)
+    ours = catalogue("metrics").get("SparseTopKCategoricalAccuracy")(k=2, from_sorted_ids=True)
+    assert measured(ours, [(y, ids)], None) == pytest.approx(float(theirs.result()))

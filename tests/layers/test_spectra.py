@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from layerctl.layers._spectra import COSINES, FourierKernel, window_of
+from layerctl.initializers.fourier import COSINES, STFT, window_of
 
 
 @pytest.mark.parametrize("name", list(COSINES))
@@ -20,6 +20,6 @@ def test_windows(name):
 @pytest.mark.parametrize("side", ["real", "imag"])
 def test_kernels(side, window, scaling):
     shape = (256, 1, 257)
-    ours = FourierKernel(side=side, window=window, scaling=scaling, periodic=True)(shape, 0)
+    ours = STFT(side=side, window=window, scaling=scaling, periodic=True)(shape, 0)
     theirs = np.asarray(keras.initializers.STFT(side, None if window is None else window, scaling, True)(shape))
     assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()

@@ -2,75 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
-
-from layerctl.initializers.base import Initializer
-
-COSINES = {
-    "hann": (0.5, 0.5), "hamming": (0.54, 0.46), "blackman": (0.42, 0.5, 0.08), "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
-    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168), "boxcar": (1.0,),
-}  # fmt: skip
-"""Windows that are sums of cosines (Harris 1978): the weights of cos(2 pi k n / (length - 1)) with alternating signs."""
-
-
-def _window(value: Any) -> Any:
-    if value is None or (isinstance(value, str) and value in COSINES):
-        return value
-    if isinstance(value, (list, tuple)) and value and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value):
-        return list(value)
-    raise ValueError(f"expected one of {', '.join(COSINES)}, a list of numbers, or null, got {value!r}")
-
-
-WindowField = Annotated[Any, BeforeValidator(_window)]
-"""A window by name, as a list of numbers, or none."""
-
-
-def window_of(window: Any, length: int, periodic: bool) -> Any:
-    """A window's numbers, float64.
-
-    Raises:
-        ValueError: for a list of another length.
-    """
-    import numpy as np
-
-    if window is None:
-        return np.ones(length)
-    if not isinstance(window, str):
-        if len(window) != length:
-            raise ValueError(f"the window has {len(window)} numbers, the frame {length}")
-        return np.asarray(window, np.float64)
-    if length == 1:
-        return np.ones(1)
-    angle = 2 * np.pi * np.arange(length) / (length if periodic else length - 1)
-    return sum((-1) ** k * a * np.cos(k * angle) for k, a in enumerate(COSINES[window]))
-
-
-class FourierKernel(Initializer):
-    """A convolution's kernel (frame, 1, fft / 2 + 1) whose result is the real or the imaginary part of the windowed frame's transform.
-
-    `cos(-2 pi t f / fft) * window / scale`, or sin; the scale is the root of the window's sum of squares (density) or its sum (spectrum).
-    The angles are products of float32 as in Keras, whose rounding shows for long frames.
-    """
-
-    side: str
-    window: Any
-    scaling: str | None
-    periodic: bool
-
-    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
-        import numpy as np
-
-        frame, _, bins = shape
-        window = window_of(self.window, frame, self.periodic)
-        scale = 1.0
-        if self.window is not None and self.scaling is not None:
-            scale = np.sqrt((window**2).sum()) if self.scaling == "density" else np.abs(window).sum()
-        frequency = np.arange(bins, dtype=np.float32) / np.float32((bins - 1) * 2)
-        angle = np.float32(-2) * np.arange(frame, dtype=np.float32)[:, None] * frequency * np.float32(np.pi)
-        wave = np.cos(angle.astype(np.float64)) if self.side == "real" else np.sin(angle.astype(np.float64))
-        return (wave * window[:, None] / scale).reshape(shape)
+from typing import Any
 
 
 def fourier_matrices(window: Any, fft: int) -> tuple[Any, Any]:

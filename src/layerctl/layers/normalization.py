@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from layerctl.catalogue import snake_case
 from layerctl.configured import InitializerField, LayerField
+from layerctl.initializers.base import Initializer
 from layerctl.layers._weighted import ScaleFields, along
 from layerctl.layers.base import Layer, training
 from layerctl.ops.elementwise import apply, cast
@@ -17,6 +18,15 @@ from layerctl.ops.reduce import mean, normal_axes, reduce, variance
 from layerctl.ops.reshape import expand_dims, reshape
 from layerctl.ops.stop import stop_gradient
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
+
+
+class _Root(Initializer):
+    """The root of another initializer's numbers."""
+
+    inner: Any
+
+    def __call__(self, shape: tuple[int, ...], key: int) -> Any:
+        return self.inner(shape, self.inner.key(key)) ** 0.5
 
 
 class BatchNormalization(ScaleFields):
@@ -34,10 +44,22 @@ class BatchNormalization(ScaleFields):
     epsilon: float = Field(1e-3, ge=0, description="Added to the variance.")
     moving_mean_initializer: InitializerField = Field("zeros", description="Fills the moving mean.", validate_default=True)
     moving_variance_initializer: InitializerField = Field("ones", description="Fills the moving variance.", validate_default=True)
+    renorm: bool = Field(False, description="Whether batches are normalised as the moving averages would (Ioffe 2017).")
+    renorm_clipping: dict[str, float] | None = Field(None, description="Bounds rmin, rmax and dmax of renorm's correction.")
+    renorm_momentum: float = Field(0.99, ge=0, le=1, description="How slowly renorm's own averages follow.")
     synchronized: bool = Field(False, description="Accepted: statistics are always those of the whole batch.")
 
     _mean: Weight
     _variance: Weight
+    _renorm: tuple[Weight, ...] = ()
+
+    @field_validator("renorm_clipping")
+    @classmethod
+    def _bounds(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        for key in value or ():
+            if key not in ("rmin", "rmax", "dmax"):
+                raise ValueError(f"expected rmin, rmax and dmax, got {key!r}")
+        return value
 
     def build(self, input_shape: Shape) -> None:
         (axis,) = normal_axes(self.axis, len(input_shape), "BatchNormalization")
@@ -45,22 +67,48 @@ class BatchNormalization(ScaleFields):
         self.add_scale(size)
         self._mean = self.add_weight("moving_mean", size, self.moving_mean_initializer, trainable=False)
         self._variance = self.add_weight("moving_variance", size, self.moving_variance_initializer, trainable=False)
+        if self.renorm:
+            starts = {"moving_stddev": _Root(inner=self.moving_variance_initializer), "renorm_mean": self.moving_mean_initializer}
+            starts["renorm_stddev"] = starts["moving_stddev"]
+            self._renorm = tuple(self.add_weight(name, size, start, trainable=False) for name, start in starts.items())
 
     def call(self, inputs: Value, mask: Value | None = None) -> Value:
         trace = current()
         (axis,) = normal_axes(self.axis, inputs.rank, "BatchNormalization")
         others = tuple(i for i in range(inputs.rank) if i != axis)
-        if training() and self.trainable:
-            centre, spread = self._batch_moments(inputs, others, mask)
-            for weight, value in ((self._mean, centre), (self._variance, spread)):
-                trace.update(weight, trace.read(weight) * self.momentum + value * (1.0 - self.momentum))
-        else:
-            centre, spread = trace.read(self._mean), trace.read(self._variance)
+        moving = (trace.read(self._mean), trace.read(self._variance))
+        centre, spread = self._batch_moments(inputs, others, mask) if training() and self.trainable else moving
         factor = apply("rsqrt", spread + self.epsilon)
-        if self._gamma is not None:
-            factor = factor * trace.read(self._gamma)
-        y = (inputs - along(centre, inputs.rank, [axis])) * along(factor, inputs.rank, [axis])
-        return y + along(trace.read(self._beta), inputs.rank, [axis]) if self._beta is not None else y
+        normal = (inputs - along(centre, inputs.rank, [axis])) * along(factor, inputs.rank, [axis])
+        if training() and self.trainable:
+            if self.renorm:
+                normal = self._corrected(normal, centre, spread, axis)
+            else:
+                self._follow(self._mean, centre, self.momentum)
+                self._follow(self._variance, spread, self.momentum)
+        return self.scaled(normal, [axis])
+
+    def _follow(self, weight: Weight, value: Value, momentum: float) -> Value:
+        trace = current()
+        trace.update(weight, trace.read(weight) * momentum + value * (1.0 - momentum))
+        return trace.read(weight)
+
+    def _corrected(self, x: Value, centre: Value, spread: Value, axis: int) -> Value:
+        """x * r + d, by which the batch is normalised as by renorm's averages; they and the moving ones follow the batch."""
+        trace, bounds = current(), self.renorm_clipping or {}
+        stddev, mean, own = self._renorm
+        size = apply("sqrt", spread + self.epsilon)
+        usual = apply("max", trace.read(own), self.epsilon**0.5)
+        r, d = stop_gradient(size / usual), stop_gradient((centre - trace.read(mean)) / usual)
+        r = apply("max", r, bounds["rmin"]) if "rmin" in bounds else r
+        r = apply("min", r, bounds["rmax"]) if "rmax" in bounds else r
+        d = apply("max", apply("min", d, bounds["dmax"]), -bounds["dmax"]) if "dmax" in bounds else d
+        self._follow(mean, centre, self.renorm_momentum)
+        self._follow(own, size, self.renorm_momentum)
+        self._follow(self._mean, centre, self.momentum)
+        moving = self._follow(stddev, size, self.momentum)
+        trace.update(self._variance, apply("relu", moving * moving - self.epsilon))
+        return x * along(r, x.rank, [axis]) + along(d, x.rank, [axis])
 
     def _batch_moments(self, x: Value, others: tuple[int, ...], mask: Value | None) -> tuple[Value, Value]:
         if mask is None:

@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from layerctl.initializers.fourier import STFT, WindowField, window_of
 from layerctl.layers._arguments import DataFormat
-from layerctl.layers._spectra import FourierKernel, WindowField, fourier_matrices, mel_matrix, window_of
+from layerctl.layers._spectra import fourier_matrices, mel_matrix
 from layerctl.layers.base import Layer
 from layerctl.ops.concat import concat
 from layerctl.ops.conv import conv
@@ -63,7 +64,7 @@ class STFTSpectrogram(Layer):
         shape = (self.frame_length, 1, fft // 2 + 1)
         for side in ("real", "imag"):
             if self.mode != {"real": "imag", "imag": "real"}[side]:
-                made = FourierKernel(side=side, window=self.window, scaling=self.scaling, periodic=self.periodic)
+                made = STFT(side=side, window=self.window, scaling=self.scaling, periodic=self.periodic)
                 setattr(self, f"_{side}", self.add_weight(f"{side}_kernel", shape, made))
 
     def call(self, inputs: Value) -> Value:

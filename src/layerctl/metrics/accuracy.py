@@ -74,8 +74,12 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
     """How often the target's class (an index) is among the k largest predictions."""
 
     k: PositiveInt = Field(5, description="How many predictions count.")
+    from_sorted_ids: bool = Field(False, description="Whether predictions are classes, the likeliest first, and not numbers for all.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
         if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
             y_true = squeeze(y_true, -1)
+        if self.from_sorted_ids:
+            first = y_pred[..., : self.k]
+            return cast(reduce("any", apply("eq", cast(first, "i32"), expand_dims(cast(y_true, "i32"), -1)), -1), "f32")
         return _in_top(y_true, y_pred, self.k)
