@@ -354,3 +354,22 @@ def test_importing_does_not_need_keras(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "b.keras").exists()
+
+
+def test_a_mask_that_passes_by(tmp_path):
+    text = """
+layerctl: 1
+model:
+  inputs: {ids: {shape: [6], dtype: int32}}
+  layers:
+    - Embedding: {input_dim: 5, output_dim: 3, mask_zero: true}
+      name: words
+    - GRU: {units: 4}
+      from: {sequence: words, mask: false}
+      name: last
+  outputs: [last]
+"""
+    ids = np.array([[1, 2, 0, 0, 0, 0], [3, 4, 1, 2, 1, 0]], np.int32)
+    with Model.from_yaml(text) as model:
+        to_keras.export(model, tmp_path / "x.keras")
+        np.testing.assert_allclose(np.asarray(keras.models.load_model(tmp_path / "x.keras")(ids)), model.predict(ids), atol=1e-6)

@@ -154,6 +154,8 @@ class _Functional:
                     kwargs[key] = [said] if key == "initial_state" and not isinstance(said, list) else said
             if kwargs.get("mask") is False:
                 kwargs["mask"] = None
+                if len(rest) == 1:  # a call with several tensors is given no mask there either; one with a single tensor is
+                    args = [self._op("keras.src.ops.numpy", "Copy", {}, args, step.names[0])]
             elif "mask" in call_arguments(type(layer)) and "mask" not in kwargs and rest and layer.category == "recurrent":
                 self._add_mask(step, first, kwargs)
             return {"args": args, "kwargs": kwargs}
