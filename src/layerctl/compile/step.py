@@ -92,6 +92,8 @@ def _loss(
     for name, output in task.outputs.items():
         if output.loss is not None and name in targets:
             loss = output.loss(targets[name], values[name], weights.get(name, weights.get("")))
+            for other in output.more:
+                loss = loss + other(targets[name], values[name], weights.get(name, weights.get("")))
             parts.append(loss * output.weight if output.weight != 1.0 else loss)
     parts += trace.losses
     for w in task.model.weights():

@@ -26,6 +26,8 @@ class Output:
 
     loss: Loss | None = None
     weight: float = 1.0
+    more: list[Loss] = field(default_factory=list)
+    """Losses that are added to the first, for an output that has several."""
     metrics: dict[str, Metric] = field(default_factory=dict)
     weighted_metrics: dict[str, Metric] = field(default_factory=dict)
 
@@ -64,8 +66,11 @@ def judging(
     )
     if optimizer is not None and chosen is not None:
         _check_patterns(optimizer, model, chosen, problems)
-    for name, n in _by_output(node.get("loss"), "losses", model, problems).items():
-        outputs[name].loss = entry("losses", n, problems)
+    for name, n in _by_output(_nested(node.get("loss"), model), "losses", model, problems).items():
+        several = [entry("losses", each, problems) for each in (n.items if isinstance(n, Sequence) else [n])]
+        outputs[name].loss, outputs[name].more = (several or [None])[0], several[1:]
+        if len({bool(loss and loss.classes) for loss in several}) > 1:
+            problems.error("mixed-losses", f"the losses of '{name}' need different targets: some class indices, some numbers", n.span)
     _weights(node.get("loss_weights"), model, outputs, problems)
     for key in ("metrics", "weighted_metrics"):
         for name, n in _by_output(node.get(key), "metrics", model, problems, listed=True).items():
@@ -85,6 +90,13 @@ def _check_patterns(optimizer: Any, model: Model, node: Node, problems: Problems
             if not any(fits(pattern, p) for p in paths):
                 problems.error("unknown-weight", f"no weight of the model fits '{pattern}' in {key}{did_you_mean(pattern, [*layers, *paths])}",
                                node.span, hint=f"weights are called like {paths[0]}" if paths else None)  # fmt: skip
+
+
+def _nested(node: Node | None, model: Model) -> Node | None:
+    """Several losses of the only output, as the list in a list that they are for one of several outputs."""
+    if isinstance(node, Sequence) and len(model.outputs) == 1 and len(node.items) != 1:
+        return Sequence([node], node._span, node.path)
+    return node
 
 
 def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, listed: bool = False) -> dict[str, Node]:
