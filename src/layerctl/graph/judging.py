@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from layerctl.catalogue import catalogue, snake_case
-from layerctl.diagnostics import Problems, did_you_mean
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean
 from layerctl.graph.model import Model
 from layerctl.layers.base import unique
 from layerctl.losses.base import Loss
 from layerctl.metrics.base import Metric
-from layerctl.ops.value import Shape
+from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import entry
@@ -30,6 +30,29 @@ class Output:
     """Losses that are added to the first, for an output that has several."""
     metrics: dict[str, Metric] = field(default_factory=dict)
     weighted_metrics: dict[str, Metric] = field(default_factory=dict)
+    places: dict[int, Span] = field(default_factory=dict)
+    """Where the file names each loss and metric, by id."""
+
+    def build(self, name: str, metric: Metric, path: str, y_true: Shape, y_pred: Shape) -> None:
+        """Declares a metric's state.
+
+        Raises:
+            LayerctlError: if it cannot judge predictions of this shape.
+        """
+        try:
+            metric.build(path, y_true, y_pred)
+        except ShapeError as error:
+            self.refuse(name, metric, error)
+
+    def refuse(self, name: str, judge: Any, error: ShapeError) -> NoReturn:
+        """Says that a loss or a metric cannot compare this output with its target.
+
+        Raises:
+            LayerctlError: always.
+        """
+        kind = "loss" if isinstance(judge, Loss) else "metric"
+        text = f"the {kind} {type(judge).__name__} cannot judge the output '{name}': {error}"
+        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)))) from error
 
 
 KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
@@ -69,6 +92,7 @@ def judging(
     for name, n in _by_output(_nested(node.get("loss"), model), "losses", model, problems).items():
         several = [entry("losses", each, problems) for each in (n.items if isinstance(n, Sequence) else [n])]
         outputs[name].loss, outputs[name].more = (several or [None])[0], several[1:]
+        outputs[name].places |= {id(loss): n.span for loss in several}
         if len({bool(loss and loss.classes) for loss in several}) > 1:
             problems.error("mixed-losses", f"the losses of '{name}' need different targets: some class indices, some numbers", n.span)
     _weights(node.get("loss_weights"), model, outputs, problems)
@@ -165,4 +189,5 @@ def _metrics(node: Node, output: str, judged: Output, shape: Shape, problems: Pr
             name = metric and (metric.name or snake_case(type(metric).__name__))
         if metric is not None:
             out[unique(str(metric.name or name), taken)] = metric
+            judged.places[id(metric)] = n.span
     return out

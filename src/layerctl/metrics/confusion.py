@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from layerctl.losses.base import combine
-from layerctl.metrics.base import Metric
+from layerctl.metrics.base import Metric, as_distribution
 from layerctl.ops.elementwise import apply, broadcast_to, cast
 from layerctl.ops.leaves import constant
 from layerctl.ops.reduce import reduce
@@ -31,7 +31,7 @@ class _Confusion(Metric):
         return y_true, y_pred
 
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
-        mask, (y_true, y_pred) = y_pred.mask, self.prepared(y_true, y_pred)
+        mask, (y_true, y_pred) = y_pred.mask, self.prepared(as_distribution(y_true, y_pred), y_pred)
         weights = combine(weights, mask, y_pred)
         scores = reshape(y_pred, (1, -1))
         truth = reshape(cast(y_true, "f32"), (1, -1))
