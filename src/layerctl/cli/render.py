@@ -145,6 +145,8 @@ def curves(found: list[Any], out: str | None, as_json: bool) -> None:
 
 
 def _page(p: Any) -> str:
+    from layerctl.commands.examples import HEAD
+
     head = f"{p.name} ({p.kind}{f', {p.category}' if p.kind == 'layer' else ''})"
     lines = [head, "", p.text, ""]
     if p.aliases:
@@ -152,7 +154,10 @@ def _page(p: Any) -> str:
     if p.arguments:
         rows = [["argument", "default", "what it does"]]
         rows += [[a.name, _default(a.default), a.description] for a in p.arguments]
-        lines.append(table(rows, set()))
+        lines += [table(rows, set()), ""]
+    if p.example is not None:
+        rows = [list(HEAD), *([n, k, s, f"{c:,}"] for n, k, s, c in p.example.rows)]
+        lines += ["example:", "", *(f"    {line}" for line in p.example.yaml.splitlines()), "", table(rows, {3})]
     return "\n".join(lines).rstrip()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from layerctl.catalogue import catalogue
 from layerctl.configured import Configured, plain, singular
 from layerctl.diagnostics import Source, Span, fail
+
+if TYPE_CHECKING:
+    from layerctl.commands.examples import Example
 
 KINDS = (
     "layers", "losses", "metrics", "optimizers", "schedules", "callbacks", "activations", "initializers", "regularizers", "constraints",
@@ -34,6 +37,7 @@ class Page:
     aliases: tuple[str, ...]
     text: str
     arguments: list[Argument]
+    example: Example | None = None
 
     @property
     def summary(self) -> str:
@@ -70,4 +74,13 @@ def page(name: str) -> list[Page]:
         near = next((n for kind in KINDS if (n := catalogue(kind).nearest(name))), None)
         fail("unknown-name", f"nothing is called '{name}'" + (f"; did you mean '{near}'?" if near else ""), Span(Source("layers")),
              hint="`layerctl layers` lists every name")  # fmt: skip
-    return found
+    return [with_example(p) for p in found]
+
+
+def with_example(page: Page) -> Page:
+    """The page of a layer with an example that was built."""
+    if page.kind != "layer":
+        return page
+    from layerctl.commands.examples import example_of
+
+    return replace(page, example=example_of(page.name))

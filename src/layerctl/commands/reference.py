@@ -9,7 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from layerctl.commands.layers import KINDS, Page, pages
+from layerctl.commands.examples import HEAD
+from layerctl.commands.layers import KINDS, Page, pages, with_example
 from layerctl.configured import singular
 
 _BLOCK = re.compile(r"```yaml\n.*?```", re.DOTALL)
@@ -24,6 +25,12 @@ def markdown(page: Page, examples: list[str]) -> str:
         lines += ["| argument | default | |", "|---|---|---|"]
         lines += [f"| `{a.name}` | `{'null' if a.default is None else a.default}` | {a.description} |" for a in page.arguments]
         lines.append("")
+    if page.example is not None:
+        lines += ["## Example", "", "```yaml", page.example.yaml.rstrip(), "```", "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(map(str, row))} |" for row in page.example.rows]
+        lines.append("")
+    if examples:
+        lines += ["## Cases", ""]
     for example in examples:
         lines += [example, ""]
     return "\n".join(lines)
@@ -45,7 +52,7 @@ def write(folder: Path, specifications: Path | None = None) -> list[Path]:
         index += [f"## {kind}", ""]
         for page in pages((kind,)):
             path = folder / f"{singular(kind)}-{page.name}.md"
-            path.write_text(markdown(page, examples_of(page.name, specifications)), encoding="utf-8")
+            path.write_text(markdown(with_example(page), examples_of(page.name, specifications)), encoding="utf-8")
             written.append(path)
             index.append(f"- [{page.name}]({path.name}): {page.summary}")
         index.append("")

@@ -14,7 +14,10 @@ from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
 
 
 class Activation(Layer):
-    """`activation(x)`, in x's shape."""
+    """`activation(x)`, in x's shape.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "activation"
     supports_masking: ClassVar[bool] = True
@@ -26,7 +29,10 @@ class Activation(Layer):
 
 
 class ReLU(Layer):
-    """`max(x, 0)`; below `threshold` `negative_slope * (x - threshold)`, above `max_value` that value."""
+    """`max(x, 0)`; below `threshold` `negative_slope * (x - threshold)`, above `max_value` that value.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "activation"
     supports_masking: ClassVar[bool] = True
@@ -43,7 +49,10 @@ class ReLU(Layer):
 
 
 class Softmax(Layer):
-    """`exp(x) / sum(exp(x))` over `axis`; what a mask leaves out gets 0."""
+    """`exp(x) / sum(exp(x))` over `axis`; what a mask leaves out gets 0.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "activation"
     supports_masking: ClassVar[bool] = True
@@ -61,7 +70,10 @@ class Softmax(Layer):
 
 
 class LeakyReLU(Layer):
-    """`x` where it is positive, else `negative_slope * x`."""
+    """`x` where it is positive, else `negative_slope * x`.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "activation"
     supports_masking: ClassVar[bool] = True
@@ -73,7 +85,10 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """`x` where it is positive, else `alpha * (exp(x) - 1)`. Clevert et al. 2015."""
+    """`x` where it is positive, else `alpha * (exp(x) - 1)`. Clevert et al. 2015.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "activation"
     supports_masking: ClassVar[bool] = True

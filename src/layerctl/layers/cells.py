@@ -101,7 +101,10 @@ def _ones(shape: tuple[int, ...], dtype: str) -> Value:
 
 
 class SimpleRNNCell(_Gated):
-    """`h' = activation(x @ kernel + h @ recurrent_kernel + bias)`."""
+    """`h' = activation(x @ kernel + h @ recurrent_kernel + bias)`.
+
+    Shapes: (batch, d) and the state (batch, units) → both (batch, units).
+    """
 
     gates: ClassVar[int] = 1
 
@@ -119,7 +122,10 @@ class SimpleRNNCell(_Gated):
 
 
 class LSTMCell(LSTMFields, _Gated):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997): `c' = f c + i tanh(...)`, `h' = o tanh(c')`; gates in the order i, f, c, o."""
+    """Long short-term memory (Hochreiter and Schmidhuber 1997): `c' = f c + i tanh(...)`, `h' = o tanh(c')`; gates in the order i, f, c, o.
+
+    Shapes: (batch, d) and two states (batch, units) → all (batch, units).
+    """
 
     gates: ClassVar[int] = 4
 
@@ -151,6 +157,7 @@ class GRUCell(GRUFields, _Gated):
     """Gated recurrent unit (Cho et al. 2014), gates in the order z, r, h: `h' = z h + (1 - z) tanh(...)`.
 
     With `reset_after` the reset gate multiplies the state's product, else the state (Keras, GRU).
+    Shapes: (batch, d) and the state (batch, units) → both (batch, units).
     """
 
     gates: ClassVar[int] = 3
@@ -180,7 +187,10 @@ class GRUCell(GRUFields, _Gated):
 
 
 class StackedRNNCells(Cell):
-    """Cells one on top of the other, as one cell; its states are all of theirs."""
+    """Cells one on top of the other, as one cell; its states are all of theirs.
+
+    Shapes: (batch, d) and all cells' states → the last cell's result, and all states.
+    """
 
     cells: list[LayerField] = Field(description="The cells, the first one nearest to the input.")
 

@@ -16,6 +16,7 @@ class Dropout(Layer):
     """In training each element is 0 with probability `rate`, else `x / (1 - rate)`; otherwise x.
 
     The mask depends on the seed, the layer, the step and the row of the data, not on the row's place in the batch.
+    Shapes: (batch, ...) → the same.
     """
 
     category: ClassVar[str] = "regularization"

@@ -19,6 +19,7 @@ class Lambda(Layer):
     """An expression of `x`, in Python's syntax with the functions of keras.ops: `Lambda: "tanh(x) * 2"`.
 
     It is parsed, never run as code, and differentiated like any layer. Several tensors are x[0], x[1], ...
+    Shapes: as the expression says.
     """
 
     category: ClassVar[str] = "core"

@@ -52,14 +52,20 @@ class _Merge(Layer):
 
 
 class Add(_Merge):
-    """`a + b + ...`. Shapes broadcast."""
+    """`a + b + ...`.
+
+    Shapes: tensors that broadcast → the broadcast shape.
+    """
 
     def merge(self, inputs: list[Value]) -> Value:
         return reduce(lambda a, b: a + b, inputs)
 
 
 class Subtract(_Merge):
-    """`a - b`."""
+    """`a - b`.
+
+    Shapes: two tensors that broadcast → the broadcast shape.
+    """
 
     def build(self, input_shape: list[tuple[int, ...]]) -> None:
         if len(input_shape) != 2:
@@ -70,35 +76,50 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    """`a * b * ...`. Shapes broadcast."""
+    """`a * b * ...`.
+
+    Shapes: tensors that broadcast → the broadcast shape.
+    """
 
     def merge(self, inputs: list[Value]) -> Value:
         return reduce(lambda a, b: a * b, inputs)
 
 
 class Average(_Merge):
-    """`(a + b + ...) / n`."""
+    """`(a + b + ...) / n`.
+
+    Shapes: tensors that broadcast → the broadcast shape.
+    """
 
     def merge(self, inputs: list[Value]) -> Value:
         return reduce(lambda a, b: a + b, inputs) / float(len(inputs))
 
 
 class Maximum(_Merge):
-    """The larger element of each place."""
+    """The larger element of each place.
+
+    Shapes: tensors that broadcast → the broadcast shape.
+    """
 
     def merge(self, inputs: list[Value]) -> Value:
         return reduce(lambda a, b: apply("max", a, b), inputs)
 
 
 class Minimum(_Merge):
-    """The smaller element of each place."""
+    """The smaller element of each place.
+
+    Shapes: tensors that broadcast → the broadcast shape.
+    """
 
     def merge(self, inputs: list[Value]) -> Value:
         return reduce(lambda a, b: apply("min", a, b), inputs)
 
 
 class Concatenate(_Merge):
-    """Tensors side by side along `axis`; all other sizes must be equal."""
+    """Tensors side by side along `axis`; all other sizes must be equal.
+
+    Shapes: tensors of one shape but for `axis` → that shape with the sum of their sizes there.
+    """
 
     axis: int = Field(-1, description="The dimension along which they are joined; 0 is the batch.")
 

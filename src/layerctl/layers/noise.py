@@ -19,7 +19,10 @@ _ALPHA = -1.7580993408473766
 
 
 class GaussianNoise(Layer):
-    """In training `x + stddev * n`, n a standard normal number for each element; otherwise x."""
+    """In training `x + stddev * n`, n a standard normal number for each element; otherwise x.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "regularization"
     supports_masking: ClassVar[bool] = True
@@ -34,7 +37,10 @@ class GaussianNoise(Layer):
 
 
 class GaussianDropout(Layer):
-    """In training `x * (1 + sqrt(rate / (1 - rate)) * n)`, n a standard normal number for each element; otherwise x. Srivastava et al. 2014."""
+    """In training `x * (1 + sqrt(rate / (1 - rate)) * n)`, n a standard normal number for each element; otherwise x. Srivastava et al. 2014.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "regularization"
     supports_masking: ClassVar[bool] = True
@@ -52,7 +58,7 @@ class GaussianDropout(Layer):
 class AlphaDropout(Dropout):
     """In training each element is selu's least value with probability `rate`, then all are scaled so that mean and variance stay.
 
-    Klambauer et al. 2017.
+    Klambauer et al. 2017. Shapes: (batch, ...) → the same.
     """
 
     rate: float = Field(ge=0, lt=1, description="The probability that an element is dropped.")
@@ -84,13 +90,19 @@ class _Spatial(Layer):
 
 
 class SpatialDropout1D(_Spatial):
-    """In training each channel is 0 over all of time with probability `rate`, else `x / (1 - rate)`; otherwise x. Tompson et al. 2014."""
+    """In training each channel is 0 over all of time with probability `rate`, else `x / (1 - rate)`; otherwise x. Tompson et al. 2014.
+
+    Shapes: (batch, steps, channels) → the same.
+    """
 
     dimensions: ClassVar[int] = 1
 
 
 class SpatialDropout2D(_Spatial):
-    """In training each channel is 0 over the whole image with probability `rate`, else `x / (1 - rate)`; otherwise x. Tompson et al. 2014."""
+    """In training each channel is 0 over the whole image with probability `rate`, else `x / (1 - rate)`; otherwise x. Tompson et al. 2014.
+
+    Shapes: (batch, height, width, channels) → the same.
+    """
 
     dimensions: ClassVar[int] = 2
 
@@ -98,7 +110,10 @@ class SpatialDropout2D(_Spatial):
 
 
 class SpatialDropout3D(_Spatial):
-    """In training each channel is 0 over the whole volume with probability `rate`, else `x / (1 - rate)`; otherwise x. Tompson et al. 2014."""
+    """In training each channel is 0 over the whole volume with probability `rate`, else `x / (1 - rate)`; otherwise x. Tompson et al. 2014.
+
+    Shapes: (batch, depth, height, width, channels) → the same.
+    """
 
     dimensions: ClassVar[int] = 3
 
@@ -106,7 +121,10 @@ class SpatialDropout3D(_Spatial):
 
 
 class ActivityRegularization(Layer):
-    """x, whose penalty `(l1 * sum(|x|) + l2 * sum(x ** 2)) / batch` is added to the loss."""
+    """x, whose penalty `(l1 * sum(|x|) + l2 * sum(x ** 2)) / batch` is added to the loss.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "regularization"
     supports_masking: ClassVar[bool] = True

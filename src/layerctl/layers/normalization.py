@@ -34,6 +34,7 @@ class BatchNormalization(ScaleFields):
 
     In training mean and variance are the batch's (steps that a mask leaves out do not count), and the moving averages follow them:
     `moving = momentum * moving + (1 - momentum) * batch`. Otherwise they are the moving averages. Ioffe and Szegedy 2015.
+    Shapes: (batch, ...) → the same; weights of the channels' number.
     """
 
     category: ClassVar[str] = "normalization"
@@ -125,7 +126,10 @@ class BatchNormalization(ScaleFields):
 
 
 class LayerNormalization(ScaleFields):
-    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance over `axis` of each row by itself. Ba et al. 2016."""
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance over `axis` of each row by itself. Ba et al. 2016.
+
+    Shapes: (batch, ...) → the same; weights of the sizes of `axis`.
+    """
 
     category: ClassVar[str] = "normalization"
     supports_masking: ClassVar[bool] = True
@@ -147,7 +151,10 @@ class LayerNormalization(ScaleFields):
 
 
 class GroupNormalization(ScaleFields):
-    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance of each row over each group of channels. Wu and He 2018."""
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance of each row over each group of channels. Wu and He 2018.
+
+    Shapes: (batch, ..., channels) → the same; weights (channels).
+    """
 
     category: ClassVar[str] = "normalization"
 
@@ -176,7 +183,10 @@ class GroupNormalization(ScaleFields):
 
 
 class RMSNormalization(Layer):
-    """`scale * x / sqrt(mean(x ** 2) + epsilon)` over `axis`. Zhang and Sennrich 2019."""
+    """`scale * x / sqrt(mean(x ** 2) + epsilon)` over `axis`. Zhang and Sennrich 2019.
+
+    Shapes: (batch, ...) → the same; weights of the sizes of `axis`.
+    """
 
     category: ClassVar[str] = "normalization"
     supports_masking: ClassVar[bool] = True
@@ -197,7 +207,10 @@ class RMSNormalization(Layer):
 
 
 class UnitNormalization(Layer):
-    """`x / sqrt(sum(x ** 2))` over `axis`: rows of length 1."""
+    """`x / sqrt(sum(x ** 2))` over `axis`: rows of length 1.
+
+    Shapes: (batch, ...) → the same.
+    """
 
     category: ClassVar[str] = "normalization"
     supports_masking: ClassVar[bool] = True
@@ -217,6 +230,7 @@ class SpectralNormalization(Layer):
     """A layer whose kernel is divided by its largest singular value before each training step. Miyato et al. 2018.
 
     The value is found by `power_iterations` of the power method, from the vector that the step before ended with.
+    Shapes: as those of the layer.
     """
 
     category: ClassVar[str] = "normalization"

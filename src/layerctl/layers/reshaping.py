@@ -51,7 +51,10 @@ class Reshape(Layer):
 
 
 class Permute(Layer):
-    """Dimensions in another order; `dims` counts them from 1, without the batch."""
+    """Dimensions in another order; `dims` counts them from 1, without the batch.
+
+    Shapes: (batch, ...) → (batch, the same sizes in the order of `dims`).
+    """
 
     category: ClassVar[str] = "reshaping"
 

@@ -18,7 +18,10 @@ from layerctl.ops.value import Shape, ShapeError, Value, shown
 
 
 class Bidirectional(Layer):
-    """A recurrent layer over a sequence and its copy over the reversed sequence; `merge_mode` says how the results become one."""
+    """A recurrent layer over a sequence and its copy over the reversed sequence; `merge_mode` says how the results become one.
+
+    Shapes: (batch, steps, d) → (batch, 2 units) where `merge_mode` is concat, else (batch, units); with the steps if the layer returns sequences.
+    """
 
     category: ClassVar[str] = "recurrent"
     supports_masking: ClassVar[bool] = True

@@ -52,6 +52,10 @@ class Optimizer(Configured):
             raise ValueError(f"expected a rate of at least 0, got {value!r}")
         return float(value) if isinstance(value, int) else value
 
+    @classmethod
+    def first_argument(cls) -> str:
+        return "learning_rate"
+
     def slot_names(self) -> tuple[str, ...]:
         """The slots that this configuration needs."""
         return self.slots
