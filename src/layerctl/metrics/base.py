@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
@@ -9,6 +10,7 @@ from pydantic import Field, PrivateAttr
 from layerctl.configured import Configured
 from layerctl.ops.elementwise import cast
 from layerctl.ops.reduce import reduce
+from layerctl.ops.reshape import expand_dims
 from layerctl.ops.value import Value, Weight, current
 
 
@@ -66,6 +68,9 @@ class MeanMetric(Metric):
         from layerctl.losses.base import combine
         from layerctl.ops.elementwise import broadcast_to
 
+        if y_true.rank == y_pred.rank == 1:
+            mask, y_true, y_pred = y_pred.mask, expand_dims(y_true, -1), expand_dims(y_pred, -1)
+            y_pred.mask = mask
         values = cast(self.values(y_true, y_pred), "f32")
         weights = combine(weights, y_pred.mask, values)
         if weights is None:
@@ -75,6 +80,12 @@ class MeanMetric(Metric):
             weights = broadcast_to(weights, values.shape)
             self.add("total", reduce("sum", values * weights, dtype="f64"))
             self.add("count", reduce("sum", weights, dtype="f64"))
+
+
+def several(values: Iterable[float]) -> dict[str, float]:
+    """One number for each entry, reported as NAME_0, NAME_1, ..., and their mean as NAME."""
+    numbers = [float(v) for v in values]
+    return {"": sum(numbers) / len(numbers), **{str(i): v for i, v in enumerate(numbers)}}
 
 
 def count_of(values: Value) -> Value:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
 
 from layerctl.losses.base import EPSILON, broadcast_rows
-from layerctl.metrics.base import Metric
+from layerctl.metrics.base import Metric, several
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import ShapeError, Value, shown
@@ -15,6 +15,8 @@ from layerctl.ops.value import ShapeError, Value, shown
 
 class FBetaScore(Metric):
     """`(1 + beta^2) precision recall / (beta^2 precision + recall)` of each class; without `average` one number for each, and their mean."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("fbeta_score",)
 
     average: Literal["micro", "macro", "weighted"] | None = Field(None, description="How the classes become one number; null gives all.")
     beta: PositiveFloat = Field(1.0, description="How much more recall counts than precision.")
@@ -44,9 +46,7 @@ class FBetaScore(Metric):
         if self.average == "weighted":
             present = state["present"]
             return float((scores * present / (present.sum() + EPSILON)).sum())
-        if self.average is not None:
-            return float(scores.mean())
-        return {"": float(scores.mean()), **{str(i): float(s) for i, s in enumerate(scores.tolist())}}
+        return several(scores.tolist()) if self.average is None else float(scores.mean())
 
 
 class F1Score(FBetaScore):

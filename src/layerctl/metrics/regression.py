@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, NonNegativeInt
 
 from layerctl.losses.base import match_ranks
-from layerctl.metrics.base import MeanMetric, Metric
+from layerctl.metrics.base import MeanMetric, Metric, several
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.value import Value
@@ -101,8 +101,9 @@ class R2Score(Metric):
         scores = [1.0 - r / spread if spread > 0 else 0.0 for r, spread in zip(state["residual"].tolist(), spreads, strict=True)]
         if self.class_aggregation == "variance_weighted_average" and sum(spreads) > 0:
             return self._adjusted(sum(a * b for a, b in zip(spreads, scores, strict=True)) / sum(spreads), state)
-        mean = self._adjusted(sum(scores) / len(scores), state)
-        return mean if self.class_aggregation else {"": mean, **{str(i): self._adjusted(s, state) for i, s in enumerate(scores)}}
+        if self.class_aggregation is None:
+            return several(self._adjusted(s, state) for s in scores)
+        return self._adjusted(sum(scores) / len(scores), state)
 
     def _adjusted(self, score: float, state: dict[str, Any]) -> float:
         """The score as it is where there are not more numbers than regressors."""
