@@ -88,3 +88,40 @@ def test_what_arrays_cannot_be_is_said():
             model.fit(np.zeros((2, 6)), np.array([0, 7]))
         with pytest.raises(LayerctlError, match="the file has no 'data' section"):
             model.evaluate()
+
+
+@pytest.mark.parametrize("form", ["[mse, {Huber: {delta: 0.5}}]", "{dense: [mse, {Huber: {delta: 0.5}}]}"])
+def test_several_losses_of_an_output_are_added_up(form):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3)).astype(np.float32), rng.standard_normal((8, 2)).astype(np.float32)
+
+    def loss(text):
+        with layerctl.Model.from_yaml(f"layerctl: 1\nname: m\nmodel:\n  - Input: {{shape: [3]}}\n  - Dense: 2\ncompile: {{loss: {text}}}\n") as model:
+            return model.evaluate(x, y)["loss"]
+
+    assert loss(form) == pytest.approx(loss("mse") + loss("{Huber: {delta: 0.5}}"), rel=1e-6)
+    with pytest.raises(LayerctlError, match="need different targets"):
+        loss("[mse, sparse_categorical_crossentropy]")
+
+
+def test_rates_and_decay_by_weight():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3)).astype(np.float32), rng.standard_normal((8, 2)).astype(np.float32)
+    head = "layerctl: 1\nname: m\nmodel:\n  - Input: {shape: [3]}\n  - Dense: {units: 4, name: base}\n  - Dense: {units: 2, name: top}\n"
+
+    def moved(optimizer):
+        with layerctl.Model.from_yaml(f"{head}compile: {{loss: mse, optimizer: {{SGD: {optimizer}}}}}\nfit: {{epochs: 1, batch_size: 8}}\n") as model:
+            model.session(None)
+            before = model.weights
+            model.fit(x, y)
+            return {n: model.weights[n] - before[n] for n in before}
+
+    plain, slow = moved("{}"), moved("{learning_rate_multipliers: {base: 0.1, 'top/b*': 0.0}}")
+    np.testing.assert_allclose(slow["base/kernel"], plain["base/kernel"] * 0.1, rtol=1e-3, atol=1e-8)
+    np.testing.assert_array_equal(slow["top/kernel"], plain["top/kernel"])
+    assert not slow["top/bias"].any() and plain["top/bias"].any()
+    decayed, kept = moved("{weight_decay: 0.5}"), moved("{weight_decay: 0.5, exclude_from_weight_decay: ['*/kernel']}")
+    np.testing.assert_array_equal(kept["base/kernel"], plain["base/kernel"])
+    assert not np.array_equal(decayed["base/kernel"], plain["base/kernel"])
+    with pytest.raises(LayerctlError, match=r"no weight of the model fits 'bas' in learning_rate_multipliers; did you mean 'base'\?"):
+        moved("{learning_rate_multipliers: {bas: 0.1}}")

@@ -27,6 +27,7 @@ SMOOTH = [
     "repeat(x, 2, axis=1)", "tile(x, [2, 1])", "roll(x, 1, axis=1)", "flip(x, axis=1)", "pad(x, [[1, 0], [0, 2]])", "split(x, 2, axis=1)[1]",
     "split(x, [1, 3], axis=1)[1]", "tril(x) + triu(y, 1)", "outer(x[0], y[1])", "diff(x, axis=1)", "x * arange(4)", "x * linspace(0, 1, 4)",
     "x + eye(3, 4)", "x * ones((3, 4)) + zeros((3, 4))", "full_like(x, 2.0) * x", "zeros_like(x) + y", "x ** 2 + x ** 3", "gelu(x) + silu(y)",
+    "+x * stop_gradient(1.5)", "softplus(2.0) * x", "cumsum([1.0, 2.0, 0.5, 1.0]) * x",
     "average(x, axis=0)", "ravel(x)", "hstack([x, y])", "vstack([x, y])", "logaddexp(x, y)", "x - stop_gradient(y)", "-x % 3.0 + 1",
 ]  # fmt: skip
 WHOLE = ["argmax(x, axis=1)", "argsort(x, axis=1)", "x > y", "logical_and(x > 0, y > 0)", "logical_not(x > 0)", "one_hot(argmax(x, axis=1), 4)", "sign(x)",
@@ -63,6 +64,7 @@ def test_gradients(text):
 @pytest.mark.parametrize(("text", "message"), [
     ("arange(10 ** 9)", "would make"), ("eye(100000)", "would make"), ("tile(x, [10 ** 9, 1])", "would make"), ("top_k(x, 5)[0]", "k must be"),
     ("split(x, 3, axis=1)", "equal parts"), ("einsum('ij,jk->iz', x, m)", "'z'"),
+    ("outer(x[0], 3)", "expected a tensor, got 3"), ("softmax('x')", "expected a tensor or a number, got str"),
 ])  # fmt: skip
 def test_mistakes(text, message):
     from layerctl.diagnostics import LayerctlError

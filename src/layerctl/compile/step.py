@@ -17,7 +17,7 @@ from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.leaves import constant
 from layerctl.ops.pack import Pack
 from layerctl.ops.reshape import reshape
-from layerctl.ops.value import Trace, Type, Value, Weight, tracing
+from layerctl.ops.value import ShapeError, Trace, Type, Value, Weight, tracing
 from layerctl.optimizers.base import Optimizer
 
 
@@ -91,7 +91,13 @@ def _loss(
     parts = []
     for name, output in task.outputs.items():
         if output.loss is not None and name in targets:
-            loss = output.loss(targets[name], values[name], weights.get(name, weights.get("")))
+            loss = None
+            for judge in (output.loss, *output.more):
+                try:
+                    part = judge(targets[name], values[name], weights.get(name, weights.get("")))
+                except ShapeError as error:
+                    output.refuse(name, judge, error)
+                loss = part if loss is None else loss + part
             parts.append(loss * output.weight if output.weight != 1.0 else loss)
     parts += trace.losses
     for w in task.model.weights():
@@ -110,10 +116,12 @@ def _judge(
     for name, output in task.outputs.items():
         if name not in targets:
             continue
-        for metric in output.metrics.values():
-            metric.update(targets[name], values[name])
-        for metric in output.weighted_metrics.values():
-            metric.update(targets[name], values[name], weights.get(name, weights.get("")))
+        weighted = weights.get(name, weights.get(""))
+        for metric, w in [*((m, None) for m in output.metrics.values()), *((m, weighted) for m in output.weighted_metrics.values())]:
+            try:
+                metric.update(targets[name], values[name], w)
+            except ShapeError as error:
+                output.refuse(name, metric, error)
     total = _loss(task, trace, values, targets, weights)
     trace.update(task.loss_total, trace.read(task.loss_total) + cast(total, "f64") * float(size))
     trace.update(task.loss_count, trace.read(task.loss_count) + float(size))

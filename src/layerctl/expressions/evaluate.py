@@ -100,6 +100,11 @@ class _Evaluation:
             return function(*args, **kwargs)
         except LayerctlError:
             raise
+        except AttributeError as error:
+            plain = [a for a in args if isinstance(a, _PLAIN)]
+            if not plain:
+                raise
+            raise LayerctlError(Diagnostic("expression-value", f"expected a tensor, got {plain[0]!r}", tree.span)) from error
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             message = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
             if isinstance(error, OverflowError):

@@ -277,6 +277,13 @@ _OTHERS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+_WITHOUT_TENSOR = frozenset({
+    "einsum", "concatenate", "concat", "stack", "vstack", "hstack", "arange", "linspace", "zeros", "ones", "full", "eye", "random_uniform",
+    "random_normal",
+})  # fmt: skip
+"""Functions whose first argument is a text, a list of tensors, a shape or a number."""
+
+
 @functools.cache
 def functions() -> dict[str, Callable[..., Any]]:
     """Every function by name; activations of the catalogue among them."""
@@ -289,8 +296,18 @@ def functions() -> dict[str, Callable[..., Any]]:
     for name, own in _NAMES.items():
         table[name] = functools.partial(apply, own)
     for name in catalogue("activations"):
-        table.setdefault(snake_case(name), _activation(name))
-    return {**table, **_OTHERS}
+        table.setdefault(snake_case(name), _of_tensor(_activation(name)))
+    return {**table, **{n: f if n in _WITHOUT_TENSOR else _of_tensor(f) for n, f in _OTHERS.items()}}
+
+
+def _of_tensor(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a first argument that may be a number, or a list of numbers, too."""
+
+    @functools.wraps(function)
+    def wrapped(x: Any, *rest: Any, **named: Any) -> Any:
+        return function(as_value(x), *rest, **named)
+
+    return wrapped
 
 
 def _activation(name: str) -> Callable[..., Value]:

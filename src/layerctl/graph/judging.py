@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from layerctl.catalogue import catalogue, snake_case
-from layerctl.diagnostics import Problems, did_you_mean
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean
 from layerctl.graph.model import Model
 from layerctl.layers.base import unique
 from layerctl.losses.base import Loss
 from layerctl.metrics.base import Metric
-from layerctl.ops.value import Shape
+from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import entry
@@ -26,8 +26,33 @@ class Output:
 
     loss: Loss | None = None
     weight: float = 1.0
+    more: list[Loss] = field(default_factory=list)
+    """Losses that are added to the first, for an output that has several."""
     metrics: dict[str, Metric] = field(default_factory=dict)
     weighted_metrics: dict[str, Metric] = field(default_factory=dict)
+    places: dict[int, Span] = field(default_factory=dict)
+    """Where the file names each loss and metric, by id."""
+
+    def build(self, name: str, metric: Metric, path: str, y_true: Shape, y_pred: Shape) -> None:
+        """Declares a metric's state.
+
+        Raises:
+            LayerctlError: if it cannot judge predictions of this shape.
+        """
+        try:
+            metric.build(path, y_true, y_pred)
+        except ShapeError as error:
+            self.refuse(name, metric, error)
+
+    def refuse(self, name: str, judge: Any, error: ShapeError) -> NoReturn:
+        """Says that a loss or a metric cannot compare this output with its target.
+
+        Raises:
+            LayerctlError: always.
+        """
+        kind = "loss" if isinstance(judge, Loss) else "metric"
+        text = f"the {kind} {type(judge).__name__} cannot judge the output '{name}': {error}"
+        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)))) from error
 
 
 KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
@@ -64,8 +89,12 @@ def judging(
     )
     if optimizer is not None and chosen is not None:
         _check_patterns(optimizer, model, chosen, problems)
-    for name, n in _by_output(node.get("loss"), "losses", model, problems).items():
-        outputs[name].loss = entry("losses", n, problems)
+    for name, n in _by_output(_nested(node.get("loss"), model), "losses", model, problems).items():
+        several = [entry("losses", each, problems) for each in (n.items if isinstance(n, Sequence) else [n])]
+        outputs[name].loss, outputs[name].more = (several or [None])[0], several[1:]
+        outputs[name].places |= {id(loss): n.span for loss in several}
+        if len({bool(loss and loss.classes) for loss in several}) > 1:
+            problems.error("mixed-losses", f"the losses of '{name}' need different targets: some class indices, some numbers", n.span)
     _weights(node.get("loss_weights"), model, outputs, problems)
     for key in ("metrics", "weighted_metrics"):
         for name, n in _by_output(node.get(key), "metrics", model, problems, listed=True).items():
@@ -85,6 +114,13 @@ def _check_patterns(optimizer: Any, model: Model, node: Node, problems: Problems
             if not any(fits(pattern, p) for p in paths):
                 problems.error("unknown-weight", f"no weight of the model fits '{pattern}' in {key}{did_you_mean(pattern, [*layers, *paths])}",
                                node.span, hint=f"weights are called like {paths[0]}" if paths else None)  # fmt: skip
+
+
+def _nested(node: Node | None, model: Model) -> Node | None:
+    """Several losses of the only output, as the list in a list that they are for one of several outputs."""
+    if isinstance(node, Sequence) and len(model.outputs) == 1 and len(node.items) != 1:
+        return Sequence([node], node._span, node.path)
+    return node
 
 
 def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, listed: bool = False) -> dict[str, Node]:
@@ -153,4 +189,5 @@ def _metrics(node: Node, output: str, judged: Output, shape: Shape, problems: Pr
             name = metric and (metric.name or snake_case(type(metric).__name__))
         if metric is not None:
             out[unique(str(metric.name or name), taken)] = metric
+            judged.places[id(metric)] = n.span
     return out

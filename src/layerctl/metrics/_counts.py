@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from layerctl.losses.base import combine, match_ranks
-from layerctl.metrics.base import Metric, several
+from layerctl.metrics.base import Metric, as_distribution, several
 from layerctl.ops.elementwise import apply, broadcast_to, cast
 from layerctl.ops.leaves import constant
 from layerctl.ops.reduce import reduce
@@ -39,7 +39,7 @@ class Counts(Metric):
         return weights
 
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
-        mask, (y_true, y_pred) = y_pred.mask, self.prepared(*match_ranks(y_true, y_pred))
+        mask, (y_true, y_pred) = y_pred.mask, self.prepared(*match_ranks(as_distribution(y_true, y_pred), y_pred))
         labels = self.labels(y_pred.shape)
         shape = (1, -1) if labels is None else (1, -1, labels)
         weights = self.weighted(combine(weights, mask, y_pred), y_pred)

@@ -96,6 +96,19 @@ def count_of(values: Value) -> Value:
     return constant(float(int(product(values.shape))), "f64")
 
 
+def as_distribution(y_true: Value, y_pred: Value) -> Value:
+    """Class indices as rows of zeros with a one, where predictions have a number for each class; other targets as they are."""
+    from layerctl.ops.reshape import squeeze
+    from layerctl.ops.select import one_hot
+
+    width = int(y_pred.shape[-1]) if y_pred.rank else 1
+    if width > 1 and y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
+        y_true = squeeze(y_true, -1)
+    if width > 1 and y_true.rank == y_pred.rank - 1:
+        return one_hot(cast(y_true, "i32"), width)
+    return y_true
+
+
 def resolve_metric(name: str, loss: Any, y_pred: tuple[int, ...]) -> Metric | None:
     """What `accuracy` (and `crossentropy`) stand for, by the loss and the prediction's shape, as in Keras; None for other names."""
     from layerctl.catalogue import catalogue

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, PositiveFloat
 
 from layerctl.losses.base import EPSILON, broadcast_rows
-from layerctl.metrics.base import Metric, several
+from layerctl.metrics.base import Metric, as_distribution, several
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import ShapeError, Value, shown
@@ -33,7 +33,7 @@ class FBetaScore(Metric):
             chosen = apply("and", apply("ge", y_pred, reduce("max", y_pred, -1, keepdims=True)), abs(y_pred) > 1e-9)
         else:
             chosen = y_pred > self.threshold
-        p, t = cast(chosen, "f32"), cast(y_true, "f32")
+        p, t = cast(chosen, "f32"), cast(as_distribution(y_true, y_pred), "f32")
         w = None if weights is None else broadcast_rows(cast(weights, "f32"), p)
         for name, value in (("tp", p * t), ("fp", p * (1.0 - t)), ("fn", (1.0 - p) * t), ("present", t)):
             self.add(name, reduce("sum", value if w is None else value * w, None if self.average == "micro" else 0, dtype="f64"))

@@ -13,7 +13,7 @@ from layerctl.ops.matmul import matmul
 from layerctl.ops.reduce import reduce
 from layerctl.ops.reshape import reshape
 from layerctl.ops.select import one_hot
-from layerctl.ops.value import Value
+from layerctl.ops.value import ShapeError, Value, product, shown
 
 
 class _Confusion(Metric):
@@ -31,6 +31,9 @@ class _Confusion(Metric):
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
         true = y_true if self.sparse_y_true else reduce("argmax", y_true, self.axis)
         pred = y_pred if self.sparse_y_pred else reduce("argmax", y_pred, self.axis)
+        if int(product(true.shape)) != int(product(pred.shape)):
+            cure = "`sparse_y_pred: false` where predictions are distributions, `sparse_y_true: false` where targets are"
+            raise ShapeError(f"the targets' classes have the shape {shown(true.shape)}, the predictions' {shown(pred.shape)}: say {cure}")
         ids = reshape(cast(true, "i32"), (-1,))
         weights = combine(weights, y_pred.mask, cast(true, "f32"))
         w = None if weights is None else reshape(cast(broadcast_to(weights, true.shape), "f64"), (-1, 1))

@@ -167,6 +167,9 @@ class Value:
     def __neg__(self):
         return self._apply("neg", self)
 
+    def __pos__(self):
+        return self
+
     def __abs__(self):
         return self._apply("abs", self)
 

@@ -78,7 +78,7 @@ class Session:
         for name, output in self.task.outputs.items():
             for kind, group in (("metrics", output.metrics), ("weighted_metrics", output.weighted_metrics)):
                 for label, metric in group.items():
-                    metric.build(f"{kind}/{name}/{label}", wanted.get(name, shapes[name]), shapes[name])
+                    output.build(name, metric, f"{kind}/{name}/{label}", wanted.get(name, shapes[name]), shapes[name])
 
     def _initialize(self) -> None:
         state = self._state()

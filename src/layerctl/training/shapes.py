@@ -57,6 +57,6 @@ def program_of(task: Task, shapes: Mapping[str, Shape], batch: int) -> Program:
             for group in (judged.metrics, judged.weighted_metrics):
                 for label, metric in group.items():
                     if name in targets:
-                        metric.build(f"metrics/{name}/{label}", targets[name].shape, shapes[name])
+                        judged.build(name, metric, f"metrics/{name}/{label}", targets[name].shape, shapes[name])
         return training(task, Batch(inputs, targets))
     return prediction(task, Batch(inputs))
