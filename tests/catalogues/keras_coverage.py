@@ -29,12 +29,6 @@ WHY_NAMES = {
     "MultiOptimizer": "one optimizer for each part of a model; `learning_rate_multipliers` sets the parts' rates",
     "OptimizerMap": "one optimizer for each part of a model; `learning_rate_multipliers` sets the parts' rates",
     "OrbaxCheckpoint": "writes another library's format; ModelCheckpoint writes safetensors", "RemoteMonitor": "sends the history to a server",
-    "LambdaCallback": "calls Python functions", "LearningRateScheduler": "calls a Python function; the schedules take its place",
-    "sparsemax": "Keras's threshold adds up running sums, so that its result is no distribution once two elements stay above 0",
-    **dict.fromkeys(("STFT", "STFTInitializer", "stft"), "STFTSpectrogram makes its kernels itself"),
-    "History": "every run has it: history.jsonl", "ProgbarLogger": "every run on a terminal has it",
-    "BackupAndRestore": "every run has it: checkpoints and --resume", "CSVLogger": "history.jsonl has the same rows",
-    "TensorBoard": "writes another program's format; history.jsonl has the numbers", "SwapEMAWeights": "`use_ema` of an optimizer keeps the averages",
 }  # fmt: skip
 """Why layerctl lacks a name."""
 
@@ -42,9 +36,7 @@ WHY_ARGUMENTS = {
     "lora_rank": "adapters of low rank are fine-tuning of models in memory", "lora_alpha": "as lora_rank", "quantization_config": "weights are not quantized",
     "gptq_unpacked_column_size": "weights are not quantized", "input_tensor": "wraps a tensor of Python code", "sparse": "tensors are dense",
     "ragged": "tensors are rectangular", "optional": "every input has data", "weights": "`fit.weights` says where weights come from",
-    "args": "Python's `*args`, which Keras ignores", "from_sorted_ids": "predictions are the classes' scores",
-    **dict.fromkeys(("renorm", "renorm_clipping", "renorm_momentum"), "batch renormalization is not there"),
-    "raise_error": "the run ends with exit code 3",
+    "args": "Python's `*args`, which Keras ignores",
 }  # fmt: skip
 """Why layerctl lacks an argument."""
 

@@ -27,6 +27,7 @@ SMOOTH = [
     "repeat(x, 2, axis=1)", "tile(x, [2, 1])", "roll(x, 1, axis=1)", "flip(x, axis=1)", "pad(x, [[1, 0], [0, 2]])", "split(x, 2, axis=1)[1]",
     "split(x, [1, 3], axis=1)[1]", "tril(x) + triu(y, 1)", "outer(x[0], y[1])", "diff(x, axis=1)", "x * arange(4)", "x * linspace(0, 1, 4)",
     "x + eye(3, 4)", "x * ones((3, 4)) + zeros((3, 4))", "full_like(x, 2.0) * x", "zeros_like(x) + y", "x ** 2 + x ** 3", "gelu(x) + silu(y)",
+    "sparsemax(x * 4)",
     "+x * stop_gradient(1.5)", "softplus(2.0) * x", "cumsum([1.0, 2.0, 0.5, 1.0]) * x",
     "average(x, axis=0)", "ravel(x)", "hstack([x, y])", "vstack([x, y])", "logaddexp(x, y)", "x - stop_gradient(y)", "-x % 3.0 + 1",
 ]  # fmt: skip
