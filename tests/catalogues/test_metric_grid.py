@@ -77,7 +77,7 @@ def example(kind, arguments, shape, rng):
     if kind == "positive":
         return np.abs(rng.standard_normal(shape)).astype(np.float32), np.abs(raw) + 0.1
     if kind in ("binary", "binary_ids"):
-        y = rng.integers(0, 2, shape).astype(np.float32)
+        y = (raw + rng.standard_normal(shape) > 0).astype(np.float32)
         return y, chances if kind == "binary" else rng.integers(0, 2, shape).astype(np.float32)
     if kind == "ids":
         return rng.integers(0, 3, shape).astype(np.int32), rng.integers(0, 3, shape).astype(np.int32)
@@ -128,9 +128,10 @@ def same(what, ours, theirs):
     close(what, np.array(ours), np.array(theirs))
 
 
-def of_samples(kind, shape):
+def of_samples(kind, arguments, shape):
     """The shape of weights and masks: one number a sample or step."""
-    return shape if kind == "ids" or len(shape) == 1 else shape[:-1]
+    axis = arguments.get("axis", -1)
+    return shape if kind == "ids" or len(shape) == 1 or isinstance(axis, list) else tuple(np.delete(shape, axis).tolist())
 
 
 @pytest.mark.parametrize("extra", ["plain", "weights", "mask"])
@@ -145,7 +146,7 @@ def test_arguments(name, extra):
         batches = []
         for _ in range(3):
             y, p = example(kind, arguments, shape, rng)
-            samples = of_samples("ids" if name == "BinaryIoU" else kind, shape)
+            samples = of_samples("ids" if name == "BinaryIoU" else kind, arguments, shape)
             w = rng.uniform(0, 2, samples).astype(np.float32) if extra == "weights" else None
             m = rng.random(samples) > 0.3 if extra == "mask" else None
             batches.append((y, p, w, m))
@@ -188,7 +189,7 @@ def test_wrapped_functions(fn, function, more, extra):
     same(str(fn), measured(catalogue("metrics").get("MeanMetricWrapper")(fn=fn), batches), np.asarray(metric.result()))
 
 
-@pytest.mark.parametrize(("fn", "text"), [("sgd", "there is no loss 'sgd'"), ("auc", "fn must be a loss or a metric that is a mean over samples")])
+@pytest.mark.parametrize(("fn", "text"), [("hubr", "there is no loss or metric 'hubr'; did you mean 'huber'"), ("auc", "fn must be a loss or a metric that is a mean over samples")])
 def test_what_cannot_be_wrapped(fn, text):
     with pytest.raises(ValueError, match=text):
         catalogue("metrics").get("MeanMetricWrapper")(fn=fn)

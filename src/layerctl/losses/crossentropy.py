@@ -149,8 +149,9 @@ class CategoricalGeneralizedCrossEntropy(Loss):
 
 
 class KLDivergence(Loss):
-    """`sum(y_true log(y_true / y_pred))` over the last dimension, both kept within [1e-7, 1]."""
+    """`sum(y_true log(y_true / y_pred))` over the last dimension, both kept within [1e-7, 1]; targets as for CategoricalCrossentropy."""
 
+    distributions: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("kld", "KLD", "kullback_leibler_divergence")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from layerctl.configured import Configured
 from layerctl.ops.elementwise import cast
+from layerctl.ops.leaves import constant
 from layerctl.ops.reduce import reduce
 from layerctl.ops.reshape import expand_dims
 from layerctl.ops.value import Value, Weight, current
@@ -82,6 +83,15 @@ class MeanMetric(Metric):
             self.add("count", reduce("sum", weights, dtype="f64"))
 
 
+class LossMean(Metric):
+    """The mean over rows of one of a model's several losses, without its weight."""
+
+    def record(self, loss: Value, rows: int) -> None:
+        """Adds a batch's loss."""
+        self.add("total", cast(loss, "f64") * float(rows))
+        self.add("count", constant(float(rows), "f64"))
+
+
 def several(values: Iterable[float]) -> dict[str, float]:
     """One number for each entry, reported as NAME_0, NAME_1, ..., and their mean as NAME."""
     numbers = [float(v) for v in values]
@@ -90,7 +100,6 @@ def several(values: Iterable[float]) -> dict[str, float]:
 
 def count_of(values: Value) -> Value:
     """The number of a tensor's elements (f64)."""
-    from layerctl.ops.leaves import constant
     from layerctl.ops.value import product
 
     return constant(float(int(product(values.shape))), "f64")

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from layerctl.catalogue import catalogue
 from layerctl.configured import plain, resolve
+from layerctl.diagnostics import did_you_mean
 from layerctl.losses.base import Loss, combine, match_ranks
 from layerctl.losses.similarity import cosine
 from layerctl.metrics.base import MeanMetric, Metric, count_of
@@ -125,9 +126,14 @@ class Sum(Metric):
 
 
 def _function(value: Any) -> Any:
+    """A loss or a metric from its name or its name with arguments; a name of both is the loss."""
     name = next(iter(value), None) if isinstance(value, dict) else value
-    metric = isinstance(name, str) and catalogue("losses").get(name) is None and catalogue("metrics").get(name) is not None
-    return resolve("metrics" if metric else "losses", value)
+    if not isinstance(name, str):
+        return value
+    kind = next((k for k in ("losses", "metrics") if catalogue(k).get(name) is not None), None)
+    if kind is None:
+        raise ValueError(f"there is no loss or metric '{name}'{did_you_mean(name, [*catalogue('losses').names, *catalogue('metrics').names])}")
+    return resolve(kind, value)
 
 
 class MeanMetricWrapper(MeanMetric):
