@@ -189,7 +189,9 @@ def test_wrapped_functions(fn, function, more, extra):
     same(str(fn), measured(catalogue("metrics").get("MeanMetricWrapper")(fn=fn), batches), np.asarray(metric.result()))
 
 
-@pytest.mark.parametrize(("fn", "text"), [("hubr", "there is no loss or metric 'hubr'; did you mean 'huber'"), ("auc", "fn must be a loss or a metric that is a mean over samples")])
+@pytest.mark.parametrize(("fn", "text"), [
+    ("hubr", "there is no loss or metric 'hubr'; did you mean 'huber'"), ("auc", "fn must be a loss or a metric that is a mean over samples"),
+])  # fmt: skip
 def test_what_cannot_be_wrapped(fn, text):
     with pytest.raises(ValueError, match=text):
         catalogue("metrics").get("MeanMetricWrapper")(fn=fn)
