@@ -63,7 +63,6 @@ ARGUMENTS = {
     "BinaryIoU": ("binary", [FLAT, (4, 5)], grid(target_class_ids=[[0, 1], [1]], threshold=[0.5, 0.3])),
 }  # fmt: skip
 ONLY_ONE_VALUE = {"Mean", "Sum", "MeanMetricWrapper"}
-NO_STEPS = {"R2Score", "F1Score", "FBetaScore"}
 OF_LABELS = {"multi_label", "label_weights", "class_id", "top_k"}
 
 
@@ -139,7 +138,7 @@ def of_samples(kind, arguments, shape):
 def test_arguments(name, extra):
     kind, shapes, cases = ARGUMENTS[name]
     rng = np.random.default_rng(11)
-    for arguments, shape in product(cases, [] if extra == "mask" and name in NO_STEPS else shapes):
+    for arguments, shape in product(cases, shapes):
         axis = arguments.get("axis", 0)
         if np.max(axis) >= len(shape) or (shape in (FLAT, COLUMN) and OF_LABELS & set(arguments)) or (extra != "plain" and isinstance(axis, list)):
             continue

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
 
-from layerctl.losses.base import EPSILON, broadcast_rows
+from layerctl.losses.base import EPSILON, combine
 from layerctl.metrics.base import Metric, as_distribution, several
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
@@ -34,7 +34,7 @@ class FBetaScore(Metric):
         else:
             chosen = y_pred > self.threshold
         p, t = cast(chosen, "f32"), cast(as_distribution(y_true, y_pred), "f32")
-        w = None if weights is None else broadcast_rows(cast(weights, "f32"), p)
+        w = combine(weights, y_pred.mask, p)
         for name, value in (("tp", p * t), ("fp", p * (1.0 - t)), ("fn", (1.0 - p) * t), ("present", t)):
             self.add(name, reduce("sum", value if w is None else value * w, None if self.average == "micro" else 0, dtype="f64"))
 
