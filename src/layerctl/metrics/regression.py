@@ -59,9 +59,9 @@ class MeanAbsolutePercentageError(_Error):
 
 
 class R2Score(Metric):
-    """`1 - sum((y_true - y_pred)^2) / sum((y_true - mean)^2)` of each output, averaged; with regressors p the adjusted score of n numbers,
+    """`1 - sum((y_true - y_pred)^2) / sum((y_true - mean)^2)` of each output, averaged.
 
-    `1 - (1 - score) (n - 1) / (n - p - 1)`.
+    With p regressors it is adjusted by how many numbers n there are: `1 - (1 - score) (n - 1) / (n - p - 1)`.
     """
 
     aliases: ClassVar[tuple[str, ...]] = ("r2",)
