@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl import __version__
+from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
 from layerctl.diagnostics import Diagnostic, Problems, fail
 from layerctl.graph.build import build_model
@@ -278,15 +279,17 @@ def target_hints(spec: Spec) -> dict[str, str | None]:
     names = list(spec.data.targets()) if spec.data is not None else []
 
     def kind(loss: object) -> str | None:
-        name = next(iter(loss)) if isinstance(loss, dict) and loss else loss
-        folded = str(name).lower().replace("_", "")
+        if isinstance(loss, list):
+            return kind(loss[0]) if loss else None
         if loss is None:
             return None
-        return "category" if "crossentropy" in folded or "hinge" in folded else "number"
+        name = str(next(iter(loss)) if isinstance(loss, dict) and loss else loss)
+        folded = "crossentropy" if name == "ce" else catalogue("losses").names.get(name, name).lower().replace("_", "")
+        return "category" if any(word in folded for word in ("crossentropy", "hinge", "circle")) else "number"
 
     if isinstance(plain, dict) and set(plain) & set(names):
         return {n: kind(plain.get(n)) for n in names}
-    if isinstance(plain, list) and len(plain) == len(names):
+    if isinstance(plain, list) and len(plain) == len(names) > 1:
         return {n: kind(entry) for n, entry in zip(names, plain, strict=True)}
     return dict.fromkeys(names, kind(plain))
 

@@ -77,7 +77,7 @@ def test_the_yaml(tmp_path):
     assert "- Dense: 9  # (9), 72 weights" in text and "outputs: [kind, size_head]" in text
     with Model.from_yaml(tmp_path / "model.yaml") as ours:
         assert [type(o.loss).__name__ for o in ours.outputs.values()] == ["SparseCategoricalCrossentropy", "MeanAbsoluteError"]
-        assert [o.weight for o in ours.outputs.values()] == [2.0, 0.5] and list(ours.outputs["kind"].metrics) == ["accuracy"]
+        assert [part.weight for o in ours.outputs.values() for part in o.losses] == [2.0, 0.5] and list(ours.outputs["kind"].metrics) == ["accuracy"]
         assert ours.optimizer.learning_rate == 0.001
 
 

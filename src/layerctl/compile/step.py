@@ -46,9 +46,9 @@ class Task:
         self.cursor = Weight("run/cursor", (), "i64", None, trainable=False)
 
     def metrics(self) -> dict[str, Metric]:
-        """All metrics by their reported names."""
+        """Each of several losses, and all metrics, by their reported names."""
         several = len(self.outputs) > 1
-        out = {}
+        out: dict[str, Metric] = {p.label: p.mean for o in self.outputs.values() for p in o.losses if p.mean is not None}
         for name, o in self.outputs.items():
             for group in (o.metrics, o.weighted_metrics):
                 out |= {(f"{name}_{k}" if several else k): m for k, m in group.items()}
@@ -90,15 +90,15 @@ def _loss(
     """The scalar loss: the outputs' losses by their weights, what layers add, penalties on weights."""
     parts = []
     for name, output in task.outputs.items():
-        if output.loss is not None and name in targets:
-            loss = None
-            for judge in (output.loss, *output.more):
+        if name in targets:
+            for part in output.losses:
                 try:
-                    part = judge(targets[name], values[name], weights.get(name, weights.get("")))
+                    loss = part.loss(targets[name], values[name], weights.get(name, weights.get("")))
                 except ShapeError as error:
-                    output.refuse(name, judge, error)
-                loss = part if loss is None else loss + part
-            parts.append(loss * output.weight if output.weight != 1.0 else loss)
+                    output.refuse(name, part.loss, error)
+                if part.mean is not None:
+                    part.mean.record(loss, int(values[name].shape[0]))
+                parts.append(loss * part.weight if part.weight != 1.0 else loss)
     parts += trace.losses
     for w in task.model.weights():
         if w.regularizer is not None and task.model.is_trainable(w):

@@ -10,8 +10,8 @@ from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean
 from layerctl.graph.model import Model
 from layerctl.layers.base import unique
-from layerctl.losses.base import Loss
-from layerctl.metrics.base import Metric
+from layerctl.losses.base import Loss, resolve_loss
+from layerctl.metrics.base import LossMean, Metric, resolve_metric
 from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
@@ -21,17 +21,29 @@ from layerctl.spec.variables import resolved
 
 
 @dataclass
+class Part:
+    """One of the losses that are added up; `mean` reports it as `label` where there are several."""
+
+    loss: Loss
+    weight: float = 1.0
+    label: str = ""
+    mean: LossMean | None = None
+
+
+@dataclass
 class Output:
     """How one output of a model is judged."""
 
-    loss: Loss | None = None
-    weight: float = 1.0
-    more: list[Loss] = field(default_factory=list)
-    """Losses that are added to the first, for an output that has several."""
+    losses: list[Part] = field(default_factory=list)
     metrics: dict[str, Metric] = field(default_factory=dict)
     weighted_metrics: dict[str, Metric] = field(default_factory=dict)
     places: dict[int, Span] = field(default_factory=dict)
     """Where the file names each loss and metric, by id."""
+
+    @property
+    def loss(self) -> Loss | None:
+        """The first of the losses, which all take the same kind of target; None if there is none."""
+        return self.losses[0].loss if self.losses else None
 
     def build(self, name: str, metric: Metric, path: str, y_true: Shape, y_pred: Shape) -> None:
         """Declares a metric's state.
@@ -90,15 +102,12 @@ def judging(
     if optimizer is not None and chosen is not None:
         _check_patterns(optimizer, model, chosen, problems)
     for name, n in _by_output(_nested(node.get("loss"), model), "losses", model, problems).items():
-        several = [entry("losses", each, problems) for each in (n.items if isinstance(n, Sequence) else [n])]
-        outputs[name].loss, outputs[name].more = (several or [None])[0], several[1:]
-        outputs[name].places |= {id(loss): n.span for loss in several}
-        if len({bool(loss and loss.classes) for loss in several}) > 1:
-            problems.error("mixed-losses", f"the losses of '{name}' need different targets: some class indices, some numbers", n.span)
+        _losses(n, name, outputs[name], shapes[name], problems)
     _weights(node.get("loss_weights"), model, outputs, problems)
+    _report_parts(outputs)
     for key in ("metrics", "weighted_metrics"):
         for name, n in _by_output(node.get(key), "metrics", model, problems, listed=True).items():
-            getattr(outputs[name], key).update(_metrics(n, name, outputs[name], shapes[name], problems))
+            getattr(outputs[name], key).update(_metrics(n, key, outputs[name], shapes[name], problems))
     problems.check()
     return optimizer, outputs
 
@@ -156,26 +165,62 @@ def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, l
     return dict.fromkeys(names, node)
 
 
+def _losses(node: Node, output: str, judged: Output, shape: Shape, problems: Problems) -> None:
+    """The losses of one output: one, or a list of several."""
+    for n in node.items if isinstance(node, Sequence) else [node]:
+        if isinstance(n, Scalar) and n.value is None:
+            continue
+        loss = resolve_loss(n.value, shape) if isinstance(n, Scalar) and isinstance(n.value, str) else None
+        loss = loss or entry("losses", n, problems)
+        if loss is not None:
+            judged.losses.append(Part(loss))
+            judged.places[id(loss)] = n.span
+    if len({part.loss.classes for part in judged.losses}) > 1:
+        problems.error("mixed-losses", f"the losses of '{output}' need different targets: some class indices, some numbers", node.span)
+
+
+def _report_parts(outputs: Mapping[str, Output]) -> None:
+    """Gives each of several losses a name of its own, OUTPUT_loss as in Keras, with the loss's name where an output has several."""
+    if sum(len(o.losses) for o in outputs.values()) < 2:
+        return
+    taken = {"loss"}
+    for name, output in outputs.items():
+        for part in output.losses:
+            own = part.loss.name or snake_case(type(part.loss).__name__)
+            words = [*([name] if len(outputs) > 1 else []), *([own] if len(output.losses) > 1 else []), "loss"]
+            part.label, part.mean = unique("_".join(words), taken), LossMean()
+            part.mean.build(f"losses/{part.label}", (), ())
+
+
 def _weights(node: Node | None, model: Model, outputs: dict[str, Output], problems: Problems) -> None:
+    """The losses' weights: a number for all, or in the form of `loss`, where a number stands for all losses of an output."""
     if node is None:
         return
-    pairs = (
-        [(str(e.key.value), e.value) for e in node.entries] if isinstance(node, MappingNode)
-        else list(zip(model.outputs, node.items if isinstance(node, Sequence) else [node], strict=False))
-    )  # fmt: skip
+    if isinstance(node, MappingNode):
+        pairs = [(str(e.key.value), e.value) for e in node.entries]
+    elif isinstance(node, Sequence) and len(model.outputs) > 1:
+        pairs = list(zip(model.outputs, node.items, strict=False))
+        if len(node.items) != len(model.outputs):
+            problems.error("wrong-number", f"{len(node.items)} loss weights for {len(model.outputs)} outputs ({', '.join(model.outputs)})", node.span)
+    else:
+        pairs = [(name, node) for name in model.outputs]
     for name, n in pairs:
-        value = n.plain()
         if name not in outputs:
             problems.error("unknown-output", f"the model has no output '{name}'{did_you_mean(name, outputs)}", n.span)
-        elif not isinstance(value, (int, float)) or isinstance(value, bool):
-            problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", n.span)
-        else:
-            outputs[name].weight = float(value)
+            continue
+        parts = outputs[name].losses
+        given = n.items if isinstance(n, Sequence) else [n] * len(parts)
+        if len(given) != len(parts):
+            problems.error("wrong-number", f"{len(given)} loss weights for the {len(parts)} losses of '{name}'", n.span)
+        for part, each in zip(parts, given, strict=False):
+            value = each.plain()
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span)
+                break
+            part.weight = float(value)
 
 
-def _metrics(node: Node, output: str, judged: Output, shape: Shape, problems: Problems) -> dict[str, Metric]:
-    from layerctl.metrics.base import resolve_metric
-
+def _metrics(node: Node, key: str, judged: Output, shape: Shape, problems: Problems) -> dict[str, Metric]:
     out: dict[str, Metric] = {}
     taken: set[str] = set(judged.metrics)
     for n in node.items if isinstance(node, Sequence) else [node]:
@@ -188,6 +233,7 @@ def _metrics(node: Node, output: str, judged: Output, shape: Shape, problems: Pr
             metric = entry("metrics", n, problems)
             name = metric and (metric.name or snake_case(type(metric).__name__))
         if metric is not None:
-            out[unique(str(metric.name or name), taken)] = metric
+            name = str(metric.name or name)
+            out[unique(f"weighted_{name}" if key == "weighted_metrics" and name in taken else name, taken)] = metric
             judged.places[id(metric)] = n.span
     return out

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from layerctl.configured import Configured
 from layerctl.ops.elementwise import apply, broadcast_to, cast
-from layerctl.ops.reduce import reduce
+from layerctl.ops.reduce import normal_axes, reduce
 from layerctl.ops.reshape import expand_dims, squeeze
-from layerctl.ops.value import ShapeError, Value, product, shown
+from layerctl.ops.value import Shape, ShapeError, Value, product, shown
 
 EPSILON = 1e-7
 """Keras's backend epsilon: probabilities are kept this far from 0 and 1."""
@@ -21,6 +21,9 @@ class Loss(Configured):
 
     kind: ClassVar[str] = "losses"
     classes: ClassVar[bool] = False
+    """Whether the target holds class indices."""
+    distributions: ClassVar[bool] = False
+    """Whether the target holds a distribution over classes, which class indices stand for."""
 
     reduction: Literal["sum", "mean", "sum_over_batch_size", "mean_with_sample_weight"] = Field(
         "sum_over_batch_size", description="How the samples' values become one: their mean, or their sum."
@@ -32,9 +35,19 @@ class Loss(Configured):
         """The loss of each sample: the shape of y_pred without its last dimension."""
         raise TypeError(f"{type(self).__name__} has no rule")
 
-    def check(self, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> str | None:
-        """What is wrong with these shapes, or None."""
-        return None
+    def target_shape(self, output: Shape) -> Shape:
+        """The shape of targets for an output of this shape."""
+        if not self.classes:
+            return output
+        at = self._class_axis(output)
+        return (*output[:at], *output[at + 1 :])
+
+    def target_classes(self, output: Shape) -> int | None:
+        """How many classes the target's indices are of; None where any number is an index, or there are none."""
+        return int(output[self._class_axis(output)]) if self.classes or self.distributions else None
+
+    def _class_axis(self, output: Shape) -> int:
+        return normal_axes(getattr(self, "axis", -1), len(output), "axis")[0]
 
     def counted(self, y_true: Value, y_pred: Value, values: Value) -> Value | None:
         """Which samples (or steps) count: the mask that comes with the prediction, unless the loss knows more."""
@@ -69,6 +82,16 @@ class Loss(Configured):
         """The scalar loss (f32, or f64 for f64 predictions)."""
         total, count = self.parts(y_true, y_pred, weights)
         return cast(total / apply("where", apply("eq", count, 0.0), 1.0, count), y_pred.dtype)
+
+
+def resolve_loss(name: str, y_pred: Shape) -> Loss | None:
+    """What `crossentropy` stands for by the prediction's shape; None for other names."""
+    from layerctl.catalogue import catalogue
+
+    if name not in ("crossentropy", "ce"):
+        return None
+    width = int(y_pred[-1]) if y_pred else 1
+    return catalogue("losses").get("BinaryCrossentropy" if width == 1 else "CategoricalCrossentropy")()
 
 
 def _count(values: Value) -> Value:

@@ -11,7 +11,9 @@ from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.leaves import constant
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.reshape import squeeze
+from layerctl.ops.select import select
 from layerctl.ops.softmax import softmax
+from layerctl.ops.transpose import move_axis
 from layerctl.ops.value import ShapeError, Value, shown
 
 
@@ -32,29 +34,30 @@ class SparseCategoricalCrossentropy(Loss):
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
     axis: int = Field(-1, description="The dimension of the classes.")
 
-    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
-        from layerctl.ops.select import select
+    def ids(self, y_true: Value, y_pred: Value) -> Value:
+        """The class indices (i32), a dimension of size 1 in the classes' place taken off."""
+        if y_true.rank == y_pred.rank and int(y_true.shape[self.axis]) == 1:
+            y_true = squeeze(y_true, self.axis)
+        wanted = self.target_shape(y_pred.shape)
+        if tuple(map(int, y_true.shape)) != tuple(map(int, wanted)):
+            raise ShapeError(f"class indices of shape {shown(wanted)} are needed for predictions of shape {shown(y_pred.shape)}, got {shown(y_true.shape)}")
+        return cast(y_true, "i32")
 
-        if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
-            y_true = squeeze(y_true, -1)
-        if y_true.rank != y_pred.rank - 1 or any(int(a) != int(b) for a, b in zip(y_true.shape, y_pred.shape[:-1], strict=True)):
-            raise ShapeError(
-                f"class indices of shape {shown(y_pred.shape[:-1])} are needed for predictions of shape {shown(y_pred.shape)}, "
-                f"got {shown(y_true.shape)}"
-            )
-        ids = cast(y_true, "i32")
-        return -select(log_probabilities(y_pred, self.from_logits, self.axis), ids)
+    def per_sample(self, y_true: Value, y_pred: Value) -> Value:
+        ids = self.ids(y_true, y_pred)
+        return -select(move_axis(log_probabilities(y_pred, self.from_logits, self.axis), self.axis, -1), ids)
 
     def counted(self, y_true: Value, y_pred: Value, values: Value) -> Value | None:
         if self.ignore_class is None:
             return y_pred.mask
-        ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank else y_true
-        kept = apply("ne", cast(ids, "i32"), self.ignore_class)
+        kept = apply("ne", self.ids(y_true, y_pred), self.ignore_class)
         return kept if y_pred.mask is None else apply("and", kept, y_pred.mask)
 
 
 class CategoricalCrossentropy(Loss):
-    """`-sum(y_true log p)`; the target holds a distribution for each sample."""
+    """`-sum(y_true log p)`; the target holds a distribution for each sample, or class indices that stand for one."""
+
+    distributions: ClassVar[bool] = True
 
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
     label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
@@ -68,6 +71,8 @@ class CategoricalCrossentropy(Loss):
 
 class BinaryCrossentropy(Loss):
     """`-(y log p + (1 - y) log(1 - p))`, averaged over the last dimension."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("bce", "BCE")
 
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
     label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
@@ -109,7 +114,9 @@ class BinaryFocalCrossentropy(Loss):
 
 
 class CategoricalFocalCrossentropy(Loss):
-    """`-sum(alpha (1 - p)^gamma y_true log p)`. Lin et al. 2018."""
+    """`-sum(alpha (1 - p)^gamma y_true log p)`; targets as for CategoricalCrossentropy. Lin et al. 2018."""
+
+    distributions: ClassVar[bool] = True
 
     alpha: float | list[float] = Field(0.25, description="The weight of all classes, or of each.")
     gamma: float = Field(2.0, description="How little samples count that are predicted well.")
@@ -135,8 +142,6 @@ class CategoricalGeneralizedCrossEntropy(Loss):
     q: float = Field(0.5, gt=0, lt=1, description="The form of the loss.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
-        from layerctl.ops.select import select
-
         ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1 else y_true
         if ids.rank != y_pred.rank - 1:
             raise ShapeError(f"class indices of shape {shown(y_pred.shape[:-1])} are needed, got {shown(y_true.shape)}")
@@ -144,8 +149,9 @@ class CategoricalGeneralizedCrossEntropy(Loss):
 
 
 class KLDivergence(Loss):
-    """`sum(y_true log(y_true / y_pred))` over the last dimension, both kept within [1e-7, 1]."""
+    """`sum(y_true log(y_true / y_pred))` over the last dimension, both kept within [1e-7, 1]; targets as for CategoricalCrossentropy."""
 
+    distributions: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("kld", "KLD", "kullback_leibler_divergence")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:

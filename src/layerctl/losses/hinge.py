@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from layerctl.losses.base import Loss
 from layerctl.ops.elementwise import apply
 from layerctl.ops.reduce import mean, reduce
@@ -34,7 +36,9 @@ class SquaredHinge(Loss):
 
 
 class CategoricalHinge(Loss):
-    """`max(max((1 - y_true) * y_pred) - sum(y_true * y_pred) + 1, 0)`."""
+    """`max(max((1 - y_true) * y_pred) - sum(y_true * y_pred) + 1, 0)`; targets as for CategoricalCrossentropy."""
+
+    distributions: ClassVar[bool] = True
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
         others = reduce("max", (1.0 - y_true) * y_pred, -1)

@@ -13,7 +13,7 @@ from layerctl.ops.matmul import matmul
 from layerctl.ops.reduce import reduce
 from layerctl.ops.reshape import reshape
 from layerctl.ops.stop import stop_gradient
-from layerctl.ops.value import ShapeError, Value, shown
+from layerctl.ops.value import Shape, ShapeError, Value, shown
 
 
 def cosine(y_true: Value, y_pred: Value, axis: int) -> Value:
@@ -45,6 +45,9 @@ class Circle(Loss):
     gamma: float = Field(80.0, description="The scale.")
     margin: float = Field(0.4, ge=0, le=1, description="The margin between pairs alike and not.")
     remove_diagonal: bool = Field(True, description="Whether a sample's pair with itself is left out.")
+
+    def target_classes(self, output: Shape) -> int | None:
+        return None
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
         if y_pred.rank != 2:

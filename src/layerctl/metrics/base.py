@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
 from layerctl.configured import Configured
 from layerctl.ops.elementwise import cast
+from layerctl.ops.leaves import constant
 from layerctl.ops.reduce import reduce
+from layerctl.ops.reshape import expand_dims
 from layerctl.ops.value import Value, Weight, current
 
 
@@ -66,6 +69,9 @@ class MeanMetric(Metric):
         from layerctl.losses.base import combine
         from layerctl.ops.elementwise import broadcast_to
 
+        if y_true.rank == y_pred.rank == 1:
+            mask, y_true, y_pred = y_pred.mask, expand_dims(y_true, -1), expand_dims(y_pred, -1)
+            y_pred.mask = mask
         values = cast(self.values(y_true, y_pred), "f32")
         weights = combine(weights, y_pred.mask, values)
         if weights is None:
@@ -77,9 +83,23 @@ class MeanMetric(Metric):
             self.add("count", reduce("sum", weights, dtype="f64"))
 
 
+class LossMean(Metric):
+    """The mean over rows of one of a model's several losses, without its weight."""
+
+    def record(self, loss: Value, rows: int) -> None:
+        """Adds a batch's loss."""
+        self.add("total", cast(loss, "f64") * float(rows))
+        self.add("count", constant(float(rows), "f64"))
+
+
+def several(values: Iterable[float]) -> dict[str, float]:
+    """One number for each entry, reported as NAME_0, NAME_1, ..., and their mean as NAME."""
+    numbers = [float(v) for v in values]
+    return {"": sum(numbers) / len(numbers), **{str(i): v for i, v in enumerate(numbers)}}
+
+
 def count_of(values: Value) -> Value:
     """The number of a tensor's elements (f64)."""
-    from layerctl.ops.leaves import constant
     from layerctl.ops.value import product
 
     return constant(float(int(product(values.shape))), "f64")

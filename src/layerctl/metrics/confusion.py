@@ -1,52 +1,24 @@
-"""Metrics of decisions at thresholds: precision, recall, the area under a curve."""
+"""Metrics of decisions at thresholds: counts, precision, recall, one at a bound of the other."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
-from layerctl.losses.base import combine
-from layerctl.metrics.base import Metric, as_distribution
-from layerctl.ops.elementwise import apply, broadcast_to, cast
-from layerctl.ops.leaves import constant
+from layerctl.metrics._counts import Counts, one_or_several, part
+from layerctl.ops.elementwise import apply
+from layerctl.ops.order import top_k
 from layerctl.ops.reduce import reduce
-from layerctl.ops.reshape import reshape
+from layerctl.ops.select import one_hot
 from layerctl.ops.value import Value
-
-
-class _Confusion(Metric):
-    """Counts of true and false positives and negatives at each of `cuts()`."""
-
-    def cuts(self) -> list[float]:
-        """The thresholds."""
-        raise TypeError(f"{type(self).__name__} has no thresholds")
-
-    def build(self, path: str, y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
-        for name in ("tp", "fp", "fn", "tn"):
-            self.add_state(path, name, (len(self.cuts()),))
-
-    def prepared(self, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
-        """The labels and scores that are counted."""
-        return y_true, y_pred
-
-    def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
-        mask, (y_true, y_pred) = y_pred.mask, self.prepared(as_distribution(y_true, y_pred), y_pred)
-        weights = combine(weights, mask, y_pred)
-        scores = reshape(y_pred, (1, -1))
-        truth = reshape(cast(y_true, "f32"), (1, -1))
-        w = reshape(broadcast_to(weights, y_pred.shape), (1, -1)) if weights is not None else constant(1.0)
-        over = cast(scores > constant([[c] for c in self.cuts()]), "f32")
-        truth = cast(truth > 0.5, "f32")
-        for name, value in (("tp", truth * over), ("fp", (1.0 - truth) * over), ("fn", truth * (1.0 - over)), ("tn", (1.0 - truth) * (1.0 - over))):
-            self.add(name, reduce("sum", value * w, 1, dtype="f64"))
 
 
 def _thresholds(value: Any) -> list[float]:
     return [0.5] if value is None else [float(v) for v in (value if isinstance(value, list) else [value])]
 
 
-class _AtThresholds(_Confusion):
+class _AtThresholds(Counts):
     thresholds: float | list[float] | None = Field(None, description="Above it a prediction counts as positive; 0.5 if not given.")
     top_k: PositiveInt | None = Field(None, description="Count the k largest predictions as positive, in place of a threshold.")
     class_id: int | None = Field(None, description="The one class that is looked at.")
@@ -55,80 +27,70 @@ class _AtThresholds(_Confusion):
         return [-1e30] if self.top_k is not None and self.thresholds is None else _thresholds(self.thresholds)
 
     def prepared(self, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
-        from layerctl.losses.base import match_ranks
-
-        y_true, y_pred = match_ranks(y_true, y_pred)
         if self.top_k is not None:
-            kth = y_pred
-            for _ in range(self.top_k - 1):
-                kth = apply("where", apply("ge", kth, reduce("max", kth, -1, keepdims=True)), -3e38, kth)
-            y_pred = apply("where", apply("ge", y_pred, reduce("max", kth, -1, keepdims=True)), y_pred, -3e38)
+            places = top_k(y_pred, self.top_k)[1]
+            chosen = reduce("sum", one_hot(places, int(y_pred.shape[-1])), -2)
+            y_pred = apply("where", chosen > 0.0, y_pred, -3e38)
         if self.class_id is not None:
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
         return y_true, y_pred
 
 
-def _ratio(a: Any, b: Any) -> float:
-    values = [float(x) / float(y) if y else 0.0 for x, y in zip(a.tolist(), b.tolist(), strict=True)]
-    return values[0] if len(values) == 1 else sum(values) / len(values)
+def _ratios(a: Any, b: Any) -> Any:
+    return one_or_several([part(x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)])
 
 
 class Precision(_AtThresholds):
-    """`tp / (tp + fp)`."""
+    """`tp / (tp + fp)`; of several thresholds one number for each, and their mean."""
 
-    def result(self, state: dict[str, Any]) -> float:
-        return _ratio(state["tp"], state["tp"] + state["fp"])
+    def result(self, state: dict[str, Any]) -> Any:
+        return _ratios(state["tp"], state["tp"] + state["fp"])
 
 
 class Recall(_AtThresholds):
-    """`tp / (tp + fn)`."""
+    """`tp / (tp + fn)`; of several thresholds one number for each, and their mean."""
 
-    def result(self, state: dict[str, Any]) -> float:
-        return _ratio(state["tp"], state["tp"] + state["fn"])
+    def result(self, state: dict[str, Any]) -> Any:
+        return _ratios(state["tp"], state["tp"] + state["fn"])
 
 
-class _Count(_Confusion):
-    part: ClassVar[str]
+class _Count(Counts):
+    counted: ClassVar[str]
 
     thresholds: float | list[float] | None = Field(None, description="Above it a prediction counts as positive; 0.5 if not given.")
 
     def cuts(self) -> list[float]:
         return _thresholds(self.thresholds)
 
-    def prepared(self, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
-        from layerctl.losses.base import match_ranks
-
-        return match_ranks(y_true, y_pred)
-
-    def result(self, state: dict[str, Any]) -> float:
-        return float(state[self.part].mean())
+    def result(self, state: dict[str, Any]) -> Any:
+        return one_or_several(state[self.counted].tolist())
 
 
 class TruePositives(_Count):
-    """How many positives are predicted as such."""
+    """How many positives are predicted as such; of several thresholds one number for each, and their mean."""
 
-    part: ClassVar[str] = "tp"
+    counted: ClassVar[str] = "tp"
 
 
 class FalsePositives(_Count):
-    """How many negatives are predicted as positive."""
+    """How many negatives are predicted as positive; of several thresholds one number for each, and their mean."""
 
-    part: ClassVar[str] = "fp"
+    counted: ClassVar[str] = "fp"
 
 
 class TrueNegatives(_Count):
-    """How many negatives are predicted as such."""
+    """How many negatives are predicted as such; of several thresholds one number for each, and their mean."""
 
-    part: ClassVar[str] = "tn"
+    counted: ClassVar[str] = "tn"
 
 
 class FalseNegatives(_Count):
-    """How many positives are predicted as negative."""
+    """How many positives are predicted as negative; of several thresholds one number for each, and their mean."""
 
-    part: ClassVar[str] = "fn"
+    counted: ClassVar[str] = "fn"
 
 
-class _AtBound(_Confusion):
+class _AtBound(Counts):
     """The largest value of one rate among the thresholds at which another is at least a bound."""
 
     num_thresholds: PositiveInt = Field(200, description="How many thresholds.")
@@ -139,16 +101,14 @@ class _AtBound(_Confusion):
         return [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
 
     def prepared(self, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
-        from layerctl.losses.base import match_ranks
-
-        y_true, y_pred = match_ranks(y_true, y_pred)
+        y_pred = apply("min", apply("max", y_pred, 0.0), 1.0)
         return (y_true, y_pred) if self.class_id is None else (y_true[..., self.class_id], y_pred[..., self.class_id])
 
     def largest(self, state: dict[str, Any], bounded: str, bound: float, wanted: str) -> float:
         """The largest rate `wanted` where the rate `bounded` is at least `bound`; 0 where it never is."""
         tp, fp, fn, tn = (state[k].tolist() for k in ("tp", "fp", "fn", "tn"))
         pairs = {"recall": zip(tp, fn, strict=True), "specificity": zip(tn, fp, strict=True), "precision": zip(tp, fp, strict=True)}
-        rates = {name: [_part(a, a + b) for a, b in pairs[name]] for name in (bounded, wanted)}
+        rates = {name: [part(a, a + b) for a, b in pairs[name]] for name in (bounded, wanted)}
         return max((w for b, w in zip(rates[bounded], rates[wanted], strict=True) if b >= bound), default=0.0)
 
 
@@ -186,62 +146,3 @@ class RecallAtPrecision(_AtBound):
 
     def result(self, state: dict[str, Any]) -> float:
         return self.largest(state, "precision", self.precision, "recall")
-
-
-class AUC(_Confusion):
-    """The area under the ROC or the precision-recall curve, from counts at `num_thresholds` thresholds (Keras, AUC)."""
-
-    num_thresholds: int = Field(200, ge=2, description="How many thresholds.")
-    curve: Literal["ROC", "PR"] = Field("ROC", description="The curve.")
-    summation_method: Literal["interpolation", "minoring", "majoring"] = Field("interpolation", description="How the area is summed.")
-    thresholds: list[float] | None = Field(None, description="The thresholds between 0 and 1, in place of even ones.")
-    multi_label: bool = Field(False, description="Whether the mean over labels is taken; all labels together if not.")
-    num_labels: int | None = Field(None, description="Accepted; known from the shape.")
-    label_weights: list[float] | None = Field(None, description="Accepted for one label.")
-    from_logits: bool = Field(False, description="Whether predictions are logits.")
-
-    def cuts(self) -> list[float]:
-        if self.thresholds is not None:
-            inner = sorted(self.thresholds)
-        else:
-            inner = [(i + 1) / (self.num_thresholds - 1) for i in range(self.num_thresholds - 2)]
-        return [-1e-7, *inner, 1.0 + 1e-7]
-
-    def prepared(self, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
-        from layerctl.losses.base import match_ranks
-
-        y_true, y_pred = match_ranks(y_true, y_pred)
-        return y_true, apply("sigmoid", y_pred) if self.from_logits else y_pred
-
-    def result(self, state: dict[str, Any]) -> float:
-        tp, fp, fn, tn = (state[k].tolist() for k in ("tp", "fp", "fn", "tn"))
-        if self.curve == "PR" and self.summation_method == "interpolation":
-            return _interpolated_pr(tp, fp, fn)
-        recall = [_part(a, a + b) for a, b in zip(tp, fn, strict=True)]
-        if self.curve == "ROC":
-            x, y = [_part(a, a + b) for a, b in zip(fp, tn, strict=True)], recall
-        else:
-            x, y = recall, [_part(a, a + b) for a, b in zip(tp, fp, strict=True)]
-        heights = {
-            "interpolation": lambda a, b: (a + b) / 2.0, "minoring": min, "majoring": max,
-        }[self.summation_method]  # fmt: skip
-        return sum((x[i] - x[i + 1]) * heights(y[i], y[i + 1]) for i in range(len(x) - 1))
-
-
-def _part(a: float, b: float) -> float:
-    return a / b if b else 0.0
-
-
-def _interpolated_pr(tp: list[float], fp: list[float], fn: list[float]) -> float:
-    """Davis and Goadrich 2006, as Keras computes it."""
-    import math
-
-    area = 0.0
-    for i in range(len(tp) - 1):
-        dtp, dp = tp[i] - tp[i + 1], (tp[i] + fp[i]) - (tp[i + 1] + fp[i + 1])
-        slope = _part(dtp, max(dp, 0.0))
-        intercept = tp[i + 1] - slope * (tp[i + 1] + fp[i + 1])
-        p, q = tp[i] + fp[i], tp[i + 1] + fp[i + 1]
-        safe = _part(p, max(q, 0.0)) if p > 0 and q > 0 else 1.0
-        area += _part(slope * (dtp + intercept * math.log(safe)), max(tp[i + 1] + fn[i + 1], 0.0))
-    return area

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from layerctl.losses import crossentropy as losses
 from layerctl.losses.base import combine, match_ranks
 from layerctl.metrics.base import MeanMetric
 from layerctl.ops.elementwise import apply, cast
-from layerctl.ops.reshape import reshape, squeeze
 from layerctl.ops.value import Value
 
 
 class BinaryCrossentropy(MeanMetric):
     """`-(y log p + (1 - y) log(1 - p))`."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("bce", "BCE")
 
     from_logits: bool = Field(False, description="Whether predictions are logits.")
     label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
@@ -43,21 +46,19 @@ class SparseCategoricalCrossentropy(MeanMetric):
     axis: int = Field(-1, description="The dimension of the classes.")
     ignore_class: int | None = Field(None, description="A class whose samples are worth 0; with weights or a mask they do not count, as in Keras.")
 
+    def _loss(self) -> losses.SparseCategoricalCrossentropy:
+        return losses.SparseCategoricalCrossentropy(from_logits=self.from_logits, axis=self.axis)
+
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
         if self.ignore_class is not None and (weights is not None or y_pred.mask is not None):
-            kept = cast(self._kept(y_true, y_pred), y_pred.dtype)
+            kept = cast(apply("ne", self._loss().ids(y_true, y_pred), self.ignore_class), y_pred.dtype)
             weights = combine(weights, kept, kept)
         super().update(y_true, y_pred, weights)
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
-        made = losses.SparseCategoricalCrossentropy(from_logits=self.from_logits, axis=self.axis)
+        made = self._loss()
         if self.ignore_class is None:
             return made.per_sample(y_true, y_pred)
-        kept = self._kept(y_true, y_pred)
-        ids = apply("where", kept, reshape(cast(y_true, "i32"), kept.shape), 0)
-        return apply("where", kept, made.per_sample(ids, y_pred), 0.0)
-
-    def _kept(self, y_true: Value, y_pred: Value) -> Value:
-        """Which samples are of other classes; in the shape of the samples."""
-        ids = squeeze(y_true, -1) if y_true.rank == y_pred.rank else y_true
-        return apply("ne", cast(ids, "i32"), self.ignore_class)
+        ids = made.ids(y_true, y_pred)
+        kept = apply("ne", ids, self.ignore_class)
+        return apply("where", kept, made.per_sample(apply("where", kept, ids, 0), y_pred), 0.0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
 
-from layerctl.losses.base import EPSILON, broadcast_rows
-from layerctl.metrics.base import Metric, as_distribution
+from layerctl.losses.base import EPSILON, combine
+from layerctl.metrics.base import Metric, as_distribution, several
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import ShapeError, Value, shown
@@ -15,6 +15,8 @@ from layerctl.ops.value import ShapeError, Value, shown
 
 class FBetaScore(Metric):
     """`(1 + beta^2) precision recall / (beta^2 precision + recall)` of each class; without `average` one number for each, and their mean."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("fbeta_score",)
 
     average: Literal["micro", "macro", "weighted"] | None = Field(None, description="How the classes become one number; null gives all.")
     beta: PositiveFloat = Field(1.0, description="How much more recall counts than precision.")
@@ -32,7 +34,7 @@ class FBetaScore(Metric):
         else:
             chosen = y_pred > self.threshold
         p, t = cast(chosen, "f32"), cast(as_distribution(y_true, y_pred), "f32")
-        w = None if weights is None else broadcast_rows(cast(weights, "f32"), p)
+        w = combine(weights, y_pred.mask, p)
         for name, value in (("tp", p * t), ("fp", p * (1.0 - t)), ("fn", (1.0 - p) * t), ("present", t)):
             self.add(name, reduce("sum", value if w is None else value * w, None if self.average == "micro" else 0, dtype="f64"))
 
@@ -44,9 +46,7 @@ class FBetaScore(Metric):
         if self.average == "weighted":
             present = state["present"]
             return float((scores * present / (present.sum() + EPSILON)).sum())
-        if self.average is not None:
-            return float(scores.mean())
-        return {"": float(scores.mean()), **{str(i): float(s) for i, s in enumerate(scores.tolist())}}
+        return several(scores.tolist()) if self.average is None else float(scores.mean())
 
 
 class F1Score(FBetaScore):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from layerctl.configured import reference
-from layerctl.losses.base import match_ranks
+from layerctl.catalogue import catalogue
+from layerctl.configured import plain, resolve
+from layerctl.diagnostics import did_you_mean
+from layerctl.losses.base import Loss, combine, match_ranks
 from layerctl.losses.similarity import cosine
 from layerctl.metrics.base import MeanMetric, Metric, count_of
 from layerctl.ops.elementwise import apply, cast
@@ -19,8 +21,6 @@ class _OfLoss(MeanMetric):
     loss: ClassVar[str]
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
-        from layerctl.catalogue import catalogue
-
         y_true, y_pred = match_ranks(y_true, y_pred)
         return catalogue("losses").get(self.loss)().per_sample(cast(y_true, y_pred.dtype), y_pred)
 
@@ -117,8 +117,6 @@ class Sum(Metric):
     """The sum of the predictions, whatever the target."""
 
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
-        from layerctl.losses.base import combine
-
         weights = combine(weights, y_pred.mask, y_pred)
         self.add("total", reduce("sum", y_pred if weights is None else y_pred * weights, dtype="f64"))
         self.add("count", count_of(y_pred))
@@ -127,12 +125,33 @@ class Sum(Metric):
         return float(state["total"])
 
 
-class MeanMetricWrapper(MeanMetric):
-    """The mean of a loss over all samples: `MeanMetricWrapper: {fn: {Huber: {delta: 2.0}}}`."""
+def _function(value: Any) -> Any:
+    """A loss or a metric from its name or its name with arguments; a name of both is the loss."""
+    name = next(iter(value), None) if isinstance(value, dict) else value
+    if not isinstance(name, str):
+        return value
+    kind = next((k for k in ("losses", "metrics") if catalogue(k).get(name) is not None), None)
+    if kind is None:
+        raise ValueError(f"there is no loss or metric '{name}'{did_you_mean(name, [*catalogue('losses').names, *catalogue('metrics').names])}")
+    return resolve(kind, value)
 
-    fn: reference("losses") = Field(description="The loss, by name or with arguments.")
+
+class MeanMetricWrapper(MeanMetric):
+    """The mean of a function over all samples: `MeanMetricWrapper: {fn: {Huber: {delta: 2.0}}}`."""
+
+    fn: Annotated[Any, BeforeValidator(_function)] = Field(
+        description="A loss, or a metric that is a mean over samples (accuracies, errors), by name or with arguments."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_mean(self) -> MeanMetricWrapper:
+        if not isinstance(self.fn, (Loss, MeanMetric)):
+            raise ValueError(f"fn must be a loss or a metric that is a mean over samples, got {plain(self.fn)!r}")
+        return self
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
+        if isinstance(self.fn, MeanMetric):
+            return self.fn.values(y_true, y_pred)
         if not self.fn.classes:
             y_true, y_pred = match_ranks(y_true, y_pred)
             y_true = cast(y_true, y_pred.dtype)

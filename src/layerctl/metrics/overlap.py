@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -61,9 +61,13 @@ class _Confusion(Metric):
 class MeanIoU(_Confusion):
     """The mean over classes of `tp / (tp + fp + fn)`."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("mean_iou",)
+
 
 class IoU(_Confusion):
     """The mean over `target_class_ids` of `tp / (tp + fp + fn)`."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("iou",)
 
     target_class_ids: list[int] = Field(description="The classes that are averaged.")
 
@@ -81,6 +85,8 @@ class IoU(_Confusion):
 class OneHotIoU(IoU):
     """IoU of targets, and of predictions unless `sparse_y_pred`, that are distributions."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("one_hot_iou",)
+
     sparse_y_true: bool = Field(False, description="Whether the target holds class indices; a distribution if not.")
     sparse_y_pred: bool = Field(False, description="Whether predictions are class indices; a distribution if not.")
 
@@ -88,12 +94,16 @@ class OneHotIoU(IoU):
 class OneHotMeanIoU(MeanIoU):
     """MeanIoU of targets, and of predictions unless `sparse_y_pred`, that are distributions."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("one_hot_mean_iou",)
+
     sparse_y_true: bool = Field(False, description="Whether the target holds class indices; a distribution if not.")
     sparse_y_pred: bool = Field(False, description="Whether predictions are class indices; a distribution if not.")
 
 
 class BinaryIoU(IoU):
     """IoU of two classes: predictions of at least `threshold` are class 1."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("binary_iou",)
 
     num_classes: Literal[2] = Field(2, description="Accepted: 2.")
     target_class_ids: list[int] = Field([0, 1], description="The classes that are averaged.")

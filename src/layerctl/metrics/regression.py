@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from layerctl.losses.base import match_ranks
-from layerctl.metrics.base import MeanMetric, Metric
-from layerctl.ops.elementwise import apply, cast
+from layerctl.losses.base import combine, match_ranks
+from layerctl.metrics.base import MeanMetric, Metric, several
+from layerctl.ops.elementwise import apply, broadcast_to, cast
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.value import Value
 
@@ -79,13 +79,14 @@ class R2Score(Metric):
         self.add_state(path, "numbers")
 
     def update(self, y_true: Value, y_pred: Value, weights: Value | None = None) -> None:
-        from layerctl.losses.base import broadcast_rows
         from layerctl.ops.leaves import constant
         from layerctl.ops.reshape import reshape
 
         width = int(y_pred.shape[-1])
         t, p = (cast(reshape(v, (-1, width)), "f64") for v in (y_true, y_pred))
-        w = broadcast_rows(cast(weights, "f64"), t) if weights is not None else None
+        w = combine(weights, y_pred.mask, y_pred)
+        if w is not None:
+            w = cast(reshape(broadcast_to(w, (*y_pred.shape[:-1], 1)), (-1, 1)), "f64")
         scaled = (lambda v: v * w) if w is not None else (lambda v: v)
         self.add("residual", reduce("sum", scaled(apply("square", t - p)), 0))
         self.add("squares", reduce("sum", scaled(apply("square", t)), 0))
@@ -101,8 +102,9 @@ class R2Score(Metric):
         scores = [1.0 - r / spread if spread > 0 else 0.0 for r, spread in zip(state["residual"].tolist(), spreads, strict=True)]
         if self.class_aggregation == "variance_weighted_average" and sum(spreads) > 0:
             return self._adjusted(sum(a * b for a, b in zip(spreads, scores, strict=True)) / sum(spreads), state)
-        mean = self._adjusted(sum(scores) / len(scores), state)
-        return mean if self.class_aggregation else {"": mean, **{str(i): self._adjusted(s, state) for i, s in enumerate(scores)}}
+        if self.class_aggregation is None:
+            return several(self._adjusted(s, state) for s in scores)
+        return self._adjusted(sum(scores) / len(scores), state)
 
     def _adjusted(self, score: float, state: dict[str, Any]) -> float:
         """The score as it is where there are not more numbers than regressors."""

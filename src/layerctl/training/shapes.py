@@ -44,7 +44,7 @@ def target_types(outputs: Mapping[str, Output], shapes: Mapping[str, Shape], bat
         if judged.loss is None:
             continue
         shape = (Unknown(batch), *shapes[name][1:])
-        out[name] = Type(shape[:-1], "i32") if judged.loss.classes else Type(shape, "f32")
+        out[name] = Type(judged.loss.target_shape(shape), "i32" if judged.loss.classes else "f32")
     return out
 
 

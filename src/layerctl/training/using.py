@@ -11,7 +11,6 @@ import numpy as np
 from layerctl.data.dataset import Dataset, chunks, load_for_evaluation
 from layerctl.diagnostics import fail
 from layerctl.graph.model import Model as Graph
-from layerctl.losses.crossentropy import CategoricalCrossentropy
 from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, shown
 
@@ -96,7 +95,7 @@ def _texts(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
-    """The rows with targets as the losses take them: class ids become one-hot rows for categorical_crossentropy; ids are checked."""
+    """The rows with targets as the losses take them: class ids become rows of zeros with a one for losses of distributions; ids are checked."""
     if rows is None:
         return None
     targets = dict(match_targets(model.graph, rows.targets))
@@ -104,17 +103,17 @@ def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
         array = targets.get(name)
         if array is None or judged.loss is None:
             continue
-        width = int(model.output_shapes[name][-1])
-        if (
-            isinstance(judged.loss, CategoricalCrossentropy)
-            and array.ndim < len(model.output_shapes[name])
-            and array.dtype.kind == "i"
-        ):
+        shape = model.output_shapes[name]
+        distribution = next((part.loss for part in judged.losses if part.loss.distributions), None)
+        if distribution is not None and array.ndim < len(shape) and array.dtype.kind == "i":
+            width = distribution.target_classes(shape) or 1
             _check_ids(model, name, array, width)
-            targets[name] = np.eye(width, dtype=np.float32)[array]
+            targets[name] = np.ascontiguousarray(np.moveaxis(np.eye(width, dtype=np.float32)[array], -1, getattr(distribution, "axis", -1)))
         elif judged.loss.classes:
             targets[name] = array = np.ascontiguousarray(array.astype(np.int32))
-            _check_ids(model, name, array, width, getattr(judged.loss, "ignore_class", None))
+            classes = judged.loss.target_classes(shape)
+            if classes is not None:
+                _check_ids(model, name, array, classes, getattr(judged.loss, "ignore_class", None))
         elif array.dtype.kind == "i":
             targets[name] = np.ascontiguousarray(array.astype(np.float32))
     weights = _class_weights(model, rows, targets)
