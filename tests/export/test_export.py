@@ -84,3 +84,24 @@ def test_weights_as_npz(tmp_path):
             assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in model.weights.items()}
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert targets() == ["keras", "npz", "onnx"]
+
+
+@pytest.mark.parametrize("layer", [
+    "Conv2DTranspose: {filters: 3, kernel_size: 3, strides: 2, padding: same}", "Conv2DTranspose: {filters: 3, kernel_size: 2, strides: 3}",
+    "SeparableConv2D: {filters: 4, kernel_size: 3, dilation_rate: 2}", "GroupNormalization: {groups: 2}", "AdaptiveMaxPooling2D: 3", "AdaptiveAveragePooling2D: 3",
+    "UpSampling2D: {size: 2, interpolation: bicubic}", "PReLU", "MultiHeadAttention: {num_heads: 2, key_dim: 3, use_causal_mask: true}",
+    "EinsumDense: {equation: '...x,xy->...y', output_shape: 6, bias_axes: y}", "Activation: sparsemax", "ZeroPadding2D: 1", "Resizing: {height: 5, width: 9}",
+    "Lambda: 'cumsum(x, axis=1) + sort(x, axis=2)'", "RandomRotation: 0.2", "RMSNormalization",
+])  # fmt: skip
+def test_layers_as_onnx(layer, tmp_path):
+    text = f"layerctl: 1\nname: m\nmodel:\n  - Input: {{shape: [7, 8, 4]}}\n  - {layer}\n  - Flatten\n  - Dense: 2\n"
+    with Model.from_yaml(text) as model:
+        assert onnx.export(model, tmp_path / "m.onnx").difference <= 1e-4
+
+
+def test_what_onnx_has_no_form_for_is_named_all_at_once(tmp_path):
+    text = "layerctl: 1\nname: m\nmodel:\n  - Input: {shape: [7]}\n  - Lambda: 'cumprod(x, axis=1)'\n  - Dense: 3\n  - Lambda: 'cumprod(x, axis=1)'\n"
+    with Model.from_yaml(text) as model, pytest.raises(LayerctlError) as caught:
+        onnx.export(model, tmp_path / "m.onnx")
+    assert [d.span.line for d in caught.value.diagnostics] == [5, 7]
+    assert not (tmp_path / "m.onnx").exists()

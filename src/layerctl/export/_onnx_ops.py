@@ -107,7 +107,8 @@ def converts(name: str) -> Callable[[Rule], Rule]:
     return declare
 
 
-def _done(c: Converter, node: Node, name: str) -> None:
+def done(c: Converter, node: Node, name: str) -> None:
+    """Gives the node's result its name."""
     c.name(node.outputs[0], name)
 
 
@@ -160,7 +161,7 @@ def _elementwise(c: Converter, node: Node) -> None:
     if tuple(map(int, y.shape)) != tuple(np.broadcast_shapes(*(tuple(map(int, v.shape)) for v in node.inputs))):
         source = c.open_source(node.inputs, y)
         out = c.add("Expand", [out, c.shape(y.shape, c.name(source), source.shape)])
-    _done(c, node, out)
+    done(c, node, out)
 
 
 def _atan2(c: Converter, x: list[str], like: Value) -> str:
@@ -185,7 +186,7 @@ def _reduce(c: Converter, node: Node) -> None:
         out = c.add(op, [x, c.constant(np.array(axes, np.int64))], keepdims=keep)
         if node.attrs["dtype"] != node.inputs[0].dtype:
             out = c.add("Cast", [out], to=c.dtype(node.attrs["dtype"]))
-    _done(c, node, out)
+    done(c, node, out)
 
 
 @converts("matmul")
@@ -194,23 +195,23 @@ def _matmul(c: Converter, node: Node) -> None:
     for v, turned in zip(node.inputs, (node.attrs["ta"], node.attrs["tb"]), strict=True):
         order = [*range(v.rank - 2), v.rank - 1, v.rank - 2]
         names.append(c.add("Transpose", [c.name(v)], perm=order) if turned else c.name(v))
-    _done(c, node, c.add("MatMul", names))
+    done(c, node, c.add("MatMul", names))
 
 
 @converts("reshape")
 def _reshape(c: Converter, node: Node) -> None:
     x, y = node.inputs[0], node.outputs[0]
-    _done(c, node, c.add("Reshape", [c.name(x), c.shape(y.shape, c.name(x), x.shape)]))
+    done(c, node, c.add("Reshape", [c.name(x), c.shape(y.shape, c.name(x), x.shape)]))
 
 
 @converts("stop_gradient")
 def _same(c: Converter, node: Node) -> None:
-    _done(c, node, c.add("Identity", [c.name(node.inputs[0])]))
+    done(c, node, c.add("Identity", [c.name(node.inputs[0])]))
 
 
 @converts("transpose")
 def _transpose(c: Converter, node: Node) -> None:
-    _done(c, node, c.add("Transpose", [c.name(node.inputs[0])], perm=list(node.attrs["axes"])))
+    done(c, node, c.add("Transpose", [c.name(node.inputs[0])], perm=list(node.attrs["axes"])))
 
 
 @converts("slice")
@@ -228,7 +229,7 @@ def _slice(c: Converter, node: Node) -> None:
         axes.append(i)
         steps.append(step)
     tensors = [c.constant(np.array(v, np.int64)) for v in (starts, ends, axes, steps)]
-    _done(c, node, c.add("Slice", [c.name(x), *tensors]) if axes else c.add("Identity", [c.name(x)]))
+    done(c, node, c.add("Slice", [c.name(x), *tensors]) if axes else c.add("Identity", [c.name(x)]))
 
 
 @converts("embed")
@@ -239,12 +240,12 @@ def _embed(c: Converter, node: Node) -> None:
         raise ValueError("spread elements have no form in ONNX")
     after = [0 if isinstance(t, Unknown) else int(t) - s - int(n) for t, s, n in zip(a["shape"], a["starts"], x.shape, strict=True)]
     pads = c.constant(np.array([*a["starts"], *after], np.int64))
-    _done(c, node, c.add("Pad", [y, pads, c.scalar(a["value"], x)]))
+    done(c, node, c.add("Pad", [y, pads, c.scalar(a["value"], x)]))
 
 
 @converts("concat")
 def _concat(c: Converter, node: Node) -> None:
-    _done(c, node, c.add("Concat", [c.name(v) for v in node.inputs], axis=node.attrs["axis"]))
+    done(c, node, c.add("Concat", [c.name(v) for v in node.inputs], axis=node.attrs["axis"]))
 
 
 @converts("unstack")
@@ -256,7 +257,7 @@ def _unstack(c: Converter, node: Node) -> None:
 
 @converts("gather")
 def _gather(c: Converter, node: Node) -> None:
-    _done(c, node, c.add("Gather", [c.name(v) for v in node.inputs], axis=0))
+    done(c, node, c.add("Gather", [c.name(v) for v in node.inputs], axis=0))
 
 
 @converts("select")
@@ -264,7 +265,7 @@ def _select(c: Converter, node: Node) -> None:
     x, ids = (c.name(v) for v in node.inputs)
     last = c.constant(np.array([-1], np.int64))
     wide = c.add("Unsqueeze", [c.add("Cast", [ids], to=c.dtype("i64")), last])
-    _done(c, node, c.add("Squeeze", [c.add("GatherElements", [x, wide], axis=-1), last]))
+    done(c, node, c.add("Squeeze", [c.add("GatherElements", [x, wide], axis=-1), last]))
 
 
 @converts("put")
@@ -273,20 +274,21 @@ def _put(c: Converter, node: Node) -> None:
     like = node.inputs[0]
     values = c.constant(np.array([0, 1], DTYPES[like.dtype]))
     hot = c.add("OneHot", [c.add("Cast", [ids], to=c.dtype("i64")), c.constant(np.array(int(node.attrs["width"]), np.int64)), values], axis=-1)
-    _done(c, node, c.add("Mul", [hot, c.add("Unsqueeze", [g, c.constant(np.array([-1], np.int64))])]))
+    done(c, node, c.add("Mul", [hot, c.add("Unsqueeze", [g, c.constant(np.array([-1], np.int64))])]))
 
 
 @converts("softmax")
 def _softmax(c: Converter, node: Node) -> None:
-    _done(c, node, c.add("LogSoftmax" if node.attrs["logarithm"] else "Softmax", [c.name(node.inputs[0])], axis=-1))
+    done(c, node, c.add("LogSoftmax" if node.attrs["logarithm"] else "Softmax", [c.name(node.inputs[0])], axis=-1))
 
 
-def _first(c: Converter, v: Value) -> str:
+def first(c: Converter, v: Value) -> str:
     """Channels first."""
     return c.add("Transpose", [c.name(v)], perm=[0, v.rank - 1, *range(1, v.rank - 1)])
 
 
-def _last(c: Converter, name: str, rank: int) -> str:
+def last(c: Converter, name: str, rank: int) -> str:
+    """Channels last."""
     return c.add("Transpose", [name], perm=[0, *range(2, rank), 1])
 
 
@@ -295,8 +297,8 @@ def _conv(c: Converter, node: Node) -> None:
     (x, w), a = node.inputs, node.attrs
     kernel = c.add("Transpose", [c.name(w)], perm=[w.rank - 1, w.rank - 2, *range(w.rank - 2)])
     pads = [b for b, _ in a["pads"]] + [e for _, e in a["pads"]]
-    made = c.add("Conv", [_first(c, x), kernel], strides=list(a["strides"]), dilations=list(a["dilation"]), group=a["groups"], pads=pads)
-    _done(c, node, _last(c, made, x.rank))
+    made = c.add("Conv", [first(c, x), kernel], strides=list(a["strides"]), dilations=list(a["dilation"]), group=a["groups"], pads=pads)
+    done(c, node, last(c, made, x.rank))
 
 
 @converts("pool")
@@ -305,7 +307,7 @@ def _pool(c: Converter, node: Node) -> None:
     pads = [b for b, _ in a["pads"]] + [e for _, e in a["pads"]]
     more = {"kernel_shape": list(a["size"]), "strides": list(a["strides"]), "pads": pads}
     if a["kind"] == "max":
-        made = c.add("MaxPool", [_first(c, x)], **more)
+        made = c.add("MaxPool", [first(c, x)], **more)
     else:
-        made = c.add("AveragePool", [_first(c, x)], count_include_pad=0, **more)
-    _done(c, node, _last(c, made, x.rank))
+        made = c.add("AveragePool", [first(c, x)], count_include_pad=0, **more)
+    done(c, node, last(c, made, x.rank))

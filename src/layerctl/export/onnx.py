@@ -11,7 +11,8 @@ import numpy as np
 from layerctl import __version__
 from layerctl.compile.differentiate import ancestors
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
-from layerctl.export._onnx_ops import CONVERTERS, Converter
+from layerctl.export._onnx_more import CONVERTERS
+from layerctl.export._onnx_ops import Converter
 from layerctl.export.base import Report, held_back_rows, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
@@ -71,12 +72,12 @@ def _model(model: Any, onnx: Any) -> Any:
             converter.constant(weights[node.attrs["weight"].path], converter.name(node.outputs[0], node.attrs["weight"].path))
         elif node.op.name == "input":
             converter.name(node.outputs[0], node.attrs["label"])
-        elif node.op.name in CONVERTERS:
-            CONVERTERS[node.op.name](converter, node)
-        else:
+        elif not _converted(converter, node):
             step = next((s for s in model.graph.steps if node.origin == s.layer.path or node.origin.startswith(f"{s.layer.path}/")), None)
             text = f"ONNX export has no form for '{node.op.name}' of {node.origin or 'the model'}"
             problems.setdefault(node.origin, Diagnostic("cannot-export", text, step.span if step else None))
+            for v in node.outputs:
+                converter.name(v, converter.fresh())
     if problems:
         raise LayerctlError(problems.values())
     for name, v in outputs.items():
@@ -98,3 +99,15 @@ def _model(model: Any, onnx: Any) -> Any:
 def _info(helper: Any, converter: Converter, name: str, v: Value) -> Any:
     dims = ["batch" if i == 0 and isinstance(d, Unknown) else f"{name}_{i}" if isinstance(d, Unknown) else int(d) for i, d in enumerate(v.shape)]
     return helper.make_tensor_value_info(name, converter.dtype(v.dtype), dims)
+
+
+def _converted(converter: Converter, node: Any) -> bool:
+    """Whether an op has a form in ONNX, which is then added."""
+    rule = CONVERTERS.get(node.op.name)
+    if rule is None:
+        return False
+    try:
+        rule(converter, node)
+    except ValueError:
+        return False
+    return True

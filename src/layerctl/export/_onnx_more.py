@@ -1,0 +1,55 @@
+"""Ops of fewer layers as ONNX nodes: transposed convolutions, sorting, running sums, resampling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layerctl.export._onnx_ops import CONVERTERS, Converter, converts, done, first, last
+from layerctl.ops.value import Node
+
+__all__ = ["CONVERTERS"]
+
+
+@converts("conv_input_gradient")
+def _conv_transpose(c: Converter, node: Node) -> None:
+    (x, w), a = node.inputs, node.attrs
+    if a["groups"] != 1:
+        raise ValueError("a transposed convolution in groups has no form here")
+    kernel = c.add("Transpose", [c.name(w)], perm=[w.rank - 1, w.rank - 2, *range(w.rank - 2)])
+    begin, end = [b for b, _ in a["pads"]], [e for _, e in a["pads"]]
+    made = c.add(
+        "ConvTranspose", [first(c, x), kernel], strides=list(a["strides"]), dilations=list(a["dilation"]),
+        pads=[*begin, *(max(e, 0) for e in end)], output_padding=[max(-e, 0) for e in end],
+    )  # fmt: skip
+    done(c, node, last(c, made, x.rank))
+
+
+@converts("argsort")
+def _argsort(c: Converter, node: Node) -> None:
+    (x,) = node.inputs
+    width = c.constant(np.array([int(x.shape[-1])], np.int64))
+    places = c.fresh()
+    c.nodes.append(c.helper.make_node("TopK", [c.name(x), width], [c.fresh(), places], axis=-1, largest=int(node.attrs["descending"]), sorted=1))
+    done(c, node, c.add("Cast", [places], to=c.dtype("i32")))
+
+
+@converts("take_along")
+def _take_along(c: Converter, node: Node) -> None:
+    x, ids = node.inputs
+    done(c, node, c.add("GatherElements", [c.name(x), c.name(ids)], axis=-1))
+
+
+@converts("cumulative_sum")
+def _cumulative_sum(c: Converter, node: Node) -> None:
+    (x,) = node.inputs
+    axis = c.constant(np.array(x.rank - 1, np.int64))
+    done(c, node, c.add("CumSum", [c.name(x), axis], reverse=int(node.attrs["reverse"])))
+
+
+@converts("resample")
+def _resample(c: Converter, node: Node) -> None:
+    x, axis = node.inputs[0], node.attrs["axis"]
+    order = [*(i for i in range(x.rank) if i != axis), axis]
+    matrix = c.constant(np.asarray(node.attrs["matrix"]).T.astype(np.float64 if x.dtype == "f64" else np.float32))
+    made = c.add("MatMul", [c.add("Transpose", [c.name(x)], perm=order), matrix])
+    done(c, node, c.add("Transpose", [made], perm=[order.index(i) for i in range(x.rank)]))
