@@ -88,8 +88,9 @@ def test_weights_as_npz(tmp_path):
 
 @pytest.mark.parametrize("layer", [
     "Conv2DTranspose: {filters: 3, kernel_size: 3, strides: 2, padding: same}", "Conv2DTranspose: {filters: 3, kernel_size: 2, strides: 3}",
-    "SeparableConv2D: {filters: 4, kernel_size: 3, dilation_rate: 2}", "GroupNormalization: {groups: 2}", "AdaptiveMaxPooling2D: 3", "AdaptiveAveragePooling2D: 3",
-    "UpSampling2D: {size: 2, interpolation: bicubic}", "PReLU", "MultiHeadAttention: {num_heads: 2, key_dim: 3, use_causal_mask: true}",
+    "SeparableConv2D: {filters: 4, kernel_size: 3, dilation_rate: 2}", "GroupNormalization: {groups: 2}", "AdaptiveMaxPooling2D: 3",
+    "AdaptiveAveragePooling2D: 3",
+    "UpSampling2D: {size: 2, interpolation: bicubic}", "PReLU", "MultiHeadAttention: {num_heads: 2, key_dim: 3}",
     "EinsumDense: {equation: '...x,xy->...y', output_shape: 6, bias_axes: y}", "Activation: sparsemax", "ZeroPadding2D: 1", "Resizing: {height: 5, width: 9}",
     "Lambda: 'cumsum(x, axis=1) + sort(x, axis=2)'", "RandomRotation: 0.2", "RMSNormalization",
 ])  # fmt: skip

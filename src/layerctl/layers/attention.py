@@ -200,6 +200,9 @@ class _Heads(Layer):
         """
         fused = scores.rank == 4 and not (self.dropout > 0 or self.return_attention_scores)
         if kept is not None:
+            if kept.rank <= 2 * len(axes):
+                need = f"a mask of at least {2 * len(axes) + 1} dimensions (batch, queries, keys)"
+                raise ShapeError(f"{type(self).__name__}: attention over {len(axes)} dimensions needs {need}, got {shown(kept.shape)}")
             while kept.rank < scores.rank:
                 kept = expand_dims(kept, -2 * len(axes) - 1)
             scores = apply("where", kept, scores, -3.4028235e38 if fused else -1e9)
