@@ -23,7 +23,9 @@ def naive(x, w, strides, dilation, pads, groups):
             pixel = x[(slice(None), *place)]
             for g in range(groups):
                 cut = slice(g * each, (g + 1) * each)
-                y[(slice(None), *at, cut)] += pixel[:, g * inside : (g + 1) * inside] @ w[tap][:, cut].astype(np.float64)
+                y[(slice(None), *at, cut)] += pixel[:, g * inside : (g + 1) * inside] @ w[tap][:, cut].astype(
+                    np.float64
+                )
     return y
 
 
@@ -38,6 +40,13 @@ CASES = [
     ((2, 17, 6), (3, 6, 10), (1,), "causal", (3,), 1),
     ((1, 5, 6, 7, 2), (2, 3, 3, 2, 4), (1, 2, 1), "same", (1, 1, 1), 1),
     ((2, 6, 6, 32), (5, 5, 32, 33), (3, 3), "same", (1, 1), 1),
+    ((2, 7, 8, 5), (3, 3, 1, 5), (1, 1), "same", (1, 1), 5),
+    ((2, 9, 8, 17), (3, 2, 1, 17), (2, 2), "same", (1, 1), 17),
+    ((2, 9, 9, 3), (3, 3, 1, 6), (1, 1), "valid", (2, 2), 3),
+    ((2, 8, 7, 20), (1, 1, 20, 9), (1, 1), "valid", (1, 1), 1),
+    ((2, 11, 9, 3), (2, 1, 3, 4), (3, 2), "valid", (1, 1), 1),
+    ((2, 11, 12, 4), (3, 3, 4, 5), (2, 3), "valid", (2, 1), 1),
+    ((3, 300, 2), (3, 2, 4), (1,), "same", (1,), 1),
 ]
 
 

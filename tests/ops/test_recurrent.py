@@ -10,6 +10,7 @@ from layerctl.ops import gru as grus
 from layerctl.ops import gru_kernels, lstm, simple_rnn
 from layerctl.ops.elementwise import apply
 from layerctl.ops.leaves import constant, input_
+from layerctl.ops.matmul_kernels import pack
 from layerctl.ops.recurrent import masked_outputs
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import ShapeError, Trace, Type, current, tracing
@@ -133,11 +134,15 @@ def test_bits_do_not_depend_on_the_threads(name):
 def test_a_kernel_is_its_plain_twin():
     batch, steps, units = 3, 2, 5
     x, u, h0, c0 = arrays("lstm", batch, steps, units, np.float32)
-    panels = np.zeros((2, units, 16), np.float32)
-    panels[:, :, :] = np.pad(u, ((0, 0), (0, 12))).reshape(units, 2, 16).transpose(1, 0, 2)
-    gates, hs, cs = np.zeros_like(x).ravel(), np.zeros(batch * steps * units, np.float32), np.zeros(batch * steps * units, np.float32)
+    panels = np.zeros(2 * units * 16, np.float32)
+    pack(0, 1, u.ravel(), panels, 1, units, 4 * units, 0, 4 * units, 1)
+    gates, hs, cs = (
+        np.zeros_like(x).ravel(),
+        np.zeros(batch * steps * units, np.float32),
+        np.zeros(batch * steps * units, np.float32),
+    )
     for task in range(2):
-        lstm.forward(task, 2, x.ravel(), panels.ravel(), h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0)
+        lstm.forward(task, 2, x.ravel(), panels, h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0)
     native = run(lambda *v: lstm.lstm(*v)[0], x, u, h0, c0)[0]
     np.testing.assert_allclose(hs.reshape(native.shape), native, rtol=2e-6, atol=1e-7)
 
@@ -146,7 +151,9 @@ def test_outputs_of_masked_steps():
     mask = np.array([[False, True], [True, False]])
     hs = RNG.standard_normal((2, 2, 3)).astype(np.float32)
     for zero, want in ((True, hs * mask[:, :, None]), (False, hs)):
-        np.testing.assert_array_equal(run(lambda v, zero=zero: apply("identity", masked_outputs(v, constant(mask, "bool"), zero)), hs)[0], want)
+        np.testing.assert_array_equal(
+            run(lambda v, zero=zero: apply("identity", masked_outputs(v, constant(mask, "bool"), zero)), hs)[0], want
+        )
 
 
 def test_operands_that_do_not_fit_are_named():
@@ -155,5 +162,7 @@ def test_operands_that_do_not_fit_are_named():
         x, u, h = (apply("exp", constant(np.zeros(s))) for s in ((2, 3, 8), (2, 8), (2, 3)))
         with pytest.raises(ShapeError, match=r"lstm: a state must be \(batch, units\) = \(2, 2\), got \(2, 3\)"):
             lstm.lstm(x, u, h, h)
-        with pytest.raises(ShapeError, match=r"gru: the projected input \(2, 3, 8\) does not fit the recurrent kernel \(2, 8\)"):
+        with pytest.raises(
+            ShapeError, match=r"gru: the projected input \(2, 3, 8\) does not fit the recurrent kernel \(2, 8\)"
+        ):
             grus.gru(x, u, None, h)

@@ -1,7 +1,8 @@
 """The register tile as LLVM IR: near the peak of a core's fused multiply-adds.
 
 Every k step loads a panel's vectors of B once, broadcasts one element of A for each row, and multiply-adds into rows * vectors accumulators
-that stay in registers. The result does not depend on the vectors' width or number: each element is one chain over k.
+that stay in registers. There is one function for each number of rows and of vectors, so that narrow results waste nothing. The result does
+not depend on the vectors' width or number: each element is one chain over k.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from numba.extending import intrinsic
 
 from layerctl.kernels.target import host
 
-I64 = ir.IntType(64)
-ROWS = 6
+I32, I64, VOID = ir.IntType(32), ir.IntType(64), ir.VoidType()
 VECTORS = 4 if host().lanes == 16 or host().triple.startswith("aarch64") else 2
+ROWS, NARROW_ROWS = 6, 8
+"""Rows of a tile of all vectors, and of fewer: what the registers hold."""
 
 
 def lanes(kind: Any) -> int:
@@ -25,126 +27,235 @@ def lanes(kind: Any) -> int:
     return host().lanes if kind.bitwidth == 32 else host().lanes // 2
 
 
-def _width(pointer: Any) -> int:
-    return VECTORS * lanes(pointer.dtype)
+def most_rows(vectors: int) -> int:
+    """Rows of the largest tile of some vectors."""
+    return ROWS if vectors == VECTORS else NARROW_ROWS
 
 
 @intrinsic
-def tile_rows(context: Any) -> Any:
-    """Rows of a full tile."""
-    return types.int64(), lambda context, builder, signature, args: I64(ROWS)
+def tile_rows(context: Any, pointer: Any, columns: Any) -> Any:
+    """Rows of the largest tile of `columns` columns."""
+    narrow = (VECTORS - 1) * lanes(pointer.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed("<=", args[1], I64(narrow)), I64(NARROW_ROWS), I64(ROWS))
+
+    return types.int64(pointer, types.int64), codegen
 
 
 @intrinsic
 def tile_width(context: Any, pointer: Any) -> Any:
     """Columns of a panel."""
-    width = _width(pointer)
+    width = VECTORS * lanes(pointer.dtype)
     return types.int64(pointer), lambda context, builder, signature, args: I64(width)
 
 
 @intrinsic
-def tile_buffer(context: Any, pointer: Any) -> Any:
-    """Room for one tile on the stack."""
-    size = ROWS * _width(pointer)
+def tile_lanes(context: Any, pointer: Any) -> Any:
+    """Elements of a vector: a panel's columns are padded to a multiple of it."""
+    count = lanes(pointer.dtype)
+    return types.int64(pointer), lambda context, builder, signature, args: I64(count)
+
+
+@intrinsic
+def copy_line(context: Any, columns: Any, to: Any, source: Any) -> Any:
+    """`columns` elements, at most a panel's width, padded with zeros to whole vectors."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        element = context.get_value_type(pointer.dtype)
-        room = cgutils.alloca_once(builder, ir.ArrayType(element, size))
-        return builder.bitcast(room, element.as_pointer())
+        columns, to, source = args
+        memory = _Memory(builder, context.get_value_type(to_kind), lanes(to_kind))
+        for v in range(VECTORS):
+            left = builder.sub(columns, I64(v * memory.lanes))
+            with builder.if_then(builder.icmp_signed(">", left, I64(0))):
+                start = I64(v * memory.lanes)
+                value = memory.load(builder.gep(source, [start]), memory.mask(left))
+                memory.store(value, builder.gep(to, [start]))
+        return context.get_dummy_value()
 
-    return pointer(pointer), codegen
+    to_kind = to.dtype
+    return types.void(types.int64, to, source), codegen
+
+
+@intrinsic
+def fma_line(context: Any, count: Any, a: Any, b: Any, c: Any) -> Any:
+    """c[i] += a[i] * b[i], a vector at a time, the last one masked."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = _Memory(builder, context.get_value_type(c.dtype), lanes(c.dtype))
+        count = args[0]
+        whole = builder.and_(count, I64(-memory.lanes))
+
+        def step(i: Any, mask: Any = None) -> None:
+            at = [builder.gep(p, [i]) for p in args[1:]]
+            memory.store(memory.fma(*[memory.load(p, mask) for p in at]), at[2], mask)
+
+        with cgutils.for_range_slice(builder, I64(0), whole, I64(memory.lanes), inc=True) as (i, _):
+            step(i)
+        with builder.if_then(builder.icmp_signed("<", whole, count)):
+            step(whole, memory.mask(builder.sub(count, whole)))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, a, b, c), codegen
+
+
+@intrinsic
+def call_kernel(context: Any, address: Any, task: Any, tasks: Any, block: Any) -> Any:
+    """Calls the kernel at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(VOID, [I64] * 3).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), list(args[1:]))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
 
 
 @intrinsic
 def tile(
-    context: Any, rows: Any, a: Any, row_stride: Any, k_stride: Any, b: Any, depth: Any, c: Any, c_stride: Any, keep: Any
+    context: Any, rows: Any, columns: Any, a: Any, row_stride: Any, k_stride: Any, b: Any, depth: Any, c: Any, c_stride: Any, keep: Any
 ) -> Any:  # fmt: skip
-    """C (+)= A @ B for 1 to ROWS rows: a switch over one function for each number of rows."""
+    """C (+)= A @ B: a switch over one function for each number of rows and vectors."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        element = context.get_value_type(b.dtype)
-        n = lanes(b.dtype)
+        element, n = context.get_value_type(b.dtype), lanes(b.dtype)
+        rows, columns, *rest = args
+        before = builder.udiv(builder.sub(columns, I64(1)), I64(n))
+        tail = builder.sub(columns, builder.mul(before, I64(n)))
         out = builder.append_basic_block("tiled")
-        switch = builder.switch(args[0], out)
-        for count in range(1, ROWS + 1):
-            block = builder.append_basic_block(f"rows{count}")
-            switch.add_case(I64(count), block)
-            builder.position_at_end(block)
-            builder.call(_function(builder.module, count, element, n), list(args[1:]))
-            builder.branch(out)
+        switch = builder.switch(builder.add(builder.mul(before, I64(16)), rows), out)
+        for vectors in range(1, VECTORS + 1):
+            for count in range(1, most_rows(vectors) + 1):
+                block = builder.append_basic_block(f"tile{count}x{vectors}")
+                switch.add_case(I64(16 * (vectors - 1) + count), block)
+                builder.position_at_end(block)
+                builder.call(_function(builder.module, count, vectors, element, n), [tail, *rest])
+                builder.branch(out)
         builder.position_at_end(out)
         return context.get_dummy_value()
 
     i = types.int64
-    return types.void(i, a, i, i, b, i, c, i, i), codegen
+    return types.void(i, i, a, i, i, b, i, c, i, i), codegen
 
 
-def _function(module: Any, rows: int, element: Any, n: int) -> Any:
-    """`tile_ROWS(a, row_stride, k_stride, b, depth, c, c_stride, keep)`, once a module."""
-    name = f"layerctl_tile_{element}_{rows}"
+class _Memory:
+    """Vectors of one element type, loaded and stored unaligned, whole or masked."""
+
+    def __init__(self, builder: ir.IRBuilder, element: Any, count: int):
+        self.builder, self.lanes = builder, count
+        self.vector = ir.VectorType(element, count)
+        self.align = 4 if isinstance(element, ir.FloatType) else 8
+        self.suffix = f"v{count}f{8 * self.align}"
+
+    def mask(self, count: Any) -> Any:
+        """The first `count` lanes."""
+        wide = ir.VectorType(I32, self.lanes)
+        numbers = ir.Constant(wide, list(range(self.lanes)))
+        return self.builder.icmp_signed("<", numbers, self.spread(self.builder.trunc(count, I32), wide))
+
+    def spread(self, value: Any, vector: Any = None) -> Any:
+        """A number in every lane."""
+        nothing = ir.Constant(vector or self.vector, ir.Undefined)
+        first = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(self.builder.insert_element(nothing, value, I32(0)), nothing, first)
+
+    def load(self, pointer: Any, mask: Any = None) -> Any:
+        """A vector; zero outside of the mask, where nothing is read."""
+        at = self.builder.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            return self.builder.load(at, align=self.align)
+        kind = ir.FunctionType(self.vector, [at.type, I32, mask.type, self.vector])
+        load = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.masked.load.{self.suffix}.p0")
+        return self.builder.call(load, [at, I32(self.align), mask, ir.Constant(self.vector, None)])
+
+    def store(self, value: Any, pointer: Any, mask: Any = None) -> None:
+        """The vector, or its lanes in the mask."""
+        at = self.builder.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            self.builder.store(value, at, align=self.align)
+            return
+        kind = ir.FunctionType(VOID, [self.vector, at.type, I32, mask.type])
+        store = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.masked.store.{self.suffix}.p0")
+        self.builder.call(store, [value, at, I32(self.align), mask])
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """a * b + c."""
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.builder.call(
+            cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.{self.suffix}"), [a, b, c]
+        )
+
+
+def _function(module: Any, rows: int, vectors: int, element: Any, n: int) -> Any:
+    """`tile(tail, a, row_stride, k_stride, b, depth, c, c_stride, keep)`, once a module; `tail` are the last vector's columns."""
+    name = f"layerctl_tile_{element}_{rows}x{vectors}"
     if name in module.globals:
         return module.globals[name]
     pointer = element.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [pointer, I64, I64, pointer, I64, pointer, I64, I64])
+    kind = ir.FunctionType(VOID, [I64, pointer, I64, I64, pointer, I64, pointer, I64, I64])
     function = ir.Function(module, kind, name)
     function.linkage = "internal"
     function.attributes.add("noinline")
-    _body(function, rows, element, n)
+    _body(function, rows, vectors, element, n)
     return function
 
 
-def _body(function: Any, rows: int, element: Any, n: int) -> None:
-    a, row_stride, k_stride, b, depth, c, c_stride, keep = function.args
-    vector = ir.VectorType(element, n)
-    size = 4 if isinstance(element, ir.FloatType) else 8
-    entry, load, head, body, done = (function.append_basic_block(x) for x in ("entry", "load", "head", "body", "done"))
-    builder = ir.IRBuilder(entry)
-    places = [
-        [builder.bitcast(builder.gep(c, [builder.add(builder.mul(c_stride, I64(m)), I64(n * v))]), vector.as_pointer()) for v in range(VECTORS)]
-        for m in range(rows)
-    ]  # fmt: skip
+def _body(function: Any, rows: int, vectors: int, element: Any, n: int) -> None:
+    tail, a, row_stride, k_stride, b, depth, c, c_stride, keep = function.args
+    names = ("entry", "kept", "kept_whole", "kept_part", "head", "body", "done", "whole", "part", "out")
+    blocks = {x: function.append_basic_block(x) for x in names}
+    builder = ir.IRBuilder(blocks["entry"])
+    memory = _Memory(builder, element, n)
+    lines = [builder.gep(c, [builder.mul(c_stride, I64(m))]) for m in range(rows)]
+    places = [[builder.gep(line, [I64(n * v)]) for v in range(vectors)] for line in lines]
     starts = [builder.gep(a, [builder.mul(row_stride, I64(m))]) for m in range(rows)]
-    builder.cbranch(builder.icmp_signed("!=", keep, I64(0)), load, head)
-    builder.position_at_end(load)
-    kept = [[builder.load(p, align=size) for p in row] for row in places]
-    builder.branch(head)
+    is_whole = builder.icmp_signed("==", tail, I64(n))
+    mask = memory.mask(tail)
+    builder.cbranch(builder.icmp_signed("!=", keep, I64(0)), blocks["kept"], blocks["head"])
+    zero = ir.Constant(memory.vector, None)
+    entering: list[tuple[Any, Any]] = [(blocks["entry"], [[zero] * vectors] * rows)]
+    builder.position_at_end(blocks["kept"])
+    builder.cbranch(is_whole, blocks["kept_whole"], blocks["kept_part"])
+    for name, last in (("kept_whole", None), ("kept_part", mask)):
+        builder.position_at_end(blocks[name])
+        values = [[memory.load(p, last if v == vectors - 1 else None) for v, p in enumerate(row)] for row in places]
+        entering.append((blocks[name], values))
+        builder.branch(blocks["head"])
 
-    builder.position_at_end(head)
-    k, b_at = builder.phi(I64), builder.phi(b.type)
-    a_at = [builder.phi(a.type) for _ in range(rows)]
-    sums = [[builder.phi(vector) for _ in range(VECTORS)] for _ in range(rows)]
-    zero = ir.Constant(vector, [0.0] * n)
-    for source, values in ((entry, None), (load, kept)):
-        k.add_incoming(I64(0), source)
-        b_at.add_incoming(b, source)
+    builder.position_at_end(blocks["head"])
+    k, b_at, *a_at = [builder.phi(t) for t in (I64, b.type, *[a.type] * rows)]
+    sums = [[builder.phi(memory.vector) for _ in range(vectors)] for _ in range(rows)]
+    for source, values in entering:
+        for phi, value in zip([k, b_at, *a_at], [I64(0), b, *starts], strict=True):
+            phi.add_incoming(value, source)
         for m in range(rows):
-            a_at[m].add_incoming(starts[m], source)
-            for v in range(VECTORS):
-                sums[m][v].add_incoming(zero if values is None else values[m][v], source)
-    builder.cbranch(builder.icmp_signed("<", k, depth), body, done)
+            for v in range(vectors):
+                sums[m][v].add_incoming(values[m][v], source)
+    builder.cbranch(builder.icmp_signed("<", k, depth), blocks["body"], blocks["done"])
 
-    builder.position_at_end(body)
-    wide = [builder.load(builder.bitcast(builder.gep(b_at, [I64(n * v)]), vector.as_pointer()), align=size) for v in range(VECTORS)]
-    nothing = ir.Constant(vector, ir.Undefined)
-    lane = ir.Constant(ir.VectorType(ir.IntType(32), n), [0] * n)
-    kind = ir.FunctionType(vector, [vector] * 3)
-    suffix = "f32" if size == 4 else "f64"
-    fma = cgutils.get_or_insert_function(function.module, kind, f"llvm.fma.v{n}{suffix}")
+    builder.position_at_end(blocks["body"])
+    wide = [memory.load(builder.gep(b_at, [I64(n * v)])) for v in range(vectors)]
     for m in range(rows):
-        one = builder.insert_element(nothing, builder.load(a_at[m]), ir.IntType(32)(0))
-        spread = builder.shuffle_vector(one, nothing, lane)
-        for v in range(VECTORS):
-            sums[m][v].add_incoming(builder.call(fma, [spread, wide[v], sums[m][v]]), body)
-        a_at[m].add_incoming(builder.gep(a_at[m], [k_stride]), body)
-    k.add_incoming(builder.add(k, I64(1)), body)
-    b_at.add_incoming(builder.gep(b_at, [I64(n * VECTORS)]), body)
-    builder.branch(head)
+        factor = memory.spread(builder.load(a_at[m]))
+        for v in range(vectors):
+            sums[m][v].add_incoming(memory.fma(factor, wide[v], sums[m][v]), blocks["body"])
+        a_at[m].add_incoming(builder.gep(a_at[m], [k_stride]), blocks["body"])
+    k.add_incoming(builder.add(k, I64(1)), blocks["body"])
+    b_at.add_incoming(builder.gep(b_at, [I64(n * vectors)]), blocks["body"])
+    builder.branch(blocks["head"])
 
-    builder.position_at_end(done)
-    for m in range(rows):
-        for v in range(VECTORS):
-            builder.store(sums[m][v], places[m][v], align=size)
+    builder.position_at_end(blocks["done"])
+    builder.cbranch(is_whole, blocks["whole"], blocks["part"])
+    for name, last in (("whole", None), ("part", mask)):
+        builder.position_at_end(blocks[name])
+        for m in range(rows):
+            for v in range(vectors):
+                memory.store(sums[m][v], places[m][v], last if v == vectors - 1 else None)
+        builder.branch(blocks["out"])
+    builder.position_at_end(blocks["out"])
     builder.ret_void()
 
 
-PRIMITIVES: dict[str, Any] = {"tile": tile, "tile_rows": tile_rows, "tile_width": tile_width, "tile_buffer": tile_buffer}
+PRIMITIVES: dict[str, Any] = {
+    "tile": tile, "tile_rows": tile_rows, "tile_width": tile_width, "tile_lanes": tile_lanes, "copy_line": copy_line,
+    "fma_line": fma_line,     "call_kernel": call_kernel,
+}  # fmt: skip

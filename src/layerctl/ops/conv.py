@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerctl.ops.conv_kernels import Window, plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient
+from layerctl.ops.conv_plans import plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient
 from layerctl.ops.kernel import Call
 from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+from layerctl.ops.window import Window
 
 Pads = tuple[tuple[int, int], ...]
 
 
-def window_of(shape: Shape, kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], pads: Pads) -> Window:
+def window_of(
+    shape: Shape, kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], pads: Pads
+) -> Window:
     """The geometry of a convolution over `shape` = (batch, *spatial, channels), as three dimensions."""
     spatial = tuple(int(d) for d in shape[1:-1])
     lead = 3 - len(spatial)
@@ -22,7 +25,9 @@ def window_of(shape: Shape, kernel: Sequence[int], strides: Sequence[int], dilat
     )  # type: ignore[arg-type]  # fmt: skip
 
 
-def output_size(spatial: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], pads: Pads) -> Shape:
+def output_size(
+    spatial: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], pads: Pads
+) -> Shape:
     """How many windows fit in each dimension."""
     return tuple(
         (n + before + after - ((k - 1) * d + 1)) // s + 1
@@ -30,7 +35,9 @@ def output_size(spatial: Sequence[int], kernel: Sequence[int], strides: Sequence
     )
 
 
-def padding(mode: str, spatial: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Pads:
+def padding(
+    mode: str, spatial: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
+) -> Pads:
     """Explicit padding for `valid`, `same` (as much before as after, the odd one after) and `causal` (all before)."""
     pads = []
     for n, k, s, d in zip(spatial, kernel, strides, dilation, strict=True):
@@ -53,7 +60,9 @@ class Conv(Op):
     def infer(self, x: Value, w: Value, *, strides: Shape, dilation: Shape, pads: Pads, groups: int) -> Type:
         kernel, spatial = w.shape[:-2], x.shape[1:-1]
         if x.rank != w.rank or not 1 <= len(spatial) <= 3:
-            raise ShapeError(f"a convolution with weights {shown(w.shape)} needs an input of {w.rank} dimensions, got {shown(x.shape)}")
+            raise ShapeError(
+                f"a convolution with weights {shown(w.shape)} needs an input of {w.rank} dimensions, got {shown(x.shape)}"
+            )
         if int(x.shape[-1]) != int(w.shape[-2]) * groups or int(w.shape[-1]) % groups:
             raise ShapeError(f"weights {shown(w.shape)} in {groups} groups do not fit {x.shape[-1]} channels")
         out = output_size(spatial, kernel, strides, dilation, pads)
@@ -84,7 +93,9 @@ class ConvInputGradient(Op):
 
     name = "conv_input_gradient"
 
-    def infer(self, g: Value, w: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int) -> Type:
+    def infer(
+        self, g: Value, w: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int
+    ) -> Type:
         return Type(shape, g.dtype)
 
     def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
@@ -108,7 +119,9 @@ class ConvWeightGradient(Op):
 
     name = "conv_weight_gradient"
 
-    def infer(self, x: Value, g: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int) -> Type:
+    def infer(
+        self, x: Value, g: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int
+    ) -> Type:
         return Type(shape, x.dtype)
 
     def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
@@ -146,7 +159,6 @@ def conv(
     return Conv.apply(x, w, strides=tuple(strides), dilation=dilation, pads=pads, groups=groups)
 
 
-
 def conv_transpose(
     x: Value, w: Value, strides: Sequence[int], mode: str = "valid", dilation: Sequence[int] | None = None, extra: Sequence[int] | None = None
 ) -> Value:  # fmt: skip
@@ -176,4 +188,6 @@ def conv_transpose(
         out.append(size)
         pads.append((before, (int(n) - 1) * s + reach - before - int(size)))
     shape = (x.shape[0], *out, w.shape[-2])
-    return ConvInputGradient.apply(x, w, shape=shape, strides=tuple(strides), dilation=dilation, pads=tuple(pads), groups=1)
+    return ConvInputGradient.apply(
+        x, w, shape=shape, strides=tuple(strides), dilation=dilation, pads=tuple(pads), groups=1
+    )

@@ -6,14 +6,19 @@ from typing import Any
 
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
-from layerctl.ops.tiles import strip, tile_width
+from layerctl.ops.tiles import call_kernel, pack_panel, padded, strip, tile_width
 from layerctl.ops.value import SIZE_OF
 
 WIDEST_PANEL = 64
 ROW_BLOCK = 48
 DEPTH_BLOCK = 256
+FEW_ROWS = 3
 LONGEST_CHAIN = 4096
-"""Terms of one chain of fma; longer products are cut into chunks of half that, and the chunks' sums added in order in float64."""
+"""Terms of one chain of fma; longer products are cut into chunks of about half that, and the chunks' sums added in order in float64."""
+MOST_PARTIAL = 1 << 24
+"""Elements of the chunks' sums; where they would be more, the chunks are longer."""
+UNITS = 16
+"""Pieces of work that a product should have; few blocks of rows are cut by columns too."""
 
 
 @kernel
@@ -23,56 +28,59 @@ def pack(
     """b (k, n) by its strides into panels (panels, k, width), zero-padded; shares are cut along all rows of all panels."""
     width = tile_width(packed)
     panels = (n + width - 1) // width
-    low, high = share_low(batch * panels * k, task, tasks), share_low(batch * panels * k, task + 1, tasks)
-    for at in range(low, high):
+    at, high = share_low(batch * panels * k, task, tasks), share_low(batch * panels * k, task + 1, tasks)
+    while at < high:
         panel = at // k
         row = at - panel * k
+        rows = min(k - row, high - at)
         which = panel // panels
         first = (panel - which * panels) * width
-        to = offset(packed, at * width)
-        source = offset(b, which * b_batch + row * b_row + first * b_column)
         columns = min(width, n - first)
-        if b_column == 1:
-            for j in range(columns):
-                to[j] = source[j]
-        else:
-            for j in range(columns):
-                to[j] = source[j * b_column]
-        for j in range(width - columns):
-            to[columns + j] = 0
+        pack_panel(
+            rows, columns, offset(b, which * b_batch + row * b_row + first * b_column), b_row, b_column,
+            offset(packed, panel * k * width + row * padded(columns, packed)),
+        )  # fmt: skip
+        at += rows
 
 
 @kernel
 def multiply(
-    task: int, tasks: int, a: "T*", packed: "T*", c: "T*", batch: "i64", m: "i64", n: "i64", k: "i64", chunk: "i64",
-    a_batch: "i64", a_row: "i64", a_column: "i64", shared: "i64", row_block: "i64", depth_block: "i64",
+    task: int, tasks: int, a: "T*", packed: "T*", c: "T*", epilogue: "i64", epilogue_block: "i64", batch: "i64", m: "i64", n: "i64",
+    k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", shared: "i64", depth_block: "i64",
 ):  # fmt: skip
-    """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows)."""
+    """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
+
+    The `epilogue`, if not 0, is called on every finished block of rows: block i of batch * blocks.
+    """
     width = tile_width(packed)
     panels = (n + width - 1) // width
-    blocks = (m + row_block - 1) // row_block
-    chunks = (k + chunk - 1) // chunk
-    units = batch * chunks * blocks
+    units = batch * chunks * blocks * cuts
     packed_batch = 0 if shared != 0 else panels * k * width
     for unit in range(share_low(units, task, tasks), share_low(units, task + 1, tasks)):
-        outer = unit // blocks
+        outer = unit // (blocks * cuts)
+        inner = unit - outer * blocks * cuts
+        block = inner // cuts
+        cut = inner - block * cuts
         which = outer // chunks
         piece = outer - which * chunks
-        top = (unit - outer * blocks) * row_block
-        rows = min(row_block, m - top)
-        start = piece * chunk
-        end = min(k, start + chunk)
+        top = share_low(m, block, blocks)
+        rows = share_low(m, block + 1, blocks) - top
+        start, end = share_low(k, piece, chunks), share_low(k, piece + 1, chunks)
         a0 = offset(a, which * a_batch + top * a_row)
         c0 = offset(c, (outer * m + top) * n)
         k0 = start
         while k0 < end:
             depth = min(depth_block, end - k0)
-            for p in range(panels):
+            for p in range(share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)):
+                columns = min(width, n - p * width)
                 strip(
-                    rows, min(width, n - p * width), offset(a0, k0 * a_column), a_row, a_column,
-                    offset(packed, which * packed_batch + (p * k + k0) * width), depth, offset(c0, p * width), n, k0 - start,
+                    rows, columns, offset(a0, k0 * a_column), a_row, a_column,
+                    offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed)), depth, offset(c0, p * width), n,
+                    k0 - start,
                 )  # fmt: skip
             k0 += depth
+        if epilogue != 0:
+            call_kernel(epilogue, which * blocks + block, batch * blocks, epilogue_block)
 
 
 @kernel
@@ -100,23 +108,62 @@ def packed_size(dtype: str, batch: int, k: int, n: int) -> int:
     return SIZE_OF[dtype] * batch * k * -(-n // WIDEST_PANEL) * WIDEST_PANEL
 
 
+def chunks_of(k: int, elements: int) -> int:
+    """Into how many chunks k is cut for a result of some elements: by shapes alone."""
+    if k <= LONGEST_CHAIN:
+        return 1
+    return max(-(-k // (16 * LONGEST_CHAIN)), min(-(-2 * k // LONGEST_CHAIN), MOST_PARTIAL // elements), 1)
+
+
+def takes_epilogue(m: int, k: int) -> bool:
+    """Whether a product is finished in blocks of whole rows, on which an epilogue may be called."""
+    return m > FEW_ROWS and k <= LONGEST_CHAIN
+
+
+def plan_pack(dtype: str, batch: int, k: int, n: int, b: Any, b_strides: tuple[int, int, int], packed: Any) -> Call:
+    """The call that packs b (k, n), `batch` times or once where its batch stride is 0, into `packed` of `packed_size` bytes."""
+    packs = batch if b_strides[0] else 1
+    slow = 0.1 if b_strides[2] == 1 else 0.4
+    return Call(pack.at(T=dtype), (b, packed, packs, k, n, *b_strides), tasks=packs * k, work=packs * k * n * slow)
+
+
+def plan_multiply(
+    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], packed: Any, shared: bool, c: Any,
+    epilogue: tuple[Any, Any] = (0, 0),
+) -> list[Call]:  # fmt: skip
+    """The calls of c (batch, m, n) = a @ b for b as `plan_pack` leaves it, one for all of the batch if `shared`.
+
+    `epilogue`: a kernel's address and its block; it is called with (row block, row blocks, block) where `takes_epilogue`. Row block i of
+    t has the rows from batch * m * i // t on.
+    """
+    size = SIZE_OF[dtype]
+    chunks = chunks_of(k, batch * m * n)
+    blocks = -(-m // ROW_BLOCK)
+    cuts = 1 if epilogue[0] else max(1, min(-(-n // WIDEST_PANEL), UNITS // (batch * chunks * blocks)))
+    to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
+    args = (a, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, int(shared), DEPTH_BLOCK)
+    work = batch * m * n * k * (0.02 if dtype == "f32" else 0.04)
+    out = [Call(multiply.at(T=dtype), args, tasks=batch * chunks * blocks * cuts, work=work)]
+    return out + add_chunks(dtype, batch, chunks, m * n, to, c)
+
+
+def add_chunks(dtype: str, batch: int, chunks: int, n: int, partial: Any, out: Any) -> list[Call]:
+    """The call that adds the chunks' sums, (batch, chunks, n), if there are several."""
+    if chunks == 1:
+        return []
+    work = 0.1 * batch * chunks * n
+    return [Call(Reduction("sum", dtype, dtype), (partial, out, batch, chunks, n), tasks=max(1, n // 64), work=work)]
+
+
 def plan(
-    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], b: Any, b_strides: tuple[int, int, int], c: Any
+    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], b: Any, b_strides: tuple[int, int, int], c: Any,
+    epilogue: tuple[Any, Any] = (0, 0),
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. Strides are (batch, row, column) in elements; 0 for a batch that is shared."""
-    ns = batch * m * n * k * (0.02 if dtype == "f32" else 0.04)
-    if m <= 3 and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN:
+    if m <= FEW_ROWS and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN:
         args = (a, b, c, batch, m, n, k, *a_strides, b_strides[0])
         return [Call(few_rows.at(T=dtype), args, tasks=max(1, n // 64), work=batch * m * n * k * 0.1)]
-    shared = b_strides[0] == 0
-    packs = 1 if shared else batch
+    packs = batch if b_strides[0] else 1
     panels = Scratch(packed_size(dtype, packs, k, n))
-    out = [Call(pack.at(T=dtype), (b, panels, packs, k, n, *b_strides), tasks=packs * k, work=packs * k * n * 0.3)]
-    chunk = k if k <= LONGEST_CHAIN else LONGEST_CHAIN // 2
-    chunks = -(-k // chunk)
-    to = c if chunks == 1 else Scratch(SIZE_OF[dtype] * batch * chunks * m * n)
-    args = (a, panels, to, batch, m, n, k, chunk, *a_strides, int(shared), ROW_BLOCK, DEPTH_BLOCK)
-    out.append(Call(multiply.at(T=dtype), args, tasks=batch * chunks * -(-m // ROW_BLOCK), work=ns))
-    if chunks > 1:
-        out.append(Call(Reduction("sum", dtype, dtype), (to, c, batch, chunks, m * n), tasks=max(1, m * n // 64), work=0.1 * batch * chunks * m * n))
-    return out
+    packing = plan_pack(dtype, batch, k, n, b, b_strides, panels)
+    return [packing, *plan_multiply(dtype, batch, m, n, k, a, a_strides, panels, not b_strides[0], c, epilogue)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layerctl.ops.conv import Pads, output_size, padding, window_of
-from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+from layerctl.ops.value import SIZE_OF, Node, Op, Shape, ShapeError, Type, Value, product, shown
+
+TASKS = 16
 
 
 @kernel
@@ -43,30 +45,54 @@ def maximum(
 
 @kernel
 def maximum_gradient(
-    task: int, tasks: int, x: "T*", g: "T*", dx: "T*", batch: "i64", channels: "i64", d: "i64", h: "i64", w: "i64",
-    od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64",
-    pd: "i64", ph: "i64", pw: "i64",
+    task: int, tasks: int, x: "T*", g: "T*", dx: "T*", best: "T*", where: "i32*", batch: "i64", channels: "i64",
+    d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64",
+    dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
 ):  # fmt: skip
-    """dx = 0, then each window's g is added at its first largest element. Shares are cut along images."""
+    """dx = 0, then each window's g is added at its first largest element (a NaN is larger than all). Shares are cut along images.
+
+    `best` and `where` have room for one pixel's channels for each share: a window's largest elements and their taps.
+    """
+    largest, taken = offset(best, task * channels), offset(where, task * channels)
     for image in range(share_low(batch, task, tasks), share_low(batch, task + 1, tasks)):
         into = offset(dx, image * d * h * w * channels)
         source = offset(x, image * d * h * w * channels)
         for i in range(d * h * w * channels):
             into[i] = 0
-        for z in range(od):
-            for r in range(oh):
-                for c in range(ow):
-                    upstream = offset(g, (((image * od + z) * oh + r) * ow + c) * channels)
-                    for j in range(channels):
-                        best = -1
-                        for kz in range(max(0, pd - z * sd), min(kd, d + pd - z * sd)):
-                            for kr in range(max(0, ph - r * sh), min(kh, h + ph - r * sh)):
-                                for kc in range(max(0, pw - c * sw), min(kw, w + pw - c * sw)):
-                                    at = (((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw) * channels + j
-                                    if best < 0 or source[at] > source[best]:
-                                        best = at
-                        if best >= 0:
-                            into[best] += upstream[j]
+        for pixel in range(od * oh * ow):
+            z = pixel // (oh * ow)
+            r = pixel // ow - z * oh
+            c = pixel - (z * oh + r) * ow
+            upstream = offset(g, (image * od * oh * ow + pixel) * channels)
+            z0, z1 = max(0, pd - z * sd), min(kd, d + pd - z * sd)
+            r0, r1 = max(0, ph - r * sh), min(kh, h + ph - r * sh)
+            c0, c1 = max(0, pw - c * sw), min(kw, w + pw - c * sw)
+            started = 0
+            for kz in range(z0, z1):
+                for kr in range(r0, r1):
+                    for kc in range(c0, c1):
+                        tap = (kz * kh + kr) * kw + kc
+                        at = ((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
+                        values = offset(source, at * channels)
+                        if started == 0:
+                            for j in range(channels):
+                                largest[j] = values[j]
+                                taken[j] = tap
+                        else:
+                            for j in range(channels):
+                                v, old = values[j], largest[j]
+                                better = v > old or (v != v and old == old)
+                                largest[j] = v if better else old
+                                taken[j] = tap if better else taken[j]
+                        started = 1
+            for kz in range(z0, z1):
+                for kr in range(r0, r1):
+                    for kc in range(c0, c1):
+                        tap = (kz * kh + kr) * kw + kc
+                        at = ((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
+                        to = offset(into, at * channels)
+                        for j in range(channels):
+                            to[j] = to[j] + upstream[j] if taken[j] == tap else to[j]
 
 
 @kernel
@@ -170,10 +196,12 @@ class PoolGradient(Op):
 
     def calls(self, node: Node) -> list[Call]:
         (x, g), (dx,) = node.inputs, node.outputs
-        work = 1.0 * int(product(g.shape)) * int(product(node.attrs["size"])) + 0.1 * int(product(dx.shape))
+        work = 0.5 * int(product(g.shape)) * int(product(node.attrs["size"])) + 0.1 * int(product(dx.shape))
         sizes = _geometry(x.shape, node.attrs)
         if node.attrs["kind"] == "max":
-            return [Call(maximum_gradient.at(T=x.dtype), (x, g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
+            tasks = min(int(x.shape[0]), TASKS)
+            best, where = Scratch(SIZE_OF[x.dtype] * tasks * int(x.shape[-1])), Scratch(4 * tasks * int(x.shape[-1]))
+            return [Call(maximum_gradient.at(T=x.dtype), (x, g, dx, best, where, *sizes), tasks=tasks, work=work)]
         return [Call(average_gradient.at(T=x.dtype), (g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
 
 

@@ -1,18 +1,23 @@
-"""The register tile's plain Python twins: what `kernels/tile.py` does in registers.
+"""The register tile's plain Python twins, and what is built of tiles: packed panels and strips.
 
-A tile is up to `tile_rows()` rows by `tile_width(p)` columns of C (+)= A @ B. A is read through two strides, so that it may be transposed or a
-window of an image; B is packed in panels of the width, k-major, zero-padded. Every element is one chain of fma in ascending k.
+A tile is a few rows by up to `tile_width(p)` columns of C (+)= A @ B. A is read through two strides, so that it may be transposed or a
+window of an image. B is packed in panels of the width, k-major; the last panel's columns are padded with zeros to whole vectors. Every
+element is one chain of fma in ascending k.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from layerctl.ops.primitives import fma, offset
 
+_TRANSPOSED_ROWS = 16
 
-def tile_rows() -> int:
-    """Rows of a full tile."""
+
+def tile_rows(pointer: np.ndarray, columns: int) -> int:
+    """Rows of the largest tile of `columns` columns."""
     return 6
 
 
@@ -21,43 +26,90 @@ def tile_width(pointer: np.ndarray) -> int:
     return 16
 
 
-def tile_buffer(pointer: np.ndarray) -> np.ndarray:
-    """Room for one tile of the pointer's dtype, on the stack."""
-    return np.zeros(6 * 16, pointer.dtype)
+def tile_lanes(pointer: np.ndarray) -> int:
+    """Elements of a vector for the pointer's dtype."""
+    return 8
+
+
+def copy_line(columns: int, to: np.ndarray, source: np.ndarray) -> None:
+    """`columns` elements, at most a panel's width, padded with zeros to whole vectors."""
+    to[:columns] = source[:columns]
+    to[columns : padded(columns, to)] = 0
+
+
+def fma_line(count: int, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    """c[i] += a[i] * b[i], each rounded once."""
+    for i in range(count):
+        c[i] = fma(a[i], b[i], c[i])
+
+
+def call_kernel(address: Callable[[int, int, int], None], task: int, tasks: int, block: int) -> None:
+    """Calls the kernel at an address."""
+    address(task, tasks, block)
 
 
 def tile(
-    rows: int, a: np.ndarray, row_stride: int, k_stride: int, b: np.ndarray, depth: int, c: np.ndarray, c_stride: int, keep: int
+    rows: int, columns: int, a: np.ndarray, row_stride: int, k_stride: int, b: np.ndarray, depth: int, c: np.ndarray, c_stride: int,
+    keep: int,
 ) -> None:  # fmt: skip
-    """C[:rows, :width] (+)= A[:rows, :depth] @ B; `keep` adds to C, else it is overwritten. Strides in elements."""
-    width = tile_width(b)
+    """C[:rows, :columns] (+)= A[:rows, :depth] @ B; `keep` adds to C, else it is overwritten. Strides in elements."""
+    width = padded(columns, b)
     for i in range(rows):
-        for j in range(width):
+        for j in range(columns):
             total = c[i * c_stride + j] if keep else c.dtype.type(0)
             for k in range(depth):
                 total = fma(a[i * row_stride + k * k_stride], b[k * width + j], total)
             c[i * c_stride + j] = total
 
 
+def padded(columns: int, pointer: np.ndarray) -> int:
+    """A panel's columns, rounded up to whole vectors: the step from one k to the next."""
+    lanes = tile_lanes(pointer)
+    return (columns + lanes - 1) // lanes * lanes
+
+
 def strip(
     rows: int, columns: int, a: np.ndarray, row_stride: int, k_stride: int, b: np.ndarray, depth: int, c: np.ndarray, c_stride: int, keep: int
 ) -> None:  # fmt: skip
-    """One panel of C for any number of rows; the last panel's missing columns are computed in a buffer and left out."""
-    most, width = tile_rows(), tile_width(b)
+    """One panel of C for any number of rows, cut evenly into tiles."""
+    most = tile_rows(b, columns)
     blocks = (rows + most - 1) // most
+    low = 0
     for i in range(blocks):
-        low, high = rows * i // blocks, rows * (i + 1) // blocks
-        if columns == width:
-            tile(high - low, offset(a, low * row_stride), row_stride, k_stride, b, depth, offset(c, low * c_stride), c_stride, keep)
-        else:
-            room = tile_buffer(b)
-            if keep != 0:
-                for r in range(high - low):
-                    for j in range(columns):
-                        room[r * width + j] = c[(low + r) * c_stride + j]
-                    for j in range(width - columns):
-                        room[r * width + columns + j] = 0
-            tile(high - low, offset(a, low * row_stride), row_stride, k_stride, b, depth, room, width, keep)
-            for r in range(high - low):
-                for j in range(columns):
-                    c[(low + r) * c_stride + j] = room[r * width + j]
+        high = rows * (i + 1) // blocks
+        tile(
+            high - low,
+            columns,
+            offset(a, low * row_stride),
+            row_stride,
+            k_stride,
+            b,
+            depth,
+            offset(c, low * c_stride),
+            c_stride,
+            keep,
+        )
+        low = high
+
+
+def pack_panel(
+    rows: int, columns: int, source: np.ndarray, row_stride: int, column_stride: int, to: np.ndarray
+) -> None:
+    """Some rows of one panel: (rows, columns) read through strides. A transposed source is read along its own lines."""
+    step = padded(columns, to)
+    if column_stride == 1:
+        for i in range(rows):
+            copy_line(columns, offset(to, i * step), offset(source, i * row_stride))
+    else:
+        first = 0
+        while first < rows:
+            count = min(_TRANSPOSED_ROWS, rows - first)
+            into = offset(to, first * step)
+            for j in range(columns):
+                line = offset(source, first * row_stride + j * column_stride)
+                for i in range(count):
+                    into[i * step + j] = line[i * row_stride]
+            for j in range(step - columns):
+                for i in range(count):
+                    into[i * step + columns + j] = 0
+            first += count

@@ -1,0 +1,78 @@
+"""Products, convolutions and pooling whose bits are compared between shares, threads and vector widths; prints their digests."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from layerctl.compile.pipeline import compile_program
+from layerctl.compile.program import Layout
+from layerctl.ops.conv import Conv, ConvInputGradient, ConvWeightGradient, output_size, padding
+from layerctl.ops.leaves import input_
+from layerctl.ops.matmul import matmul
+from layerctl.ops.pool import Pool, PoolGradient
+from layerctl.ops.value import Trace, Type, tracing
+from layerctl.runtime.machine import Machine, State
+
+MACHINE = Machine(1)
+
+
+def cases() -> dict[str, tuple[Any, ...]]:
+    """Name -> (function of Values, shapes)."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for m, k, n in ((1, 40, 33), (50, 300, 70), (130, 17, 10), (20, 9000, 21)):
+        found[f"matmul {m} {k} {n}"] = (matmul, (m, k), (k, n))
+        found[f"matmul transposed {m} {k} {n}"] = (lambda a, b: matmul(a, b, True, True), (k, m), (n, k))
+    for x, w, strides, groups in (
+        ((3, 13, 11, 5), (3, 3, 5, 19), (1, 1), 1), ((2, 12, 12, 32), (3, 3, 32, 40), (2, 2), 1), ((2, 9, 9, 19), (3, 3, 1, 19), (1, 1), 19),
+        ((2, 9, 9, 8), (3, 3, 2, 12), (1, 1), 4), ((4, 6, 6, 20), (1, 1, 20, 70), (1, 1), 1),
+    ):  # fmt: skip
+        pads = padding("same", x[1:-1], w[:-2], strides, (1, 1))
+        how = {"strides": strides, "dilation": (1, 1), "pads": pads, "groups": groups}
+        y = (x[0], *output_size(x[1:-1], w[:-2], strides, (1, 1), pads), w[-1])
+        found[f"conv {x} {w}"] = (lambda a, b, how=how: Conv.apply(a, b, **how), x, w)
+        found[f"conv dx {x} {w}"] = (lambda g, b, how=how, x=x: ConvInputGradient.apply(g, b, shape=x, **how), y, w)
+        found[f"conv dw {x} {w}"] = (lambda a, g, how=how, w=w: ConvWeightGradient.apply(a, g, shape=w, **how), x, y)
+    for kind in ("max", "average"):
+        how = {"kind": kind, "size": (3, 2), "strides": (2, 2), "pads": ((1, 0), (0, 1))}
+        found[f"{kind} pool"] = (lambda v, how=how: Pool.apply(v, **how), (3, 7, 8, 19))
+        found[f"{kind} pool gradient"] = (
+            lambda v, g, how=how: PoolGradient.apply(v, g, **how),
+            (3, 7, 8, 19),
+            (3, 3, 4, 19),
+        )
+    return found
+
+
+def result(function: Any, shapes: tuple[tuple[int, ...], ...], tasks: int | None) -> bytes:
+    """The result's bytes; every call cut into so many shares, run one after another, or as the machine does it."""
+    trace = Trace()
+    with tracing(trace):
+        y = function(*[input_(f"x{i}", Type(s, "f32")) for i, s in enumerate(shapes)])
+    layout = Layout()
+    program = compile_program(trace, {"y": y}, {}, layout)
+    bound = MACHINE.bind(program, State(layout), {})
+    for i, s in enumerate(shapes):
+        bound.input(f"x{i}")[...] = np.random.default_rng(i).standard_normal(s)
+    if tasks is None:
+        MACHINE.run(bound)
+    else:
+        for planned, (kernel, block, *_) in zip(program.calls, bound.instructions.tolist(), strict=True):
+            entry = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(kernel)
+            shares = min(tasks, planned.call.tasks)
+            for task in reversed(range(shares)):
+                entry(task, shares, block)
+    return bound.output("y").tobytes()
+
+
+def digests(tasks: int | None = None) -> dict[str, str]:
+    """Name -> digest of the result."""
+    return {name: hashlib.sha256(result(f, shapes, tasks)).hexdigest() for name, (f, *shapes) in cases().items()}
+
+
+if __name__ == "__main__":
+    for name, digest in digests().items():
+        print(f"{digest} {name}")
