@@ -34,7 +34,9 @@ def build_command(
     model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file, or - for standard input.")],
     show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory", help="Print this stage of the compiler.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,
-    overrides: Overrides = None, seed: Seed = None, as_json: Json = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Measure a training step on made-up rows, instruction by instruction.")] = False,
+    predicting: Annotated[bool, typer.Option("--predicting", help="With --profile: a step of prediction.")] = False,
+    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Check a model; print its layers, shapes, parameters, work and memory."""
     from layerctl.cli import render
@@ -43,7 +45,9 @@ def build_command(
     stages = ("graph", "ops", "program", "memory")
     if show is not None and show not in stages:
         raise _usage(f"--show takes {', '.join(stages)}, got '{show}'")
-    render.built(build(model, show=show, batch=batch, overrides=overrides or (), seed=seed), as_json)
+    wanted = ("predict" if predicting else "train") if profile or predicting else None
+    result = build(model, show=show, batch=batch, overrides=overrides or (), seed=seed, profile=wanted, threads=threads)
+    render.built(result, as_json)
 
 
 @app.command(name="train")

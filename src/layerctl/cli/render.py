@@ -6,10 +6,13 @@ import os
 import shutil
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layerctl.cli import output
 from layerctl.commands.build import BuildResult
+
+if TYPE_CHECKING:
+    from layerctl.training.profile import Profile
 
 
 def table(rows: list[list[str]], right: set[int]) -> str:
@@ -40,10 +43,15 @@ def built(result: BuildResult, as_json: bool) -> None:
     output.show(result.warnings, as_json) if result.warnings else None
     if as_json:
         out = {"event": "build", "schema_version": 1, **asdict(d)}
+        if result.profile is not None:
+            out["profile"] = asdict(result.profile)
         output.emit({**out, "text": result.text} if result.text is not None else out)
         return
     if result.text is not None:
         print(result.text)
+        return
+    if result.profile is not None:
+        print(profiled(result.profile))
         return
     rows = [["layer", "type", "output shape", "parameters", "MACs"]]
     rows += [[r.name, r.kind, r.shape, f"{r.parameters:,}", f"{r.macs:,}"] for r in d.rows]
@@ -53,6 +61,25 @@ def built(result: BuildResult, as_json: bool) -> None:
     if d.memory_training is not None:
         memory.insert(0, f"training {size(d.memory_training)}")
     print(f"memory for {d.batch} rows: {', '.join(memory)}")
+
+
+def profiled(p: Profile) -> str:
+    """A step's instructions, dearest first, then layers' shares and the totals."""
+    rows = [["at", "instruction", "kernel", "µs", "%", "GF/s", "of peak", "GB/s", "of peak", "tasks", "output", "layer"]]
+    for i in sorted(p.instructions, key=lambda i: -i.seconds):
+        work = [f"{2e-9 * i.macs / i.seconds:.1f}", f"{i.of_peak:.0%}"] if i.macs and i.seconds else ["", ""]
+        moved = [f"{1e-9 * i.bytes / i.seconds:.1f}", f"{i.of_bandwidth:.0%}"] if i.bytes and i.seconds else ["", ""]
+        name = i.name if len(i.name) <= 40 else f"{i.name[:37]}…"
+        rows.append([
+            str(i.place), name, i.kernel, f"{1e6 * i.seconds:.1f}", f"{100 * i.seconds / p.seconds:.1f}", *work, *moved, str(i.tasks), i.shape, i.origin,
+        ])  # fmt: skip
+    rate = 2e-9 * p.macs / p.seconds
+    return "\n".join([
+        table(rows, {0, 3, 4, 5, 6, 7, 8, 9}),
+        f"a step of {p.batch} rows on {p.threads} thread{'s' if p.threads > 1 else ''}: {1e3 * p.seconds:.3f} ms, {p.batch / p.seconds:,.0f} rows/s",
+        f"{rate:.1f} GF/s, {p.macs / p.seconds / p.peak_macs:.0%} of the {2e-9 * p.peak_macs:.1f} that the register tile reaches here; "
+        f"memory {1e-9 * p.peak_bytes:.1f} GB/s",
+    ])  # fmt: skip
 
 
 def trained(result: Any, as_json: bool) -> None:

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from layerctl.diagnostics import Diagnostic
 from layerctl.training.summary import Description
 
+if TYPE_CHECKING:
+    from layerctl.training.profile import Profile
+
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The table, or the text of `--show`."""
+    """The table, the text of `--show`, or what instructions cost."""
 
     description: Description
     text: str | None = None
+    profile: Profile | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
 
 
 def build(
-    source: str, *, show: str | None = None, batch: int | None = None, overrides: Sequence[str] = (), seed: int | None = None
+    source: str, *, show: str | None = None, batch: int | None = None, overrides: Sequence[str] = (), seed: int | None = None,
+    profile: str | None = None, threads: int | None = None,
 ) -> BuildResult:  # fmt: skip
-    """Builds a model without training it.
+    """Builds a model without training it; `profile` (train or predict) measures a step of it on made-up rows.
 
     Raises:
         LayerctlError: with everything that is wrong.
     """
     from layerctl.api import Model
 
-    model = Model.from_yaml(source, overrides=overrides, seed=seed)
-    return BuildResult(model.describe(batch), model.show(show) if show else None, model.warnings)
+    model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads)
+    measured = None
+    if profile is not None:
+        from layerctl.training.profile import profile as measure
+
+        with model:
+            measured = measure(model, None, batch, predicting=profile == "predict")
+    return BuildResult(model.describe(batch), model.show(show) if show else None, measured, model.warnings)

@@ -68,6 +68,12 @@ class Batch:
         """Rows."""
         return int(next(iter(self.inputs.values())).shape[0])
 
+    @property
+    def key(self) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+        """Names, shapes and dtypes: the same for batches that one program can take."""
+        parts = {"input": self.inputs, "target": self.targets, "weight": self.weights}
+        return tuple((f"{kind}:{n}", tuple(map(int, t.shape)), t.dtype) for kind, own in parts.items() for n, t in own.items())
+
 
 def _begin(task: Task, training: bool) -> Trace:
     return Trace(training=training, seed=task.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import itertools
@@ -37,7 +38,11 @@ class Dataset:
     targets: Mapping[str, np.ndarray]
     weights: np.ndarray | None
     row_numbers: np.ndarray
-    fingerprint: str = ""
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of all numbers and names, computed when it is first asked for."""
+        return digest(self.inputs, self.targets, self.weights)
 
     def __len__(self) -> int:
         return len(self.row_numbers)
@@ -46,7 +51,7 @@ class Dataset:
     def of_arrays(cls, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> Dataset:
         """Arrays as they are."""
         n = len(next(iter(inputs.values())))
-        return cls(dict(inputs), dict(targets), None, np.arange(n, dtype=np.int64), digest(inputs, targets, None))
+        return cls(dict(inputs), dict(targets), None, np.arange(n, dtype=np.int64))
 
     def with_targets(self, targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> Dataset:
         """The same rows with other targets and weights."""
@@ -57,7 +62,7 @@ class Dataset:
         inputs = {n: np.ascontiguousarray(a[rows]) for n, a in self.inputs.items()}
         targets = {n: np.ascontiguousarray(a[rows]) for n, a in self.targets.items()}
         weights = None if self.weights is None else np.ascontiguousarray(self.weights[rows])
-        return Dataset(inputs, targets, weights, np.ascontiguousarray(self.row_numbers[rows]), digest(inputs, targets, weights))
+        return Dataset(inputs, targets, weights, np.ascontiguousarray(self.row_numbers[rows]))
 
 
 def digest(inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> str:
@@ -212,7 +217,7 @@ def _encode(spec: DataSpec, table: Table, schema: FeatureSchema, targets: bool =
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             fail("bad-value", f"column '{spec.weight}': weights must be numbers of at least 0")
     rows = np.arange(len(table), dtype=np.int64)
-    made = Dataset(inputs, goals, weights, rows, digest(inputs, goals, weights))
+    made = Dataset(inputs, goals, weights, rows)
     return _windowed(made, schema) if any(f.kind == "window" for f in schema.features.values()) else made
 
 
@@ -229,7 +234,7 @@ def _windowed(rows: Dataset, schema: FeatureSchema) -> Dataset:
     at = starts[:, 0] + fit.length - 1 + fit.horizon
     targets = {o: np.ascontiguousarray(a[at]) for o, a in rows.targets.items()}
     weights = None if rows.weights is None else np.ascontiguousarray(rows.weights[at])
-    return Dataset(inputs, targets, weights, np.arange(max(n, 0), dtype=np.int64), digest(inputs, targets, weights))
+    return Dataset(inputs, targets, weights, np.arange(max(n, 0), dtype=np.int64))
 
 
 def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, str | None]) -> Data:

@@ -8,8 +8,10 @@ alone does it), and flags (bit 0: all threads meet before it). `state` is 64 int
     [0] arrivals   [8] generation   [16] stop asked for   [17] steps done   [18] address of libc's syscall, or 0
     [19] address of sched_yield, or 0   [20] 1 once thread 0 has left   [24] sleepers
     [32] [33] the stop as thread 0 saw it at the start of an even or odd step
+    [40] for the timed loop: address of `count` int64, to which thread 0 adds the ticks of each instruction
+    [41] ticks when the instruction in [42] began
 
-Two places for what was seen, because a thread may still be reading one step's while thread 0 writes the next one's.
+An instruction's time is that from its start on thread 0 to the next one's, the meeting of threads between them included. Two places for what was seen, because a thread may still be reading one step's while thread 0 writes the next one's.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from llvmlite import ir
 
 from layerctl.kernels.target import host
 
-NAME = "layerctl_run"
+NAME, TIMED_NAME = "layerctl_run", "layerctl_run_timed"
 ARRIVALS, GENERATION, STOP, DONE, SYSCALL, YIELD, LEFT, SLEEPERS, SEEN = 0, 8, 16, 17, 18, 19, 20, 24, 32
+TIMES, BEGAN, CURRENT = 40, 41, 42
 WORDS = 64
+I64 = ir.IntType(64)
 # Turns before a thread sleeps, some 10 to 25 µs: measured, with 1 to 2 µs the futex wakes cost up to 6 times more than they save.
 # A pause of x86 takes 40 to 140 cycles, ARM's yield about one.
 SPINS = {"x86_64": 600, "aarch64": 10_000}
@@ -31,78 +35,98 @@ _WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE, private to the process
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 
 
-def emit() -> str:
-    """The module's text."""
-    module = ir.Module(name=NAME)
+def emit(timed: bool = False) -> str:
+    """The module's text; `timed` for the loop that measures each instruction."""
+    name = TIMED_NAME if timed else NAME
+    module = ir.Module(name=name)
     module.triple = host().triple
-    i64, void = ir.IntType(64), ir.VoidType()
     barrier = _barrier(module)
-    function = ir.Function(module, ir.FunctionType(void, [i64] * 6), NAME)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 6), name)
     thread, threads, state, instructions, count, steps = function.args
     entry = function.append_basic_block("entry")
     b = ir.IRBuilder(entry)
-    blocks = {
-        n: function.append_basic_block(n)
-        for n in ("step", "look", "go", "head", "body", "meet", "decide", "call", "next", "stepped", "out")
-    }
-    several = b.icmp_signed(">", threads, i64(1))
+    blocks = {n: function.append_basic_block(n) for n in ("step", "look", "go", "stepped", "out")}
+    several, first = b.icmp_signed(">", threads, I64(1)), b.icmp_signed("==", thread, I64(0))
     restore = _floating_point(b)
     b.branch(blocks["step"])
 
     b.position_at_end(blocks["step"])
-    s = b.phi(i64, "s")
-    s.add_incoming(i64(0), entry)
+    s = b.phi(I64, "s")
+    s.add_incoming(I64(0), entry)
     b.cbranch(b.icmp_signed("<", s, steps), blocks["look"], blocks["out"])
 
     b.position_at_end(blocks["look"])
-    shown = _at(b, b.add(state, b.mul(b.and_(s, i64(1)), i64(8))), SEEN)
-    with b.if_then(b.icmp_signed("==", thread, i64(0))):
+    shown = _at(b, b.add(state, b.mul(b.and_(s, I64(1)), I64(8))), SEEN)
+    with b.if_then(first):
         b.store_atomic(b.load_atomic(_at(b, state, STOP), "acquire", 8), shown, "release", 8)
     with b.if_then(several):
         b.call(barrier, [state, threads])
     seen = b.load_atomic(shown, "acquire", 8)
-    b.cbranch(b.icmp_signed("!=", seen, i64(0)), blocks["out"], blocks["go"])
+    b.cbranch(b.icmp_signed("!=", seen, I64(0)), blocks["out"], blocks["go"])
 
     b.position_at_end(blocks["go"])
-    b.branch(blocks["head"])
-    b.position_at_end(blocks["head"])
-    i = b.phi(i64, "i")
-    i.add_incoming(i64(0), blocks["go"])
-    b.cbranch(b.icmp_signed("<", i, count), blocks["body"], blocks["stepped"])
-
-    b.position_at_end(blocks["body"])
-    row = b.add(instructions, b.mul(i, i64(32)))
-    kernel, block, tasks, flag = (b.load(_at(b, row, k)) for k in range(4))
-    b.cbranch(b.and_(several, b.trunc(flag, ir.IntType(1))), blocks["meet"], blocks["decide"])
-    b.position_at_end(blocks["meet"])
-    b.call(barrier, [state, threads])
-    b.branch(blocks["decide"])
-
-    b.position_at_end(blocks["decide"])
-    shares = b.select(b.icmp_signed("<", tasks, threads), tasks, threads)
-    b.cbranch(b.icmp_signed("<", thread, shares), blocks["call"], blocks["next"])
-    b.position_at_end(blocks["call"])
-    kind = ir.FunctionType(void, [i64] * 3).as_pointer()
-    b.call(b.inttoptr(kernel, kind), [thread, shares, block])
-    b.branch(blocks["next"])
-    b.position_at_end(blocks["next"])
-    i.add_incoming(b.add(i, i64(1)), blocks["next"])
-    b.branch(blocks["head"])
+    if timed:
+        _stamp(b, state, first, I64(0), begin=True)
+    _instructions(b, barrier, timed)
+    if timed:
+        _stamp(b, state, first, I64(0))
+    b.branch(blocks["stepped"])
 
     b.position_at_end(blocks["stepped"])
-    with b.if_then(b.icmp_signed("==", thread, i64(0))):
-        b.store_atomic(b.add(s, i64(1)), _at(b, state, DONE), "release", 8)
-    s.add_incoming(b.add(s, i64(1)), b.block)
+    with b.if_then(first):
+        b.store_atomic(b.add(s, I64(1)), _at(b, state, DONE), "release", 8)
+    s.add_incoming(b.add(s, I64(1)), b.block)
     b.branch(blocks["step"])
 
     b.position_at_end(blocks["out"])
     with b.if_then(several):
         b.call(barrier, [state, threads])
-    with b.if_then(b.icmp_signed("==", thread, i64(0))):
-        b.store_atomic(i64(1), _at(b, state, LEFT), "release", 8)
+    with b.if_then(first):
+        b.store_atomic(I64(1), _at(b, state, LEFT), "release", 8)
     restore()
     b.ret_void()
     return str(module)
+
+
+def _instructions(b: Any, barrier: Any, timed: bool) -> None:
+    """One pass over the list: meet where the flag says so, then this thread's share of each instruction."""
+    thread, threads, state, instructions, count, _ = b.function.args
+    several, first = b.icmp_signed(">", threads, I64(1)), b.icmp_signed("==", thread, I64(0))
+    before, (head, body, done) = b.block, (b.append_basic_block(n) for n in ("head", "body", "done"))
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(I64, "i")
+    i.add_incoming(I64(0), before)
+    b.cbranch(b.icmp_signed("<", i, count), body, done)
+    b.position_at_end(body)
+    row = b.add(instructions, b.mul(i, I64(32)))
+    kernel, block, tasks, flag = (b.load(_at(b, row, k)) for k in range(4))
+    with b.if_then(b.and_(several, b.trunc(flag, ir.IntType(1)))):
+        b.call(barrier, [state, threads])
+    if timed:
+        _stamp(b, state, first, i)
+    shares = b.select(b.icmp_signed("<", tasks, threads), tasks, threads)
+    with b.if_then(b.icmp_signed("<", thread, shares)):
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer()
+        b.call(b.inttoptr(kernel, kind), [thread, shares, block])
+    i.add_incoming(b.add(i, I64(1)), b.block)
+    b.branch(head)
+    b.position_at_end(done)
+
+
+def _stamp(b: Any, state: Any, first: Any, index: Any, begin: bool = False) -> None:
+    """Thread 0 adds the ticks since the last stamp to the instruction that began then; instruction `index` begins now."""
+    with b.if_then(first):
+        if host().architecture == "aarch64":
+            now = b.asm(ir.FunctionType(I64, []), "mrs $0, cntvct_el0", "=r", [], True)
+        else:
+            now = b.call(_intrinsic(b.module, "llvm.readcyclecounter", ir.FunctionType(I64, [])), [])
+        began, current = _at(b, state, BEGAN), _at(b, state, CURRENT)
+        if not begin:
+            place = _at(b, b.add(b.load(_at(b, state, TIMES)), b.mul(b.load(current), I64(8))), 0)
+            b.store(b.add(b.load(place), b.sub(now, b.load(began))), place)
+        b.store(now, began)
+        b.store(index, current)
 
 
 def _at(b: Any, base: Any, place: int) -> Any:

@@ -52,6 +52,7 @@ class Bound:
         for offset, array in program.constants:
             self.constants[offset : offset + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
         self.external = dict(external)
+        self._outside: list[tuple[int, str, int]] = []
         self._bases = {
             "arena": arena.ctypes.data,
             "state": state.memory.ctypes.data,
@@ -68,7 +69,16 @@ class Bound:
         for i, (p, row) in enumerate(zip(program.calls, rows, strict=True)):
             self.blocks[starts[i] : starts[i] + len(row)] = row
             address = self.blocks.ctypes.data + 8 * int(starts[i])
+            self._outside += [(int(starts[i]) + j, *found) for j, arg in enumerate(p.call.args) if (found := _outside(arg)) is not None]
             self.instructions[i] = (kernels[p.call.ref.key], address, p.tasks, int(p.barrier))
+
+    def point(self, external: Mapping[str, np.ndarray]) -> None:
+        """Puts other arrays, of the same types and widths, in the places of those from outside."""
+        if all(self.external[name] is array for name, array in external.items()):
+            return
+        self.external = {**self.external, **external}
+        for place, name, offset in self._outside:
+            self.blocks[place] = self.external[name].ctypes.data + offset
 
     def _bits(self, kind: str, arg: Any) -> int:
         if not kind.endswith("*"):
@@ -105,6 +115,12 @@ class Bound:
         return self.array(self.program.location(value), value.type)
 
 
+def _outside(arg: Any) -> tuple[str, int] | None:
+    """(name, bytes from its start) of an argument that is not the program's memory."""
+    base, offset = (arg.base, arg.offset) if isinstance(arg, At) else (arg, 0)
+    return (base.name, offset) if isinstance(base, External) else None
+
+
 class Machine:
     """The threads that programs run on, started when first needed."""
 
@@ -123,6 +139,12 @@ class Machine:
         if self._team is None:
             self._team = Team(self.threads)
         return self._team.run(bound.instructions, steps)
+
+    def timed(self, bound: Bound, steps: int) -> np.ndarray:
+        """Seconds of each instruction (count,), summed over some runs."""
+        if self._team is None:
+            self._team = Team(self.threads)
+        return self._team.timed(bound.instructions, steps)
 
     def stop(self) -> None:
         """Ends the current run after the step that is being computed; may be called from a signal handler."""

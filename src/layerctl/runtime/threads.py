@@ -9,6 +9,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,11 +62,12 @@ def _ratio(numbers: list[int]) -> Iterator[float]:
 
 
 @functools.cache
-def _native() -> Any:
-    """The compiled loop."""
+def _native(timed: bool = False) -> Any:
+    """The compiled loop; `timed` for the one that measures each instruction."""
     from layerctl.kernels.store import native
 
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(program.NAME, program.emit))
+    name = program.TIMED_NAME if timed else program.NAME
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(name, functools.partial(program.emit, timed)))
 
 
 def _state() -> np.ndarray:
@@ -100,7 +102,7 @@ class Team:
         for i in range(1, threads):
             orders: queue.SimpleQueue = queue.SimpleQueue()
             self._orders.append(orders)
-            arguments = (self._run, i, orders, self._done)
+            arguments = (i, orders, self._done)
             threading.Thread(target=_work, args=arguments, daemon=True, name=f"layerctl-{i}").start()
 
     def run(self, instructions: np.ndarray, steps: int) -> int:
@@ -133,11 +135,23 @@ class Team:
             state[program.STOP] = 0
         return done
 
+    def timed(self, instructions: np.ndarray, steps: int) -> np.ndarray:
+        """Seconds of each instruction (count,) as thread 0 saw them, over `steps` runs of the list."""
+        ticks = np.zeros(len(instructions), np.int64)
+        plain, self._run = self._run, _native(timed=True)
+        self._state[program.TIMES] = ticks.ctypes.data
+        start = time.perf_counter()
+        try:
+            self.run(instructions, steps)
+        finally:
+            self._run = plain
+        return ticks * ((time.perf_counter() - start) / max(int(ticks.sum()), 1))
+
     def _meet(self) -> None:
         """Thread 0's part of the open order. A worker passes over an order that it has had."""
         assert self._open is not None
         for orders in self._orders:
-            orders.put(self._open)
+            orders.put((self._run, *self._open))
         if not self._state[program.LEFT]:
             self._run(0, *self._open[1])
         waiting = set(range(1, self.threads))
@@ -172,11 +186,11 @@ def _dismiss(workers: list[queue.SimpleQueue]) -> None:
     workers.clear()
 
 
-def _work(run: Any, thread: int, orders: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
+def _work(thread: int, orders: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
     """A worker: it holds no reference to its team."""
     last = 0
     while (order := orders.get()) is not None:
-        serial, arguments = order
+        run, serial, arguments = order
         if serial != last:
             last = serial
             run(thread, *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ class Session:
         self._programs: dict[Any, Bound] = {}
         self._makers: dict[Any, dict[str, Any]] = {}
         self._pending: dict[str, np.ndarray] = {}
-        self._orders: dict[int, tuple[Dataset, np.ndarray]] = {}
+        self._results: dict[Any, dict[str, Type]] = {}
+        self._orders: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
         self.state: State | None = None
         self.trains = False
         self.printed: tuple[str, ...] = ()
@@ -148,10 +150,12 @@ class Session:
         return [w for w in self.task.layout.offsets if w not in self.task.layout.groups]
 
     def bound(self, kind: str, data: Dataset, size: int, wanted: tuple[str, ...] = ()) -> Bound:
-        """The program of a kind (train, eval, predict) for batches of `size` rows of these data."""
-        key = (kind, id(data), size, wanted)
-        if key not in self._programs:
-            batch = batch_of(data, size, targets=kind != "predict")
+        """The program of a kind (train, eval, predict) for batches of `size` rows, reading these data."""
+        batch = batch_of(data, size, targets=kind != "predict")
+        key = (kind, batch.key, size, wanted)
+        outside = self._externals(data, kind)
+        found = self._programs.get(key)
+        if found is None:
             if kind == "train":
                 program = training(self.task, batch)
             elif kind == "eval":
@@ -159,25 +163,26 @@ class Session:
             else:
                 program = prediction(self.task, batch, wanted or None)
             self._grow()
-            self._programs[key] = self.machine.bind(
-                program, self._state(), self._externals(data, kind, wanted), self.report
-            )
-        return self._programs[key]
+            self._programs[key] = found = self.machine.bind(program, self._state(), outside, self.report)
+        found.point(outside)
+        return found
 
     def look(self, data: Dataset, size: int, wanted: tuple[str, ...] | None = None) -> dict[str, tuple[np.ndarray, Any]]:
         """Named values (all of them if not told) of the batch at the cursor, as the next training step computes them, and what makes each."""
-        key = ("look", id(data), size, wanted)
+        batch = batch_of(data, size)
+        key = ("look", batch.key, size, wanted)
         if key not in self._programs:
-            program, self._makers[key] = inspection(self.task, batch_of(data, size), wanted)
+            program, self._makers[key] = inspection(self.task, batch, wanted)
             self._grow()
-            self._programs[key] = self.machine.bind(program, self._state(), self._externals(data, "train", ()), self.report)
+            self._programs[key] = self.machine.bind(program, self._state(), self._externals(data, "train"), self.report)
         bound = self._programs[key]
+        bound.point(self._externals(data, "train"))
         self.machine.run(bound, 1)
         return {n: (bound.output(n).copy(), step) for n, step in self._makers[key].items()}
 
     def run_once(self, program: Program, data: Dataset) -> Bound:
         """Runs a program once on the first rows, in their order."""
-        bound = self.machine.bind(program, self._state(), self._externals(data, "train", ()), self.report)
+        bound = self.machine.bind(program, self._state(), self._externals(data, "train"), self.report)
         self.put(self.task.cursor, 0)
         self.order(data)[...] = np.arange(len(data))
         self.machine.run(bound, 1)
@@ -185,10 +190,10 @@ class Session:
 
     def order(self, data: Dataset) -> np.ndarray:
         """The order in which a data set's rows are visited: one array, filled anew for each pass."""
-        found = self._orders.get(id(data))
+        found = self._orders.get(data)
         if found is None:
-            self._orders[id(data)] = found = (data, np.arange(len(data), dtype=np.int64))
-        return found[1]
+            self._orders[data] = found = np.arange(len(data), dtype=np.int64)
+        return found
 
     def _grow(self) -> None:
         """Programs share one buffer: a layout that grew after it was made would leave them with stale addresses."""
@@ -196,7 +201,7 @@ class Session:
         if state.layout.size > state.memory.nbytes:
             raise AssertionError("the state's layout grew after it was laid out")
 
-    def _externals(self, data: Dataset, kind: str, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    def _externals(self, data: Dataset, kind: str) -> dict[str, np.ndarray]:
         out = {"order": self.order(data), "row_numbers": data.row_numbers}
         out |= {f"input:{n}": a for n, a in data.inputs.items()}
         out |= {f"target:{n}": a for n, a in data.targets.items()}
@@ -272,14 +277,19 @@ class Session:
         if not len(data):
             return {}
         size = min(batch, len(data))
-        found = trace_named(self.model, size, lengths_of(self.model, data))
-        types = {n: _of_rows(n, found, size) for n in names}
-        self._pending = {n: np.empty((len(data), *map(int, t.shape[1:])), DTYPES[t.dtype]) for n, t in types.items()}
+        self.pend(data, names, size)
         self._pass("predict", data, batch, names)
         out, self._pending = self._pending, {}
-        for key in [k for k in self._programs if k[0] == "predict"]:
-            del self._programs[key]
         return out
+
+    def pend(self, data: Dataset, names: tuple[str, ...], size: int) -> None:
+        """Makes room for the predictions of all rows: arrays that programs of prediction write to."""
+        key = (batch_of(data, size, targets=False).key, names)
+        if key not in self._results:
+            found = trace_named(self.model, size, lengths_of(self.model, data))
+            self._results[key] = {n: _of_rows(n, found, size) for n in names}
+        types = self._results[key]
+        self._pending = {n: np.empty((len(data), *map(int, t.shape[1:])), DTYPES[t.dtype]) for n, t in types.items()}
 
 
 def _of_rows(name: str, found: Mapping[str, tuple[Type, Any]], size: int) -> Type:
