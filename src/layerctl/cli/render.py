@@ -77,8 +77,8 @@ def profiled(p: Profile) -> str:
     return "\n".join([
         table(rows, {0, 3, 4, 5, 6, 7, 8, 9}),
         f"a step of {p.batch} rows on {p.threads} thread{'s' if p.threads > 1 else ''}: {1e3 * p.seconds:.3f} ms, {p.batch / p.seconds:,.0f} rows/s",
-        f"{rate:.1f} GF/s, {p.macs / p.seconds / p.peak_macs:.0%} of the {2e-9 * p.peak_macs:.1f} that the register tile reaches here; "
-        f"memory {1e-9 * p.peak_bytes:.1f} GB/s",
+        f"{rate:.1f} GF/s, {p.macs / p.seconds / p.peak_macs:.0%} of the {2e-9 * p.peak_macs:.1f} that the register tile reaches here",
+        f"memory here: {1e-9 * p.peak_bytes:.1f} GB/s",
     ])  # fmt: skip
 
 

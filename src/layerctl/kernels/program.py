@@ -11,7 +11,8 @@ alone does it), and flags (bit 0: all threads meet before it). `state` is 64 int
     [40] for the timed loop: address of `count` int64, to which thread 0 adds the ticks of each instruction
     [41] ticks when the instruction in [42] began
 
-An instruction's time is that from its start on thread 0 to the next one's, the meeting of threads between them included. Two places for what was seen, because a thread may still be reading one step's while thread 0 writes the next one's.
+An instruction's time is that from its start on thread 0 to the next one's, the meeting of threads between them included.
+Two places for what was seen, because a thread may still be reading one step's while thread 0 writes the next one's.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def emit(timed: bool = False) -> str:
     module.triple = host().triple
     barrier = _barrier(module)
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 6), name)
-    thread, threads, state, instructions, count, steps = function.args
+    thread, threads, state, _, _, steps = function.args
     entry = function.append_basic_block("entry")
     b = ir.IRBuilder(entry)
     blocks = {n: function.append_basic_block(n) for n in ("step", "look", "go", "stepped", "out")}

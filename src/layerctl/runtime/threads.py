@@ -93,7 +93,7 @@ class Team:
     def __init__(self, threads: int):
         self.threads = threads
         self._state = _state()
-        self._run = _native()
+        self._run, self._timed = _native(), False
         self._serial = 0
         self._open: tuple[int, tuple[int, ...]] | None = None
         self._orders: list[queue.SimpleQueue] = []
@@ -138,20 +138,21 @@ class Team:
     def timed(self, instructions: np.ndarray, steps: int) -> np.ndarray:
         """Seconds of each instruction (count,) as thread 0 saw them, over `steps` runs of the list."""
         ticks = np.zeros(len(instructions), np.int64)
-        plain, self._run = self._run, _native(timed=True)
+        plain = self._run
+        self._run, self._timed = _native(timed=True), True
         self._state[program.TIMES] = ticks.ctypes.data
         start = time.perf_counter()
         try:
             self.run(instructions, steps)
         finally:
-            self._run = plain
+            self._run, self._timed = plain, False
         return ticks * ((time.perf_counter() - start) / max(int(ticks.sum()), 1))
 
     def _meet(self) -> None:
         """Thread 0's part of the open order. A worker passes over an order that it has had."""
         assert self._open is not None
         for orders in self._orders:
-            orders.put((self._run, *self._open))
+            orders.put((self._timed, *self._open))
         if not self._state[program.LEFT]:
             self._run(0, *self._open[1])
         waiting = set(range(1, self.threads))
@@ -190,8 +191,8 @@ def _work(thread: int, orders: queue.SimpleQueue, done: queue.SimpleQueue) -> No
     """A worker: it holds no reference to its team."""
     last = 0
     while (order := orders.get()) is not None:
-        run, serial, arguments = order
+        timed, serial, arguments = order
         if serial != last:
             last = serial
-            run(thread, *arguments)
+            _native(timed)(thread, *arguments)
         done.put((thread, serial))
