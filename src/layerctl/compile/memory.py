@@ -209,9 +209,9 @@ class Planner:
     def _reuse(self, node: Node, i: int, alive: dict[int, Value]) -> dict[int, Location]:
         """Operands of an elementwise node that die here lend their memory to its results."""
         out: dict[int, Location] = {}
-        if node.op.name not in ("elementwise", "fused"):
+        if node.op.name not in ("elementwise", "fused", "fused_sums"):
             return out
-        shape = tuple(map(int, node.outputs[0].shape))
+        shape = tuple(map(int, node.attrs.get("shape") or node.outputs[0].shape))
         for v in node.inputs:
             r = self._root(v)
             if id(r) not in alive or self.last_use.get(id(r)) != i:
@@ -223,6 +223,7 @@ class Planner:
                 if (
                     id(result) not in out
                     and id(result) not in self.memory.locations
+                    and tuple(map(int, result.shape)) == shape
                     and result.type.size == r.type.size
                     and result.dtype == v.dtype
                 ):

@@ -2,6 +2,7 @@
 
 prune       what nobody needs is left out
 fuse        elementwise neighbours become one node each; the order respects data
+fuse_sums   sums over leading dimensions join the pass that computes what they add up
 call        each node's kernel calls
 place       liveness, the arena, updates in place
 share       which calls are worth several threads, and where these have to meet
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 
 from layerctl.compile.differentiate import ancestors
 from layerctl.compile.fuse import fuse
+from layerctl.compile.fuse_sums import fuse_sums
 from layerctl.compile.memory import Planner
 from layerctl.compile.program import Layout, Location, Planned, Program
 from layerctl.ops.copying import plan_copy
@@ -32,7 +34,7 @@ def compile_program(
         outputs = {name: _own(value) for name, value in outputs.items()}
         updates = {w: _own(v) for w, v in updates.items()}
     keep = [*outputs.values(), *updates.values()]
-    nodes = fuse(ancestors(keep), keep)
+    nodes = fuse_sums(fuse(ancestors(keep), keep), keep)
     for node in nodes:
         if node.op.name == "parameter":
             layout.add(node.attrs["weight"])

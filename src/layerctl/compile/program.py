@@ -111,7 +111,7 @@ class Program:
             shapes = ", ".join(f"{v.dtype}{list(map(int, v.shape))}" for v in p.node.outputs)
             mark = "|" if p.barrier else " "
             name = p.node.op.name if p.node.op.name != "elementwise" else p.node.attrs["fn"]
-            if p.node.op.name == "fused":
+            if "instructions" in p.node.attrs:
                 name = "+".join(k[0] for k in p.node.attrs["instructions"])
                 name = name if len(name) < 60 else f"fused[{len(p.node.attrs['instructions'])}]"
             key = getattr(p.call.ref, "kernel", None)

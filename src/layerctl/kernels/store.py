@@ -22,7 +22,7 @@ from typing import Any
 
 from layerctl.cache import cache_folder
 from layerctl.kernels import selftest, target
-from layerctl.ops.kernel import Kernel, KernelRef, Loop, Ref
+from layerctl.ops.kernel import ColumnSums, Kernel, KernelRef, Loop, Ref
 
 MAGIC = b"layerctl kernel 2\n"
 Report = Callable[[str, int, int], None]
@@ -167,9 +167,10 @@ def compiled(ref: Ref) -> bytes:
         from layerctl.kernels.jit import object_code
 
         return object_code(ref, symbol(ref))
-    from layerctl.kernels import loops, reductions
+    from layerctl.kernels import column_sums, loops, reductions
 
-    return target.object_code((loops if isinstance(ref, Loop) else reductions).emit(ref, symbol(ref)))
+    emitter: Any = loops if isinstance(ref, Loop) else column_sums if isinstance(ref, ColumnSums) else reductions
+    return target.object_code(emitter.emit(ref, symbol(ref)))
 
 
 def _accept(objects: dict[str, bytes], test: bytes | None) -> bool:
