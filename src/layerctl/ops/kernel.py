@@ -216,13 +216,15 @@ class Call:
     """One instruction to be: a kernel and what its block holds (values, scratch, `At` and `External` memory, numbers).
 
     `tasks` is the largest number of shares worth cutting (1 keeps it on one thread); `work` estimates its cost in
-    nanoseconds on one core, by which the plan decides whether to share it out.
+    nanoseconds on one core, by which the plan decides whether to share it out. A call that only prepares the value `prepares` in
+    scratch memory (packs it) is made once, before the steps, where that value never changes.
     """
 
     ref: Ref
     args: Sequence[Any]
     tasks: int = 1
     work: float = 0.0
+    prepares: Any = None
 
 
 def bits(kind: str, value: Any) -> int:

@@ -11,7 +11,7 @@ from layerctl.compile.program import ALIGNMENT, Layout, Location, Program
 from layerctl.kernels.store import addresses
 from layerctl.ops.kernel import At, External, Scratch, bits
 from layerctl.ops.value import DTYPES, Type, Value, Weight
-from layerctl.runtime.threads import Team, count
+from layerctl.runtime.threads import Listed, Team, count
 
 Report = Callable[[str, int, int], None]
 
@@ -29,6 +29,13 @@ class State:
     def __init__(self, layout: Layout):
         self.layout = layout
         self.memory = aligned_bytes(max(layout.size, ALIGNMENT))
+        self.version = 0
+        """Counts the changes of weights from outside and by training, after which what programs have prepared of them is stale."""
+
+    def write(self, weight: Weight, value: Any) -> None:
+        """Changes a weight from outside."""
+        self.view(weight)[...] = value
+        self.version += 1
 
     def view(self, weight: Weight) -> np.ndarray:
         """The weight's memory as an array."""
@@ -58,19 +65,24 @@ class Bound:
             "state": state.memory.ctypes.data,
             "constants": self.constants.ctypes.data,
         }
-        kernels = addresses([p.call.ref for p in program.calls], report)
+        self.prepared = -1
+        """The version of the state that the prologue was run on."""
+        planned = [*program.prologue, *program.calls]
+        kernels = addresses([p.call.ref for p in planned], report)
         rows = [
             [self._bits(kind, arg) for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True)]
-            for p in program.calls
+            for p in planned
         ]
         starts = np.cumsum([0, *(-(-len(r) // 8) * 8 for r in rows)])
         self.blocks = aligned_bytes(8 * max(int(starts[-1]), 1)).view(np.int64)
-        self.instructions = np.zeros((len(rows), 4), np.int64)
-        for i, (p, row) in enumerate(zip(program.calls, rows, strict=True)):
+        both = np.zeros((len(rows), 4), np.int64)
+        self.prologue, self.instructions = both[: len(program.prologue)], both[len(program.prologue) :]
+        for i, (p, row) in enumerate(zip(planned, rows, strict=True)):
             self.blocks[starts[i] : starts[i] + len(row)] = row
             address = self.blocks.ctypes.data + 8 * int(starts[i])
             self._outside += [(int(starts[i]) + j, *found) for j, arg in enumerate(p.call.args) if (found := _outside(arg)) is not None]
-            self.instructions[i] = (kernels[p.call.ref.key], address, p.tasks, int(p.barrier))
+            both[i] = (kernels[p.call.ref.key], address, p.tasks, int(p.barrier))
+        self.listed = Listed.of(self.instructions)
 
     def point(self, external: Mapping[str, np.ndarray]) -> None:
         """Puts other arrays, of the same types and widths, in the places of those from outside."""
@@ -138,12 +150,21 @@ class Machine:
         """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""
         if self._team is None:
             self._team = Team(self.threads)
-        return self._team.run(bound.instructions, steps)
+        return self._team.run(bound.listed, steps) if self._prepare(bound, self._team) else 0
+
+    def _prepare(self, bound: Bound, team: Team) -> bool:
+        """Runs a program's prologue where it is due; False if it was stopped."""
+        if bound.prepared != bound.state.version:
+            if len(bound.prologue) and not team.run(bound.prologue, 1):
+                return False
+            bound.prepared = bound.state.version
+        return True
 
     def timed(self, bound: Bound, steps: int) -> np.ndarray:
         """Seconds of each instruction (count,), summed over some runs."""
         if self._team is None:
             self._team = Team(self.threads)
+        self._prepare(bound, self._team)
         return self._team.timed(bound.instructions, steps)
 
     def stop(self) -> None:
