@@ -6,7 +6,7 @@ import pytest
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout
 from layerctl.ops.elementwise import apply
-from layerctl.ops.leaves import constant, input_
+from layerctl.ops.leaves import input_
 from layerctl.ops.matmul import matmul
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.value import Trace, Type, tracing
