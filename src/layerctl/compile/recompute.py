@@ -24,12 +24,12 @@ def recomputed(nodes: list[Node], keep: Sequence[Value]) -> tuple[list[Node], se
         for v in n.inputs:
             readers.setdefault(id(v), []).append(n)
     kept = {id(v) for v in keep}
+    stored = {id(n) for n in nodes if n.op.name == "elementwise" and (id(n.outputs[0]) in kept or not _read_elementwise(n, readers))}
     depth: dict[int, int] = {}
     for n in nodes:
-        found = _depth(n, depth)
-        if found is not None and id(n.outputs[0]) not in kept and _read_elementwise(n, readers):
+        found = _depth(n, depth, stored)
+        if found is not None and id(n) not in stored:
             depth[id(n)] = found
-    _settle(nodes, depth)
     out: list[Node] = []
     floating: set[int] = set()
     for n in nodes:
@@ -43,8 +43,8 @@ def recomputed(nodes: list[Node], keep: Sequence[Value]) -> tuple[list[Node], se
     return out, floating
 
 
-def _depth(node: Node, depth: dict[int, int]) -> int | None:
-    """How many cheap functions a value is away from memory; None if it does not float."""
+def _depth(node: Node, depth: dict[int, int], stored: set[int]) -> int | None:
+    """How many cheap functions a value is away from memory; None if it cannot float."""
     if node.op.name != "elementwise" or node.attrs["fn"] not in CHEAP:
         return None
     size = int(product(node.outputs[0].shape))
@@ -55,7 +55,7 @@ def _depth(node: Node, depth: dict[int, int]) -> int | None:
     for v in large.values():
         if int(product(v.shape)) != size:
             return None
-        if v.node.op.name == "elementwise":
+        if v.node.op.name == "elementwise" and id(v.node) not in stored:
             if id(v.node) not in depth:
                 return None
             at = 1 + depth[id(v.node)]
@@ -67,15 +67,6 @@ def _read_elementwise(node: Node, readers: dict[int, list[Node]]) -> bool:
     size = int(product(node.outputs[0].shape))
     own = readers.get(id(node.outputs[0]), [])
     return bool(own) and all(r.op.name == "elementwise" and int(product(r.outputs[0].shape)) == size for r in own)
-
-
-def _settle(nodes: list[Node], depth: dict[int, int]) -> None:
-    """Where a floating value's operand turned out to be stored nowhere but is no longer floating, nothing floats on it: a fixed point."""
-    for n in nodes:
-        if id(n) in depth:
-            large = [v for v in n.inputs if v.node.op.name == "elementwise" and int(product(v.shape)) == int(product(n.outputs[0].shape))]
-            if any(id(v.node) not in depth for v in large):
-                del depth[id(n)]
 
 
 def _copied(value: Value, reader: Node, depth: dict[int, int], copies: list[Node]) -> Value:
