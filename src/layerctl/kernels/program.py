@@ -3,10 +3,12 @@
     run(thread, threads, state, instructions, count, steps)
 
 An instruction is four int64: the kernel's address, its block's address, into how many shares its work may be cut (1: thread 0
-alone does it), and flags (bit 0: all threads meet before it). `state` is 64 int64, in cache lines of 8:
+alone does it), and flags (bit 0: all threads meet before it; bit 1: a thread that is done with its own shares takes others').
+`state` is 64 int64, in cache lines of 8:
 
     [0] arrivals   [8] generation   [16] stop asked for   [17] steps done   [18] address of libc's syscall, or 0
     [19] address of sched_yield, or 0   [20] 1 once thread 0 has left   [24] sleepers
+    [25] address of the threads' claims, a cache line each
     [32] [33] the stop as thread 0 saw it at the start of an even or odd step
     [40] for the timed loop: address of `count` int64, to which thread 0 adds the ticks of each instruction
     [41] ticks when the instruction in [42] began
@@ -27,6 +29,10 @@ from layerctl.kernels.target import host
 NAME, TIMED_NAME = "layerctl_run", "layerctl_run_timed"
 ARRIVALS, GENERATION, STOP, DONE, SYSCALL, YIELD, LEFT, SLEEPERS, SEEN = 0, 8, 16, 17, 18, 19, 20, 24, 32
 TIMES, BEGAN, CURRENT = 40, 41, 42
+CLAIMS = 25
+MEET, STEAL = 1, 2
+PARTS = 4
+"""Shares of each thread where shares may be taken over: a core that is busy with other processes then costs less than its half."""
 WORDS = 64
 I64 = ir.IntType(64)
 # Turns before a thread sleeps, some 10 to 25 µs: measured, with 1 to 2 µs the futex wakes cost up to 6 times more than they save.
@@ -106,11 +112,44 @@ def _instructions(b: Any, barrier: Any, timed: bool) -> None:
         b.call(barrier, [state, threads])
     if timed:
         _stamp(b, state, first, i)
-    shares = b.select(b.icmp_signed("<", tasks, threads), tasks, threads)
-    with b.if_then(b.icmp_signed("<", thread, shares)):
-        kind = ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer()
-        b.call(b.inttoptr(kernel, kind), [thread, shares, block])
+    pointer = b.inttoptr(kernel, ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer())
+    stolen = b.and_(several, b.icmp_signed("!=", b.and_(flag, I64(STEAL)), I64(0)))
+    with b.if_else(stolen) as (claimed, fixed):
+        with claimed:
+            _claim(b, pointer, block, tasks)
+        with fixed:
+            shares = b.select(b.icmp_signed("<", tasks, threads), tasks, threads)
+            with b.if_then(b.icmp_signed("<", thread, shares)):
+                b.call(pointer, [thread, shares, block])
     i.add_incoming(b.add(i, I64(1)), b.block)
+    b.branch(head)
+    b.position_at_end(done)
+
+
+def _claim(b: Any, kernel: Any, block: Any, tasks: Any) -> None:
+    """This thread's own shares, one at a time, then those that the others have not begun. The meeting before has emptied the claims."""
+    thread, threads, state, *_ = b.function.args
+    most = b.mul(threads, I64(PARTS))
+    total = b.select(b.icmp_signed("<", tasks, most), tasks, most)
+    claims = b.load(_at(b, state, CLAIMS))
+    before, (head, take, call, following, done) = b.block, (b.append_basic_block(n) for n in ("whose", "take", "own", "other", "claimed"))
+    b.branch(head)
+    b.position_at_end(head)
+    k = b.phi(I64, "k")
+    k.add_incoming(I64(0), before)
+    after = b.add(thread, k)
+    victim = b.select(b.icmp_signed("<", after, threads), after, b.sub(after, threads))
+    low, high = (b.udiv(b.mul(total, v), threads) for v in (victim, b.add(victim, I64(1))))
+    place = _at(b, b.add(claims, b.mul(victim, I64(64))), 0)
+    b.cbranch(b.icmp_signed("<", k, threads), take, done)
+    b.position_at_end(take)
+    share = b.add(low, b.atomic_rmw("add", place, I64(1), "monotonic"))
+    b.cbranch(b.icmp_signed("<", share, high), call, following)
+    b.position_at_end(call)
+    b.call(kernel, [share, total, block])
+    b.branch(take)
+    b.position_at_end(following)
+    k.add_incoming(b.add(k, I64(1)), following)
     b.branch(head)
     b.position_at_end(done)
 
@@ -186,6 +225,7 @@ def _barrier(module: Any) -> Any:
 
     b.position_at_end(last)
     b.store_atomic(i64(0), arrivals, "monotonic", 8)
+    _empty_claims(b, state, threads)
     b.store_atomic(b.add(mine, i64(1)), generation, "seq_cst", 8)
     with b.if_then(b.icmp_signed("!=", b.load_atomic(sleepers, "seq_cst", 8), i64(0))):
         _futex(b, state, _WAKE, i64((1 << 31) - 1))
@@ -215,6 +255,22 @@ def _barrier(module: Any) -> Any:
     b.position_at_end(out)
     b.ret_void()
     return function
+
+
+def _empty_claims(b: Any, state: Any, threads: Any) -> None:
+    """Before a new generation begins nobody has claimed anything."""
+    claims = b.load(_at(b, state, CLAIMS))
+    before, (head, body, done) = b.block, (b.append_basic_block(n) for n in ("claims", "empty", "emptied"))
+    b.branch(head)
+    b.position_at_end(head)
+    k = b.phi(I64, "k")
+    k.add_incoming(I64(0), before)
+    b.cbranch(b.icmp_signed("<", k, threads), body, done)
+    b.position_at_end(body)
+    b.store_atomic(I64(0), _at(b, b.add(claims, b.mul(k, I64(64))), 0), "monotonic", 8)
+    k.add_incoming(b.add(k, I64(1)), body)
+    b.branch(head)
+    b.position_at_end(done)
 
 
 def _futex(b: Any, state: Any, operation: int, value: Any) -> None:

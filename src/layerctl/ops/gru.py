@@ -42,7 +42,7 @@ class GruAfter(Op):
         batch, steps, units = map(int, hs.shape)
         panels, fill = packed(x.dtype, u, units, 3 * units)
         args = (x, panels, b, h0, mask[0] if mask else None, gates, candidates, hs, batch, steps, units, int(bool(mask)))
-        return [fill, Call(forward_after.at(T=x.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+        return [fill, Call(forward_after.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=_work(batch, steps, units))]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
@@ -64,7 +64,7 @@ class GruAfterGradient(Op):
         batch, steps, units = map(int, hs.shape)
         panels, fill = packed(hs.dtype, u, 3 * units, units, transposed=True)
         args = (g, panels, h0, mask[0] if mask else None, gates, candidates, hs, dx, inner, dh, batch, steps, units, int(bool(mask)))
-        return [fill, Call(backward_after.at(T=hs.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+        return [fill, Call(backward_after.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=_work(batch, steps, units))]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[0])
@@ -99,7 +99,7 @@ class GruBefore(Op):
         panels, fill = packed(x.dtype, u, units, 2 * units, row=3 * units)
         last, fill_last = packed(x.dtype, u, units, units, column=2 * units, row=3 * units)
         args = (x, panels, last, h0, mask[0] if mask else None, gates, resets, hs, batch, steps, units, int(bool(mask)))
-        return [fill, fill_last, Call(forward_before.at(T=x.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+        return [fill, fill_last, Call(forward_before.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=_work(batch, steps, units))]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
@@ -123,7 +123,7 @@ class GruBeforeGradient(Op):
         last, fill_last = packed(hs.dtype, u, units, units, transposed=True, column=2 * units, row=3 * units)
         room = Scratch(h0.type.size)
         args = (g, panels, last, h0, mask[0] if mask else None, gates, hs, dx, dh, room, batch, steps, units, int(bool(mask)))
-        return [fill, fill_last, Call(backward_before.at(T=hs.dtype), args, tasks=shares(batch), work=_work(batch, steps, units))]
+        return [fill, fill_last, Call(backward_before.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=_work(batch, steps, units))]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[0])

@@ -217,7 +217,8 @@ class Call:
 
     `tasks` is the largest number of shares worth cutting (1 keeps it on one thread); `work` estimates its cost in
     nanoseconds on one core, by which the plan decides whether to share it out. A call that only prepares the value `prepares` in
-    scratch memory (packs it) is made once, before the steps, where that value never changes.
+    scratch memory (packs it) is made once, before the steps, where that value never changes. A `steady` call is cut into one share a
+    thread, where smaller shares would cost more than they win on a busy machine.
     """
 
     ref: Ref
@@ -225,6 +226,7 @@ class Call:
     tasks: int = 1
     work: float = 0.0
     prepares: Any = None
+    steady: bool = False
 
 
 def bits(kind: str, value: Any) -> int:

@@ -161,7 +161,7 @@ class Lstm(Op):
         panels, fill = packed(x.dtype, u, units, 4 * units)
         args = (x, panels, h0, c0, mask[0] if mask else None, gates, hs, cs, batch, steps, units, int(bool(mask)))
         work = batch * steps * units * (0.1 * units + 5)
-        return [fill, Call(forward.at(T=x.dtype), args, tasks=shares(batch), work=work)]
+        return [fill, Call(forward.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=work)]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
@@ -186,7 +186,7 @@ class LstmGradient(Op):
             g_hs, g_cs[0] if g_cs else None, panels, c0, mask, gates, cs, dx, dh, dc, batch, steps, units, int(masked), int(bool(g_cs))
         )  # fmt: skip
         work = batch * steps * units * (0.1 * units + 5)
-        return [fill, Call(backward.at(T=cs.dtype), args, tasks=shares(batch), work=work)]
+        return [fill, Call(backward.at(T=cs.dtype), args, tasks=shares(batch), steady=True, work=work)]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[0])

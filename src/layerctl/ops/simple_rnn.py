@@ -102,7 +102,7 @@ class SimpleRnn(Op):
         batch, steps, units = map(int, hs.shape)
         panels, fill = packed(x.dtype, u, units, units)
         args = (x, panels, h0, mask[0] if mask else None, hs, batch, steps, units, int(bool(mask)))
-        return [fill, Call(forward.at(T=x.dtype), args, tasks=shares(batch), work=batch * steps * units * (0.03 * units + 1))]
+        return [fill, Call(forward.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=batch * steps * units * (0.03 * units + 1))]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
@@ -122,7 +122,7 @@ class SimpleRnnGradient(Op):
         batch, steps, units = map(int, hs.shape)
         panels, fill = packed(hs.dtype, u, units, units, transposed=True)
         args = (g, panels, mask[0] if mask else None, hs, dx, dh, batch, steps, units, int(bool(mask)))
-        return [fill, Call(backward.at(T=hs.dtype), args, tasks=shares(batch), work=batch * steps * units * (0.03 * units + 1))]
+        return [fill, Call(backward.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=batch * steps * units * (0.03 * units + 1))]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[0])

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from layerctl.compile.program import ALIGNMENT, Layout, Location, Program
+from layerctl.kernels.program import MEET, STEAL
 from layerctl.kernels.store import addresses
 from layerctl.ops.kernel import At, External, Scratch, bits
 from layerctl.ops.value import DTYPES, Type, Value, Weight
 from layerctl.runtime.threads import Listed, Team, count
 
+WORTH_WAKING = 200_000.0
+"""Nanoseconds of a run below which the other threads, which have to be woken from sleep, are left alone."""
 Report = Callable[[str, int, int], None]
 
 
@@ -81,7 +84,10 @@ class Bound:
             self.blocks[starts[i] : starts[i] + len(row)] = row
             address = self.blocks.ctypes.data + 8 * int(starts[i])
             self._outside += [(int(starts[i]) + j, *found) for j, arg in enumerate(p.call.args) if (found := _outside(arg)) is not None]
-            both[i] = (kernels[p.call.ref.key], address, p.tasks, int(p.barrier))
+            flags = (MEET if p.barrier else 0) | (STEAL if p.tasks > 1 and not p.call.steady else 0)
+            both[i] = (kernels[p.call.ref.key], address, p.tasks, flags)
+        self.work = sum(p.call.work for p in program.calls)
+        """Nanoseconds of one run on one core, about."""
         self.listed = Listed.of(self.instructions)
 
     def point(self, external: Mapping[str, np.ndarray]) -> None:
@@ -150,7 +156,7 @@ class Machine:
         """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""
         if self._team is None:
             self._team = Team(self.threads)
-        return self._team.run(bound.listed, steps) if self._prepare(bound, self._team) else 0
+        return self._team.run(bound.listed, steps, steps * bound.work < WORTH_WAKING) if self._prepare(bound, self._team) else 0
 
     def _prepare(self, bound: Bound, team: Team) -> bool:
         """Runs a program's prologue where it is due; False if it was stopped."""

@@ -112,6 +112,8 @@ class Team:
         self.threads = threads
         self._state = _state()
         self._address = self._state.ctypes.data
+        self._claims = np.zeros(8 * (threads + 1), np.int64)
+        self._state[program.CLAIMS] = self._claims.ctypes.data + -self._claims.ctypes.data % 64
         self._run, self._timed = _native(), False
         self._serial = 0
         self._open: tuple[int, tuple[int, ...]] | None = None
@@ -124,8 +126,8 @@ class Team:
             arguments = (i, orders, self._done)
             threading.Thread(target=_work, args=arguments, daemon=True, name=f"layerctl-{i}").start()
 
-    def run(self, instructions: np.ndarray | Listed, steps: int) -> int:
-        """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`).
+    def run(self, instructions: np.ndarray | Listed, steps: int, alone: bool = False) -> int:
+        """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`). `alone`: on the caller's thread.
 
         A signal's Python handler runs when this returns, so a caller that wants to hear of signals asks for as many steps as take a moment.
         """
@@ -135,7 +137,7 @@ class Team:
             self._settle()
         state[program.DONE] = 0
         order = (self._address, listed.address, listed.count, steps)
-        if listed.shared and self.threads > 1:
+        if listed.shared and self.threads > 1 and not alone:
             state[program.LEFT] = 0
             self._serial += 1
             self._open = (self._serial, (self.threads, *order))
