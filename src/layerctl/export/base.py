@@ -54,3 +54,64 @@ def relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     """The largest difference over the largest value."""
     scale = max(float(np.abs(ours).max(initial=0.0)), 1e-6)
     return float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(initial=0.0)) / scale
+
+
+def origin_of(model: Any, origin: str) -> Any:
+    """The place in the file of the layer that a node came from."""
+    step = next((s for s in model.graph.steps if origin == s.layer.path or origin.startswith(f"{s.layer.path}/")), None)
+    return step.span if step else None
+
+
+@dataclass
+class Traced:
+    """A model's forward pass for a number of rows: its inputs and outputs, and the features that its inputs are made of."""
+
+    model: Any
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    features: dict[str, Any]
+
+    def problems(self, what: str) -> list[Any]:
+        """Inputs that a file without shapes to be found out later cannot take."""
+        from layerctl.diagnostics import Diagnostic
+        from layerctl.ops.value import shown
+
+        out = []
+        for name, port in self.model.graph.inputs.items():
+            if any(d is None for d in port.shape or ()):
+                text = f"{what} export needs sizes that are known: the input '{name}' is {shown((None, *port.shape))}"
+                out.append(Diagnostic("cannot-export", text, port.span, (), "give the open dimension a size"))
+            if port.dtype == "u8" and name not in self.features:
+                out.append(Diagnostic("cannot-export", f"{what} export has no form for the texts of the input '{name}'", port.span))
+        return out
+
+
+def traced(model: Any, rows: int) -> Traced:
+    """The model's forward pass; a model without a data section takes its inputs' numbers as they are."""
+    from layerctl.graph.model import input_types
+    from layerctl.ops.leaves import input_
+    from layerctl.ops.value import Trace, tracing
+    from layerctl.spec.features import ColumnFit, FeatureFit
+
+    with tracing(Trace(training=False, seed=model.spec.seed)):
+        inputs = {n: input_(n, t) for n, t in input_types(model.graph, rows).items()}
+        values = model.graph.run(inputs)
+    if model.schema is not None:
+        features = dict(model.schema.features)
+    else:
+        features = {
+            n: FeatureFit("array", [int(d) for d in v.shape[1:]], v.dtype, [ColumnFit(n, "number")]) for n, v in inputs.items() if v.dtype != "u8"
+        }  # fmt: skip
+    return Traced(model, inputs, {n: values[n] for n in model.graph.outputs}, features)
+
+
+def dialect_of(model: Any) -> Any:
+    """How the model's tables are written: as its data section says, by its source's name."""
+    from layerctl.data.delimited import Dialect
+    from layerctl.spec.data import MISSING
+
+    spec = model.spec.data
+    if spec is None:
+        return Dialect(",", '"', frozenset(MISSING), ".", None)
+    name = spec.source if isinstance(spec.source, str) else spec.source.train
+    return Dialect.of(spec, name)

@@ -1,0 +1,61 @@
+struct moment {
+    int year, month, day;
+};
+
+/* Whether a text is of a form; each number takes as many digits as it can while the rest still fits. */
+static int is_of_form(const char *p, const char *form, struct moment *found)
+{
+    static const char *const names[] = {"january", "february", "march", "april", "may", "june",
+                                        "july", "august", "september", "october", "november", "december"};
+    int width, least, low = 0, high = 9999;
+    struct moment tried;
+    if (*form == 0)
+        return *p == 0;
+    if (is_space((uint32_t)(unsigned char)*form)) {
+        const char *rest = p;
+        while (is_space((uint32_t)(unsigned char)*form))
+            form++;
+        if (*p == 0 || !is_space(code_point(&rest)))
+            return 0;
+        while (*(p = rest) != 0 && is_space(code_point(&rest)))
+            continue;
+        return is_of_form(p, form, found);
+    }
+    if (*form != '%' || form[1] == '%')
+        return *p == *form && is_of_form(p + 1, form + 1 + (*form == '%'), found);
+    if (form[1] == 'b' || form[1] == 'B') {
+        int m, i;
+        for (m = 0; m < 12; m++) {
+            const int size = form[1] == 'b' ? 3 : (int)strlen(names[m]);
+            for (i = 0; i < size && (p[i] == names[m][i] || p[i] == names[m][i] - 32); i++)
+                continue;
+            found->month = m + 1;
+            if (i == size && is_of_form(p + size, form + 2, found))
+                return 1;
+        }
+        return 0;
+    }
+    least = form[1] == 'Y' ? 4 : form[1] == 'y' ? 2 : 1;
+    low = form[1] == 'd' || form[1] == 'm';
+    high = form[1] == 'm' ? 12 : form[1] == 'd' ? 31 : form[1] == 'H' ? 23 : form[1] == 'M' ? 59 : form[1] == 'S' ? 61 : 9999;
+    for (width = least > 2 ? least : 2; width >= least; width--) {
+        const char *q = p;
+        const int n = digits(&q, width);
+        if (n < low || n > high)
+            continue;
+        tried = *found;
+        if (form[1] == 'Y')
+            tried.year = n;
+        if (form[1] == 'y')
+            tried.year = n + (n < 69 ? 2000 : 1900);
+        if (form[1] == 'm')
+            tried.month = n;
+        if (form[1] == 'd')
+            tried.day = n;
+        if (is_of_form(q, form + 2, &tried)) {
+            *found = tried;
+            return 1;
+        }
+    }
+    return 0;
+}
