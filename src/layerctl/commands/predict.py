@@ -65,7 +65,7 @@ def _write(pieces: Iterator[Any], to: IO[str], form: str, keep: Sequence[str], f
         if form == "csv":
             if n == 0:
                 writer.writerow(names)
-            writer.writerows(["" if v is None else _shown(v) for v in row] for row in zip(*columns, strict=True))
+            writer.writerows([shown(v) for v in row] for row in zip(*columns, strict=True))
         else:
             for row in zip(*columns, strict=True):
                 to.write(json.dumps({k: _finite(v) for k, v in zip(names, row, strict=True)}, ensure_ascii=False) + "\n")
@@ -82,8 +82,9 @@ def _kept(rows: list[dict[str, Any]], keep: Sequence[str]) -> list[list[Any]]:
     return [[r.get(name) for r in rows] for name in keep]
 
 
-def _shown(v: Any) -> Any:
-    return f"{v:.9g}" if isinstance(v, float) else v
+def shown(v: Any) -> str:
+    """A value as a field."""
+    return "" if v is None else f"{v:.9g}" if isinstance(v, float) else str(v)
 
 
 def _finite(v: Any) -> Any:

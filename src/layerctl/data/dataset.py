@@ -104,7 +104,7 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     table = read_table(spec.source, spec, folder)
     columns = columns_of(spec, table, span)
     _check_targets(spec, table, span)
-    keep = _complete(spec, table, columns)
+    keep = complete(spec, table, columns)
     table = table.take(keep) if len(keep) < len(table) else table
     if not len(table):
         fail("no-rows", "no row is complete: all were left out", span("features"))
@@ -150,7 +150,7 @@ def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
                  span("target"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
 
 
-def _complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> np.ndarray:
+def complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> np.ndarray:
     """Rows that no policy leaves out."""
     out = np.zeros(len(table), bool)
     for name, f in spec.features.items():
@@ -248,7 +248,7 @@ def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, st
         name = getattr(files, part)
         if name is not None:
             table = read_table(name, spec, folder)
-            keep = _complete(spec, table, {n: [c.name for c in f.columns] for n, f in data.schema.features.items()})
+            keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in data.schema.features.items()})
             held[part] = _encode(spec, table.take(keep) if len(keep) < len(table) else table, data.schema)
     return Data(data.train, held.get("validation", data.validation), held.get("test", data.test), data.schema)
 
@@ -293,7 +293,7 @@ def _keep(path: Path, text: str) -> None:
 def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> Dataset:
     """A file with targets, by a fitted schema; rows that a policy leaves out are left out here too."""
     table = read_table(str(source), spec)
-    keep = _complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
+    keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
     return _encode(spec, table.take(keep) if len(keep) < len(table) else table, schema)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -139,6 +140,8 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
     Raises:
         LayerctlError: for a column that is not there, and for values that cannot be encoded.
     """
+    if fit.kind == "array":
+        table = _gathered(table, fit)
     for c in fit.columns:
         if c.name not in table.columns:
             fail("missing-column", f"the data lack the column '{c.name}' of the feature '{name}'{did_you_mean(c.name, table.columns)}",
@@ -162,6 +165,21 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
         return _indices(table, fit)
     parts = [_columns(table, c) for c in fit.columns]
     return np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+
+def spread(fit: FeatureFit) -> list[str]:
+    """The columns of an array feature in a file without arrays: one column's numbers stand in NAME_0, NAME_1, ..."""
+    size = int(np.prod(fit.shape))
+    first = fit.columns[0].name
+    return [c.name for c in fit.columns] if len(fit.columns) > 1 or size == 1 else [f"{first}_{i}" for i in range(size)]
+
+
+def _gathered(table: Table, fit: FeatureFit) -> Table:
+    """The table with an array in place of the columns that it is spread over."""
+    names, first = spread(fit), fit.columns[0].name
+    if first in table.columns or not all(n in table.columns for n in names):
+        return table
+    return replace(table, columns={**table.columns, first: np.stack([table.numbers(n) for n in names], axis=1)})
 
 
 def _indices(table: Table, fit: FeatureFit) -> np.ndarray:

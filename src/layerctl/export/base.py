@@ -17,6 +17,8 @@ class Report:
     rows: int
     difference: float
     notes: tuple[str, ...] = field(default_factory=tuple)
+    unchecked: str | None = None
+    """Why the file was not compared with anything, where it was not."""
 
 
 def held_back_rows(model: Any, most: int = 64) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic
 from layerctl.export._c.functions import literal
 from layerctl.export._c.graph import identifier, wrapped
@@ -104,11 +105,8 @@ class Features:
 
     def _array(self, fit: FeatureFit, dtype: str) -> list[str]:
         """Numbers in a row; one column's array is spread over columns called NAME_0, NAME_1, ..."""
-        size = 1
-        for d in fit.shape:
-            size *= d
-        first = fit.columns[0]
-        names = [c.name for c in fit.columns] if len(fit.columns) > 1 or size == 1 else [f"{first.name}_{i}" for i in range(size)]
+        names, first = spread(fit), fit.columns[0]
+        size = len(names)
         places = [self._cell(n) for n in names]
         self._need("number")
         value = "number(wanted[{0}], CELL({0}), (double)NAN)"
@@ -117,8 +115,8 @@ class Features:
         head = [] if loop else [f"static const int places[] = {{{', '.join(map(str, places))}}};"]
         if dtype == "i32":
             return [*head, f"for (i = 0; i < {size}; i++)", f"    to[i] = (int32_t){value.format(at)};"]
-        centre, spread = literal("f64", first.centre), literal("f64", first.spread)
-        return [*head, f"for (i = 0; i < {size}; i++)", f"    to[i] = (float)(({value.format(at)} - {centre}) / {spread});"]
+        scaled = f"({value.format(at)} - {literal('f64', first.centre)}) / {literal('f64', first.spread)}"
+        return [*head, f"for (i = 0; i < {size}; i++)", f"    to[i] = (float)({scaled});"]
 
     def _columns(self, into: str, columns: Iterable[ColumnFit]) -> list[str]:
         lines: list[str] = []

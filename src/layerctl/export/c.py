@@ -1,0 +1,62 @@
+"""One C99 file: the model, its features, and a program that reads a table and writes predictions."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from layerctl.diagnostics import Source, Span, fail
+from layerctl.export._c.file import c_file
+from layerctl.export._rows import compare
+from layerctl.export.base import Report, traced
+from layerctl.modelfile.atomic import write
+
+SUFFIX = ".c"
+FLAGS = ("-std=c99", "-O2")
+LONGEST = 600.0
+
+
+def export(model: Any, path: Path) -> Report:
+    """Writes the model as C. Where there is a compiler ($CC, or cc), the program is compiled and compared with `layerctl predict` first.
+
+    Raises:
+        LayerctlError: for what C export cannot express (all of it at once), for a compiler that refuses, for a result that differs.
+    """
+    made = traced(model, 1)
+    text = c_file(made)
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    if shutil.which(compiler[0]) is None:
+        write(path, [text.encode()])
+        return Report(0, float("nan"), _notes(model), f"there is no C compiler here ({compiler[0]}); $CC names another")
+    with tempfile.TemporaryDirectory(prefix="layerctl-") as folder:
+        source, program = Path(folder) / "model.c", Path(folder) / "model"
+        source.write_text(text, encoding="utf-8")
+        _run([*compiler, *FLAGS, "-o", str(program), str(source), "-lm"], "", path, "the C compiler refuses the file")
+        rows, difference = compare(made, path, lambda table: _run([str(program)], table, path, "the compiled program ends with an error"))
+    write(path, [text.encode()])
+    return Report(rows, difference, _notes(model))
+
+
+def _run(command: list[str], given: str, path: Path, what: str) -> str:
+    """What a program writes; it has some minutes."""
+    try:
+        done = subprocess.run(command, input=given.encode(), capture_output=True, timeout=LONGEST, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        fail("export-failed", f"{what}: {error}; nothing was written", Span(Source(str(path))))
+        raise
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().split("\n")[:5]
+        fail("export-failed", f"{what}: {' / '.join(said) or done.returncode}; nothing was written", Span(Source(str(path))))
+    return done.stdout.decode(errors="replace")
+
+
+def _notes(model: Any) -> tuple[str, ...]:
+    spec = model.spec.data
+    if spec is not None and spec.encoding != "utf-8":
+        return (f"the program reads UTF-8; the data section says {spec.encoding}",)
+    return ()
