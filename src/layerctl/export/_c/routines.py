@@ -130,13 +130,14 @@ static int64_t floor_modulo(int64_t a, int64_t b)
 }
 """,
 }
+# any and all end at the first element that decides: as a chain of `total |= v != 0`, gcc 12 turns them into vectors wrongly at -O2
 _FOLD = {
     "sum": ("0", "total += {v};"),
     "sumsq": ("0", "total += {v} * {v};"),
     "sumabs": ("0", "total += {v} < 0 ? -({v}) : {v};"),
     "prod": ("1", "total *= {v};"),
-    "any": ("0", "total |= {v} != 0;"),
-    "all": ("1", "total &= {v} != 0;"),
+    "any": ("0", "if ({v} != 0) {{\n                    total = 1;\n                    break;\n                }}"),
+    "all": ("1", "if ({v} == 0) {{\n                    total = 0;\n                    break;\n                }}"),
 }
 
 
