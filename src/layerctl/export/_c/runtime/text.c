@@ -32,7 +32,7 @@ static int utf8(uint32_t c, char *to)
     }
     for (i = more; i > 0; i--, c >>= 6)
         to[i] = (char)(0x80u | (c & 0x3Fu));
-    to[0] = (char)((0xF00u >> more & 0xFFu) | c);
+    to[0] = (char)((0xF80u >> more & 0xFFu) | c);
     return more + 1;
 }
 
