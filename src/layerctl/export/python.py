@@ -1,0 +1,44 @@
+"""One Python file with numpy alone: the model, its features, and a program that reads a table and writes predictions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from layerctl.diagnostics import Source, Span, fail
+from layerctl.export._python.file import python_file
+from layerctl.export._python.ops import ROWS
+from layerctl.export._rows import compare
+from layerctl.export.base import Report, traced
+from layerctl.modelfile.atomic import write
+
+SUFFIX = ".py"
+LONGEST = 600.0
+
+
+def export(model: Any, path: Path) -> Report:
+    """Writes the model as a Python file, which is run and compared with `layerctl predict` first.
+
+    Raises:
+        LayerctlError: for what has no form in numpy (all of it at once), or for a result that differs.
+    """
+    made = traced(model, ROWS)
+    text = python_file(made)
+    with tempfile.TemporaryDirectory(prefix="layerctl-") as folder:
+        program = Path(folder) / "model.py"
+        program.write_text(text, encoding="utf-8")
+        rows, difference = compare(made, path, lambda table: _run(program, table, path))
+    write(path, [text.encode()])
+    return Report(rows, difference)
+
+
+def _run(program: Path, table: str, path: Path) -> str:
+    """What the program writes for a table; it has some minutes."""
+    done = subprocess.run([sys.executable, str(program), "-"], input=table.encode(), capture_output=True, timeout=LONGEST, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
+        fail("export-failed", f"the exported program ends with an error: {said}; nothing was written", Span(Source(str(path))))
+    return done.stdout.decode()
