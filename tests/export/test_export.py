@@ -83,7 +83,7 @@ def test_weights_as_npz(tmp_path):
         with np.load(tmp_path / "a.npz") as found:
             assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in model.weights.items()}
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    assert targets() == ["keras", "npz", "onnx"]
+    assert targets() == ["c", "keras", "npz", "onnx", "python"]
 
 
 @pytest.mark.parametrize("layer", [

@@ -126,15 +126,16 @@ def predict_command(
 @app.command(name="export")
 def export_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
-    target: Annotated[str, typer.Option("--to", metavar="onnx|keras|npz", help="The format.")],
+    target: Annotated[str, typer.Option("--to", metavar="onnx|c|python|keras|npz", help="The format.")],
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="The file; NAME with the format's ending if not given.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="ONNX: take a table's columns, as far as ONNX can encode them.")] = False,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Write a trained model in another format, compared with layerctl's own results."""
     from layerctl.cli import render
     from layerctl.commands.export import export
 
-    render.exported(export(model, target, out, threads), as_json)
+    render.exported(export(model, target, out, threads, raw), as_json)
 
 
 @app.command(name="import")

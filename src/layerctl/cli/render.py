@@ -115,7 +115,8 @@ def exported(result: Any, as_json: bool) -> None:
     """What was written, and how it was checked."""
     r = result.report
     if as_json:
-        output.emit({"event": "export", "path": str(result.path), "target": result.target, "rows": r.rows, "difference": r.difference, "notes": list(r.notes), "unchecked": r.unchecked})  # fmt: skip
+        output.emit({"event": "export", "path": str(result.path), "target": result.target, "rows": r.rows, "difference": r.difference,
+                     "notes": list(r.notes), "unchecked": r.unchecked})  # fmt: skip
         return
     print(result.path)
     output.say(f"not checked: {r.unchecked}" if r.unchecked else f"checked on {r.rows} rows: the largest difference is {r.difference:.2g}")

@@ -25,8 +25,8 @@ def targets() -> list[str]:
     return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_") and p.stem != "base")
 
 
-def export(model: str, target: str, out: str | None = None, threads: int | None = None) -> ExportResult:
-    """Writes the model as `target`.
+def export(model: str, target: str, out: str | None = None, threads: int | None = None, raw: bool = False) -> ExportResult:
+    """Writes the model as `target`; with `raw` an ONNX model takes a table's columns.
 
     Raises:
         LayerctlError: for an unknown target, a missing extra, what the format cannot express, or a result that differs.
@@ -35,9 +35,12 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
     if target not in known:
         fail("unknown-target", f"there is no export to '{target}'{did_you_mean(target, known)}", Span(Source("--to")),
              hint=f"there are {', '.join(known)}")  # fmt: skip
+    if raw and target != "onnx":
+        fail("bad-option", f"--raw is for ONNX; {target} files {'take tables already' if target in ('c', 'python') else 'hold no features'}",
+             Span(Source("--raw")))  # fmt: skip
     from layerctl.api import load
 
     loaded = load(model, threads=threads)
     module = importlib.import_module(f"layerctl.export.{target}")
     path = Path(out) if out else Path(f"{loaded.spec.name}{module.SUFFIX}")
-    return ExportResult(path, target, module.export(loaded, path))
+    return ExportResult(path, target, module.export(loaded, path, raw=True) if raw else module.export(loaded, path))

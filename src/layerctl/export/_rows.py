@@ -26,11 +26,7 @@ TOLERANCE = 1e-5
 
 def sample(traced: Traced, most: int = MOST) -> tuple[str, int]:
     """(a table's text, its rows): held-back rows of the model's data, or rows made up where the data cannot be read."""
-    model = traced.model
-    table = _held_back(traced, most)
-    if table is None:
-        table = _encoded(traced, most) if model.schema is None else _made_up(traced)
-    dialect = dialect_of(model)
+    table, dialect = table_for(traced, most), dialect_of(traced.model)
     names, values = _texts(traced, table, next(iter(sorted(dialect.missing)), ""))
     if dialect.columns is not None:
         order = [names.index(n) for n in dialect.columns if n in names]
@@ -44,6 +40,14 @@ def sample(traced: Traced, most: int = MOST) -> tuple[str, int]:
     rows = [r for r in zip(*clean, strict=True) if any(r)]
     writer.writerows(rows)
     return out.getvalue(), len(rows)
+
+
+def table_for(traced: Traced, most: int) -> Table:
+    """Rows as a table: held back, or made up."""
+    table = _held_back(traced, most)
+    if table is None:
+        table = _encoded(traced, most) if traced.model.schema is None else _made_up(traced)
+    return table
 
 
 def _plain(text: str, dialect: Any) -> str:

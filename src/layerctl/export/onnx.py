@@ -13,6 +13,7 @@ from layerctl.compile.differentiate import ancestors
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 from layerctl.export._onnx_more import CONVERTERS
 from layerctl.export._onnx_ops import Converter
+from layerctl.export._onnx_raw import ML_OPSET, Raw, raw_inputs, raw_rows
 from layerctl.export.base import Report, held_back_rows, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
@@ -25,8 +26,11 @@ TOLERANCE = 1e-4
 TRACED_BATCH = 2
 
 
-def export(model: Any, path: Path) -> Report:
+def export(model: Any, path: Path, raw: bool = False) -> Report:
     """Writes the model as ONNX; it takes the model's encoded inputs and gives its outputs, for any batch.
+
+    With `raw` it takes the columns of a table as far as ONNX can express the features: numbers as double (batch, 1), NaN where missing,
+    categories as texts (batch, 1), arrays in the feature's shape; other features stay encoded inputs, and the report names them.
 
     Raises:
         LayerctlError: without the extra, for what ONNX cannot express (all of it at once), for a result that differs.
@@ -37,15 +41,18 @@ def export(model: Any, path: Path) -> Report:
     except ImportError as error:
         fail("missing-extra", f"export to ONNX needs the package {error.name}", Span(Source("--to onnx")), hint="pip install 'layerctl[onnx]'")
         raise
-    proto = _model(model, onnx)
+    if raw and model.schema is None:
+        fail("bad-option", "--raw is for models with a data section, whose features say how columns are encoded", Span(Source("--raw")))
+    before = Raw()
+    proto = _model(model, onnx, before if raw else None)
     data = proto.SerializeToString()
     onnx.checker.check_model(proto)
-    rows = held_back_rows(model)
+    given, rows = raw_rows(model, before) if raw else (rows := held_back_rows(model), rows)
     difference, n = 0.0, len(next(iter(rows.values())))
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     for size in sorted({1, n}):
-        some = {k: np.ascontiguousarray(a[:size]) for k, a in rows.items()}
-        ours = model.predict(some)
+        some = {k: np.ascontiguousarray(a[:size]) for k, a in given.items()}
+        ours = model.predict({k: np.ascontiguousarray(a[:size]) for k, a in rows.items()})
         ours = ours if isinstance(ours, dict) else {model.graph.outputs[0]: ours}
         theirs = session.run(model.graph.outputs, {k: a for k, a in some.items() if k in {i.name for i in session.get_inputs()}})
         for name, result in zip(model.graph.outputs, theirs, strict=True):
@@ -53,11 +60,17 @@ def export(model: Any, path: Path) -> Report:
     if not difference <= TOLERANCE:
         fail("export-differs", f"onnxruntime's results differ by {difference:.2g} of their scale; nothing was written", Span(Source(str(path))))
     write(path, [data])
-    notes = [f"'{name}' takes the encoded feature, not the raw columns" for name in (model.schema.features if model.schema else ())]
-    return Report(n, difference, tuple(notes))
+    return Report(n, difference, tuple(_notes(model, before if raw else None)))
 
 
-def _model(model: Any, onnx: Any) -> Any:
+def _notes(model: Any, raw: Raw | None) -> list[str]:
+    if raw is not None:
+        return [f"'{name}' takes the encoded feature: {why}" for name, why in raw.kept.items()]
+    return [f"'{name}' takes the encoded feature, not the raw columns; --raw takes those" for name in (model.schema.features if model.schema else ())]
+
+
+def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
+    """The model; with `raw` the features' encoding stands before it, and is written down there."""
     trace = Trace(training=False, seed=model.spec.seed, compose=True)
     with tracing(trace):
         inputs = {n: input_(n, t) for n, t in input_types(model.graph, TRACED_BATCH).items()}
@@ -65,13 +78,16 @@ def _model(model: Any, onnx: Any) -> Any:
     outputs = {n: values[n] for n in model.graph.outputs}
     nodes = ancestors(outputs.values())
     converter = Converter(onnx, OPSET)
+    if raw is not None:
+        raw_inputs(converter, model, raw)
     weights = model.weights
     problems: dict[str, Diagnostic] = {}
     for node in nodes:
         if node.op.name == "parameter":
             converter.constant(weights[node.attrs["weight"].path], converter.name(node.outputs[0], node.attrs["weight"].path))
         elif node.op.name == "input":
-            converter.name(node.outputs[0], node.attrs["label"])
+            label = node.attrs["label"]
+            converter.name(node.outputs[0], raw.encoded.get(label, label) if raw is not None else label)
         elif not _converted(converter, node):
             step = next((s for s in model.graph.steps if node.origin == s.layer.path or node.origin.startswith(f"{s.layer.path}/")), None)
             text = f"ONNX export has no form for '{node.op.name}' of {node.origin or 'the model'}"
@@ -86,10 +102,12 @@ def _model(model: Any, onnx: Any) -> Any:
     used = {n.attrs["label"] for n in nodes if n.op.name == "input"}
     graph = helper.make_graph(
         converter.nodes, model.spec.name,
-        [_info(helper, converter, n, v) for n, v in inputs.items() if n in used],
+        [_info(helper, converter, n, v) for n, v in inputs.items() if n in used and (raw is None or n in raw.kept)]
+        + [helper.make_tensor_value_info(n, t, s) for n, t, s in (raw.inputs if raw is not None else ())],
         [_info(helper, converter, n, v) for n, v in outputs.items()], converter.initializers,
     )  # fmt: skip
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="layerctl", producer_version=__version__)
+    opsets = [("", OPSET), *([("ai.onnx.ml", ML_OPSET)] if any(n.domain == "ai.onnx.ml" for n in converter.nodes) else [])]
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid(*o) for o in opsets], producer_name="layerctl", producer_version=__version__)
     proto.ir_version = 9
     if model.schema is not None:
         helper.set_model_props(proto, {"layerctl.features": json.dumps(model.schema.to_dict(), sort_keys=True)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic

@@ -221,7 +221,7 @@ def _rows(traced: Traced, name: str, features: Features, outputs: Outputs, windo
             encode.append(f"encode_{into}(in_{into} + {(f.length - 1) * step});")
         else:
             encode.append(f"encode_{into}(in_{into});")
-    wait = ["        if (rows < %d)" % window.length, "            continue;"] if window is not None else []
+    wait = [f"        if (rows < {window.length})", "            continue;"] if window is not None else []
     ahead = window.length - 1 if window is not None else 0
     before = [f"            for (i = 0; i < {ahead}; i++)", f'                puts("{empty}");'] if ahead else []
     writing = "\n    putchar(',');\n    ".join(outputs.writing)
@@ -242,6 +242,8 @@ def _rows(traced: Traced, name: str, features: Features, outputs: Outputs, windo
 
 def _bom() -> list[str]:
     """A mark of UTF-8 at the beginning is passed over."""
-    return ["    int c = getchar();", "    if (c == 0xEF) {", "        c = getchar();", "        c = c == 0xBB ? getchar() : c;",
-            "        if (c != 0xBF && c != EOF)", "            ungetc(c, stdin);", "    } else if (c != EOF) {", "        ungetc(c, stdin);", "    }"]  # fmt: skip
-
+    return [
+        "    int c = getchar();", "    if (c == 0xEF) {", "        c = getchar();", "        c = c == 0xBB ? getchar() : c;",
+        "        if (c != 0xBF && c != EOF)", "            ungetc(c, stdin);", "    } else if (c != EOF) {", "        ungetc(c, stdin);",
+        "    }",
+    ]  # fmt: skip

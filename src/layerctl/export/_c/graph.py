@@ -17,7 +17,7 @@ from layerctl.compile.memory import LEAVES, Arena
 from layerctl.diagnostics import Diagnostic
 from layerctl.export._c.functions import C_TYPES, HELPERS, function, literal
 from layerctl.export._c.kernels import SHARE, Translator
-from layerctl.export._c.routines import known, reduction, routine
+from layerctl.export._c.routines import reduction, routine
 from layerctl.export._c.types import Untranslatable
 from layerctl.export.base import origin_of
 from layerctl.ops.conv import window_of

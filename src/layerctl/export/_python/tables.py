@@ -210,8 +210,7 @@ def run(source, schema, predict, to):
     """Reads a table, a file's name or - for standard input, and writes predictions; returns the exit code."""
     writer, header = csv.writer(to, lineterminator="\n"), True
     try:
-        raw = sys.stdin.buffer if source == "-" else open(source, "rb")
-        with io.TextIOWrapper(raw, encoding=schema["encoding"], errors="replace", newline="") as stream:
+        with open(0 if source == "-" else source, "rb") as raw, io.TextIOWrapper(raw, encoding=schema["encoding"], errors="replace", newline="") as stream:
             for x, ahead in inputs_of(stream, schema):
                 columns = columns_of(predict(x), schema)
                 if header:
