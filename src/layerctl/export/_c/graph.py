@@ -21,7 +21,7 @@ from layerctl.export._c.routines import reduction, routine
 from layerctl.export._c.types import Untranslatable
 from layerctl.export.base import origin_of
 from layerctl.ops.conv import window_of
-from layerctl.ops.kernel import At, Call, KernelRef, Loop, Scratch
+from layerctl.ops.kernel import At, Call, KernelRef, Loop, Reduction, Scratch
 from layerctl.ops.value import SIZE_OF, Node, Value, product
 
 ALIGNED = 64
@@ -167,6 +167,8 @@ class Graph:
             self.parts.update({k: t for k, t in self.translator.texts.items() if k not in self.parts})
             args = [self._argument(a, k, room) for a, k in zip(call.args, ref.layout, strict=True)]
             return f"{name}({', '.join(args)});"
+        if not isinstance(ref, Reduction):
+            raise Untranslatable(type(ref).__name__)
         name, text = reduction(ref.function, ref.dtype, ref.out_dtype)
         self.parts.setdefault(name, text.lstrip())
         return f"{name}({', '.join(self._argument(a, k, room) for a, k in zip(call.args, ref.layout, strict=True))});"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from layerctl.export._c.functions import C_TYPES, literal
-from layerctl.export._c.types import NOTHING, OF_OPERAND, Types, Untranslatable, element
+from layerctl.export._c.types import MACHINE, OF_OPERAND, Types, Untranslatable, element
 
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
               ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
@@ -132,7 +132,7 @@ class _Body:
     def _passed(self, call: ast.Call) -> set[str]:
         name, function = self.types.callee(call)
         if function is None:
-            places = {"tile": (7,), "copy_line": (1,), "fma_line": (3,)}.get(name, ())
+            places = MACHINE[name][1] if name in MACHINE else ()
         else:
             places = tuple(self.translator.written(function, [self.types.of(a) for a in call.args]))
         return {r for p in places for r in _roots(call.args[p])}
@@ -336,13 +336,15 @@ class _Body:
             return _cast(f"({args[0]})", kinds[0], "i64" if name == "int" else "f64", True)
         if name == "abs":
             return self.translator.use("abs", (kinds[0],), kinds[0]) + f"({args[0]})"
-        if name in NOTHING:
+        if name in MACHINE:
             return self.machine(name, args, kinds)
+        if name == "narrowed":
+            return _cast(f"({args[1]})", kinds[1], kinds[0].removesuffix("*"), True)
         raise Untranslatable(f"the function {name}")
 
     def machine(self, name: str, args: list[str], kinds: list[str]) -> str:
         """Primitives that are the machine's: a tile is a loop here."""
-        dtype = kinds[1].removesuffix("*") if name == "copy_line" else next(k for k in kinds if k.endswith("*")).removesuffix("*")
+        dtype = next(k for k in kinds if k.endswith("*")).removesuffix("*")
         self.translator.helpers.add(f"{name}_{dtype}")
         return f"{name}_{dtype}({', '.join(args)})"
 

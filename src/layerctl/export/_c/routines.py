@@ -99,6 +99,53 @@ static void copy_line_T(int64_t columns, T *to, const T *source)
         to[j] = j < columns ? source[j] : 0;
 }
 """,
+    "window_line": """
+/* out[o, c] (+)= sum over r and t of x[at + o x_step + r row_step + t tap_step + c] w[r w_row + t w_tap + c]. */
+static void window_line_T(int64_t columns, int64_t outputs, const T *x, int64_t at, int64_t x_step, int64_t rows, int64_t row_step,
+                          int64_t across, int64_t tap_step, const T *w, int64_t w_row, int64_t w_tap, T *out, int64_t out_step, int64_t keep)
+{
+    int64_t o, c, r, t;
+    for (o = 0; o < outputs; o++) {
+        T *to = out + o * out_step;
+        for (c = 0; c < columns && keep == 0; c++)
+            to[c] = 0;
+        for (r = 0; r < rows; r++)
+            for (t = 0; t < across; t++)
+                for (c = 0; c < columns; c++)
+                    to[c] = fma_T(x[at + o * x_step + r * row_step + t * tap_step + c], w[r * w_row + t * w_tap + c], to[c]);
+    }
+}
+""",
+    "row_max": """
+static T row_max_T(int64_t n, const T *x)
+{
+    T best = -(T)INFINITY;
+    int64_t i;
+    for (i = 0; i < n; i++)
+        best = x[i] > best ? x[i] : best;
+    return best;
+}
+""",
+    "row_sum": """
+static double row_sum_T(int64_t n, const T *x)
+{
+    double total = 0;
+    int64_t i;
+    for (i = 0; i < n; i++)
+        total += x[i];
+    return total;
+}
+""",
+    "row_dot": """
+static double row_dot_T(int64_t n, const T *a, const T *b)
+{
+    double total = 0;
+    int64_t i;
+    for (i = 0; i < n; i++)
+        total += (double)a[i] * b[i];
+    return total;
+}
+""",
     "fma_line": """
 static void fma_line_T(int64_t count, const T *a, const T *b, T *c)
 {
@@ -152,11 +199,6 @@ def routine(name: str) -> str:
         ends = ("", "const ") if base == "conv_transposed" else ("const ", "")
         text = text.replace("@X@", ends[0]).replace("@Y@", ends[1])
     return re.sub(r"\bT\b", C_TYPES[dtype], re.sub(r"_T\b", f"_{dtype}", text)).replace("fma_f64(", "fma(")
-
-
-def known(name: str) -> bool:
-    """Whether there is such a routine."""
-    return name in _PLAIN or name.rpartition("_")[0] in _ROUTINES
 
 
 def reduction(function: str, dtype: str, out: str) -> tuple[str, str]:

@@ -17,7 +17,11 @@ _FLOATS = ("f32", "f64")
 OF_OPERAND = {"exp", "log", "tanh", "sigmoid", "sqrt"}
 """Primitives that are elementwise functions."""
 INTEGERS = {"tile_rows", "tile_width", "tile_lanes", "share_low", "wrap", "philox"}
-NOTHING = {"tile", "copy_line", "fma_line", "call_kernel"}
+MACHINE: dict[str, tuple[str, tuple[int, ...]]] = {
+    "tile": ("none", (7,)), "copy_line": ("none", (1,)), "fma_line": ("none", (3,)), "window_line": ("none", (12,)), "window_sums": ("none", (9,)),
+    "row_max": ("element", ()), "row_sum": ("f64", ()), "row_dot": ("f64", ()), "call_kernel": ("none", ()),
+}  # fmt: skip
+"""Primitives that are the machine's, and routines in C: what they give, and which of their arguments they write through."""
 
 
 class Untranslatable(ValueError):
@@ -148,7 +152,7 @@ class Types:
         found = self.function.__globals__.get(e.func.id)
         if isinstance(found, Kernel):
             found = found.function
-        primitive = getattr(found, "__module__", "").endswith(".primitives") or e.func.id in NOTHING | INTEGERS
+        primitive = getattr(found, "__module__", "").endswith(".primitives") or e.func.id in INTEGERS or e.func.id in MACHINE
         return (e.func.id if found is None or primitive else found.__name__), (None if primitive else found)
 
     def _call(self, e: ast.Call) -> Any:
@@ -160,8 +164,10 @@ class Types:
             return "i64"
         if name in ("isfinite", "is_null"):
             return "bool"
-        if name in NOTHING:
-            return "none"
+        if name in MACHINE:
+            return element(args[1]) if MACHINE[name][0] == "element" and args[1] else MACHINE[name][0]
+        if name == "narrowed":
+            return element(args[0]) if args[0] else ""
         if name in OF_OPERAND:
             return args[0] if args[0] in _FLOATS or not args[0] else "f64"
         if name == "float":
