@@ -18,7 +18,7 @@ app = typer.Typer(
     name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural networks from YAML: build, train, evaluate, predict, export.",
-    epilog="Exit codes: 0 done, 1 a threshold was missed, 2 the file, data or arguments are at fault, 3 training failed numerically, "
+    epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
     "70 a bug in layerctl, 130 and 143 interrupted with the state saved.",
 )  # fmt: skip
 
@@ -149,6 +149,28 @@ def import_command(
     from layerctl.commands.import_ import import_
 
     render.imported(import_(file, out, force), as_json)
+
+
+@app.command(name="inspect")
+def inspect_command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
+    as_json: Json = False,
+) -> None:
+    """Say what a model file holds: scores, features, data fingerprint, versions, tensors."""
+    from layerctl.cli import looking
+    from layerctl.commands.inspect import inspect
+
+    looking.inspected(inspect(model), as_json)
+
+
+@app.command(name="doctor")
+def doctor_command(threads: Threads = None, as_json: Json = False) -> None:
+    """Look at the installation, the processor, threads and the kernel store, and test kernels; exit 1 if something is wrong."""
+    from layerctl.cli import looking
+    from layerctl.commands.doctor import doctor
+
+    if not looking.diagnosed(doctor(threads), as_json):
+        raise typer.Exit(ExitCode.BELOW_THRESHOLD)
 
 
 @app.command(name="layers")

@@ -23,10 +23,30 @@ from layerctl.kernels import program
 _GROUPS = Path("/sys/fs/cgroup")
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What bounds the number of threads: the machine's cores, those that this process may use, and the least quota around it in cores."""
+
+    cores: int
+    allowed: int
+    quota: float | None
+
+    @property
+    def threads(self) -> int:
+        """As many as are of use; at least 1."""
+        return max(1, min(self.allowed, math.ceil(self.quota) if self.quota is not None else self.allowed))
+
+
+def limits() -> Limits:
+    """The bounds of this process now."""
+    cores = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    return Limits(cores, allowed, min(_quotas(), default=None))
+
+
 def count(requested: int | None = None) -> int:
     """How many threads to run: what was asked for, no more than the allowed cores and the container's quota; at least 1."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = max(1, min([allowed, *(math.ceil(cores) for cores in _quotas())]))
+    limit = limits().threads
     return max(1, min(requested, limit)) if requested else limit
 
 
