@@ -32,9 +32,9 @@ def c_file(traced: Traced) -> str:
     if problems:
         raise LayerctlError(problems)
     main = _main(traced, name, features, outputs)
-    model_part = _model(traced, name, graph)
+    body = model_part(traced, name, graph)
     head = _head(traced, name, graph, outputs)
-    return "\n".join([head, model_part, f"#ifndef {name.upper()}_NO_MAIN\n", main, "#endif\n"])
+    return "\n".join([head, body, f"#ifndef {name.upper()}_NO_MAIN\n", main, "#endif\n"])
 
 
 def _signature(traced: Traced, name: str) -> str:
@@ -76,7 +76,8 @@ def _shown(shape: Any) -> str:
     return " x ".join(map(str, map(int, shape))) or "1"
 
 
-def _model(traced: Traced, name: str, graph: Graph) -> str:
+def model_part(traced: Traced, name: str, graph: Graph) -> str:
+    """The functions, the weights, the memory, and the function of one row."""
     lines = "\n".join(graph.lines)
     used = [d for d in graph.data if d.split("[")[0].split(" = ")[0].split()[-1] in _words(lines)]
     memory = [f"static {C_TYPES[k]} {k}_memory[{max(n, 1)}];" for k, n in graph.sizes.items()]

@@ -95,6 +95,8 @@ class Builder:
         return self._new(a.type, f"-({_text(a)})", a)
 
     def _compared(self, operator: str, a: Any, b: Any) -> Value:
+        if _text(a) == _text(b) and a.type not in (F32, F64):  # of whole numbers it is known, and compilers warn of it
+            return self._new(I1, str(int(operator in ("==", "<=", ">="))))
         return self._new(I1, f"{_text(a)} {operator} {_text(b)}", a, b)
 
     fcmp_ordered = fcmp_unordered = icmp_signed = icmp_unsigned = _compared

@@ -160,7 +160,7 @@ class Graph:
         if isinstance(ref, KernelRef):
             if any(name.startswith("epilogue") and a != 0 for (name, _), a in zip(ref.kernel.parameters, call.args, strict=True)):
                 raise Untranslatable("an epilogue")
-            kinds = [_scalar(k) for k in ref.layout]
+            kinds = [scalar_kind(k) for k in ref.layout]
             name = self.translator.function(ref.kernel.function, ["i64"] * len(SHARE) + kinds)
             for helper in self.translator.helpers:
                 self.routine(helper)
@@ -250,7 +250,8 @@ def _bytes(v: Value) -> int:
     return int(product(v.shape)) * SIZE_OF[v.dtype]
 
 
-def _scalar(kind: str) -> str:
+def scalar_kind(kind: str) -> str:
+    """The type of a number in a block, or of a pointer: whole numbers are i64 in C."""
     return "i64" if kind in ("i32", "u8") else kind
 
 
