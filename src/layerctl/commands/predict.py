@@ -63,7 +63,7 @@ def _write(pieces: Iterator[Any], to: IO[str], form: str, keep: Sequence[str], f
         columns = [*kept, *piece.columns.values()]
         rows = len(columns[0]) if columns else 0
         if form == "csv":
-            if n == 0:
+            if n == 0 and names:
                 writer.writerow(names)
             writer.writerows([shown(v) for v in row] for row in zip(*columns, strict=True))
         else:
