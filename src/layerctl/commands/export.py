@@ -36,8 +36,8 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
         fail("unknown-target", f"there is no export to '{target}'{did_you_mean(target, known)}", Span(Source("--to")),
              hint=f"there are {', '.join(known)}")  # fmt: skip
     if raw and target != "onnx":
-        fail("bad-option", f"--raw is for ONNX; {target} files {'take tables already' if target in ('c', 'python') else 'hold no features'}",
-             Span(Source("--raw")))  # fmt: skip
+        what = "take tables already" if target in ("c", "python") else "hold no features"
+        fail("bad-option", f"--raw is for ONNX; {target} files {what}", Span(Source("--raw")), hint=f"export --to {target} without it")
     from layerctl.api import load
 
     loaded = load(model, threads=threads)
