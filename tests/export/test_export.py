@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from layerctl.api import Model
 from layerctl.commands.export import targets
+from layerctl.data.features import encode_feature
+from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import npz, onnx
 
@@ -106,3 +109,51 @@ def test_what_onnx_has_no_form_for_is_named_all_at_once(tmp_path):
         onnx.export(model, tmp_path / "m.onnx")
     assert [d.span.line for d in caught.value.diagnostics] == [5, 7]
     assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_config_as_onnx_from_raw_columns(path, tmp_path):
+    with Model.from_yaml(path) as model:
+        report = onnx.export(model, tmp_path / "m.onnx", raw=True)
+    assert report.difference <= 1e-4 and report.rows >= 20
+    assert [n.split("'")[1] for n in report.notes] == (["words"] if path.stem == "messages" else [])
+
+
+def test_raw_columns_with_what_is_missing_and_what_is_new(tmp_path):
+    rows = ["12.5,a b,x,2020-01-02,no", "?,c,x,2020-02-03,yes", "20,NA,y,2021-03-04,no", "7,a b,,2022-01-01,yes"] * 8
+    (tmp_path / "t.csv").write_text("n,job,city,day,class\n" + "\n".join(rows))
+    (tmp_path / "t.yaml").write_text("""
+layerctl: 1
+name: t
+data:
+  source: t.csv
+  features:
+    both: {columns: [n, job], missing: most_frequent}
+    ids: {columns: [job, city], kind: category, encode: index, missing: constant, constant: x}
+    day: {columns: [day]}
+  target: class
+model:
+  inputs: {both: {shape: ["${features.both.width}"]}, ids: {shape: [2], dtype: int32}, day: {shape: [20]}}
+  layers:
+    - Embedding: {input_dim: "${features.ids.size}", output_dim: 3}
+      from: ids
+    - Flatten:
+      name: e
+    - Concatenate:
+      from: [both, e, day]
+    - Dense: {units: 1, activation: sigmoid}
+      name: out
+  outputs: [out]
+compile: {loss: binary_crossentropy}
+""")
+    with Model.from_yaml(tmp_path / "t.yaml") as model:
+        report = onnx.export(model, tmp_path / "t.onnx", raw=True)
+        assert report.notes == ("'day' takes the encoded feature: ONNX has no dates",)
+        session = onnxruntime.InferenceSession(str(tmp_path / "t.onnx"))
+        assert [i.name for i in session.get_inputs()] == ["day", "n", "job", "city"]
+        (tmp_path / "new.csv").write_text("n,job,city,day\n?,never seen,y,2021-01-01\n-3e2,?,,2021-01-01\n")
+        wanted = [p for piece in model.predict_stream(str(tmp_path / "new.csv")) for p in piece.arrays["out"].ravel()]
+        day = encode_feature("day", Table("new", {"day": ["2021-01-01"] * 2}), model.schema.features["day"])
+        texts = {"job": [["never seen"], ["?"]], "city": [["y"], [""]]}
+        given = {"n": np.array([[np.nan], [-300.0]]), "day": day, **{k: np.array(v, object) for k, v in texts.items()}}
+        np.testing.assert_allclose(session.run(["out"], given)[0].ravel(), wanted, rtol=1e-5)
