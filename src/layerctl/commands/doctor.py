@@ -46,7 +46,8 @@ def doctor(threads: int | None = None) -> Iterator[Check]:
 
 def _installation() -> Iterator[Check]:
     yield Check("installation", "layerctl", __version__)
-    yield Check("installation", "Python", f"{platform.python_version()} at {sys.executable}", sys.version_info >= (3, 11), "layerctl needs Python 3.11")
+    python = f"{platform.python_version()} at {sys.executable}"
+    yield Check("installation", "Python", python, sys.version_info >= (3, 11), "layerctl needs Python 3.11")
     yield Check("installation", "system", platform.platform())
     least = _least()
     for package, extra in PACKAGES.items():
@@ -61,7 +62,8 @@ def _installation() -> Iterator[Check]:
         yield Check("installation", package, found, fits, None if fits else f"layerctl needs {package} {wanted} or later")
     compiler = shlex.split(os.environ.get("CC") or "cc")[0]
     where = shutil.which(compiler)
-    yield Check("installation", "C compiler", where or "none", None, None if where else "C exports are not checked without one; $CC names it")
+    advice = None if where else "C exports are not checked without one; $CC names it"
+    yield Check("installation", "C compiler", where or "none", None, advice)
 
 
 def _least() -> dict[str, str]:

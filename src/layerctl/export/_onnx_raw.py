@@ -15,7 +15,10 @@ from layerctl.export.base import Traced, dialect_of, traced
 from layerctl.spec.features import ColumnFit, FeatureFit
 
 ML_OPSET = 3
-_WHY = {"text": "ONNX's operators do not cut texts as the feature does", "date": "ONNX has no dates", "string": "its texts go into the model as they are"}
+_WHY = {
+    "text": "ONNX's operators do not cut texts as the feature does", "date": "ONNX has no dates",
+    "string": "its texts go into the model as they are",
+}  # fmt: skip
 
 
 @dataclass
@@ -100,8 +103,8 @@ def _category(c: Converter, raw: Raw, fit: ColumnFit, missing: list[str]) -> str
     ids = {w: i + 1 for i, w in enumerate(fit.words)}
     ids |= {m: 0 if fit.fill is None else ids.get(str(fit.fill), 0) for m in missing}
     out = c.fresh()
-    c.nodes.append(c.helper.make_node("LabelEncoder", [x], [out], domain="ai.onnx.ml", keys_strings=list(ids), values_int64s=list(ids.values()),
-                                      default_int64=0))  # fmt: skip
+    table = {"keys_strings": list(ids), "values_int64s": list(ids.values()), "default_int64": 0}
+    c.nodes.append(c.helper.make_node("LabelEncoder", [x], [out], domain="ai.onnx.ml", **table))
     return out
 
 

@@ -33,7 +33,8 @@ def sample(traced: Traced, most: int = MOST) -> tuple[str, int]:
         names, values = [names[i] for i in order], [values[i] for i in order]
     out = io.StringIO()
     quote = dialect.quote
-    writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=quote, lineterminator="\n", quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
+    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=quote, lineterminator="\n", quoting=quoting)
     clean = [[_plain(v, dialect) for v in column] for column in values]
     if dialect.columns is None or len(names) != len(dialect.columns):
         writer.writerow(names)
@@ -146,7 +147,8 @@ def own(traced: Traced, text: str) -> list[list[str]]:
         inputs, at = {}, 0
         for n, v in traced.inputs.items():
             size = int(np.prod(v.shape[1:], dtype=int))
-            inputs[n] = flat[:, at : at + size].reshape(len(flat), *map(int, v.shape[1:])).astype({"i32": np.int32}.get(v.dtype, np.float32))
+            kind = np.int32 if v.dtype == "i32" else np.float32
+            inputs[n] = flat[:, at : at + size].reshape(len(flat), *map(int, v.shape[1:])).astype(kind)
             at += size
         found = model.predict(inputs)
         made = columns(model, found if isinstance(found, dict) else {model.graph.outputs[0]: found})
@@ -172,7 +174,8 @@ def compare(traced: Traced, path: Path, run: Callable[[str], str]) -> tuple[int,
     found = difference(own(traced, text), list(csv.reader(io.StringIO(run(text)))))
     if not found <= TOLERANCE:
         what = "they are other rows, or other classes" if found == float("inf") else f"by {found:.2g} of their scale"
-        fail("export-differs", f"the exported program's predictions differ from layerctl's: {what}; nothing was written", Span(Source(str(path))))
+        text = f"the exported program's predictions differ from layerctl's: {what}; nothing was written"
+        fail("export-differs", text, Span(Source(str(path))))
     return rows, found
 
 

@@ -101,9 +101,8 @@ def traced(model: Any, rows: int) -> Traced:
     if model.schema is not None:
         features = dict(model.schema.features)
     else:
-        features = {
-            n: FeatureFit("array", [int(d) for d in v.shape[1:]], v.dtype, [ColumnFit(n, "number")]) for n, v in inputs.items() if v.dtype != "u8"
-        }  # fmt: skip
+        numbers = {n: v for n, v in inputs.items() if v.dtype != "u8"}
+        features = {n: FeatureFit("array", [int(d) for d in v.shape[1:]], v.dtype, [ColumnFit(n, "number")]) for n, v in numbers.items()}
     return Traced(model, inputs, {n: values[n] for n in model.graph.outputs}, features)
 
 

@@ -66,7 +66,8 @@ def export(model: Any, path: Path, raw: bool = False) -> Report:
 def _notes(model: Any, raw: Raw | None) -> list[str]:
     if raw is not None:
         return [f"'{name}' takes the encoded feature: {why}" for name, why in raw.kept.items()]
-    return [f"'{name}' takes the encoded feature, not the raw columns; --raw takes those" for name in (model.schema.features if model.schema else ())]
+    names = model.schema.features if model.schema is not None else ()
+    return [f"'{name}' takes the encoded feature, not the raw columns; --raw takes those" for name in names]
 
 
 def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
@@ -107,7 +108,8 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
         [_info(helper, converter, n, v) for n, v in outputs.items()], converter.initializers,
     )  # fmt: skip
     opsets = [("", OPSET), *([("ai.onnx.ml", ML_OPSET)] if any(n.domain == "ai.onnx.ml" for n in converter.nodes) else [])]
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid(*o) for o in opsets], producer_name="layerctl", producer_version=__version__)
+    imports = [helper.make_opsetid(*o) for o in opsets]
+    proto = helper.make_model(graph, opset_imports=imports, producer_name="layerctl", producer_version=__version__)
     proto.ir_version = 9
     if model.schema is not None:
         helper.set_model_props(proto, {"layerctl.features": json.dumps(model.schema.to_dict(), sort_keys=True)})

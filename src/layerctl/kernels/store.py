@@ -46,7 +46,7 @@ def folder() -> Path | None:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the store holds: this generation's kernels and bytes, those of all others, whether new ones can be kept; or why there is none."""
+    """What the store holds: this generation's kernels and bytes, those of all others, whether new ones can be kept; what is wrong."""
 
     path: Path | None
     kernels: int = 0

@@ -26,9 +26,9 @@ _RUNS = 9
 
 @dataclass(frozen=True)
 class Probe:
-    """One computation: seconds until it was ready (loaded, or compiled) and of a run, its difference from numpy relative to the largest value.
+    """One computation: seconds until it was ready (loaded, or compiled) and of a run, and how far it is from numpy.
 
-    `error` says what ended it, where something did.
+    The difference is relative to the largest value; `error` says what ended it, where something did.
     """
 
     name: str

@@ -18,7 +18,9 @@ _NEEDS = {
     "number": ("number.c",), "scaled": ("number.c", "scaled.c"), "category": ("lookup.c", "category.c"),
     "text": ("lookup.c", "text.c", "lower.c", "tokens.c"), "date": ("date.c",),
 }  # fmt: skip
-_ORDER = ("csv.c", "number.c", "scaled.c", "lookup.c", "category.c", "date.c", "iso.c", "format.c", "dated.c", "text.c", "lower.c", "tokens.c")
+_ORDER = (
+    "csv.c", "number.c", "scaled.c", "lookup.c", "category.c", "date.c", "iso.c", "format.c", "dated.c", "text.c", "lower.c", "tokens.c",
+)  # fmt: skip
 _DIRECTIVES = set("YymdHMSbB%")
 
 
@@ -83,7 +85,8 @@ class Features:
         into = identifier(name)
         kind = "int32_t" if dtype == "i32" else "float"
         if fit.kind == "string":
-            self.problems.append(Diagnostic("cannot-export", f"C export has no form for the feature '{name}': its texts go into the model as they are"))
+            text = f"C export has no form for the feature '{name}': its texts go into the model as they are"
+            self.problems.append(Diagnostic("cannot-export", text))
             return
         lines: list[str] = []
         if fit.kind == "array":

@@ -52,18 +52,18 @@ def _head(traced: Traced, name: str, graph: Graph, outputs: Outputs) -> str:
         " *",
         f" *     cc -O2 -o {name} {name}.c -lm && ./{name} < data.csv",
         " *",
-        " * reads a table from standard input and writes what `layerctl predict` writes. Errors go to standard error; the exit code is then 2.",
+        " * reads a table from standard input and writes what `layerctl predict` writes. Errors go to standard error, with exit code 2.",
         f" * Within another program, compiled with -D{name.upper()}_NO_MAIN:",
         " *",
         f" *     {_signature(traced, name)};",
         " *",
         " * takes one row's features, encoded and scaled, in row-major order, and fills in the model's outputs:",
         *sizes,
-        f" * It returns 0, and 1 for a null pointer. It takes {memory} bytes of static memory beside the weights, allocates nothing, and is not to be",
-        " * called from two threads at once. Compile without -ffast-math: the functions round by adding and subtracting.",
+        f" * It returns 0, and 1 for a null pointer. It takes {memory} bytes of static memory beside the weights, allocates nothing, and",
+        " * is not to be called from two threads at once. Compile without -ffast-math: the functions round by adding and subtracting.",
         " */",
         "",
-        "#include <float.h>", "#include <math.h>", "#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>", "#include <string.h>", "",
+        *(f"#include <{h}.h>" for h in ("float", "math", "stdint", "stdio", "stdlib", "string")), "",
         f"{_signature(traced, name)};", "",
     ])  # fmt: skip
 
@@ -113,8 +113,9 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     names = list(dialect.columns or ())
     targets = [t.column for t in spec.targets().values()] if spec is not None else []
     window = features.window
-    macros = {"LONGEST_RECORD": "65536", "MOST_FIELDS": str(max(1024, 2 * len(features.columns), 2 * len(names)))}
-    parts = [f"#ifndef {k}\n#define {k} {v} /* bytes of a line, or fields of it: what lies beyond is refused */\n#endif" for k, v in macros.items()]
+    most = max(1024, 2 * len(features.columns), 2 * len(names))
+    macros = {"LONGEST_RECORD": (65536, "bytes of a record"), "MOST_FIELDS": (most, "fields of a record")}
+    parts = [f"#ifndef {k}\n#define {k} {v} /* {why}: what lies beyond is refused */\n#endif" for k, (v, why) in macros.items()]
     parts.append(f"#define DELIMITER {_character(dialect.delimiter)}")
     parts.append(f"#define QUOTE {_character(dialect.quote) if dialect.quote else '(-2)'}")
     if dialect.decimal == ",":
@@ -122,7 +123,8 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     parts.append(f"static const char *const missing_values[] = {{\n{wrapped([string(m) for m in missing])}\n}};\n")
     parts.append(features.runtime())
     wanted = [string(c) for c in features.columns]
-    parts.append(f"static const char *const wanted[] = {{\n{wrapped(wanted)}\n}};\nstatic int at[{len(wanted)}];\n#define CELL(i) (fields[at[i]])\n")
+    parts.append(f"static const char *const wanted[] = {{\n{wrapped(wanted)}\n}};")
+    parts.append(f"static int at[{len(wanted)}];\n#define CELL(i) (fields[at[i]])\n")
     parts += features.parts
     parts += outputs.parts
     parts.append(_header(names, targets))
@@ -135,7 +137,7 @@ def _character(c: str) -> str:
 
 
 _WITH_HEADER = """
-/* Takes the columns' names from the first line, and finds those that the model needs. Returns whether a row of data stands in the fields. */
+/* Takes the columns' names from the first line, and finds those that the model needs; whether a row of data stands in the fields. */
 static int read_header(void)
 {
     static char names[LONGEST_RECORD + 1];
@@ -203,8 +205,8 @@ def _header(names: list[str], targets: list[str]) -> str:
     if not names:
         return _FIND + _WITH_HEADER
     flags = ", ".join(str(int(n in targets)) for n in names)
-    table = f"static const char *const names[] = {{\n{wrapped([string(n) for n in names])}\n}};\nstatic const char is_target[] = {{{flags}}};\n"
-    return _FIND + "\n" + table + _WITH_NAMES
+    table = f"static const char *const names[] = {{\n{wrapped([string(n) for n in names])}\n}};\n"
+    return f"{_FIND}\n{table}static const char is_target[] = {{{flags}}};\n{_WITH_NAMES}"
 
 
 def _rows(traced: Traced, name: str, features: Features, outputs: Outputs, window: Any) -> str:
@@ -229,8 +231,8 @@ def _rows(traced: Traced, name: str, features: Features, outputs: Outputs, windo
     loop = ["    int i;"] if "(i = 0" in writing else []
     tail = [
         *buffers, "", "static void write_row(void)", "{", *loop, f"    {writing}", "    putchar('\\n');", "}", "",
-        "int main(void)", "{", "    long rows = 0;", *(["    int i;"] if ahead else []), "    int ready;", *_bom(), "    ready = read_header();",
-        "    while (ready || read_record()) {", "        ready = 0;", "        if (field_count != columns)",
+        "int main(void)", "{", "    long rows = 0;", *(["    int i;"] if ahead else []), "    int ready;", *_bom(),
+        "    ready = read_header();", "    while (ready || read_record()) {", "        ready = 0;", "        if (field_count != columns)",
         '            refuse(NULL, "this record has another number of fields than the first");',
         *(f"        {line}" for line in encode), "        rows++;", *wait,
         f"        if (rows == {ahead + 1}) {{" if before else "        if (rows == 1)",

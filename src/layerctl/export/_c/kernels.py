@@ -15,8 +15,10 @@ from layerctl.export._c.types import MACHINE, OF_OPERAND, Types, Untranslatable,
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
               ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_KEYWORDS = {"register", "double", "float", "int", "char", "short", "long", "auto", "static", "const", "default", "switch", "case", "do", "y0",
-             "y1", "j0", "j1", "signed", "unsigned", "volatile", "void", "struct", "union", "enum", "goto", "inline", "restrict", "index"}  # fmt: skip
+_TAKEN = set(
+    ["register", "double", "float", "int", "char", "short", "long", "auto", "static", "const", "default", "switch", "case", "do", "signed", "unsigned", "volatile", "void", "struct", "union", "enum", "goto", "inline", "restrict", "y0", "y1", "j0", "j1", "index"]
+)
+"""Words of C, and names of its library that are short enough for a variable."""
 _TILE = {"tile_rows": 6, "tile_width": 16, "tile_lanes": 8}
 SHARE = {"task": 0, "tasks": 1}
 
@@ -259,7 +261,8 @@ class _Body:
             return text if self.types.of(e.value)[:-1] == element(self.types.of(e.value)) else f"(int64_t){text}"
         if isinstance(e, ast.Compare):
             sides = [e.left, *e.comparators]
-            parts = [f"{self.operand(a)} {_COMPARISONS[type(o)]} {self.operand(b)}" for a, o, b in zip(sides, e.ops, sides[1:], strict=False)]
+            pairs = zip(sides, e.ops, sides[1:], strict=False)
+            parts = [f"{self.operand(a)} {_COMPARISONS[type(o)]} {self.operand(b)}" for a, o, b in pairs]
             return parts[0] if len(parts) == 1 else " && ".join(f"({p})" for p in parts)
         if isinstance(e, ast.BoolOp):
             sign = " && " if isinstance(e.op, ast.And) else " || "
@@ -380,7 +383,7 @@ def _load(target: ast.expr) -> ast.expr:
 
 
 def _name(name: str) -> str:
-    return f"{name}_" if name in _KEYWORDS else name
+    return f"{name}_" if name in _TAKEN else name
 
 
 def _cast(text: str, kind: str, wanted: str, always: bool = False) -> str:

@@ -216,9 +216,9 @@ def reduction(function: str, dtype: str, out: str) -> tuple[str, str]:
         nan = " || (v != v && best == best)" if dtype in ("f32", "f64") else ""
         result = "place" if "arg" in function else "best"
         place = "int64_t place = 0;\n            " if "arg" in function else ""
-        body = f"            {t} best = from[0];\n            {place}for (j = 1; j < length; j++) {{\n                const {t} v = from[j * inner];\n"
-        body += f"                if ({wins}{nan}) {{\n                    best = v;\n" + ("                    place = j;\n" if place else "")
-        body += "                }\n            }\n"
+        body = f"            {t} best = from[0];\n            {place}for (j = 1; j < length; j++) {{\n"
+        body += f"                const {t} v = from[j * inner];\n                if ({wins}{nan}) {{\n                    best = v;\n"
+        body += ("                    place = j;\n" if place else "") + "                }\n            }\n"
     return name, f"""
 static void {name}(const {t} *x, {o} *y, int64_t outer, int64_t length, int64_t inner)
 {{

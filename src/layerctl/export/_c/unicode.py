@@ -58,7 +58,8 @@ def tables(greek: bool) -> str:
         out.append(f"static const uint32_t {name}[][2] = {{\n{_lines([f'{{{a}, {b}}}' for a, b in found])}\n}};\n")
     out.append("#define IN(c, table) in_ranges((c), (table), (int)(sizeof (table) / sizeof (table)[0]))\n")
     rows = [f"{{{a}, {b}, {s}, {d}}}" for a, b, s, d in lowerings()]
-    out.append(f"static const struct lowering {{\n    uint32_t first, last, step;\n    int32_t change;\n}} lowerings[] = {{\n{_lines(rows)}\n}};\n")
+    head = "static const struct lowering {\n    uint32_t first, last, step;\n    int32_t change;\n} lowerings[]"
+    out.append(f"{head} = {{\n{_lines(rows)}\n}};\n")
     return "\n".join(out)
 
 

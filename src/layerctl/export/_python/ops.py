@@ -71,7 +71,9 @@ class Converter:
 
 
 def _number(value: Any) -> str:
-    return f"np.{'nan' if value != value else 'inf' if value > 0 else 'NINF'}".replace("np.NINF", "-np.inf") if value - value != 0 else repr(value)
+    if value - value == 0:
+        return repr(value)
+    return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
 
 
 def dims(shape: Sequence[int]) -> str:
@@ -133,8 +135,8 @@ def _reduce(c: Converter, node: Node) -> str:
 
 @form("matmul")
 def _matmul(c: Converter, node: Node) -> str:
-    a, b = (f"{c.name(v)}.swapaxes(-1, -2)" if turned else c.name(v) for v, turned in zip(node.inputs, (node.attrs["ta"], node.attrs["tb"]), strict=True))
-    return f"{a} @ {b}"
+    turned = (node.attrs["ta"], node.attrs["tb"])
+    return " @ ".join(f"{c.name(v)}.swapaxes(-1, -2)" if t else c.name(v) for v, t in zip(node.inputs, turned, strict=True))
 
 
 @form("reshape")
@@ -247,7 +249,8 @@ def _take_along(c: Converter, node: Node) -> str:
 @form("cumulative_sum")
 def _cumulative_sum(c: Converter, node: Node) -> str:
     x = c.name(node.inputs[0])
-    return f"np.cumsum({x}[..., ::-1], axis=-1, dtype={x}.dtype)[..., ::-1]" if node.attrs["reverse"] else f"np.cumsum({x}, axis=-1, dtype={x}.dtype)"
+    back = "[..., ::-1]" if node.attrs["reverse"] else ""
+    return f"np.cumsum({x}{back}, axis=-1, dtype={x}.dtype){back}"
 
 
 @form("cumulative_product")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import datetime
-import io
 import itertools
 import re
 import sys
@@ -102,7 +101,8 @@ def dated(table, c):
             try:
                 made = datetime.datetime.strptime(text, c["format"]) if c["format"] else datetime.datetime.fromisoformat(text)
             except ValueError:
-                raise BadData(f"line {table[None][i]}, column {c['name']!r}: {text!r} is not a date of the form that training had") from None
+                what = f"{text!r} is not a date of the form that training had"
+                raise BadData(f"line {table[None][i]}, column {c['name']!r}: {what}") from None
             day = float(made.toordinal())
         made = datetime.date.fromordinal(int(day))
         out[i, 0] = (day - c["centre"]) / c["spread"]
@@ -168,7 +168,8 @@ def inputs_of(stream, schema):
             places = np.arange(len(next(iter(x.values()))) - window + 1)
             if not len(places):
                 continue
-            x = {n: a[places[:, None] + np.arange(window)] if schema["features"][n]["kind"] == "window" else a[places + window - 1] for n, a in x.items()}
+            inside = {n for n, f in schema["features"].items() if f["kind"] == "window"}
+            x = {n: a[places[:, None] + np.arange(window)] if n in inside else a[places + window - 1] for n, a in x.items()}
         yield x, ahead
         ahead = 0
 
@@ -210,7 +211,7 @@ def run(source, schema, predict, to):
     """Reads a table, a file's name or - for standard input, and writes predictions; returns the exit code."""
     writer, header = csv.writer(to, lineterminator="\n"), True
     try:
-        with open(0 if source == "-" else source, "rb") as raw, io.TextIOWrapper(raw, encoding=schema["encoding"], errors="replace", newline="") as stream:
+        with open(0 if source == "-" else source, encoding=schema["encoding"], errors="replace", newline="") as stream:
             for x, ahead in inputs_of(stream, schema):
                 columns = columns_of(predict(x), schema)
                 if header:
