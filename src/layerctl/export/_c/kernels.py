@@ -15,9 +15,10 @@ from layerctl.export._c.types import MACHINE, OF_OPERAND, Types, Untranslatable,
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
               ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_TAKEN = set(
-    ["register", "double", "float", "int", "char", "short", "long", "auto", "static", "const", "default", "switch", "case", "do", "signed", "unsigned", "volatile", "void", "struct", "union", "enum", "goto", "inline", "restrict", "y0", "y1", "j0", "j1", "index"]
-)
+_TAKEN = {
+    "register", "double", "float", "int", "char", "short", "long", "auto", "static", "const", "default", "switch", "case", "do", "signed",
+    "unsigned", "volatile", "void", "struct", "union", "enum", "goto", "inline", "restrict", "y0", "y1", "j0", "j1", "index",
+}  # fmt: skip
 """Words of C, and names of its library that are short enough for a variable."""
 _TILE = {"tile_rows": 6, "tile_width": 16, "tile_lanes": 8}
 SHARE = {"task": 0, "tasks": 1}
