@@ -12,6 +12,8 @@ import layerctl.ops
 from layerctl.export._c.graph import scalar_kind
 from layerctl.export._c.kernels import Translator
 from layerctl.export._c.routines import routine
+from layerctl.export._python.ops import RULES
+from layerctl.ops.attention import attention
 from layerctl.ops.bins import bins, tally
 from layerctl.ops.concat import concat, stack
 from layerctl.ops.conv import conv, conv_transpose
@@ -33,6 +35,7 @@ from layerctl.ops.slicing import pad
 from layerctl.ops.softmax import softmax
 from layerctl.ops.transpose import transpose
 from layerctl.ops.unstack import unstack
+from layerctl.ops.value import OPS as OPS_THERE_ARE
 
 FORMS = pytest.mark.parametrize("form", [in_c, in_numpy])
 RNG = np.random.default_rng(5)
@@ -126,6 +129,8 @@ OPS = {
     "lstm": (lambda x, u, h, c: lstm(x, u, h, c), f32(1, 5, 28), f32(7, 28), f32(1, 7), f32(1, 7)),
     "gru": (lambda x, u, b, h: gru(x, u, b, h), f32(1, 5, 60), f32(20, 60), f32(60), f32(1, 20)),
     "gru, reset before": (lambda x, u, h: gru(x, u, None, h, reset_after=False), f32(1, 5, 12), f32(4, 12), f32(1, 4)),
+    "attention": (lambda q, k, v: attention(q, k, v), f32(1, 5, 2, 8), f32(1, 7, 2, 8), f32(1, 7, 2, 3)),
+    "attention, masked": (lambda q, k, v, m: attention(q, k, v, m > 0.0), f32(2, 5, 2, 8), f32(2, 5, 2, 8), f32(2, 5, 2, 8), f32(2, 1, 5, 5)),
     "simple rnn, masked": (lambda x, u, h, m: simple_rnn(x, u, h, m > 0.0), f32(1, 6, 5), f32(5, 5), f32(1, 5), f32(1, 6)),
     "lstm, masked": (lambda x, u, h, c, m: lstm(x, u, h, c, m > 0.0), f32(1, 6, 12), f32(3, 12), f32(1, 3), f32(1, 3), f32(1, 6)),
 }  # fmt: skip
@@ -144,9 +149,27 @@ FOR_TRAINING_OR_TEXTS = {
 }  # fmt: skip
 
 
-def test_every_other_kernel_can_be_translated():
+def load_all():
+    """Every op and kernel there is."""
     for module in pkgutil.iter_modules(layerctl.ops.__path__):
         import_module(f"layerctl.ops.{module.name}")
+
+
+OTHER_OPS = {
+    "buckets", "crossed", "hashed", "hashed_texts", "tokens", "ctc", "deliver", "fetch", "row_numbers", "fused", "pack", "random_uniform", "warp",
+    "input", "parameter", "constant", "fused_sums", "put_along", "scatter_add", "untally",
+}  # fmt: skip
+"""Ops of training, of texts, and of data that come in."""
+
+
+def test_every_other_op_has_a_form_in_numpy():
+    load_all()
+    without = {n for n in OPS_THERE_ARE if n not in RULES and not (n.endswith("_gradient") and n != "conv_input_gradient")}
+    assert without == OTHER_OPS
+
+
+def test_every_other_kernel_can_be_translated():
+    load_all()
     without = set()
     for name, kernel in KERNELS.items():
         translator = Translator(lambda *_: "f")

@@ -169,6 +169,13 @@ def pool(x, kind, size, strides, pads, out):
     return (total / sum(here[at] for _, at in windows(here, size, strides, ones, out))).astype(x.dtype)
 
 
+def attention(q, k, v, mask=None):
+    """softmax(q @ k.T) @ v for each head: q (rows, queries, heads, size), k and v (rows, keys, heads, ...); a mask of rows, heads, queries, keys."""
+    scores = np.einsum("btnh,bsnh->bnts", q, k)
+    scores = scores if mask is None else np.where(mask, scores, scores.dtype.type(np.finfo(np.float32).min))
+    return np.einsum("bnts,bsnw->btnw", softmax(scores, False), v)
+
+
 def lstm(x, u, h, c, mask=None):
     """(h, c) after each step; gates i, f, c, o. A step whose mask is false keeps the states."""
     hs, cs = [], []

@@ -92,7 +92,7 @@ def _dim(d: int) -> str:
 
 Rule = Callable[[Converter, Node], str]
 RULES: dict[str, Rule] = {}
-UNNAMED = {"lstm": 2, "gru": 1, "gru_reset_before": 1}
+UNNAMED = {"attention": 1, "lstm": 2, "gru": 1, "gru_reset_before": 1}
 """Ops of which some results serve the gradient alone."""
 
 
@@ -281,9 +281,11 @@ def _lookup(c: Converter, node: Node) -> str:
     return f"looked_up({', '.join(c.name(v) for v in node.inputs)}, {int(node.attrs['missing'])})"
 
 
-def _recurrent(name: str) -> Rule:
+def _called(name: str) -> Rule:
+    """The function of this name, with the op's inputs."""
     return lambda c, node: f"{name}({', '.join(c.name(v) for v in node.inputs)})"
 
 
-for _op, _name in (("lstm", "lstm"), ("gru", "gru"), ("gru_reset_before", "gru_before"), ("simple_rnn", "simple_rnn")):
-    form(_op)(_recurrent(_name))
+for _op, _name in (("lstm", "lstm"), ("gru", "gru"), ("gru_reset_before", "gru_before"), ("simple_rnn", "simple_rnn"),
+                   ("attention", "attention")):  # fmt: skip
+    form(_op)(_called(_name))
