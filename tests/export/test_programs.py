@@ -253,8 +253,12 @@ model:
       from: ids
     - Flatten:
       name: y
+    - GroupQueryAttention: {head_dim: 3, num_query_heads: 4, num_key_value_heads: 2}
+      from: [a, a]
+    - Flatten:
+      name: z
     - Concatenate:
-      from: [x, y]
+      from: [x, y, z]
     - Dense: {units: 2, activation: softplus}
       name: out
     - Dense: 1

@@ -114,7 +114,7 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     targets = [t.column for t in spec.targets().values()] if spec is not None else []
     window = features.window
     most = max(1024, 2 * len(features.columns), 2 * len(names))
-    macros = {"LONGEST_RECORD": (65536, "bytes of a record"), "MOST_FIELDS": (most, "fields of a record")}
+    macros = {"LONGEST_RECORD": (max(65536, 32 * most), "bytes of a record"), "MOST_FIELDS": (most, "fields of a record")}
     parts = [f"#ifndef {k}\n#define {k} {v} /* {why}: what lies beyond is refused */\n#endif" for k, (v, why) in macros.items()]
     parts.append(f"#define DELIMITER {_character(dialect.delimiter)}")
     parts.append(f"#define QUOTE {_character(dialect.quote) if dialect.quote else '(-2)'}")

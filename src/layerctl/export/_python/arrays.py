@@ -170,7 +170,7 @@ def pool(x, kind, size, strides, pads, out):
 
 
 def attention(q, k, v, mask=None):
-    """softmax(q @ k.T) @ v for each head: q (rows, queries, heads, size), k and v (rows, keys, heads, ...); a mask of rows, heads, queries, keys."""
+    """softmax(q @ k.T) @ v for each head: q (rows, queries, heads, size), k and v (rows, keys, heads, ...)."""
     scores = np.einsum("btnh,bsnh->bnts", q, k)
     scores = scores if mask is None else np.where(mask, scores, scores.dtype.type(np.finfo(np.float32).min))
     return np.einsum("bnts,bsnw->btnw", softmax(scores, False), v)

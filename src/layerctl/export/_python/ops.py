@@ -9,8 +9,8 @@ import numpy as np
 
 from layerctl.ops.value import DTYPES, Node, Unknown, Value
 
-ROWS = 2
-"""Rows of the trace: an open dimension is a multiple of them."""
+ROWS = 1009
+"""Rows of the trace: a prime that no layer has, so that a dimension that grows with the rows is a multiple of them, and no other is."""
 
 _UFUNCS = {
     "neg": "negative", "abs": "abs", "sign": "sign", "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "sqrt": "sqrt",
@@ -83,11 +83,14 @@ def dims(shape: Sequence[int]) -> str:
 
 
 def _dim(d: int) -> str:
-    if not isinstance(d, Unknown):
+    if not _grows(d):
         return str(int(d))
-    if int(d) % ROWS:
-        raise KeyError("a dimension that is open")
     return "n" if int(d) == ROWS else f"n * {int(d) // ROWS}"
+
+
+def _grows(d: int) -> bool:
+    """Whether a dimension grows with the rows."""
+    return isinstance(d, Unknown) and int(d) > 0 and int(d) % ROWS == 0
 
 
 Rule = Callable[[Converter, Node], str]
@@ -163,7 +166,7 @@ def _slice(c: Converter, node: Node) -> str:
         if whole and abs(step) == 1:
             parts.append(":" if step == 1 else "::-1")
             continue
-        if isinstance(n, Unknown):
+        if _grows(n):
             raise KeyError("a part of an open dimension")
         stop = int(start) + int(size) * step
         parts.append(f"{int(start)}:{stop if stop >= 0 else ''}{f':{step}' if step != 1 else ''}")
@@ -214,7 +217,7 @@ def _window(node: Node) -> str:
 
 
 def _fixed(shape: Sequence[int]) -> tuple[int, ...]:
-    if any(isinstance(d, Unknown) for d in shape):
+    if any(map(_grows, shape)):
         raise KeyError("an open dimension")
     return tuple(map(int, shape))
 
