@@ -348,6 +348,29 @@ model:
     assert {d.code for d in error.value.diagnostics} == {"cannot-export"} and not (tmp_path / "m").exists()
 
 
+NAMES = """
+layerctl: 1
+name: odd
+model:
+  inputs: {{{first}: {{shape: [2]}}, {second}: {{shape: [2]}}}}
+  layers:
+    - Add:
+      from: [{first}, {second}]
+      name: out
+  outputs: [out]
+"""
+
+
+def test_names_that_are_one_in_c_are_refused_and_odd_ones_do_no_harm(tmp_path):
+    with Model.from_yaml(NAMES.format(first="a-b", second="a.b")) as model, pytest.raises(LayerctlError, match=r"'a-b' and 'a\.b' have one name"):
+        c.export(model, tmp_path / "m.c")
+    odd = ("'a\"\"\" \\N{ */ ??/'", "'ς]}'")
+    with Model.from_yaml(NAMES.format(first=odd[0], second=odd[1])) as model:
+        commands = programs(model, tmp_path)
+        text, n = sample(traced(model, 1))
+        assert all(len(written(command, text)) == n + 1 for command in commands)
+
+
 def test_raw_is_for_onnx_alone():
     with pytest.raises(LayerctlError, match="--raw is for ONNX"):
         export_command("nothing.yaml", "c", raw=True)

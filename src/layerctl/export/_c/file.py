@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerctl import __version__
-from layerctl.diagnostics import LayerctlError
+from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.export._c.features import Features, string
 from layerctl.export._c.functions import C_TYPES
 from layerctl.export._c.graph import Graph, identifier, wrapped
@@ -28,13 +28,26 @@ def c_file(traced: Traced) -> str:
     outputs = Outputs(model, {n: v.shape for n, v in traced.outputs.items()})
     if outputs.logits:
         graph.use("exp", ("f64",), "f64")
-    problems = [*graph.problems.values(), *features.problems, *traced.problems("C")]
+    problems = [*graph.problems.values(), *features.problems, *traced.problems("C"), *_alike(traced)]
     if problems:
         raise LayerctlError(problems)
     main = _main(traced, name, features, outputs)
     body = model_part(traced, name, graph)
     head = _head(traced, name, graph, outputs)
     return "\n".join([head, body, f"#ifndef {name.upper()}_NO_MAIN\n", main, "#endif\n"])
+
+
+def _alike(traced: Traced) -> list[Diagnostic]:
+    """Names that are different in the file and the same in C."""
+    out = []
+    for what, names in (("inputs", traced.inputs), ("outputs", traced.outputs)):
+        seen: dict[str, str] = {}
+        for n in names:
+            first = seen.setdefault(identifier(n), n)
+            if first != n:
+                out.append(Diagnostic("cannot-export", f"in C the {what} '{first}' and '{n}' have one name: {identifier(n)}", None, (),
+                                      "rename one of them"))  # fmt: skip
+    return out
 
 
 def _signature(traced: Traced, name: str) -> str:
@@ -48,7 +61,7 @@ def _head(traced: Traced, name: str, graph: Graph, outputs: Outputs) -> str:
     sizes += [f" *     {'out_' + identifier(n)}: {_shown(v.shape[1:])} float" for n, v in traced.outputs.items()]
     memory = sum(n * SIZE_OF[k] for k, n in graph.sizes.items())
     return "\n".join([
-        f"/* {_plain(name)}: a model of layerctl {__version__}, in C99 without dependencies but the C library.",
+        f"/* {name}: a model of layerctl {__version__}, in C99 without dependencies but the C library.",
         " *",
         f" *     cc -O2 -o {name} {name}.c -lm && ./{name} < data.csv",
         " *",
@@ -66,10 +79,6 @@ def _head(traced: Traced, name: str, graph: Graph, outputs: Outputs) -> str:
         *(f"#include <{h}.h>" for h in ("float", "math", "stdint", "stdio", "stdlib", "string")), "",
         f"{_signature(traced, name)};", "",
     ])  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    return text.replace("*/", "")
 
 
 def _shown(shape: Any) -> str:

@@ -50,7 +50,7 @@ def python_file(traced: Traced) -> str:
     table, blob = _packed(converter.arrays)
     texts = [(_HERE / f"{part}.py").read_text(encoding="utf-8") for part in ("arrays", "tables")]
     return _TEMPLATE.format(
-        name=model.spec.name.replace('"', "'"), version=__version__, inputs=_listed(traced.inputs), outputs=_listed(traced.outputs),
+        name=_quiet(model.spec.name), version=__version__, inputs=_listed(traced.inputs), outputs=_listed(traced.outputs),
         imports=_imports(texts, body), needed=_needed(texts, body), body=body, schema=_literal(_schema(traced)), table=_literal(table),
         blob=blob,
     )  # fmt: skip
@@ -115,8 +115,13 @@ def _features(traced: Traced) -> list[Diagnostic]:
     return [Diagnostic("cannot-export", what.format(n)) for n, f in traced.features.items() if f.kind == "string"]
 
 
+def _quiet(name: str) -> str:
+    """A name that may stand in a text of three quotes, whatever it holds."""
+    return repr(name)[1:-1].replace('"', "'")
+
+
 def _listed(values: dict[str, Any]) -> str:
-    return "\n".join(f"    {n}: {v.dtype} (rows{''.join(f', {int(d)}' for d in v.shape[1:])})" for n, v in values.items())
+    return "\n".join(f"    {_quiet(n)}: {v.dtype} (rows{''.join(f', {int(d)}' for d in v.shape[1:])})" for n, v in values.items())
 
 
 def _schema(traced: Traced) -> dict[str, Any]:
@@ -143,10 +148,9 @@ def _schema(traced: Traced) -> dict[str, Any]:
 
 
 def _literal(plain: Any) -> str:
-    """JSON that may stand within a raw string of three quotes, a key a line."""
-    text = json.dumps(plain, indent=None, ensure_ascii=True)
-    lines = json.dumps(plain, indent=1, ensure_ascii=True) if len(text) < 4000 else text
-    return lines.replace('"""', '""\\u0022')
+    """JSON, within which three quotes never follow each other; a value a line where it is short."""
+    text = json.dumps(plain, ensure_ascii=True)
+    return json.dumps(plain, indent=1, ensure_ascii=True) if len(text) < 4000 else text
 
 
 def _packed(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], str]:
