@@ -6,6 +6,7 @@ A kernel runs whole here: its share is share 0 of 1. Names, loops and conditions
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,7 +99,8 @@ class _Body:
         opening = [f"    {self.declared(n)};" for n in locals_]
         opening += [f"    (void){_name(n)};" for n in [*self.parameters, *locals_] if n not in self.read and n not in SHARE]
         returned = C_TYPES[result] if result else "void"
-        note = "/* " + doc.split("\n")[0].split(" Shares are cut")[0].replace("*/", "* /").rstrip(";") + " */\n" if doc else ""
+        said = re.split(r"[.;] [Ss]hares are cut", doc.split("\n")[0])[0].replace("*/", "* /") if doc else ""
+        note = f"/* {said.rstrip('.')}. */\n" if said else ""
         return f"{note}static {returned} {called}({', '.join(head) or 'void'})\n{{\n" + "\n".join([*opening, *self.lines]) + "\n}\n"
 
     def declared(self, name: str) -> str:
