@@ -228,7 +228,7 @@ def predict_stream(
         fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
              hint="predict from Python with arrays, or add a data section")  # fmt: skip
     size = batch_size or max(model.spec.fit.batch_size, 256)
-    for rows, raw in chunks(source, model.schema, model.spec.data, CHUNK, input_format):
+    for rows, raw in chunks(source, model.schema, model.spec.data.reading(), CHUNK, input_format):
         arrays = model.session(rows).predict(rows, size, layers) if len(rows) else {}
         ahead = [None] * (len(raw) - len(rows))
         yield Predictions(raw, {n: [*ahead, *c] for n, c in columns(model, arrays).items()}, arrays)
