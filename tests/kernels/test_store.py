@@ -148,7 +148,7 @@ def test_what_fails_its_self_test_is_compiled_again(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("linker", [store._linked, store.linked_by_llvm])
 def test_the_self_test_tells_wrong_constants(monkeypatch, linker):
-    held, found = linker({selftest.NAME: selftest.object_code()})
+    _held, found = linker({selftest.NAME: selftest.object_code()})
     assert selftest.passes(found[selftest.NAME])
     monkeypatch.setattr(selftest, "_TERMS", (0.625, 5.5, -7.0))
     assert not selftest.passes(found[selftest.NAME])

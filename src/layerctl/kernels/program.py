@@ -24,7 +24,20 @@ from llvmlite import ir
 
 from layerctl.kernels.target import host
 from layerctl.kernels.words import (
-    ARRIVALS, BEGAN, CURRENT, DONE, GENERATION, LEFT, NAME, SEEN, SLEEPERS, STOP, SYSCALL, TIMED_NAME, TIMES, YIELD,
+    ARRIVALS,
+    BEGAN,
+    CURRENT,
+    DONE,
+    GENERATION,
+    LEFT,
+    NAME,
+    SEEN,
+    SLEEPERS,
+    STOP,
+    SYSCALL,
+    TIMED_NAME,
+    TIMES,
+    YIELD,
 )  # fmt: skip
 
 I64 = ir.IntType(64)
