@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from layerctl.cli import output
+from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
 from layerctl.diagnostics import ExitCode
 
@@ -37,15 +37,8 @@ def build_command(
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Check a model; print its layers, shapes, parameters, work and memory."""
-    from layerctl.cli import render
-    from layerctl.commands.build import build
-
-    stages = ("graph", "ops", "program", "memory")
-    if show is not None and show not in stages:
-        raise usage(f"--show takes {', '.join(stages)}, got '{show}'")
-    wanted = ("predict" if predicting else "train") if profile or predicting else None
-    result = build(model, show=show, batch=batch, overrides=overrides or (), seed=seed, profile=wanted, threads=threads)
-    render.built(result, as_json)
+    runs.build(model, show=show, batch=batch, profile=profile, predicting=predicting, overrides=overrides or (), seed=seed, threads=threads,
+               as_json=as_json)  # fmt: skip
 
 
 @app.command(name="train")
@@ -110,9 +103,8 @@ def predict_command(
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Predict: a line out for every row in, in order."""
-    from layerctl.cli.predicting import run
-
-    run(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), batch=batch, threads=threads, as_json=as_json)
+    runs.predict(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), batch=batch, threads=threads,
+                 as_json=as_json)  # fmt: skip
 
 
 @app.command(name="export")

@@ -10,6 +10,7 @@ import sys
 
 from layerctl.cli import output
 from layerctl.cli.ending import STOPPING
+from layerctl.cli.plain import plain
 from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError
 
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _main(arguments: list[str] | None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
     _utf8()
     if given in (["--version"], ["-V"]):
         from layerctl import __version__
@@ -54,14 +56,11 @@ def _main(arguments: list[str] | None) -> None:
 
 
 def _command(given: list[str]) -> int | None:
-    """Runs a command: `predict` with plain options at once, all else by typer. Returns the exit code, or None."""
-    if given[:1] == ["predict"]:
-        from layerctl.cli import predicting
-
-        plain = predicting.plain(given[1:])
-        if plain is not None:
-            predicting.run(**plain)
-            return None
+    """Runs a command: by typer, unless it is one of the few whose plain arguments need none. Returns the exit code, or None."""
+    run = plain(given)
+    if run is not None:
+        run()
+        return None
     from layerctl.cli.app import app
 
     return app(args=given, prog_name="layerctl", standalone_mode=False)
