@@ -17,6 +17,7 @@ from layerctl.diagnostics import Diagnostic, Problems, fail
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
+from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
 from layerctl.source.overrides import apply_overrides
 from layerctl.source.read import load as read_document
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from layerctl.modelfile.artifact import ModelFile
     from layerctl.training.bases import Bases
     from layerctl.training.starting import Loaded
+
+
+QUICK_ROWS = 64
+"""Rows up to which arrays are predicted by a program that is kept for their number."""
 
 
 class Model:
@@ -190,11 +195,32 @@ class Model:
 
     def predict(self, x: Any, *, batch_size: int | None = None, layers: Sequence[str] = ()) -> Any:
         """The output for arrays (one, or a dict by input); a dict by name for several outputs, or for the `layers` asked for."""
+        quick = self._quick(x, batch_size) if not layers else None
+        if quick is not None:
+            return quick
         from layerctl.training.using import batch_of_predictions, rows_of
 
         rows = rows_of(self, x)
         out = self.session(rows).predict(rows, batch_size or batch_of_predictions(self), tuple(layers))
         return next(iter(out.values())) if len(out) == 1 and not layers else out
+
+    def _quick(self, x: Any, batch_size: int | None) -> Any:
+        """The output for one batch of few rows, or None where the ordinary way has to look at them first."""
+        if type(x) is not np.ndarray or self._session is None:
+            return None
+        answers, key = self._session.answers, (x.shape, x.dtype.char, batch_size)
+        if key not in answers:
+            answers[key] = self._answering(x, batch_size)
+        answer = answers[key]
+        return None if answer is None else answer(x)
+
+    def _answering(self, x: np.ndarray, batch_size: int | None) -> Callable[[np.ndarray], Any] | None:
+        if len(self.graph.inputs) != 1 or x.ndim == 0 or not 0 < len(x) <= min(QUICK_ROWS, batch_size or QUICK_ROWS):
+            return None
+        ((name, port),) = self.graph.inputs.items()
+        if x.dtype != DTYPES[port.dtype] or port.shape is None or x.shape[1:] != port.shape:
+            return None
+        return self._session.answering({name: (x.shape, x.dtype)})
 
     def predict_stream(self, source: Any, **options: Any) -> Iterator[Any]:
         """Predictions for a file or stream, piece by piece and in order: see `predicting.answers.Predictions`."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
+from layerctl.compile.recompute import recomputed
 from layerctl.ops.elementwise import Fused
 from layerctl.ops.leaves import is_scalar_constant
 from layerctl.ops.value import Node, Value
@@ -32,16 +33,18 @@ def fuse(nodes: list[Node], keep: Iterable[Value]) -> list[Node]:
 
     `keep` are values needed after the program. The values themselves stay the same objects.
     """
-    group_of = _groups(nodes)
+    keep = list(keep)
+    nodes, floating = recomputed(nodes, keep)
+    group_of = _groups(nodes, floating)
     used: dict[int, set[int]] = {}
     for node in nodes:
         for v in node.inputs:
-            used.setdefault(id(v), set()).add(id(group_of.get(node.id, node)))
+            used.setdefault(id(v), set()).add(id(group_of.get(id(node), node)))
     kept = {id(v) for v in keep}
     out: list[Node] = []
     done: set[int] = set()
     for node in nodes:
-        group = group_of.get(node.id)
+        group = group_of.get(id(node))
         if group is None or len(group.nodes) == 1:
             out.append(node)
         elif id(group) not in done:
@@ -50,26 +53,36 @@ def fuse(nodes: list[Node], keep: Iterable[Value]) -> list[Node]:
     return schedule(out)
 
 
-def _groups(nodes: list[Node]) -> dict[int, _Group]:
+def _groups(nodes: list[Node], floating: set[int]) -> dict[int, _Group]:
+    """The group of each elementwise node, by the node's identity. A floating node goes where its one user goes."""
     level: dict[int, int] = {}
     group_of: dict[int, _Group] = {}
     scalars: dict[int, _Group] = {}
+    carried: dict[int, list[Node]] = {}
     for node in nodes:
+        here = id(node)
         if node.op.name != "elementwise":
-            level[node.id] = 1 + max((level[v.node.id] for v in node.inputs), default=-1)
+            level[here] = 1 + max((level[id(v.node)] for v in node.inputs), default=-1)
             continue
         shape = tuple(map(int, node.outputs[0].shape))
-        inputs = [v for v in node.inputs if not is_scalar_constant(v)]
-        home = _home(shape, [(level[v.node.id], _current(group_of.get(v.node.id))) for v in inputs])
+        own = [v for v in node.inputs if not is_scalar_constant(v)]
+        with_it = [n for v in own for n in [*carried.get(id(v.node), ()), *([v.node] if id(v.node) in floating else [])]]
+        if here in floating:
+            carried[here] = with_it
+            continue
+        inside = {id(n) for n in with_it}
+        inputs = [v for n in [node, *with_it] for v in n.inputs if not is_scalar_constant(v) and id(v.node) not in inside]
+        home = _home(shape, [(level[id(v.node)], _current(group_of.get(id(v.node)))) for v in inputs], 1 + len(with_it))
         if home is None:
-            at = 1 + max((level[v.node.id] for v in inputs), default=-1)
+            at = 1 + max((level[id(v.node)] for v in inputs), default=-1)
             home = _current(scalars.get(at)) if shape == () else None
             if home is None or len(home.nodes) >= _LARGEST:
                 home = _Group(at, shape)
         if shape == ():
             scalars[home.level] = home
-        home.nodes.append(node)
-        group_of[node.id], level[node.id] = home, home.level
+        for n in [*with_it, node]:
+            home.nodes.append(n)
+            group_of[id(n)], level[id(n)] = home, home.level
     return {n: _current(g) for n, g in group_of.items()}
 
 
@@ -79,15 +92,15 @@ def _current(group: _Group | None) -> _Group | None:
     return group
 
 
-def _home(shape: tuple[int, ...], inputs: list[tuple[int, _Group | None]]) -> _Group | None:
-    """The group that a node of these inputs (level, group) may join; groups of its level are made one for it."""
+def _home(shape: tuple[int, ...], inputs: list[tuple[int, _Group | None]], more: int) -> _Group | None:
+    """The group that a node of these inputs (level, group), `more` nodes with it, may join; groups of its level are made one for it."""
     top = max((lv for lv, _ in inputs), default=-1)
     highest = {id(g): g for lv, g in inputs if lv == top}
     groups = [g for g in highest.values() if g is not None]
     fits = (
         len(groups) == len(highest)
         and all(g.shape == shape for g in groups)
-        and sum(len(g.nodes) for g in groups) < _LARGEST
+        and sum(len(g.nodes) for g in groups) + more <= _LARGEST
     )
     if not groups or not fits:
         return None
@@ -108,15 +121,19 @@ def _fused(group: _Group, used: dict[int, set[int]], kept: set[int]) -> Node:
                 found[id(v)] = v
     inputs = list(found.values())
     index = {id(v): i for i, v in enumerate(inputs)}
-    instructions, outputs, results = [], [], []
+    instructions, outputs, results, known = [], [], [], {}
     for node in group.nodes:
         args = tuple(
             ("const", v.dtype, v.node.attrs["array"].item()) if is_scalar_constant(v) else index[id(v)]
             for v in node.inputs
         )
         value = node.outputs[0]
-        index[id(value)] = len(inputs) + len(instructions)
-        instructions.append((node.attrs["fn"], value.dtype, args))
+        instruction = (node.attrs["fn"], value.dtype, args)
+        same = known.get(instruction)
+        index[id(value)] = len(inputs) + len(instructions) if same is None else same
+        if same is None:
+            known[instruction] = len(inputs) + len(instructions)
+            instructions.append(instruction)
         if id(value) in kept or used.get(id(value), set()) - {id(group)}:
             outputs.append(index[id(value)])
             results.append(value)

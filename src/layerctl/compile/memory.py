@@ -174,6 +174,15 @@ class Planner:
         self.memory.pinned.add(id(value))
         return start
 
+    def keep(self, values: Iterable[Value], rooms: Iterable[Scratch]) -> None:
+        """Gives values and scratch memory places of their own for the whole program."""
+        for v in values:
+            if id(v) not in self.memory.locations:
+                self._reserve(v)
+        for room in rooms:
+            self.memory.scratch[id(room)] = Location("arena", self.memory.arena_size)
+            self.memory.arena_size += aligned(max(room.size, 1))
+
     def plan(self, calls: dict[int, list[Call]]) -> Memory:
         """Walks the nodes once, taking memory when a value is made and giving it back after its last use."""
         m = self.memory
@@ -194,7 +203,7 @@ class Planner:
                 if id(v) not in m.locations:
                     m.locations[id(v)] = taken.pop(id(v), None) or Location("arena", arena.take(v.type.size))
                     alive[id(v)] = v
-            blocks = [(s, arena.take(s.size)) for s in _scratches(calls[id(node)])]
+            blocks = [(s, arena.take(s.size)) for s in _scratches(calls[id(node)]) if id(s) not in m.scratch]
             for s, start in blocks:
                 m.scratch[id(s)] = Location("arena", start)
             for s, start in blocks:
@@ -209,9 +218,9 @@ class Planner:
     def _reuse(self, node: Node, i: int, alive: dict[int, Value]) -> dict[int, Location]:
         """Operands of an elementwise node that die here lend their memory to its results."""
         out: dict[int, Location] = {}
-        if node.op.name not in ("elementwise", "fused"):
+        if node.op.name not in ("elementwise", "fused", "fused_sums"):
             return out
-        shape = tuple(map(int, node.outputs[0].shape))
+        shape = tuple(map(int, node.attrs.get("shape") or node.outputs[0].shape))
         for v in node.inputs:
             r = self._root(v)
             if id(r) not in alive or self.last_use.get(id(r)) != i:
@@ -223,6 +232,7 @@ class Planner:
                 if (
                     id(result) not in out
                     and id(result) not in self.memory.locations
+                    and tuple(map(int, result.shape)) == shape
                     and result.type.size == r.type.size
                     and result.dtype == v.dtype
                 ):

@@ -2,7 +2,9 @@
 
 prune       what nobody needs is left out
 fuse        elementwise neighbours become one node each; the order respects data
+fuse_sums   sums over leading dimensions join the pass that computes what they add up
 call        each node's kernel calls
+hoist       what does not change from step to step is computed before the first
 place       liveness, the arena, updates in place
 share       which calls are worth several threads, and where these have to meet
 """
@@ -13,6 +15,8 @@ from collections.abc import Mapping
 
 from layerctl.compile.differentiate import ancestors
 from layerctl.compile.fuse import fuse
+from layerctl.compile.fuse_sums import fuse_sums
+from layerctl.compile.hoist import Unchanging
 from layerctl.compile.memory import Planner
 from layerctl.compile.program import Layout, Location, Planned, Program
 from layerctl.ops.copying import plan_copy
@@ -32,24 +36,27 @@ def compile_program(
         outputs = {name: _own(value) for name, value in outputs.items()}
         updates = {w: _own(v) for w, v in updates.items()}
     keep = [*outputs.values(), *updates.values()]
-    nodes = fuse(ancestors(keep), keep)
+    nodes = fuse_sums(fuse(ancestors(keep), keep), keep)
     for node in nodes:
         if node.op.name == "parameter":
             layout.add(node.attrs["weight"])
     for weight in updates:
         layout.add(weight)
     calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
+    once = Unchanging(nodes, updates, keep, layout)
     planner = Planner(nodes, layout, outputs.values(), dict(updates))
+    planner.keep(*once.lasting(nodes, calls))
     memory = planner.plan(calls)
     _drop_done_copies(nodes, calls, memory.locations)
-    planned = share(nodes, calls)
+    prologue = share(nodes, {id(n): [c for c in calls.get(id(n), ()) if once.call(n, c)] for n in nodes})
+    planned = share(nodes, {id(n): [c for c in calls.get(id(n), ()) if not once.call(n, c)] for n in nodes})
     locations = memory.locations
     for weight, value in planner.late.items():
         planned.append(_copy_back(weight, value, layout, locations))
     inputs = {n.attrs["label"]: (locations[id(n.outputs[0])], n.outputs[0].type) for n in nodes if n.op.name == "input"}
     return Program(
         nodes, planned, locations, memory.scratch, inputs, {k: (locations[id(v)], v.type) for k, v in outputs.items()},
-        layout, memory.arena_size, memory.constants, memory.constants_size,
+        layout, memory.arena_size, memory.constants, memory.constants_size, prologue,
     )  # fmt: skip
 
 

@@ -87,6 +87,8 @@ class Program:
     arena_size: int
     constants: list[tuple[int, Any]]
     constants_size: int
+    prologue: list[Planned] = field(default_factory=list)
+    """Calls of what does not change from step to step; made before the first, and again when weights were changed from outside."""
 
     def location(self, value: Value) -> Location:
         """Where a value's first element is."""
@@ -100,12 +102,12 @@ class Program:
     def text(self) -> str:
         """The program, an instruction a line: place, kernel, shape, origin."""
         lines = []
-        for i, p in enumerate(self.calls):
+        for i, p in enumerate([*self.prologue, *self.calls]):
             outs = ", ".join(f"{self.location(v).space}+{self.location(v).offset}" for v in p.node.outputs)
             shapes = ", ".join(f"{v.dtype}{list(map(int, v.shape))}" for v in p.node.outputs)
-            mark = "|" if p.barrier else " "
+            mark = "^" if i < len(self.prologue) else "|" if p.barrier else " "
             name = p.node.op.name if p.node.op.name != "elementwise" else p.node.attrs["fn"]
-            if p.node.op.name == "fused":
+            if "instructions" in p.node.attrs:
                 name = "+".join(k[0] for k in p.node.attrs["instructions"])
                 name = name if len(name) < 60 else f"fused[{len(p.node.attrs['instructions'])}]"
             key = getattr(p.call.ref, "kernel", None)

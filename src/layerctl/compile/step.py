@@ -14,7 +14,7 @@ from layerctl.graph.model import Model
 from layerctl.metrics.base import Metric
 from layerctl.ops.batch import Deliver, Fetch, RowNumbers
 from layerctl.ops.elementwise import apply, cast
-from layerctl.ops.leaves import constant
+from layerctl.ops.leaves import constant, input_
 from layerctl.ops.pack import Pack
 from layerctl.ops.reshape import reshape
 from layerctl.ops.value import ShapeError, Trace, Type, Value, Weight, tracing
@@ -174,6 +174,14 @@ def prediction(task: Task, batch: Batch, wanted: Sequence[str] | None = None) ->
             for n in wanted or task.model.outputs
         }
     return compile_program(trace, done, _without_model_state(task, trace), task.layout)
+
+
+def direct(task: Task, batch: Batch) -> Program:
+    """A program of prediction that reads the batch from its inputs and leaves the model's outputs in its memory."""
+    trace = _begin(task, training=False)
+    with tracing(trace):
+        values = task.model.run({n: input_(n, t) for n, t in batch.inputs.items()})
+    return compile_program(trace, {n: values[n] for n in task.model.outputs}, {}, task.layout)
 
 
 def inspection(task: Task, batch: Batch, wanted: Sequence[str] | None = None) -> tuple[Program, dict[str, Any]]:

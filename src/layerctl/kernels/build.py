@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from layerctl.kernels.store import Report, compiled, keep, symbol
-from layerctl.ops.kernel import KERNELS, KernelRef, Loop, Reduction, Ref
+from layerctl.ops.kernel import KERNELS, ColumnSums, KernelRef, Loop, Reduction, Ref
 
 WORTH_A_PROCESS = 4
 
@@ -109,6 +109,8 @@ def ref_to_json(ref: Ref) -> dict[str, Any]:
     """A kernel's description as plain data, from which another process makes the same one."""
     if isinstance(ref, KernelRef):
         return {"kernel": ref.kernel.name, "module": ref.kernel.function.__module__, "dtypes": dict(ref.dtypes)}
+    if isinstance(ref, ColumnSums):
+        return {"inputs": ref.inputs, "instructions": ref.instructions, "outputs": ref.outputs, "sums": ref.sums}
     if isinstance(ref, Loop):
         return {"inputs": ref.inputs, "instructions": ref.instructions, "outputs": ref.outputs, "dims": ref.dims}
     return {"function": ref.function, "dtype": ref.dtype, "out_dtype": ref.out_dtype}
@@ -119,6 +121,8 @@ def ref_from_json(data: dict[str, Any]) -> Ref:
     if "kernel" in data:
         importlib.import_module(data["module"])
         return KERNELS[data["kernel"]].at(**data["dtypes"])
+    if "sums" in data:
+        return ColumnSums(*(_tuples(data[k]) for k in ("inputs", "instructions", "outputs", "sums")))
     if "instructions" in data:
         return Loop(_tuples(data["inputs"]), _tuples(data["instructions"]), _tuples(data["outputs"]), data["dims"])
     return Reduction(data["function"], data["dtype"], data["out_dtype"])

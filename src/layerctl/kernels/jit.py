@@ -130,7 +130,7 @@ def _codegen() -> Any:
 def _primitives() -> dict[str, Any]:
     """The machine's versions of what kernels may call, from every module here that has some."""
     table: dict[str, Any] = {}
-    for name in ("primitives", "tile"):
+    for name in ("primitives", "tile", "windows"):
         if importlib.util.find_spec(f"layerctl.kernels.{name}") is not None:
             table |= importlib.import_module(f"layerctl.kernels.{name}").PRIMITIVES
     return table
@@ -146,7 +146,7 @@ def linked(function: Any) -> Any:
             value = value.function
         if not isinstance(value, python.FunctionType):
             continue
-        if value.__name__ in table and value.__module__ in ("layerctl.ops.primitives", "layerctl.ops.tiles"):
+        if value.__name__ in table and value.__module__ in ("layerctl.ops.primitives", "layerctl.ops.tiles", "layerctl.ops.windows"):
             scope[name] = table[value.__name__]
         else:
             scope[name] = _helper(value)

@@ -120,15 +120,16 @@ def _fresh_test(place: Path | None) -> bytes:
 
 def compiled(ref: Ref) -> bytes:
     """The object code of one kernel, compiled in this process."""
-    from layerctl.ops.kernel import KernelRef, Loop
+    from layerctl.ops.kernel import ColumnSums, KernelRef, Loop
 
     if isinstance(ref, KernelRef):
         from layerctl.kernels.jit import object_code
 
         return object_code(ref, symbol(ref))
-    from layerctl.kernels import loops, reductions
+    from layerctl.kernels import column_sums, loops, reductions
 
-    return target.object_code((loops if isinstance(ref, Loop) else reductions).emit(ref, symbol(ref)))
+    emitter: Any = loops if isinstance(ref, Loop) else column_sums if isinstance(ref, ColumnSums) else reductions
+    return target.object_code(emitter.emit(ref, symbol(ref)))
 
 
 def _accept(objects: dict[str, bytes], test: bytes) -> bool:

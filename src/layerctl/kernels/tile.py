@@ -63,7 +63,7 @@ def copy_line(context: Any, columns: Any, to: Any, source: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         columns, to, source = args
-        memory = _Memory(builder, context.get_value_type(to_kind), lanes(to_kind))
+        memory = Vectors(builder, context.get_value_type(to_kind), lanes(to_kind))
         for v in range(VECTORS):
             left = builder.sub(columns, I64(v * memory.lanes))
             with builder.if_then(builder.icmp_signed(">", left, I64(0))):
@@ -81,7 +81,7 @@ def fma_line(context: Any, count: Any, a: Any, b: Any, c: Any) -> Any:
     """c[i] += a[i] * b[i], a vector at a time, the last one masked."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = _Memory(builder, context.get_value_type(c.dtype), lanes(c.dtype))
+        memory = Vectors(builder, context.get_value_type(c.dtype), lanes(c.dtype))
         count = args[0]
         whole = builder.and_(count, I64(-memory.lanes))
 
@@ -137,7 +137,7 @@ def tile(
     return types.void(i, i, a, i, i, b, i, c, i, i), codegen
 
 
-class _Memory:
+class Vectors:
     """Vectors of one element type, loaded and stored unaligned, whole or masked."""
 
     def __init__(self, builder: ir.IRBuilder, element: Any, count: int):
@@ -204,7 +204,7 @@ def _body(function: Any, rows: int, vectors: int, element: Any, n: int) -> None:
     names = ("entry", "kept", "kept_whole", "kept_part", "head", "body", "done", "whole", "part", "out")
     blocks = {x: function.append_basic_block(x) for x in names}
     builder = ir.IRBuilder(blocks["entry"])
-    memory = _Memory(builder, element, n)
+    memory = Vectors(builder, element, n)
     lines = [builder.gep(c, [builder.mul(c_stride, I64(m))]) for m in range(rows)]
     places = [[builder.gep(line, [I64(n * v)]) for v in range(vectors)] for line in lines]
     starts = [builder.gep(a, [builder.mul(row_stride, I64(m))]) for m in range(rows)]

@@ -100,7 +100,7 @@ def _convolve(
     pixels = lines * out[2]
     work = pixels * k * (0.02 * outside * groups + 0.3 * groups * shallow)
     return [
-        Call(pack_taps.at(T=dtype), packing, tasks=groups * product(taps), work=0.3 * groups * k * outside),
+        Call(pack_taps.at(T=dtype), packing, tasks=groups * product(taps), work=0.3 * groups * k * outside, prepares=w),
         Call(convolve.at(T=dtype), args, tasks=tasks, work=work),
     ]
 

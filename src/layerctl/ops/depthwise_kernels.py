@@ -14,16 +14,7 @@ from layerctl.ops.primitives import fma, offset, share_low
 from layerctl.ops.tiles import fma_line
 from layerctl.ops.value import SIZE_OF, product
 from layerctl.ops.window import Window, chunks_of_lines
-
-
-def first_output(at: int, stride: int) -> int:
-    """The first output whose tap is inside, for a tap that is at element `at` for output 0."""
-    return 0 if at >= 0 else (stride - 1 - at) // stride
-
-
-def last_output(at: int, stride: int, size: int, outputs: int) -> int:
-    """One more than the last output whose tap is inside."""
-    return 0 if at >= size else min(outputs, (size - 1 - at) // stride + 1)
+from layerctl.ops.windows import first_output, first_tap, last_output, last_tap, window_sums, windows
 
 
 @kernel
@@ -41,24 +32,45 @@ def depthwise(
         z0 = rest // oh
         r0 = rest - z0 * oh
         out = offset(y, line * ow * filters)
-        for i in range(ow * filters):
-            out[i] = 0
-        for tap in range(kd * kh * kw):
-            plane = tap // kw
-            at = (tap - plane * kw) * dw - pw
-            z, r = z0 * sd + plane // kh * dd - pd, r0 * sh + (plane - plane // kh * kh) * dh - ph
-            if z >= 0 and z < d and r >= 0 and r < h:
-                source = offset(x, (((image * d + z) * h + r) * w + at) * channels)
-                factors = offset(weights, tap * filters)
-                for c in range(first_output(at, sw), last_output(at, sw, w, ow)):
-                    if multiplier == 1:
-                        fma_line(channels, offset(source, c * sw * channels), factors, offset(out, c * channels))
-                    else:
+        if multiplier == 1:
+            depthwise_line(x, image * d * h * w * channels, d, h, w, channels, z0 * sd - pd, dd, r0 * sh - ph, dh, -pw, dw, sw, weights, kd, kh, kw, out, ow)
+        else:
+            for i in range(ow * filters):
+                out[i] = 0
+            for tap in range(kd * kh * kw):
+                plane = tap // kw
+                at = (tap - plane * kw) * dw - pw
+                z, r = z0 * sd + plane // kh * dd - pd, r0 * sh + (plane - plane // kh * kh) * dh - ph
+                if z >= 0 and z < d and r >= 0 and r < h:
+                    source = offset(x, (((image * d + z) * h + r) * w + at) * channels)
+                    factors = offset(weights, tap * filters)
+                    for c in range(first_output(at, sw), last_output(at, sw, w, ow)):
                         for j in range(channels):
                             value = source[c * sw * channels + j]
                             for e in range(multiplier):
                                 to = c * filters + j * multiplier + e
                                 out[to] = fma(value, factors[j * multiplier + e], out[to])
+
+
+def depthwise_line(
+    x: "T*", image: int, d: int, h: int, w: int, channels: int, z: int, z_step: int, r: int, r_step: int, start: int, step: int, stride: int,
+    weights: "T*", kd: int, kh: int, kw: int, out: "T*", outputs: int,
+):  # fmt: skip
+    """One line of outputs of one multiple, from the planes z, z + z_step, … and lines r, r + r_step, … of the image that are inside."""
+    first = min(first_tap(r, r_step, h), kh)
+    last = max(first, last_tap(r, r_step, h, kh))
+    keep = 0
+    for plane in range(kd):
+        at = z + plane * z_step
+        if (at >= 0 and at < d and last > first) or (plane == kd - 1 and keep == 0):
+            inside = at >= 0 and at < d
+            rows = last - first if inside else 0
+            line = image + (at * h + r + first * r_step) * w * channels if inside else image
+            windows(
+                x, line, w, channels, rows, r_step * w * channels, kw, step, start, stride,
+                offset(weights, (plane * kh + first) * kw * channels), kw * channels, out, outputs, keep,
+            )  # fmt: skip
+            keep = 1
 
 
 @kernel
@@ -76,27 +88,32 @@ def depthwise_input_gradient(
         z0 = rest // h
         r0 = rest - z0 * h
         into = offset(dx, line * w * channels)
-        for i in range(w * channels):
-            into[i] = 0
-        for tap in range(kd * kh * kw):
-            plane = tap // kw
-            at = (tap - plane * kw) * dw - pw
-            z, r = z0 + pd - plane // kh * dd, r0 + ph - (plane - plane // kh * kh) * dh
-            if z >= 0 and r >= 0 and z // sd * sd == z and r // sh * sh == r and z // sd < od and r // sh < oh:
-                source = offset(g, ((image * od + z // sd) * oh + r // sh) * ow * filters)
-                factors = offset(weights, tap * filters)
-                for c in range(first_output(at, sw), last_output(at, sw, w, ow)):
-                    to = offset(into, (c * sw + at) * channels)
-                    if multiplier == 1:
-                        fma_line(channels, offset(source, c * channels), factors, to)
-                    else:
-                        for j in range(channels):
-                            total = to[j]
-                            for e in range(multiplier):
-                                total = fma(
-                                    source[c * filters + j * multiplier + e], factors[j * multiplier + e], total
-                                )
-                            to[j] = total
+        if multiplier == 1 and sd == 1 and sh == 1 and sw == 1:
+            depthwise_line(
+                g, image * od * oh * ow * channels, od, oh, ow, channels, z0 + pd, -dd, r0 + ph, -dh, pw, -dw, 1, weights, kd, kh, kw, into, w
+            )  # fmt: skip
+        else:
+            for i in range(w * channels):
+                into[i] = 0
+            for tap in range(kd * kh * kw):
+                plane = tap // kw
+                at = (tap - plane * kw) * dw - pw
+                z, r = z0 + pd - plane // kh * dd, r0 + ph - (plane - plane // kh * kh) * dh
+                if z >= 0 and r >= 0 and z // sd * sd == z and r // sh * sh == r and z // sd < od and r // sh < oh:
+                    source = offset(g, ((image * od + z // sd) * oh + r // sh) * ow * filters)
+                    factors = offset(weights, tap * filters)
+                    for c in range(first_output(at, sw), last_output(at, sw, w, ow)):
+                        to = offset(into, (c * sw + at) * channels)
+                        if multiplier == 1:
+                            fma_line(channels, offset(source, c * channels), factors, to)
+                        else:
+                            for j in range(channels):
+                                total = to[j]
+                                for e in range(multiplier):
+                                    total = fma(
+                                        source[c * filters + j * multiplier + e], factors[j * multiplier + e], total
+                                    )
+                                to[j] = total
 
 
 @kernel
@@ -119,7 +136,13 @@ def depthwise_weight_gradient(
             z0 = rest // oh
             r0 = rest - z0 * oh
             upstream = offset(g, line * ow * filters)
-            for tap in range(taps):
+            if multiplier == 1:
+                for plane in range(kd * kh):
+                    z, r = z0 * sd + plane // kh * dd - pd, r0 * sh + (plane - plane // kh * kh) * dh - ph
+                    if z >= 0 and z < d and r >= 0 and r < h:
+                        at = ((image * d + z) * h + r) * w * channels
+                        line_sums(x, at, w, channels, kw, dw, -pw, sw, upstream, ow, offset(sums, plane * kw * channels))
+            for tap in range(taps if multiplier > 1 else 0):
                 plane = tap // kw
                 at = (tap - plane * kw) * dw - pw
                 z, r = z0 * sd + plane // kh * dd - pd, r0 * sh + (plane - plane // kh * kh) * dh - ph
@@ -127,14 +150,40 @@ def depthwise_weight_gradient(
                     source = offset(x, (((image * d + z) * h + r) * w + at) * channels)
                     to = offset(sums, tap * filters)
                     for c in range(first_output(at, sw), last_output(at, sw, w, ow)):
-                        if multiplier == 1:
-                            fma_line(channels, offset(source, c * sw * channels), offset(upstream, c * channels), to)
-                        else:
-                            for j in range(channels):
-                                value = source[c * sw * channels + j]
-                                for e in range(multiplier):
-                                    f = j * multiplier + e
-                                    to[f] = fma(value, upstream[c * filters + f], to[f])
+                        for j in range(channels):
+                            value = source[c * sw * channels + j]
+                            for e in range(multiplier):
+                                f = j * multiplier + e
+                                to[f] = fma(value, upstream[c * filters + f], to[f])
+
+
+def line_sums(
+    x: "T*", line: int, size: int, channels: int, across: int, step: int, start: int, stride: int, g: "T*", outputs: int, sums: "T*"
+):  # fmt: skip
+    """sums[t, c] += sum over a line's outputs of x[o stride + start + t step, c] g[o, c], where that is inside; outputs in order."""
+    first = min(first_output(start, stride), outputs)
+    last = max(first, last_output(start + (across - 1) * step, stride, size, outputs))
+    for t in range(across):
+        at = start + t * step
+        low = first_output(at, stride)
+        line_part(x, line, channels, at, stride, g, low, min(first, last_output(at, stride, size, outputs)), offset(sums, t * channels))
+    window_sums(
+        channels, last - first, x, line + (first * stride + start) * channels, stride * channels, across, step * channels,
+        offset(g, first * channels), channels, sums, channels,
+    )  # fmt: skip
+    for t in range(across):
+        at = start + t * step
+        high = last_output(at, stride, size, outputs)
+        line_part(x, line, channels, at, stride, g, max(last, first_output(at, stride)), high, offset(sums, t * channels))
+
+
+def line_part(x: "T*", line: int, channels: int, at: int, stride: int, g: "T*", low: int, high: int, sums: "T*"):
+    """One tap's part of `line_sums`: the outputs from low to high."""
+    if high > low:
+        window_sums(
+            channels, high - low, x, line + (low * stride + at) * channels, stride * channels, 1, 0, offset(g, low * channels), channels, sums,
+            channels,
+        )  # fmt: skip
 
 
 def _geometry(batch: int, channels: int, filters: int, window: Window) -> tuple[int, ...]:
@@ -143,7 +192,7 @@ def _geometry(batch: int, channels: int, filters: int, window: Window) -> tuple[
 
 
 def _work(batch: int, filters: int, window: Window) -> float:
-    return 0.15 * batch * product(window.out) * window.taps * filters
+    return 0.03 * batch * product(window.out) * window.taps * filters
 
 
 def plan_depthwise(

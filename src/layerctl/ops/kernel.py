@@ -150,7 +150,43 @@ class Reduction:
         return (f"{self.dtype}*".replace("bool", "u8"), f"{self.out_dtype}*".replace("bool", "u8"), "i64", "i64", "i64")
 
 
-Ref = KernelRef | Loop | Reduction
+@dataclass(frozen=True)
+class ColumnSums:
+    """An elementwise pass over (length, inner), in row-major order, that also sums values over `length`; emitted as machine code.
+
+    `inputs[i]` is (dtype, inner stride 0 or 1); `instructions` and `outputs` are those of a Loop. `sums` are (value's index, dtype of the
+    result): each column is one chain of float64 in ascending order of a chunk's rows.
+
+    Block: length, inner, rows of a chunk; for each input its address and row stride in elements; for each output its address; for each
+    sum the address of (chunks, inner) results. Shares are cut along chunks and blocks of columns.
+    """
+
+    inputs: tuple[tuple[str, int], ...]
+    instructions: tuple[tuple[str, str, tuple[Any, ...]], ...]
+    outputs: tuple[int, ...]
+    sums: tuple[tuple[int, str], ...]
+
+    @property
+    def key(self) -> str:
+        """The description as text."""
+        return f"sums{self.inputs}{self.instructions}{self.outputs}{self.sums}".replace(" ", "")
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """The resolved kinds of the block's places."""
+        n = len(self.inputs)
+        made = [self.inputs[v][0] if v < n else self.instructions[v - n][1] for v in self.outputs]
+        out = ["i64"] * 3
+        for dtype, _ in self.inputs:
+            out += [_pointer(dtype), "i64"]
+        return (*out, *map(_pointer, made), *(_pointer(dtype) for _, dtype in self.sums))
+
+
+def _pointer(dtype: str) -> str:
+    return ("u8" if dtype == "bool" else dtype) + "*"
+
+
+Ref = KernelRef | Loop | Reduction | ColumnSums
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,13 +216,15 @@ class Call:
     """One instruction to be: a kernel and what its block holds (values, scratch, `At` and `External` memory, numbers).
 
     `tasks` is the largest number of shares worth cutting (1 keeps it on one thread); `work` estimates its cost in
-    nanoseconds on one core, by which the plan decides whether to share it out.
+    nanoseconds on one core, by which the plan decides whether to share it out. A call that only prepares the value `prepares` in
+    scratch memory (packs it) is made once, before the steps, where that value never changes.
     """
 
     ref: Ref
     args: Sequence[Any]
     tasks: int = 1
     work: float = 0.0
+    prepares: Any = None
 
 
 def bits(kind: str, value: Any) -> int:

@@ -124,7 +124,7 @@ def plan_pack(dtype: str, batch: int, k: int, n: int, b: Any, b_strides: tuple[i
     """The call that packs b (k, n), `batch` times or once where its batch stride is 0, into `packed` of `packed_size` bytes."""
     packs = batch if b_strides[0] else 1
     slow = 0.1 if b_strides[2] == 1 else 0.4
-    return Call(pack.at(T=dtype), (b, packed, packs, k, n, *b_strides), tasks=packs * k, work=packs * k * n * slow)
+    return Call(pack.at(T=dtype), (b, packed, packs, k, n, *b_strides), tasks=packs * k, work=packs * k * n * slow, prepares=b)
 
 
 def plan_multiply(
@@ -160,7 +160,7 @@ def plan(
     epilogue: tuple[Any, Any] = (0, 0),
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. Strides are (batch, row, column) in elements; 0 for a batch that is shared."""
-    if m <= FEW_ROWS and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN:
+    if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN:
         args = (a, b, c, batch, m, n, k, *a_strides, b_strides[0])
         return [Call(few_rows.at(T=dtype), args, tasks=max(1, n // 64), work=batch * m * n * k * 0.1)]
     packs = batch if b_strides[0] else 1

@@ -49,7 +49,7 @@ def packed(dtype: str, b: Any, k: int, n: int, transposed: bool = False, column:
     length = row or (k if transposed else n)
     strides = (1, length) if transposed else (length, 1)
     source = At(b, SIZE_OF[dtype] * column) if column else b
-    return panels, Call(pack.at(T=dtype), (source, panels, 1, k, n, 0, *strides), tasks=k, work=0.4 * k * n)
+    return panels, Call(pack.at(T=dtype), (source, panels, 1, k, n, 0, *strides), tasks=k, work=0.4 * k * n, prepares=b)
 
 
 def check(name: str, gates: int, x: Value, kernel: Value, *states: Value, mask: Value | None = None) -> None:

@@ -144,7 +144,7 @@ def _packed(plan: Plan) -> bytes:
         arrays += [a.tobytes() for a in own.values()]
         head["tapes"].append({
             "rows": t.rows, "inputs": t.inputs, "results": t.results, "kernels": t.tape.kernels, "outside": t.tape.outside,
-            "arena": t.tape.arena, **{name: a.shape for name, a in own.items()},
+            "arena": t.tape.arena, "prologue": t.tape.prologue, **{name: a.shape for name, a in own.items()},
         })  # fmt: skip
     text = json.dumps(head).encode()
     return b"".join([len(text).to_bytes(8, "little"), text, *arrays])
@@ -160,7 +160,7 @@ def _unpacked(data: bytes) -> Plan:
             count = int(np.prod(t[name], dtype=np.int64))
             arrays[name] = np.frombuffer(data, dtype, count, size).reshape(t[name])
             size += arrays[name].nbytes
-        tape = Tape(tuple(t["kernels"]), tuple(t["outside"]), **arrays, arena=t["arena"])
+        tape = Tape(tuple(t["kernels"]), tuple(t["outside"]), **arrays, arena=t["arena"], prologue=t["prologue"])
         if not tape.fits():
             raise ValueError("a tape refers to what it does not have")
         tapes.append(Recorded(t["rows"], _kinds(t["inputs"]), _kinds(t["results"]), tape))

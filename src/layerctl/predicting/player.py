@@ -48,7 +48,7 @@ class Player:
         external |= {f"input:{name}": a for name, a in rows.inputs.items()} | {f"result:{name}": a for name, a in results.items()}
         self._begin()
         for tape, steps in tapes:
-            self._team.run(self._mount(tape, external).instructions, steps)
+            self._team.run(self._mount(tape, external).listed, steps)
         return results
 
     def _begin(self) -> None:
@@ -60,6 +60,8 @@ class Player:
         mounted = self._mounted.get(id(recorded))
         if mounted is None:
             self._mounted[id(recorded)] = mounted = Mounted(recorded.tape, self._kernels, self._state, external)
+            if len(mounted.prologue):
+                self._team.run(mounted.prologue, 1)
         mounted.point(external)
         return mounted
 

@@ -24,6 +24,13 @@ class State:
     def __init__(self, layout: Layout):
         self.layout = layout
         self.memory = aligned_bytes(max(layout.size, ALIGNMENT))
+        self.version = 0
+        """Counts the changes of weights from outside and by training, after which what programs have prepared of them is stale."""
+
+    def write(self, weight: Weight, value: Any) -> None:
+        """Changes a weight from outside."""
+        self.view(weight)[...] = value
+        self.version += 1
 
     def view(self, weight: Weight) -> np.ndarray:
         """The weight's memory as an array."""
@@ -36,8 +43,11 @@ class Bound(Mounted):
 
     def __init__(self, program: Program, state: State, external: Mapping[str, np.ndarray], report: Report | None = None):
         self.program, self.state = program, state
-        kernels = addresses([p.call.ref for p in program.calls], report)
-        symbols = {symbol(p.call.ref): kernels[p.call.ref.key] for p in program.calls}
+        self.prepared = -1
+        """The version of the state that the prologue was run on."""
+        planned = [*program.prologue, *program.calls]
+        kernels = addresses([p.call.ref for p in planned], report)
+        symbols = {symbol(p.call.ref): kernels[p.call.ref.key] for p in planned}
         super().__init__(tape_of(program), symbols, state.memory, external)
 
     def array(self, place: Location, type_: Type) -> np.ndarray:
@@ -69,7 +79,7 @@ def tape_of(program: Program) -> Tape:
     words: list[int] = []
     places: list[tuple[int, int]] = []
     calls = []
-    for p in program.calls:
+    for p in [*program.prologue, *program.calls]:
         number = kernels.setdefault(symbol(p.call.ref), len(kernels))
         calls.append((number, len(words), p.tasks, int(p.barrier)))
         for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True):
@@ -85,7 +95,7 @@ def tape_of(program: Program) -> Tape:
         constants[offset : offset + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
     return Tape(
         tuple(kernels), tuple(outside), np.array(words, np.int64), np.array(places, np.int64).reshape(-1, 2),
-        np.array(calls, np.int64).reshape(-1, 4), constants, program.arena_size,
+        np.array(calls, np.int64).reshape(-1, 4), len(program.prologue), constants, program.arena_size,
     )  # fmt: skip
 
 
@@ -115,12 +125,21 @@ class Machine:
         """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""
         if self._team is None:
             self._team = Team(self.threads)
-        return self._team.run(bound.instructions, steps)
+        return self._team.run(bound.listed, steps) if self._prepare(bound, self._team) else 0
+
+    def _prepare(self, bound: Bound, team: Team) -> bool:
+        """Runs a program's prologue where it is due; False if it was stopped."""
+        if bound.prepared != bound.state.version:
+            if len(bound.prologue) and not team.run(bound.prologue, 1):
+                return False
+            bound.prepared = bound.state.version
+        return True
 
     def timed(self, bound: Bound, steps: int) -> np.ndarray:
         """Seconds of each instruction (count,), summed over some runs."""
         if self._team is None:
             self._team = Team(self.threads)
+        self._prepare(bound, self._team)
         return self._team.timed(bound.instructions, steps)
 
     def stop(self) -> None:

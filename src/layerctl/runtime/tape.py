@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerctl.compile.alignment import ALIGNMENT
+from layerctl.runtime.threads import Listed
 
 BASES = ("arena", "state", "constants")
 
@@ -22,6 +23,7 @@ class Tape:
         words: (n,) int64, the argument blocks; an address is its distance from the start of what it points into.
         places: (addresses, 2) int64: which word, and into what it points: one of BASES, then of `outside`.
         calls: (calls, 4) int64: which kernel, the first word of its block, shares, whether threads meet before it.
+        prologue: how many of the first calls are made once, before the steps.
         constants: (bytes,) uint8.
         arena: bytes of memory for what is computed.
     """
@@ -31,6 +33,7 @@ class Tape:
     words: np.ndarray
     places: np.ndarray
     calls: np.ndarray
+    prologue: int
     constants: np.ndarray
     arena: int
 
@@ -40,7 +43,7 @@ class Tape:
             self.words.ndim == 1 and self.places.shape[1:] == (2,) and self.calls.shape[1:] == (4,) and self.arena >= 0
             and _within(self.places[:, 0], len(self.words)) and _within(self.places[:, 1], len(BASES) + len(self.outside))
             and _within(self.calls[:, 0], len(self.kernels)) and _within(self.calls[:, 1], len(self.words) + 1)
-            and (self.calls[:, 2] >= 1).all() and _within(self.calls[:, 3], 2)
+            and 0 <= self.prologue <= len(self.calls) and (self.calls[:, 2] >= 1).all() and _within(self.calls[:, 3], 2)
         )  # fmt: skip
 
 
@@ -58,7 +61,7 @@ def aligned_bytes(size: int) -> np.ndarray:
 class Mounted:
     """A tape with addresses in its blocks: ready to run any number of times.
 
-    `instructions` is what `runtime.threads.Team` runs; `state` is the memory of weights and of all that outlives a run.
+    `listed` is what `runtime.threads.Team` runs each step, `prologue` what it runs before, when the weights in `state` have changed.
     """
 
     def __init__(self, tape: Tape, kernels: Mapping[str, int], state: np.ndarray, external: Mapping[str, np.ndarray]):
@@ -70,9 +73,11 @@ class Mounted:
         bases = np.array([self.arena.ctypes.data, state.ctypes.data, self.constants.ctypes.data], np.int64)
         self.blocks[own[:, 0]] += bases[own[:, 1]]
         self._outside = tape.places[tape.places[:, 1] >= len(BASES)]
-        self.instructions = tape.calls.copy()
-        self.instructions[:, 0] = np.array([kernels[name] for name in tape.kernels], np.int64)[tape.calls[:, 0]]
-        self.instructions[:, 1] = self.blocks.ctypes.data + 8 * tape.calls[:, 1]
+        both = tape.calls.copy()
+        both[:, 0] = np.array([kernels[name] for name in tape.kernels], np.int64)[tape.calls[:, 0]]
+        both[:, 1] = self.blocks.ctypes.data + 8 * tape.calls[:, 1]
+        self.prologue, self.instructions = both[: tape.prologue], both[tape.prologue :]
+        self.listed = Listed.of(self.instructions)
         self.external: dict[str, np.ndarray] = {}
         self.point(external)
 

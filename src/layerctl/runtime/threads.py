@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,23 @@ def _state() -> np.ndarray:
     return state
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A list of instructions ready to be run: its address and length, whether any is shared out, and the memory that it is in."""
+
+    address: int
+    count: int
+    shared: bool
+    memory: np.ndarray
+
+    @classmethod
+    def of(cls, instructions: np.ndarray) -> Listed:
+        """`instructions`: (count, 4) int64 in C order, as `kernels/program.py` tells."""
+        if instructions.dtype != np.int64 or instructions.shape[1:] != (4,) or not instructions.flags.c_contiguous:
+            raise TypeError("instructions are rows of four int64, in C order")
+        return cls(instructions.ctypes.data, len(instructions), bool((instructions[:, 2] > 1).any()), instructions)
+
+
 class Team:
     """A number of threads that run instruction lists together; the caller is the first of them.
 
@@ -98,6 +116,7 @@ class Team:
     def __init__(self, threads: int):
         self.threads = threads
         self._state = _state()
+        self._address = self._state.ctypes.data
         self._run, self._timed = _native(), False
         self._serial = 0
         self._open: tuple[int, tuple[int, ...]] | None = None
@@ -110,21 +129,18 @@ class Team:
             arguments = (i, orders, self._done)
             threading.Thread(target=_work, args=arguments, daemon=True, name=f"layerctl-{i}").start()
 
-    def run(self, instructions: np.ndarray, steps: int) -> int:
+    def run(self, instructions: np.ndarray | Listed, steps: int) -> int:
         """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`).
 
-        `instructions`: (count, 4) int64 in C order, as `kernels/program.py` tells. A signal's Python handler runs when this returns,
-        so a caller that wants to hear of signals asks for as many steps as take a moment.
+        A signal's Python handler runs when this returns, so a caller that wants to hear of signals asks for as many steps as take a moment.
         """
-        if instructions.dtype != np.int64 or instructions.shape[1:] != (4,) or not instructions.flags.c_contiguous:
-            raise TypeError("instructions are rows of four int64, in C order")
+        listed = instructions if isinstance(instructions, Listed) else Listed.of(instructions)
         state = self._state
         if self._open is not None:
             self._settle()
         state[words.DONE] = 0
-        several = self.threads > 1 and bool((instructions[:, 2] > 1).any())
-        order = (state.ctypes.data, instructions.ctypes.data, len(instructions), steps)
-        if several:
+        order = (self._address, listed.address, listed.count, steps)
+        if listed.shared and self.threads > 1:
             state[words.LEFT] = 0
             self._serial += 1
             self._open = (self._serial, (self.threads, *order))

@@ -24,7 +24,7 @@ def adapt(session: Session, rows: Dataset) -> None:
             fail("cannot-adapt", f"{kind} '{layer.path}' takes its numbers from the training rows, but stands behind no input of the model",
                  step.span, hint="put it first behind an input, or give it the numbers as arguments")  # fmt: skip
         for weight, value in layer.adapt(rows.inputs[source]).items():
-            session.state.view(weight)[...] = value
+            session.state.write(weight, value)
 
 
 def _waiting(session: Session) -> Iterator[tuple[Step, str | None, Layer]]:

@@ -96,7 +96,7 @@ def _instruction(place: int, program: Program, planned: Planned, seconds: float,
     heaviest = max((p for p in program.calls if p.node is node), key=lambda p: p.call.work)
     macs = int(node.op.macs(node)) if heaviest is planned else 0
     kernel = call.ref.kernel.name if isinstance(call.ref, KernelRef) else type(call.ref).__name__.lower()
-    names = [k[0] for k in node.attrs["instructions"]] if node.op.name == "fused" else [node.attrs.get("fn", node.op.name)]
+    names = [k[0] for k in node.attrs["instructions"]] if "instructions" in node.attrs else [node.attrs.get("fn", node.op.name)]
     shape = ", ".join(f"{v.dtype}{list(map(int, v.shape))}" for v in node.outputs)
     size = _bytes(call.args)
     return Instruction(

@@ -10,7 +10,7 @@ import numpy as np
 
 from layerctl import randoms
 from layerctl.compile.program import Program
-from layerctl.compile.step import Batch, Task, averages, evaluation, inspection, prediction, trainable, training
+from layerctl.compile.step import Batch, Task, averages, direct, evaluation, inspection, prediction, trainable, training
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import did_you_mean, fail
 from layerctl.graph.judging import Output
@@ -21,6 +21,22 @@ from layerctl.runtime.machine import Bound, Machine, State
 from layerctl.training.shapes import target_types, trace_named
 
 Report = Callable[[str, int, int], None]
+
+
+class Answering:
+    """A program of prediction for a batch of one size, with its inputs and outputs in its own memory: quick for a row at a time."""
+
+    def __init__(self, machine: Machine, bound: Bound, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]):
+        self._machine, self._bound, self._inputs, self._outputs = machine, bound, inputs, outputs
+        self._only = next(iter(inputs.values()), None)
+        self._result = next(iter(outputs.values())) if len(outputs) == 1 else None
+
+    def __call__(self, x: np.ndarray) -> Any:
+        """The outputs for the only input: an array, or a dict of several by name."""
+        if self._only is not None:
+            self._only[...] = x
+        self._machine.run(self._bound, 1)
+        return {n: a.copy() for n, a in self._outputs.items()} if self._result is None else self._result.copy()
 
 
 class Session:
@@ -41,6 +57,8 @@ class Session:
         self._makers: dict[Any, dict[str, Any]] = {}
         self._pending: dict[str, np.ndarray] = {}
         self._results: dict[Any, dict[str, Type]] = {}
+        self.answers: dict[Any, Callable[[np.ndarray], Any] | None] = {}
+        """What predicts small batches, by their shape and dtype."""
         self._orders: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
         self.state: State | None = None
         self.trains = False
@@ -115,19 +133,19 @@ class Session:
             given = np.asarray(weights[w.path])
             if tuple(given.shape) != w.shape:
                 fail("wrong-weight", f"the weight '{w.path}' has shape {w.shape}, got {tuple(given.shape)}")
-            self._state().view(w)[...] = given
+            self._state().write(w, given)
 
     def take_averages(self) -> None:
         """Puts the weights' running means in their places, where the optimizer keeps them (`use_ema`)."""
         for weight, mean in averages(self.task):
-            self._state().view(weight)[...] = self._state().view(mean)
+            self._state().write(weight, self._state().view(mean))
 
     def swap_averages(self) -> None:
         """Exchanges the weights and their running means."""
         for weight, mean in averages(self.task):
             own = self._state().view(weight).copy()
-            self._state().view(weight)[...] = self._state().view(mean)
-            self._state().view(mean)[...] = own
+            self._state().write(weight, self._state().view(mean))
+            self._state().write(mean, own)
 
     def everything(self) -> dict[str, np.ndarray]:
         """Copies of all state by path: weights, slots, counters, metrics."""
@@ -144,13 +162,13 @@ class Session:
             if given is None or tuple(given.shape) != w.shape:
                 fail("foreign-checkpoint", f"the checkpoint does not fit this model: '{w.path}' is missing or has another shape",
                      hint="train without --resume, or with the file and data it was made from")  # fmt: skip
-            self._state().view(w)[...] = given
+            self._state().write(w, given)
 
     def _all(self) -> list[Weight]:
         return [w for w in self.task.layout.offsets if w not in self.task.layout.groups]
 
     def bound(self, kind: str, data: Dataset, size: int, wanted: tuple[str, ...] = ()) -> Bound:
-        """The program of a kind (train, eval, predict) for batches of `size` rows, reading these data."""
+        """The program of a kind (train, eval, predict) for batches of `size` rows, reading these data; training is about to change weights."""
         batch = batch_of(data, size, targets=kind != "predict")
         key = (kind, batch.key, size, wanted)
         outside = self._externals(data, kind)
@@ -165,6 +183,8 @@ class Session:
             self._grow()
             self._programs[key] = found = self.machine.bind(program, self._state(), outside, self.report)
         found.point(outside)
+        if kind == "train":
+            self._state().version += 1
         return found
 
     def predictions(self) -> list[tuple[int, dict[str, Type], Bound]]:
@@ -286,6 +306,22 @@ class Session:
         self._pass("predict", data, batch, names)
         out, self._pending = self._pending, {}
         return out
+
+    def answering(self, inputs: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> Answering | None:
+        """What predicts small batches of inputs of these shapes and dtypes, kept for the next of them.
+
+        None where the model carries state from batch to batch, or draws random numbers by row.
+        """
+        if any(w.flags.get("stateful") for w in self.model.weights()) or len({shape[0] for shape, _ in inputs.values()}) != 1:
+            return None
+        types = {n: Type((Unknown(shape[0]), *shape[1:]), NAMES_OF_DTYPES[str(dtype)]) for n, (shape, dtype) in inputs.items()}
+        program = direct(self.task, Batch(types))
+        if any(n.op.name == "row_numbers" for n in program.nodes):
+            return None
+        self._grow()
+        bound = self.machine.bind(program, self._state(), {}, self.report)
+        used = {n: bound.input(n) for n in inputs if n in program.inputs}
+        return Answering(self.machine, bound, used, {n: bound.output(n) for n in self.model.outputs})
 
     def pend(self, data: Dataset, names: tuple[str, ...], size: int) -> None:
         """Makes room for the predictions of all rows: arrays that programs of prediction write to."""

@@ -1,0 +1,105 @@
+"""Sums that join the pass that computes what they add up, and cheap values that are computed again where they are read."""
+
+import numpy as np
+import pytest
+
+from layerctl.compile.pipeline import compile_program
+from layerctl.compile.program import Layout
+from layerctl.ops.elementwise import apply
+from layerctl.ops.leaves import input_
+from layerctl.ops.matmul import matmul
+from layerctl.ops.reduce import mean, reduce
+from layerctl.ops.value import Trace, Type, tracing
+from layerctl.runtime.machine import Machine, State
+
+RNG = np.random.default_rng(5)
+
+
+def compiled(function, *arrays):
+    trace = Trace()
+    dtypes = {"float32": "f32", "float64": "f64", "bool": "bool"}
+    with tracing(trace):
+        given = [input_(f"x{i}", Type(a.shape, dtypes[str(a.dtype)])) for i, a in enumerate(arrays)]
+        results = function(*given)
+    return compile_program(trace, {f"y{i}": v for i, v in enumerate(results)}, {}, Layout())
+
+
+def results(program, arrays, threads):
+    machine = Machine(threads)
+    bound = machine.bind(program, State(program.layout), {})
+    for i, a in enumerate(arrays):
+        bound.input(f"x{i}")[...] = a
+    machine.run(bound)
+    out = [bound.output(n).copy() for n in program.outputs]
+    machine.close()
+    return out
+
+
+def of_names(program):
+    return [n.op.name for n in program.nodes]
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (200, 1), (3, 5, 33), (64, 30, 16), (1000, 130)])
+def test_sums_of_columns_join_their_pass(shape):
+    x, g = (RNG.standard_normal(shape).astype(np.float32) for _ in range(2))
+    scale, keep = RNG.standard_normal(shape[-1]).astype(np.float32), RNG.random(shape) > 0.3
+    axes = tuple(range(len(shape) - 1))
+
+    def function(x, g, scale, keep):
+        masked = apply("where", keep, g, 0.0)
+        return [masked, reduce("sum", masked, axes), reduce("sum", masked * x * scale, axes), reduce("sum", apply("square", masked), axes, dtype="f64")]
+
+    program = compiled(function, x, g, scale, keep)
+    assert of_names(program).count("fused_sums") == (1 if shape[-1] >= 8 or x.size <= 4096 else 0)
+    masked = np.where(keep, g, 0)
+    wanted = [masked, masked.sum(axes, np.float64), (masked * x * scale).sum(axes, np.float64), (masked.astype(np.float64) ** 2).sum(axes)]
+    one, two = (results(program, (x, g, scale, keep), t) for t in (1, 2))
+    for a, b, want in zip(one, two, wanted, strict=True):
+        assert a.tobytes() == b.tobytes()
+        np.testing.assert_allclose(a, want, rtol=1e-6, atol=1e-6 * np.abs(x).sum() ** 0.5)
+
+
+def test_an_odd_number_of_rows_is_cut_by_the_shape_alone():
+    x = RNG.standard_normal((4099, 19)).astype(np.float32)
+    program = compiled(lambda x: [reduce("sum", apply("square", x), 0)], x)
+    one, two = results(program, (x,), 1), results(program, (x,), 2)
+    assert one[0].tobytes() == two[0].tobytes()
+    np.testing.assert_allclose(one[0], (x.astype(np.float64) ** 2).sum(0), rtol=1e-6)
+
+
+def test_a_sum_over_other_dimensions_stays_a_reduction():
+    x = RNG.standard_normal((6, 40, 9)).astype(np.float32)
+    program = compiled(lambda x: [reduce("sum", apply("square", x), 1)], x)
+    assert "fused_sums" not in of_names(program)
+    np.testing.assert_allclose(results(program, (x,), 1)[0], (x.astype(np.float64) ** 2).sum(1), rtol=1e-6)
+
+
+def test_what_is_left_of_a_mean_is_not_stored():
+    x, w = RNG.standard_normal((512, 64)).astype(np.float32), RNG.standard_normal((64, 64)).astype(np.float32)
+
+    def function(x, w):
+        y = matmul(x, w)
+        centred = y - mean(y, 0)
+        spread = reduce("sum", apply("square", centred), 0)
+        return [centred * apply("rsqrt", spread + 1e-3)]
+
+    program = compiled(function, x, w)
+    stored = [v for n in program.nodes for v in n.outputs if v.shape == (512, 64) and n.op.name not in ("input", "parameter")]
+    assert len(stored) == 2
+    y = (x.astype(np.float64) @ w).astype(np.float64)
+    centred = y - y.mean(0)
+    np.testing.assert_allclose(results(program, (x, w), 2)[0], centred / np.sqrt((centred**2).sum(0) + 1e-3), rtol=2e-4, atol=2e-6)
+
+
+def test_a_bias_is_added_wherever_it_is_read():
+    x, bias = RNG.standard_normal((300, 24)).astype(np.float32), RNG.standard_normal(24).astype(np.float32)
+
+    def function(x, bias):
+        moved = x + bias
+        return [apply("tanh", moved) * 2.0, apply("exp", moved), reduce("sum", moved, 0)]
+
+    program = compiled(function, x, bias)
+    got = results(program, (x, bias), 1)
+    moved = x + bias
+    for a, b in zip(got, [np.tanh(moved) * 2, np.exp(moved), moved.astype(np.float64).sum(0)], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
