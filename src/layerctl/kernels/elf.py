@@ -72,7 +72,7 @@ def link(objects: Mapping[str, bytes]) -> Block:
     for name, data in objects.items():
         try:
             _add(block, name, data)
-        except (struct.error, IndexError, ValueError) as error:
+        except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise Unlinkable(f"{name} is damaged: {error}") from None
     return block
 
