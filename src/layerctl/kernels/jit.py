@@ -126,11 +126,15 @@ def _codegen() -> Any:
     return Codegen("layerctl")
 
 
+TWINS = tuple(f"layerctl.ops.{name}" for name in ("primitives", "tiles", "windows", "rows"))
+"""Modules of the plain twins, which are exchanged for the machine's versions."""
+
+
 @functools.cache
 def _primitives() -> dict[str, Any]:
     """The machine's versions of what kernels may call, from every module here that has some."""
     table: dict[str, Any] = {}
-    for name in ("primitives", "tile", "windows"):
+    for name in ("primitives", "tile", "windows", "rows"):
         if importlib.util.find_spec(f"layerctl.kernels.{name}") is not None:
             table |= importlib.import_module(f"layerctl.kernels.{name}").PRIMITIVES
     return table
@@ -146,7 +150,7 @@ def linked(function: Any) -> Any:
             value = value.function
         if not isinstance(value, python.FunctionType):
             continue
-        if value.__name__ in table and value.__module__ in ("layerctl.ops.primitives", "layerctl.ops.tiles", "layerctl.ops.windows"):
+        if value.__name__ in table and value.__module__ in TWINS:
             scope[name] = table[value.__name__]
         else:
             scope[name] = _helper(value)

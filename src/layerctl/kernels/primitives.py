@@ -65,6 +65,17 @@ def offset(context: Any, pointer: Any, elements: Any) -> Any:
 
 
 @intrinsic
+def narrowed(context: Any, pointer: Any, x: Any) -> Any:
+    """The number in the pointer's dtype."""
+    to = pointer.dtype
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[1], signature.args[1], to)
+
+    return to(pointer, x), codegen
+
+
+@intrinsic
 def is_null(context: Any, pointer: Any) -> Any:
     """Whether an address is 0."""
 
@@ -122,5 +133,5 @@ def wrap(context: Any, x: Any) -> Any:
 
 PRIMITIVES: dict[str, Any] = {
     "share_low": share_low, "fma": fma, "exp": exp, "log": log, "tanh": tanh, "sigmoid": sigmoid, "sqrt": sqrt, "offset": offset,
-    "is_null": is_null, "philox": philox, "isfinite": isfinite, "wrap": wrap,
+    "narrowed": narrowed, "is_null": is_null, "philox": philox, "isfinite": isfinite, "wrap": wrap,
 }  # fmt: skip

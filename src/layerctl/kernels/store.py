@@ -156,10 +156,12 @@ def _linked(objects: Mapping[str, bytes]) -> tuple[Any, dict[str, int]]:
 
 
 def linked_by_llvm(objects: Mapping[str, bytes]) -> tuple[Any, dict[str, int]]:
-    """The same by llvmlite. The code model is `small`: with `jitdefault` each object would read the first one's constants."""
+    """The same by llvmlite. The code model is `small`: with `jitdefault` each object would read the first one's constants. llvmlite's own
+    memory manager keeps an engine's sections together: LLVM's may put them farther apart than `small` reaches, in a process that has mapped
+    much."""
     llvm, triple = target.binding(), target.host().triple
     maker = llvm.Target.from_triple(triple).create_target_machine(opt=0, jit=True, codemodel="small")
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{triple}"'), maker)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{triple}"'), maker, use_lmm=True)
     for code in objects.values():
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()

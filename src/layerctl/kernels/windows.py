@@ -42,10 +42,10 @@ def window_line(
             low = I64(0)
             for outs in (count, 1):
                 high = builder.and_(outputs, I64(-outs))
-                with cgutils.for_range_slice(builder, low, high, I64(outs), inc=True) as (o, _):
-                    with cgutils.for_range_slice(builder, start, end, wide, inc=True) as (c, _):
-                        mask = memory.mask(builder.sub(columns, c)) if vectors == 1 else None
-                        _outputs(memory, outs, vectors, o, c, mask, rest)
+                outer = cgutils.for_range_slice(builder, low, high, I64(outs), inc=True)
+                with outer as (o, _), cgutils.for_range_slice(builder, start, end, wide, inc=True) as (c, _):
+                    mask = memory.mask(builder.sub(columns, c)) if vectors == 1 else None
+                    _outputs(memory, outs, vectors, o, c, mask, rest)
                 low = high
             start = end
         return context.get_dummy_value()

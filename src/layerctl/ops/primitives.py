@@ -49,6 +49,11 @@ def sqrt(x: float) -> float:
         return np.sqrt(x)
 
 
+def narrowed(pointer: np.ndarray, x: float) -> float:
+    """The number in the pointer's dtype."""
+    return pointer.dtype.type(x)
+
+
 def offset(pointer: np.ndarray, elements: int) -> np.ndarray:
     """The pointer moved on by some elements."""
     return pointer[elements:]

@@ -6,50 +6,45 @@ from collections.abc import Sequence
 
 from layerctl.ops.elementwise import FLOATING, apply, cast
 from layerctl.ops.kernel import Call, kernel
-from layerctl.ops.primitives import exp, log, share_low
+from layerctl.ops.primitives import exp, log, narrowed, offset, share_low
 from layerctl.ops.reduce import reduce
+from layerctl.ops.rows import row_dot, row_max, row_sum
 from layerctl.ops.transpose import move_axis
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
 
 @kernel
 def forward(task: int, tasks: int, x: "T*", y: "T*", rows: i64, width: i64, logarithm: i64):
-    """y = exp(x - max) / sum, or x - max - log(sum), for each row of `width`. Sums in float64, ascending."""
+    """y = exp(x - max) / sum, or x - max - log(sum), for each row of `width`. Sums in float64."""
     for row in range(share_low(rows, task, tasks), share_low(rows, task + 1, tasks)):
-        at = row * width
-        top = x[at]
+        source, to = offset(x, row * width), offset(y, row * width)
+        top = row_max(width, source)
         for j in range(width):
-            top = max(top, x[at + j])
-        for j in range(width):
-            y[at + j] = exp(x[at + j] - top)
-        total = 0.0
-        for j in range(width):
-            total += y[at + j]
+            to[j] = exp(source[j] - top)
+        total = row_sum(width, to)
         if logarithm != 0:
-            less = log(total)
+            less = narrowed(to, log(total))
             for j in range(width):
-                y[at + j] = (x[at + j] - top) - less
+                to[j] = (source[j] - top) - less
         else:
+            factor = narrowed(to, 1.0 / total)
             for j in range(width):
-                y[at + j] = y[at + j] / total
+                to[j] = to[j] * factor
 
 
 @kernel
 def backward(task: int, tasks: int, g: "T*", y: "T*", dx: "T*", rows: i64, width: i64, logarithm: i64):
     """dx = y (g - sum(g y)), or g - exp(y) sum(g) for the logarithm."""
     for row in range(share_low(rows, task, tasks), share_low(rows, task + 1, tasks)):
-        at = row * width
-        total = 0.0
+        given, own, to = offset(g, row * width), offset(y, row * width), offset(dx, row * width)
         if logarithm != 0:
+            total = narrowed(to, row_sum(width, given))
             for j in range(width):
-                total += g[at + j]
-            for j in range(width):
-                dx[at + j] = g[at + j] - exp(y[at + j]) * total
+                to[j] = given[j] - exp(own[j]) * total
         else:
+            total = narrowed(to, row_dot(width, given, own))
             for j in range(width):
-                total += g[at + j] * y[at + j]
-            for j in range(width):
-                dx[at + j] = y[at + j] * (g[at + j] - total)
+                to[j] = own[j] * (given[j] - total)
 
 
 class Softmax(Op):
@@ -71,7 +66,7 @@ class Softmax(Op):
         (x,), (y,) = node.inputs, node.outputs
         rows, width = int(product(x.shape[:-1])), int(x.shape[-1])
         args = (x, y, rows, width, int(node.attrs["logarithm"]))
-        return [Call(forward.at(T=x.dtype), args, tasks=rows, work=1.5 * rows * width)]
+        return [Call(forward.at(T=x.dtype), args, tasks=rows, work=rows * (20 + 0.6 * width))]
 
 
 class SoftmaxGradient(Op):
@@ -97,7 +92,7 @@ class SoftmaxGradient(Op):
         (g, y), (dx,) = node.inputs, node.outputs
         rows, width = int(product(y.shape[:-1])), int(y.shape[-1])
         args = (g, y, dx, rows, width, int(node.attrs["logarithm"]))
-        return [Call(backward.at(T=y.dtype), args, tasks=rows, work=0.6 * rows * width)]
+        return [Call(backward.at(T=y.dtype), args, tasks=rows, work=rows * (10 + 0.3 * width))]
 
 
 def softmax(x: Value, axis: int | Sequence[int] = -1, logarithm: bool = False) -> Value:
