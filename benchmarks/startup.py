@@ -21,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 ROWS = "sepal_length,sepal_width,petal_length,petal_width\n" + "5.1,3.5,1.4,0.2\n" * 10
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")}
+"""Ours, with bytecode kept beside the sources, as an installation has it."""
 LAYERCTL = [sys.executable, "-m", "layerctl"]
 BARE = """
 import sys
@@ -35,10 +37,9 @@ for row in session.run(None, {name: rows})[0]:
 
 
 def seconds(command: Sequence[str], cwd: str, until: str | None = None, **environment: str) -> float:
-    """Seconds of one process, or until it writes a line that starts with `until`. Bytecode is kept, as an installation has it."""
-    own = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    """Seconds of one process, or until it writes a line that starts with `until`."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**own, **environment})
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**ENVIRONMENT, **environment})
     assert process.stdout is not None
     took = None
     said = []
@@ -84,7 +85,7 @@ def installed() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "env"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
-        subprocess.run([sys.executable, "-m", "pip", "--python", made / "bin" / "python", "install", "-q", ROOT], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "pip", "--python", made / "bin" / "python", "install", "-q", ROOT], check=True, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
         size = sum(p.lstat().st_blocks * 512 for p in made.rglob("*"))
     print(f"| installation without pip, MB | {size / (1 << 20):.0f} | | 320 |")
 

@@ -59,7 +59,7 @@ def _main(arguments: list[str] | None) -> None:
 
 def _command(given: list[str]) -> int | None:
     """Runs a command: by typer, unless it is one of the few whose plain arguments need none. Returns the exit code, or None."""
-    run = plain(given)
+    run = plain(given) if "_LAYERCTL_COMPLETE" not in os.environ else None
     if run is not None:
         run()
         return None

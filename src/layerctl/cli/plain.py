@@ -72,4 +72,4 @@ def _options(command: Plain, words: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 9 and int(text) >= 1
+    return text.isascii() and text.isdecimal() and len(text) < 9 and not text.startswith("0")
