@@ -11,6 +11,7 @@ from layerctl.configured import ConstraintField, InitializerField, RegularizerFi
 from layerctl.layers.base import Layer, training
 from layerctl.layers.dense import EinsumDense
 from layerctl.layers.dropout import drop
+from layerctl.ops.attention import attention
 from layerctl.ops.einsum import einsum
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.leaves import constant
@@ -263,11 +264,14 @@ class MultiHeadAttention(_Heads):
             self._build(query.shape, value.shape, key.shape)
         kept = self.visible(query, value, key, attention_mask)
         q, k, v = self._parts["query"](query), self._parts["key"](key), self._parts["value"](value)
-        axes = self._axes(query.rank)
-        equation, back = _equations(q.rank, axes)
-        scores = einsum(equation, q * (1.0 / self.key_dim**0.5), k)
-        used, weights = self.weights_of(scores, kept, range(scores.rank - len(axes), scores.rank))
-        result = einsum(back, used, v)
+        axes, q, weights = self._axes(query.rank), q * (1.0 / self.key_dim**0.5), None
+        if q.rank == 4 and not (self.dropout > 0 or self.return_attention_scores) and (kept is None or kept.rank > 2):
+            result = attention(q, k, v, kept)
+        else:
+            equation, back = _equations(q.rank, axes)
+            scores = einsum(equation, q, k)
+            used, weights = self.weights_of(scores, kept, range(scores.rank - len(axes), scores.rank))
+            result = einsum(back, used, v)
         if self.use_gate:
             result = result * self._parts["gate"](query)
         result = self._parts["attention_output"](result)
