@@ -85,7 +85,8 @@ def installed() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "env"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
-        subprocess.run([sys.executable, "-m", "pip", "--python", made / "bin" / "python", "install", "-q", ROOT], check=True, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        pip = [sys.executable, "-m", "pip", "--python", made / "bin" / "python", "install", "-q", ROOT]
+        subprocess.run(pip, check=True, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
         size = sum(p.lstat().st_blocks * 512 for p in made.rglob("*"))
     print(f"| installation without pip, MB | {size / (1 << 20):.0f} | | 320 |")
 

@@ -17,7 +17,8 @@ GIVEN = [
 ]  # fmt: skip
 LEFT = [
     "", "--help", "predict", "predict run", "predict --help", "predict run rows.csv -h", "predict run rows.csv more", "predict run rows.csv --format",
-    "predict run rows.csv --format=csv", "predict run rows.csv -oout.csv", "predict run rows.csv --batch 0", "predict run rows.csv --batch x", "predict run rows.csv --batch 08",
+    "predict run rows.csv --format=csv", "predict run rows.csv -oout.csv", "predict run rows.csv --batch 0", "predict run rows.csv --batch x",
+    "predict run rows.csv --batch 08",
     "predict run rows.csv --batch +3", "predict run rows.csv --batch ٣", "predict run rows.csv --threads -1", "predict run rows.csv --json --json",
     "predict run rows.csv --keep a --keep b", "predict -- run rows.csv", "predict run rows.csv --out -", "predict run rows.csv --frmat csv",
     "predict run rows.csv -q", "build", "build a b", "build a --seed 3", "build a --profile", "build a --help", "build a --set", "train a", "layers",
