@@ -25,11 +25,12 @@ def predict(
     Raises:
         LayerctlError: for the model, the data, or a place that cannot be written to.
     """
-    from layerctl.api import load
+    from layerctl.commands.predicting import Predictor
 
-    loaded = load(model, threads=threads)
+    predictor = Predictor(model, threads)
     source = data
     if source is None:
+        loaded = predictor.model
         if loaded.spec.data is None or not isinstance(loaded.spec.data.source, str):
             fail("missing-data", "say which data to predict for", Span(Source("DATA")), hint="give a file, or - for standard input")
         source = loaded.spec.data.source
@@ -37,7 +38,7 @@ def predict(
         fail("missing-data", "standard input is a terminal: there is nothing to read", Span(Source("-")),
              hint="pipe data in, or give a file: layerctl predict MODEL data.csv")  # fmt: skip
     chosen = form or _by_ending(out)
-    pieces = loaded.predict_stream(source, input_format=input_format, batch_size=batch, layers=tuple(layers))
+    pieces = predictor.stream(source, input_format, batch, layers)
     if chosen == "npz":
         return _npz(pieces, out)
     if out is None:
