@@ -28,6 +28,7 @@ from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
 
 if TYPE_CHECKING:
+    from layerctl.modelfile.artifact import ModelFile
     from layerctl.training.bases import Bases
     from layerctl.training.starting import Loaded
 
@@ -197,10 +198,10 @@ class Model:
         quick = self._quick(x, batch_size) if not layers else None
         if quick is not None:
             return quick
-        from layerctl.training.using import rows_of
+        from layerctl.training.using import batch_of_predictions, rows_of
 
         rows = rows_of(self, x)
-        out = self.session(rows).predict(rows, batch_size or max(self.spec.fit.batch_size, 256), tuple(layers))
+        out = self.session(rows).predict(rows, batch_size or batch_of_predictions(self), tuple(layers))
         return next(iter(out.values())) if len(out) == 1 and not layers else out
 
     def _quick(self, x: Any, batch_size: int | None) -> Any:
@@ -222,7 +223,7 @@ class Model:
         return self._session.answering({name: (x.shape, x.dtype)})
 
     def predict_stream(self, source: Any, **options: Any) -> Iterator[Any]:
-        """Predictions for a file or stream, piece by piece and in order: see `training.using.Predictions`."""
+        """Predictions for a file or stream, piece by piece and in order: see `predicting.answers.Predictions`."""
         from layerctl.training.using import predict_stream
 
         return predict_stream(self, source, **options)
@@ -333,10 +334,14 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> Model:
         LayerctlError: if there is none, or the file is damaged, foreign or hostile.
     """
     from layerctl.modelfile.artifact import read_model
-    from layerctl.training.runfolder import find_model
+    from layerctl.modelfile.finding import find_model
 
     file = find_model(path)
-    found = read_model(file)
+    return of_file(file, read_model(file), threads)
+
+
+def of_file(file: Path, found: ModelFile, threads: int | None = None) -> Model:
+    """The model in a model file that was read."""
     spec = read_spec(loads(found.yaml, f"{file} (its YAML)"))
     schema = FeatureSchema.from_dict(found.features) if found.features else None
     model = Model(spec, schema, threads)

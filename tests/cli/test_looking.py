@@ -11,6 +11,7 @@ import pytest
 from layerctl.api import Model
 from layerctl.cli.main import main
 from layerctl.kernels import store
+from layerctl.kernels.contents import contents
 from layerctl.runtime import checkup
 
 TEXT = """
@@ -116,7 +117,7 @@ def test_the_store_counts_its_generations(monkeypatch, tmp_path):
     other.mkdir()
     (here / "a.o").write_bytes(b"123")
     shutil.copy(here / "a.o", other / "b.o")
-    found = store.contents()
+    found = contents()
     assert (found.kernels, found.size, found.others, found.others_size, found.writable, found.problem) == (1, 3, 1, 3, True, None)
     os.chmod(here, 0o777)
-    assert "other users may write to it" in store.contents().problem
+    assert "other users may write to it" in contents().problem

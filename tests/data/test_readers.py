@@ -19,7 +19,7 @@ def spec(**more):
 
 def table(tmp_path, data, name="t.csv", **more):
     (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
-    return read_table(name, spec(source=name, **more), tmp_path)
+    return read_table(name, spec(source=name, **more).reading(), tmp_path)
 
 
 def refusal(tmp_path, data, name="t.csv", **more):
@@ -91,9 +91,9 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, data, line):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(LayerctlError, match=r"did you mean 't.csv'"):
         (tmp_path / "t.csv").write_text("a\n1\n")
-        read_table("tt.csv", spec(), tmp_path)
+        read_table("tt.csv", spec().reading(), tmp_path)
     with pytest.raises(LayerctlError, match="this is a folder"):
-        read_table(".", spec(), tmp_path)
+        read_table(".", spec().reading(), tmp_path)
     with pytest.raises(LayerctlError, match="end too soon"):
         table(tmp_path, gzip.compress(b"a\n" + b"1\n" * 1000)[:-20], "t.csv.gz")
     with pytest.raises(LayerctlError, match="Python objects"):
@@ -115,7 +115,7 @@ def test_a_stream_in_pieces_is_the_whole(tmp_path):
     (tmp_path / "p.jsonl").write_text("".join(json.dumps({"b": r["b"], "a": r["a"]}) + "\n" for r in rows))
     data = spec(target="t", features={"x": {}})
     schema = load(data, 0, lambda *p: None, tmp_path, {"t": "category"}).schema
-    whole = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "t.csv"), schema, data, 1000)]
-    pieces = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "p.jsonl"), schema, data, 7)]
+    whole = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "t.csv"), schema, data.reading(), 1000)]
+    pieces = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "p.jsonl"), schema, data.reading(), 7)]
     assert len(pieces) == 8
     np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(pieces))

@@ -146,11 +146,30 @@ def test_what_fails_its_self_test_is_compiled_again(monkeypatch, tmp_path):
     assert store.addresses([ref])[ref.key] and compiled == [ref]
 
 
-def test_the_self_test_tells_wrong_constants(monkeypatch):
-    right = store._linked([selftest.object_code()])
-    assert selftest.passes(right.get_function_address(selftest.NAME))
+@pytest.mark.parametrize("linker", [store._linked, store.linked_by_llvm])
+def test_the_self_test_tells_wrong_constants(monkeypatch, linker):
+    _held, found = linker({selftest.NAME: selftest.object_code()})
+    assert selftest.passes(found[selftest.NAME])
     monkeypatch.setattr(selftest, "_TERMS", (0.625, 5.5, -7.0))
-    assert not selftest.passes(right.get_function_address(selftest.NAME))
+    assert not selftest.passes(found[selftest.NAME])
+
+
+def test_what_our_linker_refuses_is_linked_by_llvm(filled):
+    got = fresh(filled[0], LINK_BY_LLVM="1")
+    assert got["llvmlite"] and got["digests"] == filled[1]["digests"]
+
+
+def test_a_filled_store_needs_no_llvm(filled):
+    again = fresh(filled[0])
+    assert again["llvmlite"] == (target.host().architecture != "x86_64") and again["digests"] == filled[1]["digests"]
+
+
+def test_kernels_alone_are_never_compiled(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAYERCTL_CACHE", str(tmp_path))
+    ref = Loop((("f32", 1),), (("add", "f32", (0, ("const", "f32", 23.25))),), (1,))
+    assert store.known([store.symbol(ref)]) is None
+    address = store.addresses([ref])[ref.key]
+    assert store.known([store.symbol(ref)]) == {store.symbol(ref): address}
 
 
 @pytest.mark.parametrize("name", examples.REFS)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PrivateAttr
 
 from layerctl.callbacks.base import Callback, Trainer, better
 from layerctl.diagnostics import LayerctlError, fail
-from layerctl.expressions.evaluate import evaluate
-from layerctl.expressions.parse import parse
-from layerctl.expressions.scalars import SCALARS, check_names
-from layerctl.expressions.tree import Expression
 
 
 class EarlyStopping(Callback):
@@ -106,9 +102,12 @@ class LearningRateScheduler(Callback):
 
     changes_rate: ClassVar[bool] = True
 
-    _expression: Expression = PrivateAttr()
+    _expression: Any = PrivateAttr()
 
     def model_post_init(self, context: object) -> None:
+        from layerctl.expressions.parse import parse
+        from layerctl.expressions.scalars import SCALARS, check_names
+
         super().model_post_init(context)
         try:
             self._expression = parse(self.schedule, None, ("epoch", "lr"))
@@ -121,6 +120,9 @@ class LearningRateScheduler(Callback):
         return dict(zip(own, (epoch, rate), strict=True))
 
     def epoch_begins(self, trainer: Trainer, epoch: int) -> None:
+        from layerctl.expressions.evaluate import evaluate
+        from layerctl.expressions.scalars import SCALARS
+
         given = trainer.learning_rate()
         try:
             rate = evaluate(self._expression, self._names(epoch, given), SCALARS)

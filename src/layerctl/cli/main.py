@@ -1,4 +1,4 @@
-"""The command line: options, exit codes, and nothing else."""
+"""The process: what is given to which reader of options, what becomes of errors and signals, the exit code."""
 
 from __future__ import annotations
 
@@ -7,254 +7,11 @@ import io
 import os
 import signal
 import sys
-from typing import Annotated, Any
-
-import typer
 
 from layerctl.cli import output
-from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Span
-
-app = typer.Typer(
-    name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Neural networks from YAML: build, train, evaluate, predict, export.",
-    epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
-    "70 a bug in layerctl, 130 and 143 interrupted with the state saved.",
-)  # fmt: skip
-
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: fit.epochs=3.")]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed, in place of the file's.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most threads; all allowed cores if not given.")]
-Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
-
-
-@app.command(name="build")
-def build_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file, or - for standard input.")],
-    show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory", help="Print this stage of the compiler.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Measure a training step on made-up rows, instruction by instruction.")] = False,
-    predicting: Annotated[bool, typer.Option("--predicting", help="With --profile: a step of prediction.")] = False,
-    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Check a model; print its layers, shapes, parameters, work and memory."""
-    from layerctl.cli import render
-    from layerctl.commands.build import build
-
-    stages = ("graph", "ops", "program", "memory")
-    if show is not None and show not in stages:
-        raise _usage(f"--show takes {', '.join(stages)}, got '{show}'")
-    wanted = ("predict" if predicting else "train") if profile or predicting else None
-    result = build(model, show=show, batch=batch, overrides=overrides or (), seed=seed, profile=wanted, threads=threads)
-    render.built(result, as_json)
-
-
-@app.command(name="train")
-def train_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file.")],
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="DIR", help="The run's folder; runs/NAME if not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's newest checkpoint.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a finished run.")] = False,
-    max_time: Annotated[str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")] = None,
-    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
-    """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
-    from layerctl.cli import render
-    from layerctl.cli.progress import observer_for
-    from layerctl.commands.train import train
-
-    stopper = _Stopper()
-    with observer_for(as_json, quiet) as observer, stopper:
-        result = train(
-            model, out=out, overrides=overrides or (), seed=seed, threads=threads, resume=resume, force=force,
-            max_seconds=_seconds(max_time), observer=observer, on_trainer=stopper.watch,
-        )  # fmt: skip
-    render.trained(result, as_json)
-    if stopper.signal is not None and result.reason == "interrupted":
-        text = f"interrupted: the state is saved; go on with layerctl train {model} --resume"
-        output.say(text + (f" --out {out}" if out else ""))
-        raise typer.Exit(ExitCode.TERMINATED if stopper.signal == signal.SIGTERM else ExitCode.INTERRUPTED)
-
-
-@app.command(name="eval")
-def eval_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file to judge by, in place of the split-off rows.")] = None,
-    split: Annotated[str, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section.")] = "test",
-    under: Annotated[list[str] | None, typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 if the metric is below.")] = None,
-    over: Annotated[list[str] | None, typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 if the metric is above.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
-    threads: Threads = None, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Evaluate a trained model."""
-    from layerctl.cli import render
-    from layerctl.commands.evaluate import evaluate
-
-    if split not in ("test", "validation", "train"):
-        raise _usage(f"--split takes test, validation or train, got '{split}'")
-    result = evaluate(model, data, split=split, under=under or (), over=over or (), batch=batch, threads=threads)
-    render.evaluated(result, as_json)
-    if result.missed:
-        raise typer.Exit(ExitCode.BELOW_THRESHOLD)
-
-
-@app.command(name="predict")
-def predict_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="The rows: a file, or - for a stream.")] = None,
-    form: Annotated[str | None, typer.Option("--format", metavar="csv|jsonl|npz", help="The output's format.")] = None,
-    input_format: Annotated[str | None, typer.Option("--input-format", metavar="csv|tsv|jsonl|npz", help="The input's format.")] = None,
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, in place of standard output.")] = None,
-    keep: Annotated[str | None, typer.Option("--keep", metavar="COLUMNS", help="Columns of the input to repeat: id,name.")] = None,
-    layer: Annotated[list[str] | None, typer.Option("--layer", metavar="NAME", help="Print this layer's result.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
-    threads: Threads = None, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Predict: a line out for every row in, in order."""
-    from layerctl.commands.predict import FORMATS, predict
-
-    if form is not None and form not in FORMATS:
-        raise _usage(f"--format takes {', '.join(FORMATS)}, got '{form}'")
-    if input_format is not None and input_format not in ("csv", "tsv", "jsonl", "npz"):
-        raise _usage(f"--input-format takes csv, tsv, jsonl or npz, got '{input_format}'")
-    kept = [k.strip() for k in keep.split(",") if k.strip()] if keep else []
-    predict(model, data, form="jsonl" if as_json and form is None else form, input_format=input_format, out=out, batch=batch, keep=kept,
-            layers=layer or (), threads=threads)  # fmt: skip
-
-
-@app.command(name="export")
-def export_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
-    target: Annotated[str, typer.Option("--to", metavar="onnx|c|python|keras|npz", help="The format.")],
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="The file; NAME with the format's ending if not given.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="ONNX: take a table's columns, as far as ONNX can encode them.")] = False,
-    threads: Threads = None, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Write a trained model in another format, compared with layerctl's own results."""
-    from layerctl.cli import render
-    from layerctl.commands.export import export
-
-    render.exported(export(model, target, out, threads, raw), as_json)
-
-
-@app.command(name="import")
-def import_command(
-    file: Annotated[str, typer.Argument(metavar="FILE.keras", help="A .keras file, a whole-model .h5, or the JSON of model.to_json().")],
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="MODEL.yaml", help="The YAML; FILE.yaml here if not given.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False, as_json: Json = False,
-) -> None:  # fmt: skip
-    """Read a model saved by Keras: its YAML, and beside it a trained model with its weights."""
-    from layerctl.cli import render
-    from layerctl.commands.import_ import import_
-
-    render.imported(import_(file, out, force), as_json)
-
-
-@app.command(name="inspect")
-def inspect_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
-    as_json: Json = False,
-) -> None:
-    """Say what a model file holds: scores, features, data fingerprint, versions, tensors."""
-    from layerctl.cli import looking
-    from layerctl.commands.inspect import inspect
-
-    looking.inspected(inspect(model), as_json)
-
-
-@app.command(name="doctor")
-def doctor_command(threads: Threads = None, as_json: Json = False) -> None:
-    """Look at the installation, the processor, threads and the kernel store, and test kernels; exit 1 if something is wrong."""
-    from layerctl.cli import looking
-    from layerctl.commands.doctor import doctor
-
-    if not looking.diagnosed(doctor(threads), as_json):
-        raise typer.Exit(ExitCode.BELOW_THRESHOLD)
-
-
-@app.command(name="layers")
-def layers_command(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Layers, losses, metrics, optimizers, ...")] = None,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw activations and their derivatives, or learning-rate schedules; a NAME may have "
-                                       "arguments: 'LeakyRelu: {negative_slope: 0.1}'.")] = False,
-    span: Annotated[str | None, typer.Option("--range", metavar="LOW:HIGH", help="From where to where to draw; -6:6 if not given.")] = None,
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Draw into this .svg or .png.")] = None,
-    as_json: Json = False,
-) -> None:  # fmt: skip
-    """List what a file may name, show names' pages, or draw their curves."""
-    from layerctl.cli import render
-    from layerctl.commands.layers import page, pages
-
-    if plot:
-        from layerctl.commands.plot import plot as draw
-
-        return render.curves(draw(names or (), _span(span), out), out, as_json)
-    if out is not None or span is not None:
-        raise _usage("--out and --range are for --plot")
-    render.pages([p for name in names for p in page(name)] if names else pages(), as_json, whole=bool(names))
-
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
-
-
-class _Stopper:
-    """The first SIGINT or SIGTERM ends training after its step, with the state saved; the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._trainer: Any = None
-
-    def watch(self, trainer: Any) -> None:
-        """Hears of the trainer as soon as there is one."""
-        self._trainer = trainer
-        if self.signal is not None:
-            trainer.interrupt()
-
-    def _stop(self, number: int, frame: Any) -> None:
-        if self.signal is not None or self._trainer is None:
-            os._exit(128 + number)
-        self.signal = number
-        self._trainer.interrupt()
-
-    def __enter__(self) -> _Stopper:
-        for number in STOPPING:
-            signal.signal(number, self._stop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
-
-
-def _usage(text: str) -> LayerctlError:
-    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl"))))
-
-
-def _span(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    low, _, high = text.partition(":")
-    try:
-        found = float(low), float(high)
-    except ValueError:
-        found = 0.0, 0.0
-    if not -1e30 < found[0] < found[1] < 1e30:
-        raise _usage(f"--range takes two rising numbers such as -6:6, got '{text}'")
-    return found
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
-    try:
-        value = float(number) * units[unit]
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e9:
-        raise _usage(f"--max-time takes a time such as 90s, 10m or 1h, got '{text}'")
-    return value
+from layerctl.cli.ending import STOPPING
+from layerctl.cli.plain import plain
+from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -265,11 +22,14 @@ def main(arguments: list[str] | None = None) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if arguments is None else handler)
+        if arguments is None:
+            gc.freeze()  # the interpreter looks for cycles as it ends, a tenth of a short command's time; memory goes back all the same
 
 
 def _main(arguments: list[str] | None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
     _utf8()
     if given in (["--version"], ["-V"]):
         from layerctl import __version__
@@ -277,7 +37,7 @@ def _main(arguments: list[str] | None) -> None:
         print(f"layerctl {__version__}")
         sys.exit(ExitCode.DONE)
     try:
-        code = app(args=given, prog_name="layerctl", standalone_mode=False)
+        code = _command(given)
         sys.stdout.flush()
         sys.exit(code or ExitCode.DONE)
     except LayerctlError as error:
@@ -295,6 +55,17 @@ def _main(arguments: list[str] | None) -> None:
         sys.exit(ExitCode.USER)
     except Exception as error:
         sys.exit(_other(error))
+
+
+def _command(given: list[str]) -> int | None:
+    """Runs a command: by typer, unless it is one of the few whose plain arguments need none. Returns the exit code, or None."""
+    run = plain(given) if "_LAYERCTL_COMPLETE" not in os.environ else None
+    if run is not None:
+        run()
+        return None
+    from layerctl.cli.app import app
+
+    return app(args=given, prog_name="layerctl", standalone_mode=False)
 
 
 def _other(error: Exception) -> int:

@@ -113,7 +113,7 @@ def _threads(requested: int | None) -> Iterator[Check]:
 
 
 def _store() -> Iterator[Check]:
-    from layerctl.kernels.store import contents
+    from layerctl.kernels.contents import contents
 
     try:
         found = contents()

@@ -60,10 +60,10 @@ def inspect(model: str) -> Inspection:
         LayerctlError: as loading does: for a file that is not there, damaged, foreign, newer or hostile.
     """
     from layerctl.modelfile.artifact import read_model
+    from layerctl.modelfile.finding import find_model
     from layerctl.source.read import loads
     from layerctl.spec.features import FeatureSchema
     from layerctl.spec.file import read_spec
-    from layerctl.training.runfolder import find_model
 
     path = find_model(model)
     found = read_model(path)

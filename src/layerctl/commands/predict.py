@@ -25,11 +25,12 @@ def predict(
     Raises:
         LayerctlError: for the model, the data, or a place that cannot be written to.
     """
-    from layerctl.api import load
+    from layerctl.commands.predicting import Predictor
 
-    loaded = load(model, threads=threads)
+    predictor = Predictor(model, threads)
     source = data
     if source is None:
+        loaded = predictor.model
         if loaded.spec.data is None or not isinstance(loaded.spec.data.source, str):
             fail("missing-data", "say which data to predict for", Span(Source("DATA")), hint="give a file, or - for standard input")
         source = loaded.spec.data.source
@@ -37,7 +38,7 @@ def predict(
         fail("missing-data", "standard input is a terminal: there is nothing to read", Span(Source("-")),
              hint="pipe data in, or give a file: layerctl predict MODEL data.csv")  # fmt: skip
     chosen = form or _by_ending(out)
-    pieces = loaded.predict_stream(source, input_format=input_format, batch_size=batch, layers=tuple(layers))
+    pieces = predictor.stream(source, input_format, batch, layers)
     if chosen == "npz":
         return _npz(pieces, out)
     if out is None:
@@ -56,6 +57,8 @@ def _by_ending(out: str | None) -> str:
 
 
 def _write(pieces: Iterator[Any], to: IO[str], form: str, keep: Sequence[str], flush: bool) -> int:
+    from layerctl.predicting.answers import field
+
     n, writer = 0, csv.writer(to, lineterminator="\n")
     for piece in pieces:
         kept = _kept(piece.rows, keep)
@@ -65,7 +68,7 @@ def _write(pieces: Iterator[Any], to: IO[str], form: str, keep: Sequence[str], f
         if form == "csv":
             if n == 0 and names:
                 writer.writerow(names)
-            writer.writerows([shown(v) for v in row] for row in zip(*columns, strict=True))
+            writer.writerows([field(v) for v in row] for row in zip(*columns, strict=True))
         else:
             for row in zip(*columns, strict=True):
                 to.write(json.dumps({k: _finite(v) for k, v in zip(names, row, strict=True)}, ensure_ascii=False) + "\n")
@@ -80,11 +83,6 @@ def _kept(rows: list[dict[str, Any]], keep: Sequence[str]) -> list[list[Any]]:
         if rows and name not in rows[0]:
             fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, rows[0])}", Span(Source("--keep")))
     return [[r.get(name) for r in rows] for name in keep]
-
-
-def shown(v: Any) -> str:
-    """A value as a field."""
-    return "" if v is None else f"{v:.9g}" if isinstance(v, float) else str(v)
 
 
 def _finite(v: Any) -> Any:

@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from layerctl.compile.alignment import aligned
 from layerctl.ops.kernel import Call
 from layerctl.ops.value import SIZE_OF, Node, Type, Value, Weight, product
-
-ALIGNMENT = 64
-
-
-def aligned(size: int) -> int:
-    """The size, rounded up so that what follows starts on a cache line."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass(frozen=True, slots=True)

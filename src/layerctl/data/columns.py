@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from layerctl.data.statistics import mean_and_deviation, median
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
-from layerctl.spec.data import FeatureSpec
 from layerctl.spec.features import ColumnFit
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import FeatureSpec
 
 MISSING_HINT = "say what stands for missing values in the feature: `missing: mean` (median, most_frequent, constant, drop)"
 DATE_WIDTH = 20

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,11 @@ from layerctl.data.readers import fingerprint_of, format_of, json_row, read_tabl
 from layerctl.data.table import Table
 from layerctl.data.targets import class_ids, encode_target, fit_target
 from layerctl.diagnostics import Source, Span, fail
-from layerctl.spec.data import DataSpec, FilesSpec
 from layerctl.spec.features import FeatureSchema
+from layerctl.spec.reading import Reading
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import DataSpec
 
 SpanAt = Callable[..., Any]
 
@@ -98,10 +101,10 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     Raises:
         LayerctlError: for whatever is wrong with the files or the values.
     """
-    if isinstance(spec.source, FilesSpec):
+    if not isinstance(spec.source, str):
         return _separate(spec, span, folder, hints or {})
     _check_source(spec.source, span, folder)
-    table = read_table(spec.source, spec, folder)
+    table = read_table(spec.source, spec.reading(), folder)
     columns = columns_of(spec, table, span)
     _check_targets(spec, table, span)
     keep = complete(spec, table, columns)
@@ -206,11 +209,12 @@ def _fit(spec: DataSpec, table: Table, columns: Mapping[str, list[str]], rows: n
     return FeatureSchema(features, {o: fit_target(table, t, rows, hints.get(o)) for o, t in spec.targets().items()})
 
 
-def _encode(spec: DataSpec, table: Table, schema: FeatureSchema, targets: bool = True) -> Dataset:
+def _encode(spec: DataSpec | None, table: Table, schema: FeatureSchema) -> Dataset:
+    """Rows by a fitted schema, with targets and weights where a section tells of them."""
     inputs = {n: encode_feature(n, table, f) for n, f in schema.features.items()}
-    goals = {o: encode_target(table, t) for o, t in schema.targets.items()} if targets else {}
+    goals = {o: encode_target(table, t) for o, t in schema.targets.items()} if spec is not None else {}
     weights = None
-    if targets and spec.weight is not None:
+    if spec is not None and spec.weight is not None:
         if spec.weight not in table.columns:
             fail("unknown-column", f"the weight '{spec.weight}' is no column of {table.name}", None, hint=f"it has {', '.join(table.columns)}")
         weights = table.numbers(spec.weight).astype(np.float32)
@@ -240,14 +244,14 @@ def _windowed(rows: Dataset, schema: FeatureSchema) -> Dataset:
 def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, str | None]) -> Data:
     """A file for each part; without one for validation, `split` takes it from the training rows."""
     files = spec.source
-    assert isinstance(files, FilesSpec)
+    assert not isinstance(files, str)
     inner = spec.model_copy(update={"source": files.train, "split": spec.split.model_copy(update={"test": 0.0})})
     data = load(inner, 0, span, folder, hints)
     held = {}
     for part in ("validation", "test"):
         name = getattr(files, part)
         if name is not None:
-            table = read_table(name, spec, folder)
+            table = read_table(name, spec.reading(), folder)
             keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in data.schema.features.items()})
             held[part] = _encode(spec, table.take(keep) if len(keep) < len(table) else table, data.schema)
     return Data(data.train, held.get("validation", data.validation), held.get("test", data.test), data.schema)
@@ -292,12 +296,12 @@ def _keep(path: Path, text: str) -> None:
 
 def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> Dataset:
     """A file with targets, by a fitted schema; rows that a policy leaves out are left out here too."""
-    table = read_table(str(source), spec)
+    table = read_table(str(source), spec.reading())
     keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
     return _encode(spec, table.take(keep) if len(keep) < len(table) else table, schema)
 
 
-def chunks(source: Any, schema: FeatureSchema, spec: DataSpec, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, list[dict[str, Any]]]]:
+def chunks(source: Any, schema: FeatureSchema, spec: Reading, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, list[dict[str, Any]]]]:
     """Pieces of a file or stream: encoded rows without targets, and the rows as they were read.
 
     Delimited text and JSON lines are read piece by piece; windows and numpy's files as a whole.
@@ -307,10 +311,10 @@ def chunks(source: Any, schema: FeatureSchema, spec: DataSpec, rows: int, given:
     windowed = any(f.kind == "window" for f in schema.features.values())
     if windowed or kind == "npz" or name.startswith("builtin:"):
         table = read_table(name, spec, given=given)
-        yield _encode(spec, table, schema, targets=False), _raw(table)
+        yield _encode(None, table, schema), _raw(table)
         return
     for table in _tables(name, spec, kind, rows):
-        yield _encode(spec, table, schema, targets=False), _raw(table)
+        yield _encode(None, table, schema), _raw(table)
 
 
 def _raw(table: Table) -> list[dict[str, Any]]:
@@ -319,7 +323,7 @@ def _raw(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*texts, strict=True)] if names else [{} for _ in range(len(table))]
 
 
-def _tables(name: str, spec: DataSpec, kind: str, rows: int) -> Iterator[Table]:
+def _tables(name: str, spec: Reading, kind: str, rows: int) -> Iterator[Table]:
     shown = "<stdin>" if name == "-" else name
     with _opened(name, spec.encoding) as stream:
         if kind == "jsonl":
@@ -328,7 +332,7 @@ def _tables(name: str, spec: DataSpec, kind: str, rows: int) -> Iterator[Table]:
                 made = [json_row(line, i, shown) for i, line in piece]
                 yield table_of_rows(made, [i for i, _ in piece], shown, frozenset(spec.missing_values))
             return
-        dialect = Dialect.of(spec if kind != "tsv" else spec.model_copy(update={"format": "tsv"}), name)
+        dialect = Dialect.of(spec, name, kind)
         found = records(stream, dialect, shown)
         first = next(found, None)
         if first is None:
@@ -346,10 +350,9 @@ def _tables(name: str, spec: DataSpec, kind: str, rows: int) -> Iterator[Table]:
             yield Table(shown, {n: [f[i] for _, f in piece] for i, n in enumerate(names)}, [line for line, _ in piece], spec.decimal)
 
 
-def _without_target(names: list[str], spec: DataSpec, found: int, shown: str, line: int) -> list[str]:
+def _without_target(names: list[str], spec: Reading, found: int, shown: str, line: int) -> list[str]:
     """The columns of a file without a header that leaves the targets out."""
-    targets = {t.column for t in spec.targets().values()}
-    rest = [n for n in names if n not in targets]
+    rest = [n for n in names if n not in spec.targets]
     if len(rest) != found:
         fail("data-ragged", f"{found} fields where {len(names)} columns are expected ({len(rest)} without the target)", Span(Source(shown), line, 1))
     return rest

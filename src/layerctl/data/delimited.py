@@ -13,7 +13,7 @@ from typing import Any
 
 from layerctl.data.table import SHOWN, Table
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
-from layerctl.spec.data import DataSpec
+from layerctl.spec.reading import Reading
 
 LONGEST_FIELD = 10_000_000
 LONGEST_RECORD = 2000
@@ -30,10 +30,10 @@ class Dialect:
     columns: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, spec: DataSpec, name: str) -> Dialect:
-        """The dialect of a section, for a file's name."""
+    def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
+        """The dialect of a section, for a file's name and its format where that is known."""
         plain = name.lower().removesuffix(".gz")
-        delimiter = spec.delimiter or ("\t" if plain.endswith((".tsv", ".tab")) or spec.format == "tsv" else ",")
+        delimiter = spec.delimiter or ("\t" if plain.endswith((".tsv", ".tab")) or "tsv" in (kind, spec.format) else ",")
         quote = None if spec.quote in (None, "none", "") else spec.quote
         return cls(delimiter, quote, frozenset(spec.missing_values), spec.decimal, tuple(spec.columns) if spec.columns else None)
 

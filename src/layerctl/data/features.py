@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from layerctl.data import columns as col
 from layerctl.data.table import Table
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.diagnostics import Span, did_you_mean, fail
-from layerctl.ops.texts import packed
-from layerctl.spec.data import DataSpec, FeatureSpec
 from layerctl.spec.features import ColumnFit, FeatureFit
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import DataSpec, FeatureSpec
 
 WORDY = 12
 MANY = 0.5
@@ -159,6 +161,8 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
     if fit.kind == "window":
         return np.stack([col.encode_number(table, c) for c in fit.columns], axis=1)
     if fit.kind == "string":
+        from layerctl.ops.texts import packed
+
         texts = np.array([col.encode_string(table, c) for c in fit.columns], dtype=object)
         return packed(texts.T if fit.shape else texts[0])
     if fit.encode == "index":

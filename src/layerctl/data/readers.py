@@ -14,13 +14,13 @@ import numpy as np
 from layerctl.data.delimited import Dialect, parse, read_text
 from layerctl.data.table import Table
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
-from layerctl.spec.data import DataSpec
+from layerctl.spec.reading import Reading
 
 BUILTIN = "builtin:"
 LARGEST = 8 << 30
 
 
-def format_of(name: str, spec: DataSpec, given: str | None = None) -> str:
+def format_of(name: str, spec: Reading, given: str | None = None) -> str:
     """csv, tsv, jsonl or npz: as given, as the section says, or by the name's ending."""
     if given or spec.format:
         return str(given or spec.format)
@@ -31,7 +31,7 @@ def format_of(name: str, spec: DataSpec, given: str | None = None) -> str:
     return "csv"
 
 
-def read_table(source: str, spec: DataSpec, folder: Path = Path(), given: str | None = None) -> Table:
+def read_table(source: str, spec: Reading, folder: Path = Path(), given: str | None = None) -> Table:
     """A file of data as a table.
 
     Raises:
@@ -47,7 +47,7 @@ def read_table(source: str, spec: DataSpec, folder: Path = Path(), given: str | 
     text = read_text(path, spec.encoding, place)
     if kind == "jsonl":
         return parse_jsonl(text, place.source.name, frozenset(spec.missing_values))
-    return parse(text, Dialect.of(spec if kind != "tsv" else spec.model_copy(update={"format": "tsv"}), path), place.source.name)
+    return parse(text, Dialect.of(spec, path, kind), place.source.name)
 
 
 def parse_jsonl(text: str, name: str, missing: frozenset[str]) -> Table:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from layerctl import randoms
 from layerctl.data.table import Table
 from layerctl.diagnostics import Span, fail
-from layerctl.spec.data import SplitSpec
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import SplitSpec
 
 PARTS = ("train", "validation", "test")
 

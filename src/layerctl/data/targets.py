@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from layerctl.data.statistics import mean_and_deviation
 from layerctl.data.table import Table
 from layerctl.diagnostics import did_you_mean, fail
-from layerctl.spec.data import TargetSpec
 from layerctl.spec.features import TargetFit
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import TargetSpec
 
 MOST_CLASSES = 20
 

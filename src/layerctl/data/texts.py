@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from layerctl.data.table import Table
-from layerctl.spec.data import FeatureSpec
 from layerctl.spec.features import ColumnFit, FeatureFit
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import FeatureSpec
 
 LONGEST = 200
 _WORDS = re.compile(r"\w+(?:'\w+)?|[^\w\s]")

@@ -6,6 +6,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from layerctl.data.features import spread
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
-from layerctl.export.base import Traced, dialect_of, held_back_rows
-from layerctl.training.using import columns
+from layerctl.export.base import Traced, answers_of, dialect_of, held_back_rows
+from layerctl.predicting.answers import field
 
 MOST = 64
 TOLERANCE = 1e-5
@@ -67,7 +68,7 @@ def _held_back(traced: Traced, most: int) -> Table | None:
     try:
         data = model.data
         source = (spec.source.test or spec.source.validation or spec.source.train) if files else spec.source
-        table = read_table(source, spec, model.folder)
+        table = read_table(source, spec.reading(), model.folder)
     except LayerctlError:
         return None
     window = next((f.length for f in traced.features.values() if f.kind == "window"), None)
@@ -136,8 +137,6 @@ def _texts(traced: Traced, table: Table, missing: str) -> tuple[list[str], list[
 
 def own(traced: Traced, text: str) -> list[list[str]]:
     """What `layerctl predict` writes for a table: the columns' names, then the rows."""
-    from layerctl.commands.predict import shown
-
     model = traced.model
     dialect, spec = dialect_of(model), model.spec.data
     made: dict[str, list[Any]] = {}
@@ -151,17 +150,17 @@ def own(traced: Traced, text: str) -> list[list[str]]:
             inputs[n] = flat[:, at : at + size].reshape(len(flat), *map(int, v.shape[1:])).astype(kind)
             at += size
         found = model.predict(inputs)
-        made = columns(model, found if isinstance(found, dict) else {model.graph.outputs[0]: found})
+        made = answers_of(model).columns(found if isinstance(found, dict) else {model.graph.outputs[0]: found})
     else:
-        spec = spec.model_copy(update={"delimiter": dialect.delimiter, "encoding": "utf-8", "format": "csv"})
+        reading = replace(spec.reading(), delimiter=dialect.delimiter, encoding="utf-8", format="csv")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
             path.write_text(text, encoding="utf-8", newline="")
-            for rows, raw in chunks(path, model.schema, spec, 4096):
-                piece = columns(model, model.session(rows).predict(rows, 256))
-                for n, column in piece.items():
-                    made.setdefault(n, []).extend([*[None] * (len(raw) - len(rows)), *column])
-    return [list(made), *([shown(v) for v in r] for r in zip(*made.values(), strict=True))]
+            pieces = chunks(path, model.schema, reading, 4096)
+            for piece in answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, 256)):
+                for n, column in piece.columns.items():
+                    made.setdefault(n, []).extend(column)
+    return [list(made), *([field(v) for v in r] for r in zip(*made.values(), strict=True))]
 
 
 def compare(traced: Traced, path: Path, run: Callable[[str], str]) -> tuple[int, float]:

@@ -115,4 +115,13 @@ def dialect_of(model: Any) -> Any:
     if spec is None:
         return Dialect(",", '"', frozenset(MISSING), ".", None)
     name = spec.source if isinstance(spec.source, str) else spec.source.train
-    return Dialect.of(spec, name)
+    return Dialect.of(spec.reading(), name)
+
+
+def answers_of(model: Any) -> Any:
+    """How the model's results are told; without a data section, as numbers."""
+    from layerctl.predicting.answers import Answers
+    from layerctl.spec.features import FeatureSchema
+    from layerctl.training import using
+
+    return using.answers_of(model) if model.schema is not None else Answers(FeatureSchema({}, {}), tuple(model.graph.outputs), ())

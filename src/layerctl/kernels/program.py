@@ -25,15 +25,26 @@ from typing import Any
 from llvmlite import ir
 
 from layerctl.kernels.target import host
+from layerctl.kernels.words import (
+    ARRIVALS,
+    BEGAN,
+    CLAIMS,
+    CURRENT,
+    DONE,
+    GENERATION,
+    LEFT,
+    NAME,
+    PARTS,
+    SEEN,
+    SLEEPERS,
+    STEAL,
+    STOP,
+    SYSCALL,
+    TIMED_NAME,
+    TIMES,
+    YIELD,
+)  # fmt: skip
 
-NAME, TIMED_NAME = "layerctl_run", "layerctl_run_timed"
-ARRIVALS, GENERATION, STOP, DONE, SYSCALL, YIELD, LEFT, SLEEPERS, SEEN = 0, 8, 16, 17, 18, 19, 20, 24, 32
-TIMES, BEGAN, CURRENT = 40, 41, 42
-CLAIMS = 25
-MEET, STEAL = 1, 2
-PARTS = 4
-"""Shares of each thread where shares may be taken over: a core that is busy with other processes then costs less than its half."""
-WORDS = 64
 I64 = ir.IntType(64)
 # Turns before a thread sleeps, some 10 to 25 µs: measured, with 1 to 2 µs the futex wakes cost up to 6 times more than they save.
 # A pause of x86 takes 40 to 140 cycles, ARM's yield about one.

@@ -9,28 +9,24 @@ import ctypes
 import functools
 import struct
 
-from layerctl.kernels import loops, target
-from layerctl.ops.kernel import Loop
-
 NAME = "layerctl_selftest"
 _COUNT = 16
 _FACTORS = (3.25, -1.75, 0.375)
 _TERMS = (0.625, 5.5, -7.125)
 
 
-def _loop() -> Loop:
-    """y = ((x f1 + t1) f2 + t2) f3 + t3."""
+@functools.cache
+def object_code() -> bytes:
+    """The object file of a kernel that computes y = ((x f1 + t1) f2 + t2) f3 + t3."""
+    from layerctl.kernels import loops, target
+    from layerctl.ops.kernel import Loop
+
     instructions: list[tuple[str, str, tuple[object, ...]]] = []
     for i, (factor, term) in enumerate(zip(_FACTORS, _TERMS, strict=True)):
         instructions.append(("mul", "f32", (2 * i, ("const", "f32", factor))))
         instructions.append(("add", "f32", (2 * i + 1, ("const", "f32", term))))
-    return Loop((("f32", 1),), tuple(instructions), (len(instructions),))
-
-
-@functools.cache
-def object_code() -> bytes:
-    """The kernel's object file."""
-    return target.object_code(loops.emit(_loop(), NAME))
+    loop = Loop((("f32", 1),), tuple(instructions), (len(instructions),))
+    return target.object_code(loops.emit(loop, NAME))
 
 
 def passes(address: int) -> bool:

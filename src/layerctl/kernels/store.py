@@ -7,90 +7,40 @@ time, not the run.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import os
-import stat
-import tempfile
 import types as python
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Number
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layerctl.cache import cache_folder
-from layerctl.kernels import selftest, target
-from layerctl.ops.kernel import ColumnSums, Kernel, KernelRef, Loop, Ref
+from layerctl.kernels import selftest, shelf, target
+from layerctl.kernels.elf import Unlinkable, link
+from layerctl.kernels.mapped import mapped
+from layerctl.kernels.shelf import keep, read
+from layerctl.kernels.versions import signature
 
-MAGIC = b"layerctl kernel 2\n"
+if TYPE_CHECKING:
+    from layerctl.ops.kernel import Ref
+
 Report = Callable[[str, int, int], None]
 _LOADED: dict[str, int] = {}
-_ENGINES: list[Any] = []
+_HELD: list[Any] = []
+"""What keeps the loaded code in memory."""
 
 
 def folder() -> Path | None:
     """The folder of this machine's kernels: made if need be; None if it cannot be had or others may write to it."""
-    base = cache_folder()
-    if base is None:
-        return None
-    path = base / "kernels" / _generation()
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path if _trusted(path.stat()) else None
-    except OSError:
-        return None
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What the store holds: this generation's kernels and bytes, those of all others, whether new ones can be kept; what is wrong."""
-
-    path: Path | None
-    kernels: int = 0
-    size: int = 0
-    others: int = 0
-    others_size: int = 0
-    writable: bool = False
-    problem: str | None = None
-
-
-def contents() -> Contents:
-    """Looks into the store without loading anything."""
-    base = cache_folder()
-    if base is None:
-        return Contents(None, problem="there is no home directory, and LAYERCTL_CACHE is not set: kernels are compiled in every run")
-    here = folder()
-    if here is None:
-        path = base / "kernels"
-        others = path.exists() and os.access(path, os.W_OK)
-        why = "other users may write to it, so that nothing is loaded from there" if others else "it cannot be made or written to"
-        return Contents(path, problem=f"{why}: kernels are compiled in every run; LAYERCTL_CACHE names another folder")
-    sizes = {p: p.stat().st_size for p in here.parent.glob("*/*.o")}
-    own = [n for p, n in sizes.items() if p.parent == here]
-    writable = os.access(here, os.W_OK)
-    problem = None if writable else "it cannot be written to: what is not there is compiled in every run"
-    return Contents(here, len(own), sum(own), len(sizes) - len(own), sum(sizes.values()) - sum(own), writable, problem)
-
-
-def _trusted(file: os.stat_result) -> bool:
-    """Whether only we (or root) can have written it: what is loaded from here runs."""
-    return not hasattr(os, "getuid") or (
-        file.st_uid in (os.getuid(), 0) and not file.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    )
+    return shelf.place("kernels", generation())
 
 
 @functools.cache
-def _generation() -> str:
+def generation() -> str:
     """The hash of what every kernel depends on."""
     digest = hashlib.sha256(target.host().key.encode())
     for package in ("numba", "llvmlite", "numpy"):
-        try:
-            digest.update(f"{package} {version(package)}\n".encode())
-        except PackageNotFoundError:
-            digest.update(f"{package}\n".encode())
+        digest.update(signature(package))
     root = Path(__file__).parent.parent
     for part in ("ops", "kernels"):
         for path in sorted((root / part).glob("*.py")):
@@ -101,7 +51,7 @@ def _generation() -> str:
 
 def symbol(ref: Ref) -> str:
     """The name of a kernel's entry, unique for what it computes; a kernel from outside `ops/` brings its source into it."""
-    return _symbol(ref.key, ref.kernel.function if isinstance(ref, KernelRef) else None)
+    return _symbol(ref.key, getattr(getattr(ref, "kernel", None), "function", None))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -116,6 +66,8 @@ def _foreign(function: Any, seen: set[Any]) -> Iterator[bytes]:
     """The code and constants of a function and all that it calls, as far as they are not of `ops/`, which the folder's name covers."""
     if function in seen or function.__module__.startswith(("layerctl.ops.", "layerctl.kernels.")):
         return
+    from layerctl.ops.kernel import Kernel
+
     seen.add(function)
     code = function.__code__
     yield f"{code.co_name} {code.co_varnames} {code.co_names} {code.co_consts} {function.__defaults__}".encode()
@@ -147,54 +99,29 @@ def load(wanted: dict[str, Ref], report: Report | None = None) -> None:
     """
     place = folder() if wanted else None
     found = {name: code for name in wanted if (code := read(place, name)) is not None}
-    if found and not _accept(found, read(place, selftest.NAME)):
+    test = read(place, selftest.NAME)
+    if found and not _accept(found, test or _fresh_test(place)):
         found = {}
     missing = [ref for name, ref in wanted.items() if name not in found]
     if missing:
         from layerctl.kernels.build import build
 
-        fresh = selftest.object_code()
-        if not found:
-            keep(place, selftest.NAME, fresh)
+        fresh = _fresh_test(place)
         if not _accept(build(missing, place, report), fresh):
             raise RuntimeError("kernels compiled just now fail their self-test on this processor")
 
 
-def read(place: Path | None, name: str) -> bytes | None:
-    """A kernel's object code from the store; None where there is none, or none that is whole and ours."""
-    if place is None:
-        return None
-    try:
-        with open(place / f"{name}.o", "rb") as file:
-            data = file.read() if _trusted(os.fstat(file.fileno())) else b""
-    except OSError:
-        return None
-    head = MAGIC + name.encode() + b"\n"
-    if not data.startswith(head):
-        return None
-    digest, code = data[len(head) : len(head) + 32], data[len(head) + 32 :]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def keep(place: Path | None, name: str, code: bytes) -> None:
-    """Writes a kernel into the store, whole or not at all; a store that cannot be written to stays as it is."""
-    if place is None:
-        return
-    try:
-        handle, temporary = tempfile.mkstemp(dir=place, prefix=".layerctl-tmp.")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + name.encode() + b"\n" + hashlib.sha256(code).digest() + code)
-        os.replace(temporary, place / f"{name}.o")
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+def _fresh_test(place: Path | None) -> bytes:
+    """The self-test, compiled in this process and kept."""
+    code = selftest.object_code()
+    keep(place, selftest.NAME, code)
+    return code
 
 
 def compiled(ref: Ref) -> bytes:
     """The object code of one kernel, compiled in this process."""
+    from layerctl.ops.kernel import ColumnSums, KernelRef, Loop
+
     if isinstance(ref, KernelRef):
         from layerctl.kernels.jit import object_code
 
@@ -205,26 +132,52 @@ def compiled(ref: Ref) -> bytes:
     return target.object_code(emitter.emit(ref, symbol(ref)))
 
 
-def _accept(objects: dict[str, bytes], test: bytes | None) -> bool:
+def _accept(objects: dict[str, bytes], test: bytes) -> bool:
     """Links object files in memory and takes their addresses; False, and nothing is taken, if the self-test beside them fails."""
-    engine = _linked([*objects.values(), test or selftest.object_code()])
-    if not selftest.passes(engine.get_function_address(selftest.NAME)):
+    held, found = _linked({**objects, selftest.NAME: test})
+    if not selftest.passes(found[selftest.NAME]):
         return False
-    _ENGINES.append(engine)
-    _LOADED.update((name, engine.get_function_address(name)) for name in objects)
+    _HELD.append(held)
+    _LOADED.update((name, found[name]) for name in objects)
     return True
 
 
-def _linked(objects: Iterable[bytes]) -> Any:
-    """The code model is `small`: with `jitdefault` each object would read the first one's constants. llvmlite's own memory manager keeps an
-    engine's sections together: LLVM's may put them farther apart than `small` reaches, in a process that has mapped much."""
+def _linked(objects: Mapping[str, bytes]) -> tuple[Any, dict[str, int]]:
+    """Object files by their symbols, ready to run: (what keeps them in memory, addresses). By our own code where it can, else by LLVM."""
+    try:
+        block = link(objects)
+        found = mapped(block)
+    except Unlinkable:
+        found = None
+    if found is None:
+        return linked_by_llvm(objects)
+    held, start = found
+    return held, {name: start + block.entries[name] for name in objects}
+
+
+def linked_by_llvm(objects: Mapping[str, bytes]) -> tuple[Any, dict[str, int]]:
+    """The same by llvmlite. The code model is `small`: with `jitdefault` each object would read the first one's constants. llvmlite's own
+    memory manager keeps an engine's sections together: LLVM's may put them farther apart than `small` reaches, in a process that has mapped
+    much."""
     llvm, triple = target.binding(), target.host().triple
     maker = llvm.Target.from_triple(triple).create_target_machine(opt=0, jit=True, codemodel="small")
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{triple}"'), maker, use_lmm=True)
-    for code in objects:
+    for code in objects.values():
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return engine
+    return engine, {name: engine.get_function_address(name) for name in objects}
+
+
+def known(names: Sequence[str]) -> dict[str, int] | None:
+    """The addresses of what was compiled before, by symbols; None if the store lacks one of them. Never compiles."""
+    wanted = [name for name in dict.fromkeys(names) if name not in _LOADED]
+    if wanted:
+        place = folder()
+        found = {name: code for name in wanted if (code := read(place, name)) is not None}
+        test = read(place, selftest.NAME)
+        if len(found) < len(wanted) or test is None or not _accept(found, test):
+            return None
+    return {name: _LOADED[name] for name in names}
 
 
 def native(name: str, emit: Callable[[], str]) -> int:
@@ -235,7 +188,7 @@ def native(name: str, emit: Callable[[], str]) -> int:
         if code is None:
             code = target.object_code(emit())
             keep(place, name, code)
-        engine = _linked([code])
-        _ENGINES.append(engine)
-        _LOADED[name] = engine.get_function_address(name)
+        held, found = _linked({name: code})
+        _HELD.append(held)
+        _LOADED[name] = found[name]
     return _LOADED[name]

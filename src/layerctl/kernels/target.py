@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from layerctl.diagnostics import fail
+from layerctl.kernels import shelf
+from layerctl.kernels.versions import signature
 
 ENVIRONMENT = "LAYERCTL_CPU"
 
@@ -46,9 +51,37 @@ def binding() -> Any:
 def host() -> Target:
     """This machine's target; LAYERCTL_CPU=lanes4, lanes8 or lanes16 restricts its vectors.
 
+    What LLVM says of a processor is kept in the cache, so that asking does not need LLVM.
+
     Raises:
         LayerctlError: for a processor without fused multiply-add, or a restriction that it cannot follow.
     """
+    name = _processor()
+    folder = shelf.place("kernels", "hosts") if name is not None else None
+    kept = shelf.read(folder, name, ".json") if name is not None else None
+    if kept is not None:
+        return Target(**json.loads(kept))
+    found = _asked()
+    if name is not None:
+        shelf.keep(folder, name, json.dumps(asdict(found)).encode(), ".json")
+    return found
+
+
+def _processor() -> str | None:
+    """A name for all that `host` depends on: the first processor as Linux describes it, LLVM's version, the restriction."""
+    try:
+        with open("/proc/cpuinfo", "rb") as file:
+            first = file.read(16384).split(b"\n\n")[0]
+    except OSError:
+        return None
+    changing = (b"cpu MHz", b"bogomips", b"BogoMIPS", b"processor")
+    told = b"\n".join(line for line in first.splitlines() if not line.startswith(changing))
+    more = f"{os.uname().machine} {os.environ.get(ENVIRONMENT, '')}".encode()
+    return "h" + hashlib.sha256(b"\n".join([told, more, signature("llvmlite"), Path(__file__).read_bytes()])).hexdigest()[:24]
+
+
+def _asked() -> Target:
+    """The target as LLVM knows it."""
     llvm = binding()
     triple, features = llvm.get_process_triple(), dict(llvm.get_host_cpu_features())
     wanted = os.environ.get(ENVIRONMENT, "")

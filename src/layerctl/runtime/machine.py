@@ -7,23 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.compile.program import ALIGNMENT, Layout, Location, Program
-from layerctl.kernels.program import MEET, STEAL
-from layerctl.kernels.store import addresses
+from layerctl.compile.alignment import ALIGNMENT
+from layerctl.compile.program import Layout, Location, Program
+from layerctl.kernels.store import addresses, symbol
+from layerctl.kernels.words import MEET, STEAL
 from layerctl.ops.kernel import At, External, Scratch, bits
 from layerctl.ops.value import DTYPES, Type, Value, Weight
-from layerctl.runtime.threads import Listed, Team, count
+from layerctl.runtime.tape import BASES, Mounted, Tape, aligned_bytes
+from layerctl.runtime.threads import Team, count
 
 WORTH_WAKING = 200_000.0
 """Nanoseconds of a run below which the other threads, which have to be woken from sleep, are left alone."""
 Report = Callable[[str, int, int], None]
-
-
-def aligned_bytes(size: int) -> np.ndarray:
-    """Zeroed memory that starts at a cache line."""
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]
 
 
 class State:
@@ -46,70 +41,19 @@ class State:
         return self.memory[start : start + weight.type.size].view(DTYPES[weight.dtype]).reshape(weight.shape)
 
 
-class Bound:
-    """A program with addresses in its argument blocks: ready to run any number of times."""
+class Bound(Mounted):
+    """A program in memory: its tape, and where its values stand."""
 
-    def __init__(
-        self,
-        program: Program,
-        state: State,
-        arena: np.ndarray,
-        external: Mapping[str, np.ndarray],
-        report: Report | None = None,
-    ):
-        self.program, self.state, self.arena = program, state, arena
-        self.constants = aligned_bytes(program.constants_size)
-        for offset, array in program.constants:
-            self.constants[offset : offset + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
-        self.external = dict(external)
-        self._outside: list[tuple[int, str, int]] = []
-        self._bases = {
-            "arena": arena.ctypes.data,
-            "state": state.memory.ctypes.data,
-            "constants": self.constants.ctypes.data,
-        }
+    def __init__(self, program: Program, state: State, external: Mapping[str, np.ndarray], report: Report | None = None):
+        self.program, self.state = program, state
         self.prepared = -1
         """The version of the state that the prologue was run on."""
         planned = [*program.prologue, *program.calls]
         kernels = addresses([p.call.ref for p in planned], report)
-        rows = [
-            [self._bits(kind, arg) for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True)]
-            for p in planned
-        ]
-        starts = np.cumsum([0, *(-(-len(r) // 8) * 8 for r in rows)])
-        self.blocks = aligned_bytes(8 * max(int(starts[-1]), 1)).view(np.int64)
-        both = np.zeros((len(rows), 4), np.int64)
-        self.prologue, self.instructions = both[: len(program.prologue)], both[len(program.prologue) :]
-        for i, (p, row) in enumerate(zip(planned, rows, strict=True)):
-            self.blocks[starts[i] : starts[i] + len(row)] = row
-            address = self.blocks.ctypes.data + 8 * int(starts[i])
-            self._outside += [(int(starts[i]) + j, *found) for j, arg in enumerate(p.call.args) if (found := _outside(arg)) is not None]
-            flags = (MEET if p.barrier else 0) | (STEAL if p.tasks > 1 and not p.call.steady else 0)
-            both[i] = (kernels[p.call.ref.key], address, p.tasks, flags)
+        symbols = {symbol(p.call.ref): kernels[p.call.ref.key] for p in planned}
+        super().__init__(tape_of(program), symbols, state.memory, external)
         self.work = sum(p.call.work for p in program.calls)
         """Nanoseconds of one run on one core, about."""
-        self.listed = Listed.of(self.instructions)
-
-    def point(self, external: Mapping[str, np.ndarray]) -> None:
-        """Puts other arrays, of the same types and widths, in the places of those from outside."""
-        if all(self.external[name] is array for name, array in external.items()):
-            return
-        self.external = {**self.external, **external}
-        for place, name, offset in self._outside:
-            self.blocks[place] = self.external[name].ctypes.data + offset
-
-    def _bits(self, kind: str, arg: Any) -> int:
-        if not kind.endswith("*"):
-            return bits(kind, arg)
-        if arg is None:
-            return 0
-        offset = 0
-        if isinstance(arg, At):
-            arg, offset = arg.base, arg.offset
-        if isinstance(arg, External):
-            return self.external[arg.name].ctypes.data + offset
-        place = self.program.scratch[id(arg)] if isinstance(arg, Scratch) else self.program.locations[id(arg)]
-        return self._bases[place.space] + place.offset + offset
 
     def array(self, place: Location, type_: Type) -> np.ndarray:
         """Memory of a value as an array that shares it."""
@@ -133,10 +77,41 @@ class Bound:
         return self.array(self.program.location(value), value.type)
 
 
-def _outside(arg: Any) -> tuple[str, int] | None:
-    """(name, bytes from its start) of an argument that is not the program's memory."""
+def tape_of(program: Program) -> Tape:
+    """The program as plain numbers."""
+    kernels: dict[str, int] = {}
+    outside: dict[str, int] = {}
+    words: list[int] = []
+    places: list[tuple[int, int]] = []
+    calls = []
+    for p in [*program.prologue, *program.calls]:
+        number = kernels.setdefault(symbol(p.call.ref), len(kernels))
+        flags = (MEET if p.barrier else 0) | (STEAL if p.tasks > 1 and not p.call.steady else 0)
+        calls.append((number, len(words), p.tasks, flags))
+        for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True):
+            if kind.endswith("*") and arg is not None:
+                base, distance = _pointed(program, arg, outside)
+                places.append((len(words), base))
+                words.append(distance)
+            else:
+                words.append(bits(kind, arg) if arg is not None else 0)
+        words += [0] * (-len(words) % 8)
+    constants = np.zeros(program.constants_size, np.uint8)
+    for offset, array in program.constants:
+        constants[offset : offset + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
+    return Tape(
+        tuple(kernels), tuple(outside), np.array(words, np.int64), np.array(places, np.int64).reshape(-1, 2),
+        np.array(calls, np.int64).reshape(-1, 4), len(program.prologue), constants, program.arena_size,
+    )  # fmt: skip
+
+
+def _pointed(program: Program, arg: Any, outside: dict[str, int]) -> tuple[int, int]:
+    """Into what an argument points, by its number, and how many bytes from its start; names from outside are numbered as they come."""
     base, offset = (arg.base, arg.offset) if isinstance(arg, At) else (arg, 0)
-    return (base.name, offset) if isinstance(base, External) else None
+    if isinstance(base, External):
+        return len(BASES) + outside.setdefault(base.name, len(outside)), offset
+    place = program.scratch[id(base)] if isinstance(base, Scratch) else program.locations[id(base)]
+    return BASES.index(place.space), place.offset + offset
 
 
 class Machine:
@@ -150,7 +125,7 @@ class Machine:
         self, program: Program, state: State, external: Mapping[str, np.ndarray], report: Report | None = None
     ) -> Bound:
         """Gives a program its memory and the addresses of its kernels, compiling those that are missing."""
-        return Bound(program, state, aligned_bytes(program.arena_size), external, report)
+        return Bound(program, state, external, report)
 
     def run(self, bound: Bound, steps: int = 1) -> int:
         """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""

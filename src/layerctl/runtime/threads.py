@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.kernels import program
+from layerctl.kernels import words
 
 _GROUPS = Path("/sys/fs/cgroup")
 
@@ -87,21 +87,26 @@ def _native(timed: bool = False) -> Any:
     """The compiled loop; `timed` for the one that measures each instruction."""
     from layerctl.kernels.store import native
 
-    name = program.TIMED_NAME if timed else program.NAME
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(name, functools.partial(program.emit, timed)))
+    def emit() -> str:
+        from layerctl.kernels import program
+
+        return program.emit(timed)
+
+    name = words.TIMED_NAME if timed else words.NAME
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(name, emit))
 
 
 def _state() -> np.ndarray:
     """The threads' common words, at the start of a cache line, with what the barrier may call."""
-    raw = np.zeros(program.WORDS + 8, np.int64)
+    raw = np.zeros(words.WORDS + 8, np.int64)
     skip = -raw.ctypes.data % 64 // 8
-    state = raw[skip : skip + program.WORDS]
+    state = raw[skip : skip + words.WORDS]
     if sys.platform == "linux":
-        state[program.SYSCALL] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
+        state[words.SYSCALL] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
     elif sys.platform == "win32":
-        state[program.YIELD] = ctypes.cast(ctypes.windll.kernel32.SwitchToThread, ctypes.c_void_p).value or 0
+        state[words.YIELD] = ctypes.cast(ctypes.windll.kernel32.SwitchToThread, ctypes.c_void_p).value or 0
     else:
-        state[program.YIELD] = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+        state[words.YIELD] = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
     return state
 
 
@@ -133,7 +138,7 @@ class Team:
         self._state = _state()
         self._address = self._state.ctypes.data
         self._claims = np.zeros(8 * (threads + 1), np.int64)
-        self._state[program.CLAIMS] = self._claims.ctypes.data + -self._claims.ctypes.data % 64
+        self._state[words.CLAIMS] = self._claims.ctypes.data + -self._claims.ctypes.data % 64
         self._run, self._timed = _native(), False
         self._serial = 0
         self._open: tuple[int, tuple[int, ...]] | None = None
@@ -155,10 +160,10 @@ class Team:
         state = self._state
         if self._open is not None:
             self._settle()
-        state[program.DONE] = 0
+        state[words.DONE] = 0
         order = (self._address, listed.address, listed.count, steps)
         if listed.shared and self.threads > 1 and not alone:
-            state[program.LEFT] = 0
+            state[words.LEFT] = 0
             self._serial += 1
             self._open = (self._serial, (self.threads, *order))
             try:
@@ -168,9 +173,9 @@ class Team:
                 raise
         else:
             self._run(0, 1, *order)
-        done = int(state[program.DONE])
+        done = int(state[words.DONE])
         if done < steps:
-            state[program.STOP] = 0
+            state[words.STOP] = 0
         return done
 
     def timed(self, instructions: np.ndarray, steps: int) -> np.ndarray:
@@ -178,7 +183,7 @@ class Team:
         ticks = np.zeros(len(instructions), np.int64)
         plain = self._run
         self._run, self._timed = _native(timed=True), True
-        self._state[program.TIMES] = ticks.ctypes.data
+        self._state[words.TIMES] = ticks.ctypes.data
         start = time.perf_counter()
         try:
             self.run(instructions, steps)
@@ -191,7 +196,7 @@ class Team:
         assert self._open is not None
         for orders in self._orders:
             orders.put((self._timed, *self._open))
-        if not self._state[program.LEFT]:
+        if not self._state[words.LEFT]:
             self._run(0, *self._open[1])
         waiting = set(range(1, self.threads))
         while waiting:
@@ -202,14 +207,14 @@ class Team:
 
     def _settle(self) -> None:
         """Ends an order that an exception (an interrupt from the keyboard) left half given or half run."""
-        self._state[program.STOP] = 1
+        self._state[words.STOP] = 1
         if self._open is not None:
             self._meet()
-        self._state[program.STOP] = 0
+        self._state[words.STOP] = 0
 
     def stop(self) -> None:
         """Ends the current run after the step that is being computed, or the next run before its first; may be called from anywhere."""
-        self._state[program.STOP] = 1
+        self._state[words.STOP] = 1
 
     def close(self) -> None:
         """Ends the threads; the team can still run on the caller's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, Literal
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
 )
 
 from layerctl.diagnostics import did_you_mean
+from layerctl.spec.reading import Reading
 
 MISSING = ("?", "NA", "")
 
@@ -176,6 +178,11 @@ class DataSpec(_Section):
                 return _target_spec(value)
             return {k: _target_spec(v if isinstance(v, dict) else {"column": v}) for k, v in value.items()}
         return value
+
+    def reading(self) -> Reading:
+        """How files of these data are read."""
+        own = {f.name: getattr(self, f.name) for f in fields(Reading) if f.name != "targets"}
+        return Reading(**own, targets=[t.column for t in self.targets().values()])
 
     def targets(self) -> dict[str, TargetSpec]:
         """Targets by output; the one target of a single output is called by its column."""

@@ -187,6 +187,11 @@ class Session:
             self._state().version += 1
         return found
 
+    def predictions(self) -> list[tuple[int, dict[str, Type], Bound]]:
+        """The programs that have predicted the model's outputs: rows of a batch, types of the inputs, the program."""
+        found = [(key, bound) for key, bound in self._programs.items() if key[0] == "predict" and key[3] == tuple(self.model.outputs)]
+        return [(size, {n.removeprefix("input:"): Type(shape, dtype) for n, shape, dtype in types}, b) for (_, types, size, _), b in found]
+
     def look(self, data: Dataset, size: int, wanted: tuple[str, ...] | None = None) -> dict[str, tuple[np.ndarray, Any]]:
         """Named values (all of them if not told) of the batch at the cursor, as the next training step computes them, and what makes each."""
         batch = batch_of(data, size)

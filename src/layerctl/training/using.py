@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +12,10 @@ from layerctl.diagnostics import fail
 from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, shown
+from layerctl.predicting.answers import BATCH, CHUNK, Answers, Predictions
 
 if TYPE_CHECKING:
     from layerctl.api import Model
-
-CHUNK = 4096
 
 
 def rows_of(model: Model, x: Any) -> Dataset:
@@ -203,15 +201,6 @@ def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
     return out
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """One piece of a stream: the rows as they were read, and the columns that were predicted for them."""
-
-    rows: list[Any]
-    columns: dict[str, list[Any]]
-    arrays: dict[str, np.ndarray]
-
-
 def predict_stream(
     model: Model,
     source: Any,
@@ -220,59 +209,25 @@ def predict_stream(
     batch_size: int | None = None,
     layers: tuple[str, ...] = (),
 ) -> Iterator[Predictions]:
-    """Predictions for a file or a stream, piece by piece and in order, in bounded memory.
-
-    The first rows of a series, which no window ends at, have the prediction None.
-    """
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
     if model.schema is None:
         fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
              hint="predict from Python with arrays, or add a data section")  # fmt: skip
-    size = batch_size or max(model.spec.fit.batch_size, 256)
-    for rows, raw in chunks(source, model.schema, model.spec.data, CHUNK, input_format):
-        arrays = model.session(rows).predict(rows, size, layers) if len(rows) else {}
-        ahead = [None] * (len(raw) - len(rows))
-        yield Predictions(raw, {n: [*ahead, *c] for n, c in columns(model, arrays).items()}, arrays)
+    size = batch_size or batch_of_predictions(model)
+    pieces = chunks(source, model.schema, model.spec.data.reading(), CHUNK, input_format)
+    yield from answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, size, layers))
 
 
-def columns(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
-    """The columns of predictions: a class's text and its probability, or values; several outputs have their names before them."""
-    out: dict[str, list[Any]] = {}
-    for name, array in arrays.items():
-        head = f"{name}_" if len(arrays) > 1 else ""
-        classes = (
-            model.schema.classes(name if len(model.graph.outputs) > 1 else None) if model.schema is not None else None
-        )
-        flat = array.reshape(len(array), -1)
-        if classes is not None and name in model.graph.outputs and flat.shape[1] in (1, len(classes)):
-            ids, p = _decided(model, name, flat)
-            out[f"{head}prediction"] = [classes[i] if i < len(classes) else str(i) for i in ids]
-            out[f"{head}probability"] = [float(v) for v in p]
-        elif flat.shape[1] == 1:
-            values = flat[:, 0].astype(np.float64)
-            if model.schema is not None and name in model.graph.outputs:
-                values = model.schema.unscaled(values, name if len(model.graph.outputs) > 1 else None)
-            out[f"{head}prediction"] = [float(v) for v in values]
-        else:
-            for j in range(flat.shape[1]):
-                out[f"{head}prediction_{j}"] = [float(v) for v in flat[:, j]]
-    return out
+def batch_of_predictions(model: Model) -> int:
+    """The most rows that are predicted at once, where nobody says."""
+    return max(model.spec.fit.batch_size, BATCH)
 
 
-def _decided(model: Model, name: str, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(class ids, their probabilities); logits are turned into probabilities when the loss takes logits."""
-    loss = model.outputs[name].loss
-    values = flat.astype(np.float64)
-    if getattr(loss, "from_logits", False):
-        if values.shape[1] == 1:
-            values = 1.0 / (1.0 + np.exp(-values))
-        else:
-            e = np.exp(values - values.max(axis=1, keepdims=True))
-            values = e / e.sum(axis=1, keepdims=True)
-    if values.shape[1] == 1:
-        ids = (values[:, 0] > 0.5).astype(np.int64)
-        return ids, np.where(ids == 1, values[:, 0], 1.0 - values[:, 0])
-    ids = values.argmax(axis=1)
-    return ids, values[np.arange(len(ids)), ids]
+def answers_of(model: Model) -> Answers:
+    """How the model's results are told."""
+    assert model.schema is not None
+    logits = [n for n, o in model.outputs.items() if getattr(o.loss, "from_logits", False)]
+    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits))
 
 
 def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 from layerctl.export._c.features import string
 from layerctl.export._c.functions import literal
 from layerctl.export._c.graph import identifier, wrapped
+from layerctl.export.base import answers_of
 from layerctl.ops.value import product
 
 _NUMBER = """
@@ -73,7 +74,7 @@ class Outputs:
             target = schema.target(own) if schema is not None else None
             if classes is not None and width in (1, len(classes)):
                 kinds.add("class")
-                logits = bool(getattr(model.outputs[name].loss, "from_logits", False))
+                logits = name in answers_of(model).logits
                 self.logits |= logits
                 listed = [string(field(c)) for c in classes]
                 self.parts.append(f"static const char *const classes_{identifier(name)}[] = {{\n{wrapped(listed)}\n}};\n")

@@ -18,7 +18,7 @@ from layerctl.compile.differentiate import ancestors
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.export._python.ops import Converter
-from layerctl.export.base import Traced, dialect_of, origin_of
+from layerctl.export.base import Traced, answers_of, dialect_of, origin_of
 
 _HERE = Path(__file__).parent
 _WIDTH = 120
@@ -127,15 +127,15 @@ def _listed(values: dict[str, Any]) -> str:
 def _schema(traced: Traced) -> dict[str, Any]:
     """What was fitted on the training rows, and how files are written, as plain data."""
     model, spec, dialect = traced.model, traced.model.spec.data, dialect_of(traced.model)
-    outputs = {}
-    several = len(traced.outputs) > 1
+    outputs: dict[str, Any] = {}
+    several, logits = len(traced.outputs) > 1, answers_of(model).logits
     for name in traced.outputs:
         own = name if several else None
         target = model.schema.target(own) if model.schema is not None else None
         number = target is not None and target.kind == "number"
         outputs[name] = {
             "classes": model.schema.classes(own) if model.schema is not None else None,
-            "logits": bool(getattr(model.outputs[name].loss, "from_logits", False)),
+            "logits": name in logits,
             "centre": target.centre if number else 0.0, "spread": target.spread if number else 1.0,
         }  # fmt: skip
     features = {n: asdict(f) | ({"spread": spread(f)} if f.kind == "array" else {}) for n, f in traced.features.items()}

@@ -1,0 +1,47 @@
+"""The way from what a user names to the model file that it stands for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from layerctl.diagnostics import Source, Span, did_you_mean, fail
+
+MODEL = "model.safetensors"
+CHECKPOINTS = "checkpoints"
+
+
+def find_model(given: str | os.PathLike[str]) -> Path:
+    """The model file that a run's folder, a model file, or a YAML (by its newest run) stands for.
+
+    Raises:
+        LayerctlError: where there is none.
+    """
+    path = Path(given)
+    place = Span(Source(str(given)))
+    if path.is_dir():
+        if (path / MODEL).is_file():
+            return path / MODEL
+        cure = "train it first: layerctl train MODEL.yaml"
+        if (path / CHECKPOINTS).is_dir():
+            cure = "its training did not end: go on with layerctl train MODEL.yaml --resume"
+        fail("no-model", "there is no trained model in this folder", place, hint=cure)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return _newest_run(path, place)
+    if not path.exists():
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        fail("file-not-found", f"there is no such file or folder{near}", place,
+             hint="give a run's folder, a .safetensors file, or the YAML that was trained")  # fmt: skip
+    return path
+
+
+def _newest_run(path: Path, place: Span) -> Path:
+    from layerctl.source.read import load
+    from layerctl.spec.file import read_spec
+
+    name = read_spec(load(path)).name
+    runs = [p for p in (Path("runs") / name, *sorted(Path("runs").glob(f"{name}-*"))) if (p / MODEL).is_file()]
+    if not runs:
+        fail("no-model", f"the model '{name}' has not been trained here: there is no {Path('runs') / name / MODEL}", place,
+             hint=f"train it first: layerctl train {path}")  # fmt: skip
+    return max(runs, key=lambda p: (p / MODEL).stat().st_mtime_ns) / MODEL

@@ -1,0 +1,19 @@
+"""How files of data are read: the part of a data section that a trained model still needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The fields of `DataSpec` by the same names, as far as they say how a file is read; `targets` are the targets' columns."""
+
+    format: str | None
+    columns: list[str] | None
+    delimiter: str | None
+    quote: str | None
+    decimal: str
+    encoding: str
+    missing_values: list[str]
+    targets: list[str]
