@@ -1,7 +1,7 @@
 """The zoo: ten models trained and used by layerctl and its peers in one run, alternating in time, on the same random rows.
 
     pip install -e '.[bench]' 'torch==2.13.0'
-    python benchmarks/zoo/run.py [--models mlp,cnn] [--systems layerctl,torch] [--threads 1,2] [--rounds 5] [--write]
+    python benchmarks/zoo/run.py [--models mlp,cnn] [--systems layerctl,torch] [--threads 1,2] [--rounds 5] [--whole] [--write]
 
 Each system is a process of its own that waits while the others work; a round is one epoch and one pass of prediction of each system in
 turn. Ratios are of a round's pair of times, to the peer that is best by its median; given are medians and, in brackets, their range.
@@ -31,8 +31,8 @@ HERE = Path(__file__).parent
 START, END = "<!-- tables -->", "<!-- end of tables -->"
 REST = 0.25
 """Seconds before each measurement, in which the threads of the system before it go to sleep."""
-ONES = 200
-"""Single rows of a measurement of latency."""
+ONES = 0.3
+"""Seconds of a measurement of latency."""
 
 
 @dataclass
@@ -53,14 +53,14 @@ def worker(system: str, name: str, threads: int, commands: Any) -> None:
     subject = SYSTEMS[system](name, threads)
     for line in commands:
         command = line.strip()
-        repeats = ONES if command == "one" else 1
         if not hasattr(subject, command):
             print("null", flush=True)
             continue
-        start = time.perf_counter()
-        for _ in range(repeats):
+        start, repeats, seconds = time.perf_counter(), 0, 0.0
+        while not repeats or (command == "one" and seconds < ONES):
             getattr(subject, command)()
-        seconds = (time.perf_counter() - start) / repeats
+            repeats, seconds = repeats + 1, time.perf_counter() - start
+        seconds /= repeats
         print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]), flush=True)
 
 
@@ -97,19 +97,21 @@ class Process:
         return time.perf_counter() - self.started
 
 
-def measure(name: str, systems: list[str], threads: int, rounds: int) -> dict[str, Measured]:
+def measure(name: str, systems: list[str], threads: int, rounds: int, whole: bool) -> dict[str, Measured]:
     """All systems on one model."""
     found = {s: Measured() for s in systems}
+    running = {}
     for system, m in found.items():
-        process = Process(system, name, threads)
+        if whole:
+            process = Process(system, name, threads)
+            for command in ("epoch", "predict"):
+                process.ask(command)
+            m.whole = process.end()
+        running[system] = process = Process(system, name, threads)
         answer = process.ask("epoch")
         m.first = time.perf_counter() - process.started if answer else 0.0
         m.memory = answer[1] if answer else 0.0
-        process.ask("predict")
-        m.whole = process.end()
-    running = {s: Process(s, name, threads) for s in systems}
-    for process in running.values():
-        for command in ("epoch", "predict", "one"):
+        for command in ("predict", "one"):
             process.ask(command)
     for _ in range(rounds):
         for command, place in (("epoch", "train"), ("predict", "predict"), ("one", "one")):
@@ -152,7 +154,7 @@ def process_table(results: dict[str, dict[str, Measured]], systems: list[str]) -
     systems = [s for s in systems if s != "onnxruntime"]
     lines = [f"| model | {' | '.join(systems)} |", "|---|" + "---:|" * len(systems)]
     for name, found in results.items():
-        cells = [f"{found[s].first:.1f} / {found[s].whole:.1f} / {found[s].memory:,.0f}" for s in systems]
+        cells = [f"{found[s].first:.1f} / {f'{found[s].whole:.1f}' if found[s].whole else '–'} / {found[s].memory:,.0f}" for s in systems]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
@@ -184,6 +186,7 @@ def main() -> None:
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--whole", action="store_true", help="measure whole processes too: start, one epoch, one prediction, exit")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     names, systems = options.models.split(","), options.systems.split(",")
@@ -191,7 +194,7 @@ def main() -> None:
     for threads in map(int, options.threads.split(",")):
         results = {}
         for name in names:
-            results[name] = measure(name, systems, threads, options.rounds)
+            results[name] = measure(name, systems, threads, options.rounds, options.whole)
             print(f"{name}, {threads} thread{'s' if threads > 1 else ''}: {json.dumps({s: vars(m) for s, m in results[name].items()})}", file=sys.stderr)
         head = f"{threads} thread{'s' if threads > 1 else ''}"
         trained = [s for s in systems if s != "onnxruntime"]
