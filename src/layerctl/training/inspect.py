@@ -56,6 +56,7 @@ class Rewind:
         if self._memory is None:
             return None
         np.copyto(session.state.memory, self._memory)  # type: ignore[union-attr]
+        session.state.version += 1  # type: ignore[union-attr]
         while (done := session.scalar(task.iteration)) < bad - 1:
             size = min(self.size, len(self.rows) - session.scalar(task.cursor))
             if size <= 0 or session.machine.run(session.bound("train", self.rows, size), 1) < 1:
