@@ -145,7 +145,7 @@ def table(results: dict[str, dict[str, Measured]], systems: list[str], what: str
         best, ratios = ratio(found, what)
         medians.append(statistics.median(ratios))
         lines.append(f"| {name} | {' | '.join(cells)} | {best} | **{medians[-1]:.2f}** ({min(ratios):.2f}–{max(ratios):.2f}) |")
-    lines.append(f"| geometric mean | {'| ' * len(systems)}| | **{statistics.geometric_mean(medians):.2f}** |")
+    lines.append(f"| geometric mean | {'| ' * len(systems)}| **{statistics.geometric_mean(medians):.2f}** |")
     return lines
 
 
