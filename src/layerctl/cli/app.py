@@ -10,6 +10,7 @@ import typer
 
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
+from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds, span
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -19,13 +20,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
     "70 a bug in layerctl, 130 and 143 interrupted with the state saved.",
 )  # fmt: skip
-
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: fit.epochs=3.")]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed, in place of the file's.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most threads; all allowed cores if not given.")]
-Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
-
 
 @app.command(name="build")
 def build_command(
@@ -59,7 +53,7 @@ def train_command(
     with observer_for(as_json, quiet) as observer, stopper:
         result = train(
             model, out=out, overrides=overrides or (), seed=seed, threads=threads, resume=resume, force=force,
-            max_seconds=_seconds(max_time), observer=observer, on_trainer=stopper.watch,
+            max_seconds=seconds(max_time), observer=observer, on_trainer=stopper.watch,
         )  # fmt: skip
     render.trained(result, as_json)
     if stopper.signal is not None and result.reason == "interrupted":
@@ -162,7 +156,7 @@ def layers_command(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Layers, losses, metrics, optimizers, ...")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw activations and their derivatives, or learning-rate schedules; a NAME may have "
                                        "arguments: 'LeakyRelu: {negative_slope: 0.1}'.")] = False,
-    span: Annotated[str | None, typer.Option("--range", metavar="LOW:HIGH", help="From where to where to draw; -6:6 if not given.")] = None,
+    range_: Annotated[str | None, typer.Option("--range", metavar="LOW:HIGH", help="From where to where to draw; -6:6 if not given.")] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Draw into this .svg or .png.")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -173,8 +167,8 @@ def layers_command(
     if plot:
         from layerctl.commands.plot import plot as draw
 
-        return render.curves(draw(names or (), _span(span), out), out, as_json)
-    if out is not None or span is not None:
+        return render.curves(draw(names or (), span(range_), out), out, as_json)
+    if out is not None or range_ is not None:
         raise usage("--out and --range are for --plot")
     render.pages([p for name in names for p in page(name)] if names else pages(), as_json, whole=bool(names))
 
@@ -205,30 +199,3 @@ class _Stopper:
 
     def __exit__(self, *_: object) -> None:
         """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
-
-
-def _span(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    low, _, high = text.partition(":")
-    try:
-        found = float(low), float(high)
-    except ValueError:
-        found = 0.0, 0.0
-    if not -1e30 < found[0] < found[1] < 1e30:
-        raise usage(f"--range takes two rising numbers such as -6:6, got '{text}'")
-    return found
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
-    try:
-        value = float(number) * units[unit]
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e9:
-        raise usage(f"--max-time takes a time such as 90s, 10m or 1h, got '{text}'")
-    return value

@@ -1,0 +1,44 @@
+"""Options that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from layerctl.cli.ending import usage
+
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: fit.epochs=3.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed, in place of the file's.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most threads; all allowed cores if not given.")]
+Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+
+
+def span(text: str | None) -> tuple[float, float] | None:
+    """`-6:6` as two rising numbers."""
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = 0.0, 0.0
+    if not -1e30 < found[0] < found[1] < 1e30:
+        raise usage(f"--range takes two rising numbers such as -6:6, got '{text}'")
+    return found
+
+
+def seconds(text: str | None) -> float | None:
+    """`90s`, `10m` or `1h` in seconds."""
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        value = float(number) * units[unit]
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise usage(f"--max-time takes a time such as 90s, 10m or 1h, got '{text}'")
+    return value
