@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Any
 
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
@@ -10,15 +12,19 @@ from layerctl.ops.tiles import call_kernel, pack_panel, padded, strip, tile_widt
 from layerctl.ops.value import SIZE_OF
 
 WIDEST_PANEL = 64
-ROW_BLOCK = 48
-DEPTH_BLOCK = 256
+ROW_BLOCK, FEWEST_ROWS = 128, 24
+"""Rows of a block: the largest, and about the smallest."""
+DEPTH_BLOCK = 128
+"""Terms after which a product goes on with the next panel: so much of one stays in the nearest cache (32 KB of float32)."""
 FEW_ROWS = 3
 LONGEST_CHAIN = 4096
 """Terms of one chain of fma; longer products are cut into chunks of about half that, and the chunks' sums added in order in float64."""
 MOST_PARTIAL = 1 << 24
 """Elements of the chunks' sums; where they would be more, the chunks are longer."""
-UNITS = 16
-"""Pieces of work that a product should have; few blocks of rows are cut by columns too."""
+SHARES, MANY = 8, 64
+"""Equal shares that a product is cut for (two threads take four each), and pieces of work so many that they need no care."""
+READING = 16
+"""What reading an element of an operand from a far cache costs, in multiply-accumulates."""
 
 
 @kernel
@@ -103,6 +109,21 @@ def few_rows(
                 to[j] = fma(factor, line[j], to[j])
 
 
+@functools.cache
+def cut(m: int, panels: int, outer: int, whole_rows: bool = False) -> tuple[int, int]:
+    """(blocks of rows, cuts of the panels) of each of `outer` products, by shapes alone: shares alike, and little to read twice."""
+    least = -(-m // ROW_BLOCK)
+    if outer * least >= MANY:
+        return least, 1
+
+    def cost(choice: tuple[int, int]) -> float:
+        blocks, cuts = choice
+        rows, columns, units = -(-m // blocks), WIDEST_PANEL * -(-panels // cuts), outer * blocks * cuts
+        return -(-units // SHARES) * (rows * columns + READING * (rows + columns))
+
+    return min(itertools.product(range(least, -(-m // FEWEST_ROWS) + 1), range(1, 2 if whole_rows else panels + 1)), key=cost)
+
+
 def packed_size(dtype: str, batch: int, k: int, n: int) -> int:
     """Bytes of the panels on any target."""
     return SIZE_OF[dtype] * batch * k * -(-n // WIDEST_PANEL) * WIDEST_PANEL
@@ -138,8 +159,7 @@ def plan_multiply(
     """
     size = SIZE_OF[dtype]
     chunks = chunks_of(k, batch * m * n)
-    blocks = -(-m // ROW_BLOCK)
-    cuts = 1 if epilogue[0] else max(1, min(-(-n // WIDEST_PANEL), UNITS // (batch * chunks * blocks)))
+    blocks, cuts = cut(m, -(-n // WIDEST_PANEL), batch * chunks, bool(epilogue[0]))
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
     args = (a, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, int(shared), DEPTH_BLOCK)
     work = batch * m * n * k * (0.02 if dtype == "f32" else 0.04)
