@@ -42,8 +42,10 @@ def compile_program(
             layout.add(node.attrs["weight"])
     for weight in updates:
         layout.add(weight)
-    calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     once = Unchanging(nodes, updates, keep, layout)
+    with tracing(trace):
+        trace.lasting = once.values
+        calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     planner = Planner(nodes, layout, outputs.values(), dict(updates))
     planner.keep(*once.lasting(nodes, calls))
     memory = planner.plan(calls)

@@ -9,7 +9,7 @@ from typing import Any
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
 from layerctl.ops.tiles import call_kernel, pack_panel, padded, strip, tile_width
-from layerctl.ops.value import SIZE_OF
+from layerctl.ops.value import SIZE_OF, lasts
 
 WIDEST_PANEL = 64
 ROW_BLOCK, FEWEST_ROWS = 128, 24
@@ -51,11 +51,13 @@ def pack(
 
 @kernel
 def multiply(
-    task: int, tasks: int, a: "T*", packed: "T*", c: "T*", epilogue: "i64", epilogue_block: "i64", batch: "i64", m: "i64", n: "i64",
-    k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", shared: "i64", depth_block: "i64",
+    task: int, tasks: int, a: "T*", b: "T*", packed: "T*", c: "T*", epilogue: "i64", epilogue_block: "i64", batch: "i64", m: "i64",
+    n: "i64", k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", b_batch: "i64", b_row: "i64",
+    b_column: "i64", shared: "i64", depth_block: "i64", own: "i64",
 ):  # fmt: skip
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
+    `own`: b is not packed beforehand; each share packs what it needs next into its own panel of `packed`, which stays in cache.
     The `epilogue`, if not 0, is called on every finished block of rows: block i of batch * blocks.
     """
     width = tile_width(packed)
@@ -79,10 +81,13 @@ def multiply(
             depth = min(depth_block, end - k0)
             for p in range(share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)):
                 columns = min(width, n - p * width)
+                panel = offset(packed, task * depth_block * width)
+                if own != 0:
+                    pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
+                else:
+                    panel = offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed))
                 strip(
-                    rows, columns, offset(a0, k0 * a_column), a_row, a_column,
-                    offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed)), depth, offset(c0, p * width), n,
-                    k0 - start,
+                    rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start
                 )  # fmt: skip
             k0 += depth
         if epilogue != 0:
@@ -149,21 +154,28 @@ def plan_pack(dtype: str, batch: int, k: int, n: int, b: Any, b_strides: tuple[i
 
 
 def plan_multiply(
-    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], packed: Any, shared: bool, c: Any,
+    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], b: Any, b_strides: tuple[int, int, int], c: Any,
     epilogue: tuple[Any, Any] = (0, 0),
 ) -> list[Call]:  # fmt: skip
-    """The calls of c (batch, m, n) = a @ b for b as `plan_pack` leaves it, one for all of the batch if `shared`.
+    """The calls of c (batch, m, n) = a @ b. b is packed beforehand where several shares read the same of it, or it never changes.
 
     `epilogue`: a kernel's address and its block; it is called with (row block, row blocks, block) where `takes_epilogue`. Row block i of
     t has the rows from batch * m * i // t on.
     """
-    size = SIZE_OF[dtype]
+    size, out = SIZE_OF[dtype], []
     chunks = chunks_of(k, batch * m * n)
     blocks, cuts = cut(m, -(-n // WIDEST_PANEL), batch * chunks, bool(epilogue[0]))
+    units, packs = batch * chunks * blocks * cuts, batch if b_strides[0] else 1
+    own = blocks == 1 and packs == batch and not lasts(b)
+    tasks = min(units, MANY) if own else units
+    packed = Scratch(size * tasks * DEPTH_BLOCK * WIDEST_PANEL if own else packed_size(dtype, packs, k, n))
+    if not own:
+        out.append(plan_pack(dtype, batch, k, n, b, b_strides, packed))
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
-    args = (a, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, int(shared), DEPTH_BLOCK)
-    work = batch * m * n * k * (0.02 if dtype == "f32" else 0.04)
-    out = [Call(multiply.at(T=dtype), args, tasks=batch * chunks * blocks * cuts, work=work)]
+    args = (
+        a, b, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
+    )  # fmt: skip
+    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=batch * m * n * k * (0.02 if dtype == "f32" else 0.04)))
     return out + add_chunks(dtype, batch, chunks, m * n, to, c)
 
 
@@ -180,10 +192,7 @@ def plan(
     epilogue: tuple[Any, Any] = (0, 0),
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. Strides are (batch, row, column) in elements; 0 for a batch that is shared."""
-    if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN:
+    if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN and not lasts(b):
         args = (a, b, c, batch, m, n, k, *a_strides, b_strides[0])
         return [Call(few_rows.at(T=dtype), args, tasks=max(1, n // 64), work=batch * m * n * k * 0.1)]
-    packs = batch if b_strides[0] else 1
-    panels = Scratch(packed_size(dtype, packs, k, n))
-    packing = plan_pack(dtype, batch, k, n, b, b_strides, panels)
-    return [packing, *plan_multiply(dtype, batch, m, n, k, a, a_strides, panels, not b_strides[0], c, epilogue)]
+    return plan_multiply(dtype, batch, m, n, k, a, a_strides, b, b_strides, c, epilogue)
