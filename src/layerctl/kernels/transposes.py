@@ -36,19 +36,18 @@ def _function(module: Any, element: Any, n: int) -> Any:
     rows, columns, source, stride, to, step = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     memory = Vectors(builder, element, n)
-    with cgutils.for_range_slice(builder, I64(0), columns, I64(n), inc=True) as (j, _):
-        with cgutils.for_range_slice(builder, I64(0), rows, I64(n), inc=True) as (i, _):
-            lines, left = builder.sub(rows, i), builder.sub(columns, j)
-            mask = memory.mask(builder.select(builder.icmp_signed("<", lines, I64(n)), lines, I64(n)))
-            block = []
-            for k in range(n):
-                there = builder.icmp_signed("<", I64(k), left)
-                at = builder.gep(source, [builder.add(i, builder.mul(builder.add(j, I64(k)), stride))])
-                shown = builder.select(there, mask, ir.Constant(mask.type, None))
-                block.append(memory.load(at, shown))
-            for k, line in enumerate(_turned(builder, block, n)):
-                with builder.if_then(builder.icmp_signed("<", I64(k), lines)):
-                    memory.store(line, builder.gep(to, [builder.add(j, builder.mul(builder.add(i, I64(k)), step))]))
+    counted = cgutils.for_range_slice
+    with counted(builder, I64(0), columns, I64(n), inc=True) as (j, _), counted(builder, I64(0), rows, I64(n), inc=True) as (i, _):
+        lines, left = builder.sub(rows, i), builder.sub(columns, j)
+        mask = memory.mask(builder.select(builder.icmp_signed("<", lines, I64(n)), lines, I64(n)))
+        block = []
+        for k in range(n):
+            there = builder.icmp_signed("<", I64(k), left)
+            at = builder.gep(source, [builder.add(i, builder.mul(builder.add(j, I64(k)), stride))])
+            block.append(memory.load(at, builder.select(there, mask, ir.Constant(mask.type, None))))
+        for k, line in enumerate(_turned(builder, block, n)):
+            with builder.if_then(builder.icmp_signed("<", I64(k), lines)):
+                memory.store(line, builder.gep(to, [builder.add(j, builder.mul(builder.add(i, I64(k)), step))]))
     builder.ret_void()
     return function
 

@@ -23,6 +23,8 @@ MOST_PARTIAL = 1 << 24
 """Elements of the chunks' sums; where they would be more, the chunks are longer."""
 SHARES, MANY = 8, 64
 """Equal shares that a product is cut for (two threads take four each), and pieces of work so many that they need no care."""
+READING_B = 0.05
+"""Nanoseconds in which an element of b comes from a far cache: what bounds products of few rows."""
 READING = 16
 """What reading an element of an operand from a far cache costs, in multiply-accumulates."""
 
@@ -175,7 +177,8 @@ def plan_multiply(
     args = (
         a, b, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
     )  # fmt: skip
-    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=batch * m * n * k * (0.02 if dtype == "f32" else 0.04)))
+    work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
+    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=work))
     return out + add_chunks(dtype, batch, chunks, m * n, to, c)
 
 
