@@ -20,8 +20,10 @@ import numpy as np
 from layerctl.kernels import words
 
 _GROUPS = Path("/sys/fs/cgroup")
-AWAKE = 50_000
-"""Nanoseconds for which a worker surely waits awake after a run."""
+WORTH_WAKING = 200_000.0
+"""Nanoseconds of a run below which the other threads, which have to be woken from sleep, are left alone."""
+AWAKE, PATIENCE = 50_000, 500
+"""Nanoseconds for which a worker surely waits awake after a run; runs on one thread after one that the others held up."""
 
 
 @dataclass(frozen=True)
@@ -146,20 +148,31 @@ class Team:
         self._workers: list[threading.Thread] = []
         self._last, self._quick = 0, 0
 
-    def run(self, instructions: np.ndarray | Listed, steps: int, small: bool = False) -> int:
+    def run(self, instructions: np.ndarray | Listed, steps: int, work: float = math.inf) -> int:
         """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`).
 
-        `small`: too little to wake a thread for; the others take part only where the last runs were so short ago that they are awake.
+        `work`: about how many nanoseconds it takes one core. Others are not woken for little: they take part where the last runs were so
+        short ago that they are awake, and not for a while after that was slow, on a core that somebody else needs.
         A signal's Python handler runs when this returns, so a caller that wants to hear of signals asks for as many steps as take a moment.
         """
-        return self._ordered(instructions if isinstance(instructions, Listed) else Listed.of(instructions), steps, words.NAME, small)
+        listed = instructions if isinstance(instructions, Listed) else Listed.of(instructions)
+        if work >= WORTH_WAKING or not listed.shared or self.threads == 1:
+            return self._ordered(listed, steps, words.NAME)
+        begun = time.perf_counter_ns()
+        self._quick = self._quick + 1 if begun - self._last < AWAKE else min(self._quick, 0)
+        together = self._quick > 3
+        done = self._ordered(listed, steps, words.NAME, together)
+        self._last = time.perf_counter_ns()
+        if together and self._last - begun > 2 * WORTH_WAKING:
+            self._quick = -PATIENCE
+        return done
 
-    def _ordered(self, listed: Listed, steps: int, name: str, small: bool = False) -> int:
+    def _ordered(self, listed: Listed, steps: int, name: str, together: bool = True) -> int:
         state = self._state
         state[words.DONE] = 0
         function, address = _native(name)
         order = (listed.address, listed.count, steps)
-        if listed.shared and self.threads > 1 and (not small or self._in_haste()):
+        if listed.shared and self.threads > 1 and together:
             self._start()
             self._lead(self.threads, self._address, address, *order)
         else:
@@ -167,13 +180,7 @@ class Team:
         done = int(state[words.DONE])
         if done < steps:
             state[words.STOP] = 0
-        self._last = time.perf_counter_ns()
         return done
-
-    def _in_haste(self) -> bool:
-        """Whether the caller comes back so quickly, and has done so for a while, that the workers still wait awake."""
-        self._quick = self._quick + 1 if time.perf_counter_ns() - self._last < AWAKE else 0
-        return self._quick > 3
 
     def _start(self) -> None:
         """Starts the workers, those too that an interrupt has left unstarted."""
