@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layerctl.ops.conv import Pads, output_size, padding, window_of
+from layerctl.ops.elementwise import apply
 from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.value import SIZE_OF, Node, Op, Shape, ShapeError, Type, Value, product, shown
@@ -51,14 +52,18 @@ def maximum_gradient(
 ):  # fmt: skip
     """dx = 0, then each window's g is added at its first largest element (a NaN is larger than all). Shares are cut along images.
 
+    Windows that lie `apart` write each element once, and where all of x is `covered` by them nothing is filled beforehand.
     `best` and `where` have room for one pixel's channels for each share: a window's largest elements and their taps.
     """
     largest, taken = offset(best, task * channels), offset(where, task * channels)
+    apart = sd >= kd and sh >= kh and sw >= kw
+    covered = apart and od * kd == d and oh * kh == h and ow * kw == w
     for image in range(share_low(batch, task, tasks), share_low(batch, task + 1, tasks)):
         into = offset(dx, image * d * h * w * channels)
         source = offset(x, image * d * h * w * channels)
-        for i in range(d * h * w * channels):
-            into[i] = 0
+        if not covered:
+            for i in range(d * h * w * channels):
+                into[i] = 0
         for pixel in range(od * oh * ow):
             z = pixel // (oh * ow)
             r = pixel // ow - z * oh
@@ -91,8 +96,12 @@ def maximum_gradient(
                         tap = (kz * kh + kr) * kw + kc
                         at = ((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
                         to = offset(into, at * channels)
-                        for j in range(channels):
-                            to[j] = to[j] + upstream[j] if taken[j] == tap else to[j]
+                        if apart:
+                            for j in range(channels):
+                                to[j] = upstream[j] if taken[j] == tap else 0
+                        else:
+                            for j in range(channels):
+                                to[j] = to[j] + upstream[j] if taken[j] == tap else to[j]
 
 
 @kernel
@@ -214,4 +223,25 @@ def pool(x: Value, kind: str, size: Sequence[int], strides: Sequence[int], mode:
     if x.rank != len(size) + 2:
         raise ShapeError(f"pooling over {len(size)} dimensions needs an input of {len(size) + 2}, got {shown(x.shape)}")
     pads = padding(mode, x.shape[1:-1], size, strides, (1,) * len(size))
-    return Pool.apply(x, kind=kind, size=tuple(size), strides=tuple(strides), pads=pads)
+    x, after = _rising(x) if kind == "max" else (x, [])
+    y = Pool.apply(x, kind=kind, size=tuple(size), strides=tuple(strides), pads=pads)
+    for fn, others in after:
+        y = apply(fn, y, *others)
+    return y
+
+
+def _rising(x: Value) -> tuple[Value, list[tuple[str, tuple[Value, ...]]]]:
+    """What a value is before relu and a channel's bias, and these. They never fall, so that the largest comes out the same to the bit when
+    they are applied after it, to fewer elements."""
+    after: list[tuple[str, tuple[Value, ...]]] = []
+    if _made_by(x, "relu"):
+        x, after = x.node.inputs[0], [("relu", ())]
+    if _made_by(x, "add"):
+        a, b = x.node.inputs
+        if a.shape == x.shape and int(product(b.shape)) == int(b.shape[-1] if b.rank else 1) and b.rank:
+            x, after = a, [("add", (b,)), *after]
+    return x, after
+
+
+def _made_by(x: Value, fn: str) -> bool:
+    return x.node.op.name == "elementwise" and x.node.attrs["fn"] == fn and x.node.inputs[0].shape == x.shape

@@ -144,7 +144,9 @@ class Team:
         self._address = self._state.ctypes.data
         self._claims = np.zeros(8 * (threads + 1), np.int64)
         self._state[words.CLAIMS] = self._claims.ctypes.data + -self._claims.ctypes.data % 64
-        (self._run, _), (self._lead, _) = _native(words.NAME), _native(words.LEAD_NAME)
+        self._lead, _ = _native(words.LEAD_NAME)
+        for name in (words.NAME, words.SERVE_NAME):
+            _native(name)  # the store then has what a kept plan needs, whether this program needs it or not
         self._workers: list[threading.Thread] = []
         self._last, self._quick = 0, 0
 
@@ -188,7 +190,7 @@ class Team:
         if not self._workers:
             given = [(serve, i, self.threads, self._state, self._claims) for i in range(1, self.threads)]
             self._workers = [threading.Thread(target=_work, args=a, daemon=True, name=f"layerctl-{a[1]}") for a in given]
-            weakref.finalize(self, _dismiss, self._state)
+            weakref.finalize(self, _dismiss, self._state, self._workers)
         for worker in self._workers:
             if worker.ident is None:
                 worker.start()
@@ -208,18 +210,18 @@ class Team:
     def close(self) -> None:
         """Ends the threads; the team can still run on the caller's."""
         if self._workers:
-            _dismiss(self._state)
-        for worker in self._workers:
-            if worker.ident is not None:
-                worker.join()
+            _dismiss(self._state, self._workers)
         self._workers = []
         self.threads = 1
 
 
-def _dismiss(state: np.ndarray) -> None:
-    """Sends the workers home."""
+def _dismiss(state: np.ndarray, workers: list[threading.Thread]) -> None:
+    """Sends the workers home, and waits until they are out of the code that goes with the interpreter."""
     lead, _ = _native(words.LEAD_NAME)
     lead(1, state.ctypes.data, 0, 0, 0, 0)
+    for worker in workers:
+        if worker.ident is not None:
+            worker.join()
 
 
 def _work(serve: Any, thread: int, threads: int, state: np.ndarray, claims: np.ndarray) -> None:
