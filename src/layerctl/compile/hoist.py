@@ -51,7 +51,7 @@ class Unchanging:
         rooms: dict[int, Scratch] = {}
         for n in nodes:
             for call in calls.get(id(n), ()):
-                if id(n) not in self.nodes and self.call(n, call):
-                    bases = [a.base if isinstance(a, At) else a for a in call.args]
-                    rooms |= {id(b): b for b in bases if isinstance(b, Scratch)}
+                once = id(n) not in self.nodes and self.call(n, call)
+                bases = [a.base if isinstance(a, At) else a for a in call.args]
+                rooms |= {id(b): b for b in bases if isinstance(b, Scratch) and (once or b.stays)}
         return values, list(rooms.values())

@@ -174,6 +174,10 @@ class Planner:
         self.memory.pinned.add(id(value))
         return start
 
+    def placed(self) -> set[int]:
+        """Identities of the values in the arena that have memory of their own, which nobody overwrites, for the whole program."""
+        return {key for key in self.memory.pinned if self.memory.locations[key].space == "arena"}
+
     def keep(self, values: Iterable[Value], rooms: Iterable[Scratch]) -> None:
         """Gives values and scratch memory places of their own for the whole program."""
         for v in values:

@@ -45,10 +45,10 @@ def compile_program(
     for weight in updates:
         layout.add(weight)
     once = Unchanging(nodes, updates, keep, layout)
-    with tracing(trace):
-        trace.lasting = once.values
-        calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     planner = Planner(nodes, layout, outputs.values(), dict(updates))
+    with tracing(trace):
+        trace.lasting, trace.placed = once.values, planner.placed()
+        calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     planner.keep(*once.lasting(nodes, calls))
     memory = planner.plan(calls)
     _drop_done_copies(nodes, calls, memory.locations)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layerctl.ops.elementwise import cast
-from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.primitives import share_low
-from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
+from layerctl.ops.value import Node, Op, ShapeError, Type, Value, placed, product, shown
 
 
 @kernel
@@ -23,11 +23,21 @@ def rows(task: int, tasks: int, table: "T*", ids: "i32*", out: "T*", n: i64, wid
 
 
 @kernel
-def add_rows(task: int, tasks: int, grad: "T*", ids: "i32*", table: "T*", n: i64, width: i64, count: i64):
-    """table = 0; table[ids[i]] += grad[i] in ascending i. Each share owns a range of the table's rows."""
+def add_rows(task: int, tasks: int, grad: "T*", ids: "i32*", table: "T*", last: "i32*", n: i64, width: i64, count: i64, again: i64):
+    """table = 0; table[ids[i]] += grad[i] in ascending i. Each share owns a range of the table's rows.
+
+    `again`: the table holds the last step's sums, in the rows `last` (n) and nowhere else, so that only these are cleared.
+    """
     low, high = share_low(count, task, tasks), share_low(count, task + 1, tasks)
-    for i in range((high - low) * width):
-        table[low * width + i] = 0
+    if again == 0:
+        for i in range((high - low) * width):
+            table[low * width + i] = 0
+    else:
+        for i in range(n):
+            k = last[i]
+            if low <= k and k < high:
+                for j in range(width):
+                    table[k * width + j] = 0
     for i in range(n):
         k = ids[i]
         if k < 0:
@@ -36,6 +46,16 @@ def add_rows(task: int, tasks: int, grad: "T*", ids: "i32*", table: "T*", n: i64
         if low <= k and k < high:
             for j in range(width):
                 table[k * width + j] += grad[i * width + j]
+
+
+@kernel
+def remember(task: int, tasks: int, ids: "i32*", last: "i32*", n: i64, count: i64):
+    """last = the rows that ids stand for."""
+    for i in range(share_low(n, task, tasks), share_low(n, task + 1, tasks)):
+        k = ids[i]
+        if k < 0:
+            k += count
+        last[i] = min(max(k, 0), count - 1)
 
 
 class Gather(Op):
@@ -79,8 +99,11 @@ class ScatterAdd(Op):
     def calls(self, node: Node) -> list[Call]:
         (grad, ids), (y,) = node.inputs, node.outputs
         n, count, width = int(product(ids.shape)), int(y.shape[0]), int(product(y.shape[1:]))
-        args = (grad, ids, y, n, width, count)
-        return [Call(add_rows.at(T=grad.dtype), args, tasks=count, work=n * (3 + 0.2 * width) + 0.1 * count * width)]
+        again = n < count and placed(y)
+        last = Scratch(4 * n, stays=True) if again else None
+        work = n * (3 + 0.2 * width) + 0.1 * width * (n if again else count)
+        out = [Call(add_rows.at(T=grad.dtype), (grad, ids, y, last, n, width, count, int(again)), tasks=count, work=work)]
+        return [*out, Call(remember.at(), (ids, last, n, count), tasks=n, work=float(n))] if again else out
 
 
 def take(x: Value, ids: Value, axis: int = 0) -> Value:

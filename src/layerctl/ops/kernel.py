@@ -191,9 +191,10 @@ Ref = KernelRef | Loop | Reduction | ColumnSums
 
 @dataclass(frozen=True, eq=False)
 class Scratch:
-    """Memory that one node's calls share and nobody else sees."""
+    """Memory that one node's calls share and nobody else sees. One that `stays` is zero at first and keeps what it holds from step to step."""
 
     size: int
+    stays: bool = False
 
 
 @dataclass(frozen=True, eq=False)

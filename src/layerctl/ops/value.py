@@ -346,6 +346,8 @@ class Trace:
     count: int = 0
     lasting: set[int] = field(default_factory=set)
     """Identities of values that stay the same from step to step, once that is known: what is prepared of them is prepared once."""
+    placed: set[int] = field(default_factory=set)
+    """Identities of values with memory of their own for the whole program, zero at first: they still hold what the last step left there."""
 
     def next_id(self) -> int:
         """A node's number; ascending numbers are a topological order."""
@@ -387,6 +389,12 @@ def lasts(value: Any) -> bool:
     """Whether a value stays the same from step to step, so that preparing it costs nothing; False while that is not known."""
     trace = _CURRENT.get(None)
     return trace is not None and id(getattr(value, "base", value)) in trace.lasting
+
+
+def placed(value: Value) -> bool:
+    """Whether a value's memory is its own from step to step; False while that is not known."""
+    trace = _CURRENT.get(None)
+    return trace is not None and id(value) in trace.placed
 
 
 @contextlib.contextmanager
