@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
-import itertools
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +16,11 @@ import numpy as np
 from layerctl import __version__
 from layerctl.cache import cache_folder
 from layerctl.data import splits
-from layerctl.data.delimited import Dialect, header_of, records
 from layerctl.data.features import columns_of, encode_feature, fit_feature, incomplete
-from layerctl.data.readers import fingerprint_of, format_of, json_row, read_table, table_of_rows
+from layerctl.data.readers import read_table, streamed
 from layerctl.data.table import Table
 from layerctl.data.targets import class_ids, encode_target, fit_target
-from layerctl.diagnostics import Source, Span, fail
+from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.reading import Reading
 
@@ -73,7 +70,7 @@ def digest(inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], 
     out = hashlib.sha256()
     for name, array in (*inputs.items(), *targets.items(), *([("weights", weights)] if weights is not None else [])):
         out.update(f"{name}|{array.dtype}|{array.shape}|".encode())
-        out.update(np.ascontiguousarray(array).tobytes())
+        out.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
     return out.hexdigest()[:32]
 
 
@@ -130,7 +127,8 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
 
 def _check_source(source: str, span: SpanAt, folder: Path) -> None:
     """A source that is not there is the model file's mistake: its place is the line that names it."""
-    from layerctl.data.readers import BUILTIN, builtin_names
+    from layerctl.data.arrays import BUILTIN, builtin_names
+    from layerctl.data.readers import Files, no_source
     from layerctl.diagnostics import did_you_mean
 
     if source.startswith(BUILTIN):
@@ -138,10 +136,9 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
         if name not in known:
             fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", span("source"),
                  hint=f"there are {', '.join(known)}")  # fmt: skip
-    elif source != "-" and not (folder / source).exists():
+    elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
         path = folder / source
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
+        fail("file-not-found", f"there is no file {path}{no_source(path)}", span("source"), hint="`source` is relative to the model file")
 
 
 def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
@@ -259,6 +256,8 @@ def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, st
 
 def schema_of(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[str, str | None] | None = None) -> FeatureSchema:
     """What the training rows make of the features: from the cache where these data were read before, else by reading them once."""
+    from layerctl.data.fingerprints import fingerprint_of
+
     sources = [spec.source] if isinstance(spec.source, str) else [spec.source.train]
     key = hashlib.sha256(__version__.encode())
     for s in sources:
@@ -301,73 +300,41 @@ def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> D
     return _encode(spec, table.take(keep) if len(keep) < len(table) else table, schema)
 
 
-def chunks(source: Any, schema: FeatureSchema, spec: Reading, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, list[dict[str, Any]]]]:
+class Rows(Sequence[dict[str, Any]]):
+    """Rows as they were read, as dicts of texts; columns of arrays are left out."""
+
+    def __init__(self, table: Table):
+        self._table = table
+        self.names = [n for n, c in table.columns.items() if not (isinstance(c, np.ndarray) and c.ndim > 1)]
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def texts(self, name: str) -> list[str | None]:
+        """A column."""
+        return self._table.texts(name)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if not self.names:
+            return iter([{} for _ in range(len(self))])
+        return (dict(zip(self.names, row, strict=True)) for row in zip(*map(self.texts, self.names), strict=True))
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return list(self)[row]
+        at = range(len(self))[row]
+        one = self._table.part(at, at + 1)
+        return {n: one.texts(n)[0] for n in self.names}
+
+
+def chunks(source: Any, schema: FeatureSchema, spec: Reading, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, Rows]]:
     """Pieces of a file or stream: encoded rows without targets, and the rows as they were read.
 
-    Delimited text and JSON lines are read piece by piece; windows and numpy's files as a whole.
+    Delimited text, JSON lines, Parquet and Arrow are read piece by piece; windows need all rows at once.
     """
-    name = str(source)
-    kind = format_of(name, spec, given)
-    windowed = any(f.kind == "window" for f in schema.features.values())
-    if windowed or kind == "npz" or name.startswith("builtin:"):
-        table = read_table(name, spec, given=given)
-        yield _encode(None, table, schema), _raw(table)
+    if any(f.kind == "window" for f in schema.features.values()):
+        table = read_table(str(source), spec, given=given)
+        yield _encode(None, table, schema), Rows(table)
         return
-    for table in _tables(name, spec, kind, rows):
-        yield _encode(None, table, schema), _raw(table)
-
-
-def _raw(table: Table) -> list[dict[str, Any]]:
-    names = [n for n, c in table.columns.items() if not (isinstance(c, np.ndarray) and c.ndim > 1)]
-    texts = [table.texts(n) for n in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*texts, strict=True)] if names else [{} for _ in range(len(table))]
-
-
-def _tables(name: str, spec: Reading, kind: str, rows: int) -> Iterator[Table]:
-    shown = "<stdin>" if name == "-" else name
-    with _opened(name, spec.encoding) as stream:
-        if kind == "jsonl":
-            numbered = ((i, line) for i, line in enumerate(stream, 1) if line.strip())
-            while piece := list(itertools.islice(numbered, rows)):
-                made = [json_row(line, i, shown) for i, line in piece]
-                yield table_of_rows(made, [i for i, _ in piece], shown, frozenset(spec.missing_values))
-            return
-        dialect = Dialect.of(spec, name, kind)
-        found = records(stream, dialect, shown)
-        first = next(found, None)
-        if first is None:
-            fail("file-empty", "the file has no data", Span(Source(shown)))
-            return
-        names, is_header = header_of(first[1], dialect, shown)
-        if len(first[1]) != len(names) and dialect.columns is not None and not is_header:
-            names = _without_target(names, spec, len(first[1]), shown, first[0])
-        if not is_header:
-            found = itertools.chain([first], found)
-        while piece := list(itertools.islice(found, rows)):
-            for line, fields in piece:
-                if len(fields) != len(names):
-                    fail("data-ragged", f"{len(fields)} fields where {len(names)} columns are expected", Span(Source(shown), line, 1))
-            yield Table(shown, {n: [f[i] for _, f in piece] for i, n in enumerate(names)}, [line for line, _ in piece], spec.decimal)
-
-
-def _without_target(names: list[str], spec: Reading, found: int, shown: str, line: int) -> list[str]:
-    """The columns of a file without a header that leaves the targets out."""
-    rest = [n for n in names if n not in spec.targets]
-    if len(rest) != found:
-        fail("data-ragged", f"{found} fields where {len(names)} columns are expected ({len(rest)} without the target)", Span(Source(shown), line, 1))
-    return rest
-
-
-def _opened(name: str, encoding: str) -> Any:
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    if name == "-":
-        return io.TextIOWrapper(sys.stdin.buffer, encoding=codec, errors="replace", newline="")
-    if name.endswith(".gz"):
-        from layerctl.data.delimited import read_text
-
-        return io.StringIO(read_text(name, encoding, Span(Source(name))))
-    try:
-        return open(name, encoding=codec, errors="replace", newline="")
-    except OSError as error:
-        code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
-        fail(code, f"cannot read {name}: {error.strerror or error}", Span(Source(name)))
+    for table in streamed(str(source), spec, rows, given):
+        yield _encode(None, table, schema), Rows(table)
