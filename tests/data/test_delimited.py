@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from layerctl.data.native import decimals
 from layerctl.data.delimited import Dialect, Heading, plain_tables
 from layerctl.data.fields import native_tables
+from layerctl.data.native import decimals
 from layerctl.data.table import joined
 from layerctl.diagnostics import LayerctlError
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from layerctl.data.delimited import LONGEST_FIELD, LONGEST_RECORD, too_wide, unclosed
 from layerctl.data.native import decimals, dictionary, scanning
 from layerctl.data.native.decimals import MISSING, OTHER
-from layerctl.data.delimited import LONGEST_FIELD, LONGEST_RECORD, too_wide, unclosed
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.kernels import store
 

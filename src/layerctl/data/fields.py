@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from layerctl.data.blocks import Block, Cutter, Dictionary
-from layerctl.data.native.decimals import MISSING, OTHER
 from layerctl.data.delimited import Heading
+from layerctl.data.native.decimals import MISSING, OTHER
 from layerctl.data.table import Column, Table
 
 Part = tuple[Block, int, int]

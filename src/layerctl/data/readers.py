@@ -164,14 +164,14 @@ def streamed(source: str, spec: Reading, rows: int, given: str | None = None) ->
     What is not in the encoding becomes a replacement character; targets need not be there.
     """
     kind, place = format_of(source, spec, given), place_of(source)
+    if kind not in ("csv", "tsv", "jsonl") or source.startswith(BUILTIN) or Files.of(source).paths != (source,):
+        yield from recut(tables(source, spec, given=given), rows)
+        return
     stream = Stream(source, spec.encoding, place, lenient=True, prompt=True)
     if kind == "jsonl":
         from layerctl.data.jsonlines import json_tables
 
         yield from json_tables(stream, place.source.name, frozenset(spec.missing_values), rows)
-        return
-    if kind not in ("csv", "tsv"):
-        yield from recut(tables(source, spec, given=given), rows)
         return
     heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True)
     yield from recut(delimited_tables(stream, heading, rows), rows)

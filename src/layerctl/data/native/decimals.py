@@ -135,9 +135,9 @@ def numbers(
 ):  # fmt: skip
     """The fields of the wanted columns as numbers: values and states (columns, rows).
 
-    Block: the bytes and the fields' bounds (rows, columns); which columns are wanted; the words for missing values and the bytes of the longest; whether the
-    decimal sign is a comma (dots then group digits and are passed over); the powers; 10^0 to 10^22; the values, and the same memory as words; the states. A missing
-    value is NaN.
+    Block: the bytes and the fields' bounds (rows, columns); which columns are wanted; the words for missing values and the bytes of the longest;
+    whether the decimal sign is a comma (dots then group digits and are passed over); the powers; 10^0 to 10^22; the values, and the same memory
+    as words; the states. A missing value is NaN.
     """
     point, sign = 46, 0
     if comma == 1:

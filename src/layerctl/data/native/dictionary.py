@@ -16,9 +16,10 @@ def code(
 ):  # fmt: skip
     """The number of each row's text in a dictionary, in the order of first sight; -1 for a missing value.
 
-    Block: the bytes and the fields' bounds (rows, columns), the column; the words for missing values and the bytes of the longest; where hashes begin; the table of
-    `mask + 1` slots (a power of two; 0 or a text's number and 1), the texts' hashes, where each begins in `texts` and where the last ends, the texts'
-    bytes, their numbers (WORDS, BYTES); the results. There must be room for every row's text to be a new one, with empty slots left.
+    Block: the bytes and the fields' bounds (rows, columns), the column; the words for missing values and the bytes of the longest; where hashes
+    begin; the table of `mask + 1` slots (a power of two; 0 or a text's number and 1), the texts' hashes, where each begins in `texts` and where the
+    last ends, the texts' bytes, their numbers (WORDS, BYTES); the results. There must be room for every row's text to be a new one, with empty
+    slots left.
     """
     for r in range(rows):
         k = r * columns + column
