@@ -6,6 +6,7 @@ The same counters as `ops/primitives.philox`. Nothing here calls libm: logarithm
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -108,9 +109,15 @@ def quantile(p: np.ndarray) -> np.ndarray:
     return np.where(np.abs(q) <= 0.425, centre, np.where(q < 0, -tail, tail))
 
 
-def total(x: np.ndarray) -> float:
-    """The sum of float64 numbers by a fixed tree."""
-    x = x.astype(np.float64).ravel()
+_LEAVES = 1 << 20
+
+
+def total(x: np.ndarray, term: Callable[[np.ndarray], np.ndarray] | None = None) -> float:
+    """The sum of float64 numbers, or of a term for each of them, by a fixed tree; a share of it at a time, so that it needs little memory."""
+    flat = x.reshape(-1)
+    if len(flat) > _LEAVES:
+        return total(np.array([total(flat[low : low + _LEAVES], term) for low in range(0, len(flat), _LEAVES)]))
+    x = flat.astype(np.float64) if term is None else term(flat.astype(np.float64))
     while len(x) > 1:
         if len(x) % 2:
             x = np.append(x, 0.0)

@@ -1,13 +1,12 @@
-"""Data sets: encoded rows in memory, ready for a program to fetch batches from."""
+"""From sources to encoded rows: read, split, fitted on the training rows, encoded; in memory, or in a mapped file where they are large."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from layerctl.cache import cache_folder
 from layerctl.data import splits
 from layerctl.data.features import columns_of, encode_feature, fit_feature, incomplete
 from layerctl.data.readers import read_table, streamed
+from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
 from layerctl.data.targets import class_ids, encode_target, fit_target
 from layerctl.diagnostics import fail
@@ -28,50 +28,6 @@ if TYPE_CHECKING:
     from layerctl.spec.data import DataSpec
 
 SpanAt = Callable[..., Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Rows: arrays by model input and by output, all C-contiguous; `row_numbers` are the rows' numbers in the whole data (i64)."""
-
-    inputs: Mapping[str, np.ndarray]
-    targets: Mapping[str, np.ndarray]
-    weights: np.ndarray | None
-    row_numbers: np.ndarray
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """A hash of all numbers and names, computed when it is first asked for."""
-        return digest(self.inputs, self.targets, self.weights)
-
-    def __len__(self) -> int:
-        return len(self.row_numbers)
-
-    @classmethod
-    def of_arrays(cls, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> Dataset:
-        """Arrays as they are."""
-        n = len(next(iter(inputs.values())))
-        return cls(dict(inputs), dict(targets), None, np.arange(n, dtype=np.int64))
-
-    def with_targets(self, targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> Dataset:
-        """The same rows with other targets and weights."""
-        return replace(self, targets=dict(targets), weights=weights)
-
-    def take(self, rows: np.ndarray) -> Dataset:
-        """Some rows."""
-        inputs = {n: np.ascontiguousarray(a[rows]) for n, a in self.inputs.items()}
-        targets = {n: np.ascontiguousarray(a[rows]) for n, a in self.targets.items()}
-        weights = None if self.weights is None else np.ascontiguousarray(self.weights[rows])
-        return Dataset(inputs, targets, weights, np.ascontiguousarray(self.row_numbers[rows]))
-
-
-def digest(inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> str:
-    """A hash of all numbers and names."""
-    out = hashlib.sha256()
-    for name, array in (*inputs.items(), *targets.items(), *([("weights", weights)] if weights is not None else [])):
-        out.update(f"{name}|{array.dtype}|{array.shape}|".encode())
-        out.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    return out.hexdigest()[:32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +57,32 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if not isinstance(spec.source, str):
         return _separate(spec, span, folder, hints or {})
     _check_source(spec.source, span, folder)
-    table = read_table(spec.source, spec.reading(), folder)
+    from layerctl.data.caching import cached, is_large
+
+    if is_large(spec, spec.source, folder) and (found := cached(spec, seed, span, folder, hints or {})) is not None:
+        return found
+    planned = plan(spec, seed, read_table(spec.source, spec.reading(), folder), span, hints or {})
+    whole = _encode(spec, planned.table, planned.schema)
+    made = {p: whole.take(r) if len(r) else None for p, r in planned.parts.items()}
+    assert made["train"] is not None
+    return Data(made["train"], made["validation"], made["test"], planned.schema)
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A table's rows (those that no policy leaves out), the numbers of each part's samples, and what was fitted on the first part."""
+
+    table: Table
+    parts: dict[str, np.ndarray]
+    schema: FeatureSchema
+
+
+def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[str, str | None]) -> Planned:
+    """Splits a table and fits the features on its training rows.
+
+    Raises:
+        LayerctlError: for columns that are not there and values that cannot be fitted to.
+    """
     columns = columns_of(spec, table, span)
     _check_targets(spec, table, span)
     keep = complete(spec, table, columns)
@@ -116,13 +97,10 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if n < 1:
         fail("no-rows", f"{len(table)} rows are too few for windows of {windows and windows[0]}", span("features"))
     everything = np.arange(len(table))
-    parts = _parts(spec, seed, table, n, order, span, hints or {}, bool(windows))
+    parts = _parts(spec, seed, table, n, order, span, hints, bool(windows))
     train_rows = everything[: int(parts["train"].max()) + windows[0]] if windows else parts["train"]
-    schema = _fit(spec, table, columns, train_rows, hints or {})
-    whole = _encode(spec, table, schema)
-    made = {p: whole.take(_stepped(r, windows) if p == "train" else r) if len(r) else None for p, r in parts.items()}
-    assert made["train"] is not None
-    return Data(made["train"], made["validation"], made["test"], schema)
+    schema = _fit(spec, table, columns, train_rows, hints)
+    return Planned(table, {p: _stepped(r, windows) if p == "train" else r for p, r in parts.items()}, schema)
 
 
 def _check_source(source: str, span: SpanAt, folder: Path) -> None:
@@ -248,9 +226,7 @@ def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, st
     for part in ("validation", "test"):
         name = getattr(files, part)
         if name is not None:
-            table = read_table(name, spec.reading(), folder)
-            keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in data.schema.features.items()})
-            held[part] = _encode(spec, table.take(keep) if len(keep) < len(table) else table, data.schema)
+            held[part] = held_rows(spec, name, data.schema, folder)
     return Data(data.train, held.get("validation", data.validation), held.get("test", data.test), data.schema)
 
 
@@ -295,9 +271,22 @@ def _keep(path: Path, text: str) -> None:
 
 def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> Dataset:
     """A file with targets, by a fitted schema; rows that a policy leaves out are left out here too."""
-    table = read_table(str(source), spec.reading())
+    return held_rows(spec, str(source), schema, Path())
+
+
+def held_rows(spec: DataSpec, source: str, schema: FeatureSchema, folder: Path) -> Dataset:
+    """The rows of a source with targets, by a fitted schema."""
+    from layerctl.data.caching import cached_by_schema, is_large
+
+    if is_large(spec, source, folder) and (found := cached_by_schema(spec, source, schema, folder)) is not None:
+        return found
+    return _encode(spec, kept_rows(spec, read_table(source, spec.reading(), folder), schema), schema)
+
+
+def kept_rows(spec: DataSpec, table: Table, schema: FeatureSchema) -> Table:
+    """The rows that no policy leaves out."""
     keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
-    return _encode(spec, table.take(keep) if len(keep) < len(table) else table, schema)
+    return table.take(keep) if len(keep) < len(table) else table
 
 
 class Rows(Sequence[dict[str, Any]]):
