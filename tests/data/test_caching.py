@@ -40,7 +40,8 @@ def files(folder):
 ROWS = "n,c,d,m,t,w\n" + "".join(
     f"{i * 0.37},{'abc'[i % 3]},{2000 + i % 20}-01-{1 + i % 28:02},{'?' if i % 7 == 0 else i},{'yes' if i % 2 else 'no'},{1 + i % 2}\n" for i in range(300)
 )
-SECTION = {"features": {"x": {"missing": "median"}, "day": {"columns": ["d"], "kind": "date"}, "letter": {"columns": ["c"], "kind": "category", "encode": "index"}},
+LETTER = {"columns": ["c"], "kind": "category", "encode": "index"}
+SECTION = {"features": {"x": {"missing": "median"}, "day": {"columns": ["d"], "kind": "date"}, "letter": LETTER},
            "target": "t", "weight": "w", "split": {"validation": 0.2, "test": 0.1, "stratify": True}}  # fmt: skip
 
 
@@ -69,10 +70,10 @@ def test_rows_left_out_windows_and_texts(tmp_path):
 def test_a_column_that_changes_its_mind(tmp_path, monkeypatch):
     """Numbers first and a word later; so many different texts that they are kept as they are."""
     monkeypatch.setattr(spool, "MOST_WORDS", 20)
+    monkeypatch.setattr(spool, "MOST_NUMBERS", 10)
     lines = [f"{i}.0,{i},{'word' if i == 250 else i},{i % 2}\n" for i in range(300)]
     (tmp_path / "t.csv").write_text("a,b,c,t\n" + "".join(lines))
-    section = {"features": {"a": {"columns": ["a"], "kind": "category"}, "b": {"columns": ["b"]}, "c": {"columns": ["c"], "kind": "category", "encode": "index"}},
-               "target": "t"}  # fmt: skip
+    section = {"features": {"a": {"columns": ["a"], "kind": "category"}, "b": {"columns": ["b"]}, "c": LETTER}, "target": "t"}
     cached = loaded(tmp_path, "t.csv", True, **section)
     same(cached, loaded(tmp_path, "t.csv", False, **section))
     assert cached.schema.features["a"].columns[0].words[0] == "0.0" and "word" in cached.schema.features["c"].columns[0].words

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import mmap
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from layerctl.data.rows import Dataset, digest
+from layerctl.diagnostics import fail
 from layerctl.kernels import shelf
 from layerctl.spec.features import FeatureSchema
 
@@ -201,10 +203,22 @@ def _alive(process: int) -> bool:
     return True
 
 
+def _most() -> int:
+    given = os.environ.get("LAYERCTL_CACHE_GB", "").strip()
+    if not given:
+        return MOST
+    try:
+        most = float(given)
+    except ValueError:
+        most = math.nan
+    if not 0 <= most < 1e9:
+        fail("bad-option", f"LAYERCTL_CACHE_GB is {given!r}; expected a number of gigabytes", None, hint="export LAYERCTL_CACHE_GB=20")
+    return int(most * (1 << 30))
+
+
 def bound(folder: Path, newest: Path) -> None:
     """Takes away the files that were not used for longest, as long as all together are more than the bound; never the newest."""
-    given = os.environ.get("LAYERCTL_CACHE_GB", "")
-    most = int(float(given) * (1 << 30)) if given.replace(".", "", 1).isdecimal() else MOST
+    most = _most()
     found = [(p, p.stat()) for p in folder.glob(f"*{ENDING}")]
     total = sum(s.st_size for _, s in found)
     for path, status in sorted(found, key=lambda f: f[1].st_mtime_ns):

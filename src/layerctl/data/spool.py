@@ -15,6 +15,8 @@ from layerctl.diagnostics import LayerctlError, Source, Span, fail
 
 MOST_WORDS = 1 << 16
 """Distinct texts up to which a column is kept as numbers of its texts."""
+MOST_NUMBERS = 1 << 10
+"""The same of a column of numbers, whose texts are seldom wanted."""
 MOST_BYTES = 1 << 24
 """Bytes of those texts."""
 _ROWS = 1 << 16
@@ -26,7 +28,7 @@ class _File:
 
     def __init__(self, path: Path, dtype: Any, shape: tuple[int, ...] = ()):
         self.path, self.dtype, self.shape, self.rows = path, np.dtype(dtype), shape, 0
-        self._file = open(path, "wb")
+        self._file = open(path, "wb")  # noqa: SIM115 (open as long as the column is written and read)
 
     def add(self, values: np.ndarray) -> None:
         """Adds rows."""
@@ -123,7 +125,7 @@ class _Spooled:
         numbers = np.array([*(self.known.setdefault(w, len(self.known)) for w in words), -1], np.int32)
         self.codes.add(numbers[codes])
         self._size += sum(map(len, words)) if len(words) > 256 else 0
-        if len(self.known) > MOST_WORDS or self._size > MOST_BYTES:
+        if len(self.known) > (MOST_WORDS if self.numbers is None else MOST_NUMBERS) or self._size > MOST_BYTES:
             before, words = self.codes.mapped(), [*self.known, None]  # type: ignore[list-item]
             if self.numbers is None:
                 self.texts = _Texts(self._stem)
@@ -203,8 +205,8 @@ class Stored(Column):
         return None if gone[at] else data[ends[at - 1] if at else 0 : ends[at]].tobytes().decode("utf-8", "surrogatepass")
 
     def texts(self) -> Any:
-        """The column itself, which reads each text when it is asked for."""
-        return self
+        """All rows' texts where they share few; else the column itself, which reads each text when it is asked for."""
+        return super().texts() if self._codes is not None else self
 
     def __iter__(self) -> Iterator[str | None]:
         return (self.text(i) for i in range(len(self)))

@@ -137,7 +137,9 @@ class DataSpec(_Section):
     """The whole section."""
 
     source: str | FilesSpec = Field(description="A file, relative to this one, `builtin:NAME`, or a file for each part.")
-    format: Literal["csv", "tsv", "jsonl", "npz", "parquet", "arrow", "images"] | None = Field(None, description="The file's format; by its ending if not given.")
+    format: Literal["csv", "tsv", "jsonl", "npz", "parquet", "arrow", "images"] | None = Field(
+        None, description="The file's format; by its ending if not given."
+    )
     columns: list[str] | None = Field(None, description="Names of the columns, where the file has no header.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="What stands between fields: , or a tab by the file's ending.")
     quote: str | None = Field('"', max_length=4, description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
