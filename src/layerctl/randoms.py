@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 _MASK = np.uint64(0xFFFFFFFF)
+_AT_A_TIME = 1 << 14
+"""Words that are computed together: what that needs stays in cache."""
 
 
 def key_of(*parts: Any) -> int:
@@ -22,7 +24,15 @@ def key_of(*parts: Any) -> int:
 
 def bits(key: int, n: int, stream: int = 0) -> np.ndarray:
     """n random words of 64 bits (uint64): Philox4x32-10 at counters (i, i >> 32, stream, stream >> 32)."""
-    i = np.arange(n, dtype=np.uint64)
+    out = np.empty(n, np.uint64)
+    for low in range(0, n, _AT_A_TIME):
+        out[low : low + _AT_A_TIME] = _words(key, np.arange(low, min(low + _AT_A_TIME, n), dtype=np.uint64), stream)
+    return out
+
+
+def _words(key: int, i: np.ndarray, stream: int) -> np.ndarray:
+    """The words of some numbers."""
+    n = len(i)
     c0, c1 = i & _MASK, i >> np.uint64(32)
     c2 = np.full(n, stream & 0xFFFFFFFF, np.uint64)
     c3 = np.full(n, (stream >> 32) & 0xFFFFFFFF, np.uint64)
@@ -54,7 +64,7 @@ def truncated_normal(key: int, n: int, stream: int = 0) -> np.ndarray:
 
 def permutation(key: int, n: int, stream: int = 0) -> np.ndarray:
     """0..n-1 in random order (int64): the stable order of n random words."""
-    return np.argsort(bits(key, n, stream), kind="stable").astype(np.int64)
+    return np.argsort(bits(key, n, stream), kind="stable").astype(np.int64, copy=False)
 
 
 def log(x: np.ndarray) -> np.ndarray:

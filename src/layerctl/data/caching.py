@@ -30,7 +30,9 @@ LARGE = 64 << 20
 PACKED = 8
 """How much smaller a packed file counts as large."""
 PIECE = 1 << 16
-"""Rows that are encoded at a time."""
+"""The most rows that are encoded at a time."""
+FIELDS = 1 << 20
+"""The most fields of a table, and numbers of the model's inputs, that they may have, as long as there are some rows."""
 
 
 def is_large(spec: DataSpec, source: str, folder: Path) -> bool:
@@ -111,10 +113,12 @@ def _span(schema: FeatureSchema) -> int:
 def _pieces(spec: DataSpec, table: Table, schema: FeatureSchema, samples: np.ndarray) -> Callable[[], Iterator[Dataset]]:
     """Samples of a table, encoded piece by piece. With windows a sample is its first row; else it is its row."""
     reach = _span(schema)
+    width = max(len(table.columns), sum(int(np.prod(f.shape, dtype=np.int64)) for f in schema.features.values()))
+    piece = min(PIECE, max(FIELDS // max(width, 1), 64))
 
     def made() -> Iterator[Dataset]:
-        for low in range(0, len(samples), PIECE):
-            numbers = samples[low : low + PIECE]
+        for low in range(0, len(samples), piece):
+            numbers = samples[low : low + piece]
             if reach > 1:
                 first = int(numbers.min())
                 rows = _encode(spec, table.part(first, int(numbers.max()) + reach), schema).take(numbers - first)

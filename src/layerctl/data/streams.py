@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 
-PIECE = 1 << 20
+PIECE = 1 << 19
 """Bytes that are read at a time."""
 BOMB = 200
 """How many times its size a gzip file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""
