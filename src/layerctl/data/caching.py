@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +37,17 @@ FIELDS = 1 << 20
 
 
 def is_large(spec: DataSpec, source: str, folder: Path) -> bool:
-    """Whether a source's rows go through the cache: as `cache` says, else by its size. Streams and texts for layers that read texts do not."""
+    """Whether a source's rows go through the cache: as `cache` says, else by its size.
+
+    Streams do not, nor texts for layers that read texts, nor images beside a table, of which the table's content says nothing.
+    """
     if spec.cache is False or source == "-" or source.startswith(BUILTIN) or any(f.kind == "string" for f in spec.features.values()):
         return False
     paths = Files.of(source, folder).paths
-    packed = all(p.endswith((".gz", ".parquet", ".pq")) for p in paths)
+    folders = all(map(os.path.isdir, paths))
+    if any(f.kind == "image" for f in spec.features.values()) and not folders:
+        return False
+    packed = folders or all(p.endswith((".gz", ".parquet", ".pq")) for p in paths)
     return bool(spec.cache) or size_of(paths) * (PACKED if packed else 1) >= LARGE
 
 

@@ -274,11 +274,9 @@ class Spool:
 
 
 def size_of(paths: Sequence[str]) -> int:
-    """Bytes of files and of folders' files; 0 where one cannot be looked at."""
-    total = 0
-    for path in paths:
-        try:
-            total += os.stat(path).st_size
-        except OSError:
-            return 0
-    return total
+    """Bytes of files and of the files in folders; 0 where one cannot be looked at."""
+    try:
+        files = [f for p in paths for f in ([os.path.join(d, n) for d, _, names in os.walk(p) for n in names] if os.path.isdir(p) else [p])]
+        return sum(os.stat(f).st_size for f in files)
+    except OSError:
+        return 0

@@ -14,7 +14,8 @@ from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 
 SHOWN = 5
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+"""What reads as a number."""
 
 
 class Column(abc.ABC):
@@ -162,7 +163,7 @@ class Table:
         if len(rest):
             out = out.copy()
             texts = {int(i): self._plain(values.text(int(i)) or "") for i in rest}
-            bad = [i for i, v in texts.items() if not _NUMBER.fullmatch(v)]
+            bad = [i for i, v in texts.items() if not NUMBER.fullmatch(v)]
             if bad:
                 self.refuse(column, np.array(bad), values, "is not a number")
             out[rest] = [float(v) for v in texts.values()]
@@ -178,7 +179,7 @@ class Table:
         values = given if self.decimal == "." else [None if v is None else self._plain(v) for v in given]
         present = [v for v in values if v is not None]
         if _ODD.search("\n".join(present)) or not all(present):
-            bad = [i for i, v in enumerate(values) if v is not None and not _NUMBER.fullmatch(v)]
+            bad = [i for i, v in enumerate(values) if v is not None and not NUMBER.fullmatch(v)]
             if bad:
                 self.refuse(column, np.array(bad), given, "is not a number")
         out = np.full(len(values), np.nan)
@@ -186,7 +187,7 @@ class Table:
         try:
             out[here] = np.array(present, dtype=np.float64) if present else 0.0
         except ValueError:
-            bad = [i for i, v in enumerate(values) if v is not None and not _NUMBER.fullmatch(v)]
+            bad = [i for i, v in enumerate(values) if v is not None and not NUMBER.fullmatch(v)]
             self.refuse(column, np.array(bad), given, "is not a number")
         if np.isinf(out).any():
             self.refuse(column, np.flatnonzero(np.isinf(out)), given, "is too large for a number")
@@ -199,11 +200,11 @@ class Table:
             return values.dtype.kind in "fiub"
         if isinstance(values, Column):
             found, rest = values.numbers()
-            if not all(_NUMBER.fullmatch(self._plain(values.text(int(i)) or "")) for i in rest):
+            if not all(NUMBER.fullmatch(self._plain(values.text(int(i)) or "")) for i in rest):
                 return False
             return bool(len(rest)) or not np.isnan(found).all()
         present = [self._plain(v) for v in values if v is not None]
-        return bool(present) and all(_NUMBER.fullmatch(v) for v in present)
+        return bool(present) and all(NUMBER.fullmatch(v) for v in present)
 
     def refuse(self, column: str, rows: np.ndarray, values: Any, what: str, hint: str | None = None, code: str = "data-not-a-number") -> None:
         """Ends with a diagnostic for each of the first bad fields, the last of them saying how many there are."""
@@ -246,4 +247,4 @@ def _text(v: Any) -> str | None:
         return None
     if isinstance(v, bytes):
         return v.decode("utf-8", "replace")
-    return f"{v:g}" if isinstance(v, float) and v == int(v) and abs(v) < 1e15 else str(v)
+    return str(int(v)) if isinstance(v, float) and abs(v) < 1e15 and v == int(v) else str(v)

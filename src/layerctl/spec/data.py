@@ -38,7 +38,7 @@ class FeatureSpec(_Section):
     """One input of the model, made of one or several columns. Statistics come from the training rows alone."""
 
     columns: list[str] | str | None = Field(None, description="The columns; all that nothing else uses if not given.")
-    kind: Literal["number", "category", "text", "date", "array", "window", "table", "string"] | None = Field(
+    kind: Literal["number", "category", "text", "date", "array", "window", "table", "string", "image"] | None = Field(
         None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text. string: as it is, for an input of texts."
     )
     scale: Literal["standard", "minmax", "none"] | None = Field(
@@ -49,7 +49,7 @@ class FeatureSpec(_Section):
         "error", description="What stands for a missing value; `drop` leaves the row out of training."
     )
     constant: float | str | None = Field(None, description="The value of `missing: constant`.")
-    shape: list[PositiveInt] | None = Field(None, description="An array's shape.")
+    shape: list[PositiveInt] | None = Field(None, description="An array's shape; an image's height, width and channels.")
     length: PositiveInt | None = Field(None, description="Tokens of a text; the longest training text's (at most 200) if not given.")
     vocabulary: PositiveInt = Field(20000, description="The most words or categories that are kept.")
     min_count: PositiveInt = Field(1, description="How often a word must occur to be kept.")
