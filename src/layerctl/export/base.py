@@ -85,7 +85,8 @@ class Traced:
                 out.append(Diagnostic("cannot-export", text, port.span, (), "give the open dimension a size"))
             if port.dtype == "u8" and name not in self.features:
                 out.append(Diagnostic("cannot-export", f"{what} export has no form for the texts of the input '{name}'", port.span))
-        return out
+        images = [n for n, f in self.features.items() if f.kind == "image"]
+        return out + [Diagnostic("cannot-export", f"{what} export has no form for the feature '{n}': images are read from files") for n in images]
 
 
 def traced(model: Any, rows: int) -> Traced:
