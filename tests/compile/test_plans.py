@@ -25,8 +25,8 @@ compile: {optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}, loss: mse}
 def test_a_training_step_is_a_short_list():
     lines = [line.split()[1:3] for line in Model.from_yaml(TEXT).show("program").splitlines()]
     names = [name for line in lines for name in line if not name.startswith(("x", "batch", "loop", "matmul_", "|"))]
-    assert names.count("matmul") == 4
-    assert len(lines) <= 18
+    assert names.count("matmul") == 3
+    assert len(lines) <= 17
     assert sum("state+0" in line for line in Model.from_yaml(TEXT).show("program").splitlines()) == 1
 
 

@@ -120,15 +120,15 @@ def test_many_stops_never_hang(team):
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_interrupt_leaves_a_team_that_works(monkeypatch, moment):
     team, (program, _) = Team(2), relay(4)
-    run = team._run
+    lead = team._lead
 
-    def interrupted(thread, *order):
+    def interrupted(*order):
         if moment == "after":
-            run(thread, *order)
-        team._run = run
+            lead(*order)
+        team._lead = lead
         raise KeyboardInterrupt
 
-    team._run = interrupted
+    team._lead = interrupted
     with pytest.raises(KeyboardInterrupt):
         team.run(program.instructions, 10)
     assert team.run(program.instructions, 10) == 10

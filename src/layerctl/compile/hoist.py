@@ -14,13 +14,16 @@ LARGEST = 1 << 26
 
 
 class Unchanging:
-    """The nodes and calls of a program that need to be done only once while its weights are not changed from outside."""
+    """The nodes and calls of a program that need to be done only once while its weights are not changed from outside.
+
+    `values` are the identities of what stays the same.
+    """
 
     def __init__(self, nodes: Sequence[Node], updates: Iterable[Weight], keep: Iterable[Value], layout: Layout):
         changed = {id(w) for u in updates for w in layout.overlapping(u)}
         kept = {id(v) for v in keep}
         self._producer = {id(v): n for n in nodes for v in n.outputs}
-        self._fixed: set[int] = set()
+        self.values: set[int] = set()
         self.nodes: set[int] = set()
         for n in nodes:
             if n.op.name == "parameter":
@@ -28,19 +31,19 @@ class Unchanging:
             elif n.op.name in LEAVES:
                 fixed = n.op.name == "constant"
             else:
-                fixed = all(id(v) in self._fixed for v in n.inputs) and not any(id(v) in kept for v in n.outputs)
+                fixed = all(id(v) in self.values for v in n.inputs) and not any(id(v) in kept for v in n.outputs)
                 fixed = fixed and sum(v.type.size for v in n.outputs) <= LARGEST
                 if fixed and not n.op.is_view:
                     self.nodes.add(id(n))
             if fixed:
-                self._fixed.update(id(v) for v in n.outputs)
+                self.values.update(id(v) for v in n.outputs)
 
     def call(self, node: Node, call: Call) -> bool:
         """Whether a call is made once."""
         if id(node) in self.nodes:
             return True
         base = call.prepares.base if isinstance(call.prepares, At) else call.prepares
-        return isinstance(base, Value) and id(root(base, self._producer)) in self._fixed
+        return isinstance(base, Value) and id(root(base, self._producer)) in self.values
 
     def lasting(self, nodes: Sequence[Node], calls: dict[int, list[Call]]) -> tuple[list[Value], list[Scratch]]:
         """Values and scratch memory that must outlive a step."""

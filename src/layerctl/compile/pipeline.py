@@ -26,6 +26,8 @@ from layerctl.ops.value import SIZE_OF, Node, Trace, Value, Weight, product, tra
 
 WORTH_SHARING = 6000.0
 """Nanoseconds of work below which a call stays on one thread: two meetings cost about a fifth of that."""
+AWAKE, WORTH_WAKING = 10_000.0, 80_000.0
+"""Nanoseconds of work by one thread after which the others sleep, and of work that they are worth waking for then."""
 
 
 def compile_program(
@@ -42,8 +44,10 @@ def compile_program(
             layout.add(node.attrs["weight"])
     for weight in updates:
         layout.add(weight)
-    calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     once = Unchanging(nodes, updates, keep, layout)
+    with tracing(trace):
+        trace.lasting = once.values
+        calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     planner = Planner(nodes, layout, outputs.values(), dict(updates))
     planner.keep(*once.lasting(nodes, calls))
     memory = planner.plan(calls)
@@ -94,10 +98,38 @@ def _copy_back(weight: Weight, value: Value, layout: Layout, locations: dict[int
 def share(nodes: list[Node], calls: dict[int, list[Call]], worth: float = WORTH_SHARING) -> list[Planned]:
     """Decides each call's number of shares, and puts a barrier wherever work by one thread follows work by several or the reverse."""
     out: list[Planned] = []
-    shared_before = False
     for node in nodes:
         for call in calls.get(id(node), ()):
             tasks = call.tasks if call.tasks > 1 and call.work >= worth else 1
-            out.append(Planned(call, node, tasks, barrier=shared_before or tasks > 1))
-            shared_before = tasks > 1
+            out.append(Planned(call, node, tasks, barrier=False))
+    _keep_asleep(out)
+    shared_before = False
+    for p in out:
+        p.barrier = shared_before or p.tasks > 1
+        shared_before = p.tasks > 1
     return out
+
+
+def _keep_asleep(planned: list[Planned]) -> None:
+    """Leaves to one thread what is not worth waking the others for, who fall asleep while one works alone for long."""
+    gap, group, work = 0.0, list[Planned](), 0.0
+
+    def end() -> None:
+        if work < WORTH_WAKING and before >= AWAKE:
+            for p in group:
+                p.tasks = 1
+
+    before = 0.0
+    for p in planned:
+        if p.tasks > 1:
+            if not group:
+                before = gap
+            group.append(p)
+            work, gap = work + p.call.work, 0.0
+            continue
+        gap += p.call.work
+        if group and gap >= AWAKE:
+            end()
+            group, work = [], 0.0
+    if group:
+        end()

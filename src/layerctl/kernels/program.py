@@ -7,11 +7,13 @@ alone does it), and flags (bit 0: all threads meet before it; bit 1: a thread th
 `state` is 64 int64, in cache lines of 8:
 
     [0] arrivals   [8] generation   [16] stop asked for   [17] steps done   [18] address of libc's syscall, or 0
-    [19] address of sched_yield, or 0   [20] 1 once thread 0 has left   [24] sleepers
+    [19] address of sched_yield, or 0   [24] sleepers
     [25] address of the threads' claims, a cache line each
     [32] [33] the stop as thread 0 saw it at the start of an even or odd step
     [40] for the timed loop: address of `count` int64, to which thread 0 adds the ticks of each instruction
     [41] ticks when the instruction in [42] began
+    [48] orders given, and the last one: [49] the loop's address (0: go home), [50] its instructions, [51] count, [52] steps
+    [56] workers that sleep until the next order
 
 An instruction's time is that from its start on thread 0 to the next one's, the meeting of threads between them included.
 Two places for what was seen, because a thread may still be reading one step's while thread 0 writes the next one's.
@@ -29,19 +31,26 @@ from layerctl.kernels.words import (
     ARRIVALS,
     BEGAN,
     CLAIMS,
+    COUNT,
     CURRENT,
     DONE,
+    FUNCTION,
     GENERATION,
-    LEFT,
+    LEAD_NAME,
+    LIST,
     NAME,
+    ORDER,
     PARTS,
     SEEN,
+    SERVE_NAME,
     SLEEPERS,
     STEAL,
+    STEPS,
     STOP,
     SYSCALL,
     TIMED_NAME,
     TIMES,
+    WAITING,
     YIELD,
 )  # fmt: skip
 
@@ -49,6 +58,8 @@ I64 = ir.IntType(64)
 # Turns before a thread sleeps, some 10 to 25 µs: measured, with 1 to 2 µs the futex wakes cost up to 6 times more than they save.
 # A pause of x86 takes 40 to 140 cycles, ARM's yield about one.
 SPINS = {"x86_64": 600, "aarch64": 10_000}
+_AWAKE = 5
+"""How many times longer a worker waits awake for the next order than a thread at a meeting."""
 _WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE, private to the process
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 
@@ -99,8 +110,6 @@ def emit(timed: bool = False) -> str:
     b.position_at_end(blocks["out"])
     with b.if_then(several):
         b.call(barrier, [state, threads])
-    with b.if_then(first):
-        b.store_atomic(I64(1), _at(b, state, LEFT), "release", 8)
     restore()
     b.ret_void()
     return str(module)
@@ -258,9 +267,7 @@ def _barrier(module: Any) -> Any:
     b.atomic_rmw("add", sleepers, i64(1), "seq_cst")
     _futex(b, state, _WAIT, b.and_(mine, i64(0xFFFFFFFF)))
     b.atomic_rmw("sub", sleepers, i64(1), "seq_cst")
-    with b.if_then(b.icmp_unsigned("!=", b.load(_at(b, state, YIELD)), i64(0))):
-        kind = ir.FunctionType(ir.IntType(32), []).as_pointer()
-        b.call(b.inttoptr(b.load(_at(b, state, YIELD)), kind), [])
+    _give_way(b, state)
     turns.add_incoming(i64(0), b.block)
     b.branch(spin)
     b.position_at_end(out)
@@ -284,12 +291,89 @@ def _empty_claims(b: Any, state: Any, threads: Any) -> None:
     b.position_at_end(done)
 
 
-def _futex(b: Any, state: Any, operation: int, value: Any) -> None:
-    """futex(the generation's low half, operation, value), where there is one: sleep while it is `value`, or wake so many."""
+def emit_lead() -> str:
+    """`lead(threads, state, function, instructions, count, steps)`: gives the workers an order and does thread 0's part of it."""
+    module = ir.Module(name=LEAD_NAME)
+    module.triple = host().triple
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 6), LEAD_NAME)
+    threads, state, loop, *rest = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    for place, value in zip((FUNCTION, LIST, COUNT, STEPS), (loop, *rest), strict=True):
+        b.store(value, _at(b, state, place))
+    b.atomic_rmw("add", _at(b, state, ORDER), I64(1), "seq_cst")
+    with b.if_then(b.icmp_signed("!=", b.load_atomic(_at(b, state, WAITING), "seq_cst", 8), I64(0))):
+        _futex(b, state, _WAKE, I64((1 << 31) - 1), ORDER)
+    with b.if_then(b.icmp_signed("!=", loop, I64(0))):
+        _call_loop(b, I64(0), threads, state, loop, *rest)
+    b.ret_void()
+    return str(module)
+
+
+def emit_serve() -> str:
+    """`serve(thread, threads, state)`: a worker's life, which follows every order until it is sent home.
+
+    It waits for some ten microseconds awake, so that short runs one after the other meet it so, and sleeps then.
+    """
+    module = ir.Module(name=SERVE_NAME)
+    module.triple = host().triple
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 3), SERVE_NAME)
+    thread, threads, state = function.args
+    entry, wait, spin, pause, sleep, follow, work, home = (
+        function.append_basic_block(n) for n in ("entry", "wait", "spin", "pause", "sleep", "follow", "work", "home")
+    )
+    b = ir.IRBuilder(entry)
+    order = _at(b, state, ORDER)
+    b.branch(wait)
+    b.position_at_end(wait)
+    last = b.phi(I64, "last")
+    last.add_incoming(I64(0), entry)
+    b.branch(spin)
+    b.position_at_end(spin)
+    turns = b.phi(I64, "turns")
+    turns.add_incoming(I64(0), wait)
+    now = b.load_atomic(order, "acquire", 8)
+    b.cbranch(b.icmp_signed("==", now, last), pause, follow)
+    b.position_at_end(pause)
+    _pause(b)
+    turns.add_incoming(b.add(turns, I64(1)), pause)
+    b.cbranch(b.icmp_signed("<", turns, I64(_AWAKE * SPINS[host().architecture])), spin, sleep)
+    b.position_at_end(sleep)
+    sleepers = _at(b, state, WAITING)
+    b.atomic_rmw("add", sleepers, I64(1), "seq_cst")
+    _futex(b, state, _WAIT, b.and_(last, I64(0xFFFFFFFF)), ORDER)
+    b.atomic_rmw("sub", sleepers, I64(1), "seq_cst")
+    _give_way(b, state)
+    turns.add_incoming(I64(0), b.block)
+    b.branch(spin)
+    b.position_at_end(follow)
+    loop, *rest = (b.load(_at(b, state, place)) for place in (FUNCTION, LIST, COUNT, STEPS))
+    b.cbranch(b.icmp_signed("==", loop, I64(0)), home, work)
+    b.position_at_end(work)
+    _call_loop(b, thread, threads, state, loop, *rest)
+    last.add_incoming(now, work)
+    b.branch(wait)
+    b.position_at_end(home)
+    b.ret_void()
+    return str(module)
+
+
+def _call_loop(b: Any, thread: Any, threads: Any, state: Any, loop: Any, *rest: Any) -> None:
+    b.call(b.inttoptr(loop, ir.FunctionType(ir.VoidType(), [I64] * 6).as_pointer()), [thread, threads, state, *rest])
+
+
+def _give_way(b: Any, state: Any) -> None:
+    """Where there is no futex, lets others have the core."""
+    with b.if_then(b.icmp_unsigned("!=", b.load(_at(b, state, YIELD)), I64(0))):
+        kind = ir.FunctionType(ir.IntType(32), []).as_pointer()
+        b.call(b.inttoptr(b.load(_at(b, state, YIELD)), kind), [])
+
+
+def _futex(b: Any, state: Any, operation: int, value: Any, at: int = GENERATION) -> None:
+    """futex(the low half of the word `at`, operation, value), where there is one: sleep while it is `value`, or wake so many."""
     number = _FUTEX[host().architecture]
     i64 = ir.IntType(64)
     kind = ir.FunctionType(i64, [i64] * 7).as_pointer()
     address = b.load(_at(b, state, SYSCALL))
     with b.if_then(b.icmp_unsigned("!=", address, i64(0))):
-        place = b.add(state, i64(8 * GENERATION))
+        place = b.add(state, i64(8 * at))
         b.call(b.inttoptr(address, kind), [i64(number), place, i64(operation), value, i64(0), i64(0), i64(0)])

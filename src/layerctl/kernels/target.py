@@ -95,7 +95,7 @@ def _asked() -> Target:
         fail("unknown-cpu", f"the processor {cpu} ({triple}) is neither x86-64 nor 64-bit ARM")
     wide = features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq")
     if wanted in ("", "lanes16") and wide:
-        return Target(triple, cpu, _flat(features), 16)
+        return Target(triple, cpu, _flat(features) + ",-prefer-256-bit", 16)
     if triple.startswith("x86_64") and wanted in ("", "lanes8", "lanes4"):
         kept = {k: v for k, v in features.items() if not k.startswith(("avx512", "avx10", "amx", "prefer"))}
         narrow = ",+prefer-128-bit" if wanted == "lanes4" else ""

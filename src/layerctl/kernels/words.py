@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-NAME, TIMED_NAME = "layerctl_run", "layerctl_run_timed"
-ARRIVALS, GENERATION, STOP, DONE, SYSCALL, YIELD, LEFT, SLEEPERS, SEEN = 0, 8, 16, 17, 18, 19, 20, 24, 32
+NAME, TIMED_NAME, LEAD_NAME, SERVE_NAME = "layerctl_run", "layerctl_run_timed", "layerctl_lead", "layerctl_serve"
+ARRIVALS, GENERATION, STOP, DONE, SYSCALL, YIELD, SLEEPERS, SEEN = 0, 8, 16, 17, 18, 19, 24, 32
 TIMES, BEGAN, CURRENT = 40, 41, 42
 CLAIMS = 25
+ORDER, FUNCTION, LIST, COUNT, STEPS, WAITING = 48, 49, 50, 51, 52, 56
 WORDS = 64
 MEET, STEAL = 1, 2
 """An instruction's flags."""

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Any
 
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
 from layerctl.ops.tiles import call_kernel, pack_panel, padded, strip, tile_width
-from layerctl.ops.value import SIZE_OF
+from layerctl.ops.value import SIZE_OF, lasts
 
 WIDEST_PANEL = 64
-ROW_BLOCK = 48
-DEPTH_BLOCK = 256
+ROW_BLOCK, FEWEST_ROWS = 128, 24
+"""Rows of a block: the largest, and about the smallest."""
+DEPTH_BLOCK = 128
+"""Terms after which a product goes on with the next panel: so much of one stays in the nearest cache (32 KB of float32)."""
 FEW_ROWS = 3
 LONGEST_CHAIN = 4096
 """Terms of one chain of fma; longer products are cut into chunks of about half that, and the chunks' sums added in order in float64."""
 MOST_PARTIAL = 1 << 24
 """Elements of the chunks' sums; where they would be more, the chunks are longer."""
-UNITS = 16
-"""Pieces of work that a product should have; few blocks of rows are cut by columns too."""
+SHARES, MANY = 8, 64
+"""Equal shares that a product is cut for (two threads take four each), and pieces of work so many that they need no care."""
+READING_B = 0.05
+"""Nanoseconds in which an element of b comes from a far cache: what bounds products of few rows."""
+READING = 16
+"""What reading an element of an operand from a far cache costs, in multiply-accumulates."""
 
 
 @kernel
@@ -45,11 +53,13 @@ def pack(
 
 @kernel
 def multiply(
-    task: int, tasks: int, a: "T*", packed: "T*", c: "T*", epilogue: "i64", epilogue_block: "i64", batch: "i64", m: "i64", n: "i64",
-    k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", shared: "i64", depth_block: "i64",
+    task: int, tasks: int, a: "T*", b: "T*", packed: "T*", c: "T*", epilogue: "i64", epilogue_block: "i64", batch: "i64", m: "i64",
+    n: "i64", k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", b_batch: "i64", b_row: "i64",
+    b_column: "i64", shared: "i64", depth_block: "i64", own: "i64",
 ):  # fmt: skip
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
+    `own`: b is not packed beforehand; each share packs what it needs next into its own panel of `packed`, which stays in cache.
     The `epilogue`, if not 0, is called on every finished block of rows: block i of batch * blocks.
     """
     width = tile_width(packed)
@@ -73,10 +83,13 @@ def multiply(
             depth = min(depth_block, end - k0)
             for p in range(share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)):
                 columns = min(width, n - p * width)
+                panel = offset(packed, task * depth_block * width)
+                if own != 0:
+                    pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
+                else:
+                    panel = offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed))
                 strip(
-                    rows, columns, offset(a0, k0 * a_column), a_row, a_column,
-                    offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed)), depth, offset(c0, p * width), n,
-                    k0 - start,
+                    rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start
                 )  # fmt: skip
             k0 += depth
         if epilogue != 0:
@@ -101,6 +114,21 @@ def few_rows(
             line = offset(b, which * b_batch + x * n + low)
             for j in range(high - low):
                 to[j] = fma(factor, line[j], to[j])
+
+
+@functools.cache
+def cut(m: int, panels: int, outer: int, whole_rows: bool = False) -> tuple[int, int]:
+    """(blocks of rows, cuts of the panels) of each of `outer` products, by shapes alone: shares alike, and little to read twice."""
+    least = -(-m // ROW_BLOCK)
+    if outer * least >= MANY:
+        return least, 1
+
+    def cost(choice: tuple[int, int]) -> float:
+        blocks, cuts = choice
+        rows, columns, units = -(-m // blocks), WIDEST_PANEL * -(-panels // cuts), outer * blocks * cuts
+        return -(-units // SHARES) * (rows * columns + READING * (rows + columns))
+
+    return min(itertools.product(range(least, -(-m // FEWEST_ROWS) + 1), range(1, 2 if whole_rows else panels + 1)), key=cost)
 
 
 def packed_size(dtype: str, batch: int, k: int, n: int) -> int:
@@ -128,22 +156,29 @@ def plan_pack(dtype: str, batch: int, k: int, n: int, b: Any, b_strides: tuple[i
 
 
 def plan_multiply(
-    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], packed: Any, shared: bool, c: Any,
+    dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], b: Any, b_strides: tuple[int, int, int], c: Any,
     epilogue: tuple[Any, Any] = (0, 0),
 ) -> list[Call]:  # fmt: skip
-    """The calls of c (batch, m, n) = a @ b for b as `plan_pack` leaves it, one for all of the batch if `shared`.
+    """The calls of c (batch, m, n) = a @ b. b is packed beforehand where several shares read the same of it, or it never changes.
 
     `epilogue`: a kernel's address and its block; it is called with (row block, row blocks, block) where `takes_epilogue`. Row block i of
     t has the rows from batch * m * i // t on.
     """
-    size = SIZE_OF[dtype]
+    size, out = SIZE_OF[dtype], []
     chunks = chunks_of(k, batch * m * n)
-    blocks = -(-m // ROW_BLOCK)
-    cuts = 1 if epilogue[0] else max(1, min(-(-n // WIDEST_PANEL), UNITS // (batch * chunks * blocks)))
+    blocks, cuts = cut(m, -(-n // WIDEST_PANEL), batch * chunks, bool(epilogue[0]))
+    units, packs = batch * chunks * blocks * cuts, batch if b_strides[0] else 1
+    own = blocks == 1 and packs == batch and not lasts(b)
+    tasks = min(units, MANY) if own else units
+    packed = Scratch(size * tasks * DEPTH_BLOCK * WIDEST_PANEL if own else packed_size(dtype, packs, k, n))
+    if not own:
+        out.append(plan_pack(dtype, batch, k, n, b, b_strides, packed))
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
-    args = (a, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, int(shared), DEPTH_BLOCK)
-    work = batch * m * n * k * (0.02 if dtype == "f32" else 0.04)
-    out = [Call(multiply.at(T=dtype), args, tasks=batch * chunks * blocks * cuts, work=work)]
+    args = (
+        a, b, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
+    )  # fmt: skip
+    work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
+    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=work))
     return out + add_chunks(dtype, batch, chunks, m * n, to, c)
 
 
@@ -160,10 +195,7 @@ def plan(
     epilogue: tuple[Any, Any] = (0, 0),
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. Strides are (batch, row, column) in elements; 0 for a batch that is shared."""
-    if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN:
+    if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN and not lasts(b):
         args = (a, b, c, batch, m, n, k, *a_strides, b_strides[0])
         return [Call(few_rows.at(T=dtype), args, tasks=max(1, n // 64), work=batch * m * n * k * 0.1)]
-    packs = batch if b_strides[0] else 1
-    panels = Scratch(packed_size(dtype, packs, k, n))
-    packing = plan_pack(dtype, batch, k, n, b, b_strides, panels)
-    return [packing, *plan_multiply(dtype, batch, m, n, k, a, a_strides, panels, not b_strides[0], c, epilogue)]
+    return plan_multiply(dtype, batch, m, n, k, a, a_strides, b, b_strides, c, epilogue)

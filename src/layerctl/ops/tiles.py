@@ -13,8 +13,6 @@ import numpy as np
 
 from layerctl.ops.primitives import fma, offset
 
-_TRANSPOSED_ROWS = 16
-
 
 def tile_rows(pointer: np.ndarray, columns: int) -> int:
     """Rows of the largest tile of `columns` columns."""
@@ -35,6 +33,13 @@ def copy_line(columns: int, to: np.ndarray, source: np.ndarray) -> None:
     """`columns` elements, at most a panel's width, padded with zeros to whole vectors."""
     to[:columns] = source[:columns]
     to[columns : padded(columns, to)] = 0
+
+
+def turn_lines(rows: int, columns: int, source: np.ndarray, stride: int, to: np.ndarray, step: int) -> None:
+    """to[i * step + j] = source[i + j * stride] for i < rows, j < columns; columns up to a whole vector become 0."""
+    for i in range(rows):
+        for j in range(padded(columns, to)):
+            to[i * step + j] = source[i + j * stride] if j < columns else 0
 
 
 def fma_line(count: int, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
@@ -100,16 +105,10 @@ def pack_panel(
     if column_stride == 1:
         for i in range(rows):
             copy_line(columns, offset(to, i * step), offset(source, i * row_stride))
+    elif row_stride == 1:
+        turn_lines(rows, columns, source, column_stride, to, step)
     else:
-        first = 0
-        while first < rows:
-            count = min(_TRANSPOSED_ROWS, rows - first)
-            into = offset(to, first * step)
-            for j in range(columns):
-                line = offset(source, first * row_stride + j * column_stride)
-                for i in range(count):
-                    into[i * step + j] = line[i * row_stride]
-            for j in range(step - columns):
-                for i in range(count):
-                    into[i * step + columns + j] = 0
-            first += count
+        for i in range(rows):
+            line, into = offset(source, i * row_stride), offset(to, i * step)
+            for j in range(step):
+                into[j] = line[j * column_stride] if j < columns else 0

@@ -344,6 +344,8 @@ class Trace:
     around: str = ""
     """What stands before the names of the model that is being traced."""
     count: int = 0
+    lasting: set[int] = field(default_factory=set)
+    """Identities of values that stay the same from step to step, once that is known: what is prepared of them is prepared once."""
 
     def next_id(self) -> int:
         """A node's number; ascending numbers are a topological order."""
@@ -379,6 +381,12 @@ _CURRENT: contextvars.ContextVar[Trace] = contextvars.ContextVar("trace")
 def current() -> Trace:
     """The trace that ops are added to."""
     return _CURRENT.get()
+
+
+def lasts(value: Any) -> bool:
+    """Whether a value stays the same from step to step, so that preparing it costs nothing; False while that is not known."""
+    trace = _CURRENT.get(None)
+    return trace is not None and id(getattr(value, "base", value)) in trace.lasting
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ class Player:
             if given is None or given.dtype.str != dtype or given.shape != shape or at + given.nbytes > plan.state:
                 return None
             state[at : at + given.nbytes] = np.ascontiguousarray(given).reshape(-1).view(np.uint8)
-        kernels = store.known([words.NAME, *(name for t in plan.tapes for name in t.tape.kernels)])
+        kernels = store.known([words.NAME, words.LEAD_NAME, words.SERVE_NAME, *(name for t in plan.tapes for name in t.tape.kernels)])
         return cls(plan, state, kernels, threads) if kernels is not None else None
 
     def predict(self, rows: Dataset) -> dict[str, np.ndarray] | None:

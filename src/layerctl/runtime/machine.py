@@ -16,8 +16,6 @@ from layerctl.ops.value import DTYPES, Type, Value, Weight
 from layerctl.runtime.tape import BASES, Mounted, Tape, aligned_bytes
 from layerctl.runtime.threads import Team, count
 
-WORTH_WAKING = 200_000.0
-"""Nanoseconds of a run below which the other threads, which have to be woken from sleep, are left alone."""
 Report = Callable[[str, int, int], None]
 
 
@@ -131,7 +129,7 @@ class Machine:
         """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""
         if self._team is None:
             self._team = Team(self.threads)
-        return self._team.run(bound.listed, steps, steps * bound.work < WORTH_WAKING) if self._prepare(bound, self._team) else 0
+        return self._team.run(bound.listed, steps, steps * bound.work) if self._prepare(bound, self._team) else 0
 
     def _prepare(self, bound: Bound, team: Team) -> bool:
         """Runs a program's prologue where it is due; False if it was stopped."""

@@ -6,7 +6,6 @@ import ctypes
 import functools
 import math
 import os
-import queue
 import sys
 import threading
 import time
@@ -21,6 +20,10 @@ import numpy as np
 from layerctl.kernels import words
 
 _GROUPS = Path("/sys/fs/cgroup")
+WORTH_WAKING = 200_000.0
+"""Nanoseconds of a run below which the other threads, which have to be woken from sleep, are left alone."""
+AWAKE, PATIENCE = 50_000, 500
+"""Nanoseconds for which a worker surely waits awake after a run; runs on one thread after one that the others held up."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,18 @@ def _ratio(numbers: list[int]) -> Iterator[float]:
 
 
 @functools.cache
-def _native(timed: bool = False) -> Any:
-    """The compiled loop; `timed` for the one that measures each instruction."""
+def _native(name: str) -> tuple[Any, int]:
+    """A function that the package emits itself, as Python calls it, and its address."""
     from layerctl.kernels.store import native
 
     def emit() -> str:
         from layerctl.kernels import program
 
-        return program.emit(timed)
+        emitters = {words.LEAD_NAME: program.emit_lead, words.SERVE_NAME: program.emit_serve}
+        return emitters[name]() if name in emitters else program.emit(name == words.TIMED_NAME)
 
-    name = words.TIMED_NAME if timed else words.NAME
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(native(name, emit))
+    address = native(name, emit)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * (3 if name == words.SERVE_NAME else 6))(address), address
 
 
 def _state() -> np.ndarray:
@@ -130,7 +134,8 @@ class Listed:
 class Team:
     """A number of threads that run instruction lists together; the caller is the first of them.
 
-    One caller at a time: a team belongs to one thread, save for `stop`.
+    One caller at a time: a team belongs to one thread, save for `stop`. The workers wait inside a native call for orders, which are given
+    inside of one too, so that an interrupt from the keyboard finds an order whole or not given.
     """
 
     def __init__(self, threads: int):
@@ -139,78 +144,62 @@ class Team:
         self._address = self._state.ctypes.data
         self._claims = np.zeros(8 * (threads + 1), np.int64)
         self._state[words.CLAIMS] = self._claims.ctypes.data + -self._claims.ctypes.data % 64
-        self._run, self._timed = _native(), False
-        self._serial = 0
-        self._open: tuple[int, tuple[int, ...]] | None = None
-        self._orders: list[queue.SimpleQueue] = []
-        self._done: queue.SimpleQueue = queue.SimpleQueue()
-        weakref.finalize(self, _dismiss, self._orders)
-        for i in range(1, threads):
-            orders: queue.SimpleQueue = queue.SimpleQueue()
-            self._orders.append(orders)
-            arguments = (i, orders, self._done)
-            threading.Thread(target=_work, args=arguments, daemon=True, name=f"layerctl-{i}").start()
+        (self._run, _), (self._lead, _) = _native(words.NAME), _native(words.LEAD_NAME)
+        self._workers: list[threading.Thread] = []
+        self._last, self._quick = 0, 0
 
-    def run(self, instructions: np.ndarray | Listed, steps: int, alone: bool = False) -> int:
-        """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`). `alone`: on the caller's thread.
+    def run(self, instructions: np.ndarray | Listed, steps: int, work: float = math.inf) -> int:
+        """Runs the list `steps` times over; returns how many whole times it did (fewer after `stop`).
 
+        `work`: about how many nanoseconds it takes one core. Others are not woken for little: they take part where the last runs were so
+        short ago that they are awake, and not for a while after that was slow, on a core that somebody else needs.
         A signal's Python handler runs when this returns, so a caller that wants to hear of signals asks for as many steps as take a moment.
         """
         listed = instructions if isinstance(instructions, Listed) else Listed.of(instructions)
+        if work >= WORTH_WAKING or not listed.shared or self.threads == 1:
+            return self._ordered(listed, steps, words.NAME)
+        begun = time.perf_counter_ns()
+        self._quick = self._quick + 1 if begun - self._last < AWAKE else min(self._quick, 0)
+        together = self._quick > 3
+        done = self._ordered(listed, steps, words.NAME, together)
+        self._last = time.perf_counter_ns()
+        if together and self._last - begun > 2 * WORTH_WAKING:
+            self._quick = -PATIENCE
+        return done
+
+    def _ordered(self, listed: Listed, steps: int, name: str, together: bool = True) -> int:
         state = self._state
-        if self._open is not None:
-            self._settle()
         state[words.DONE] = 0
-        order = (self._address, listed.address, listed.count, steps)
-        if listed.shared and self.threads > 1 and not alone:
-            state[words.LEFT] = 0
-            self._serial += 1
-            self._open = (self._serial, (self.threads, *order))
-            try:
-                self._meet()
-            except BaseException:
-                self._settle()
-                raise
+        function, address = _native(name)
+        order = (listed.address, listed.count, steps)
+        if listed.shared and self.threads > 1 and together:
+            self._start()
+            self._lead(self.threads, self._address, address, *order)
         else:
-            self._run(0, 1, *order)
+            function(0, 1, self._address, *order)
         done = int(state[words.DONE])
         if done < steps:
             state[words.STOP] = 0
         return done
 
+    def _start(self) -> None:
+        """Starts the workers, those too that an interrupt has left unstarted."""
+        serve, _ = _native(words.SERVE_NAME)
+        if not self._workers:
+            given = [(serve, i, self.threads, self._state, self._claims) for i in range(1, self.threads)]
+            self._workers = [threading.Thread(target=_work, args=a, daemon=True, name=f"layerctl-{a[1]}") for a in given]
+            weakref.finalize(self, _dismiss, self._state)
+        for worker in self._workers:
+            if worker.ident is None:
+                worker.start()
+
     def timed(self, instructions: np.ndarray, steps: int) -> np.ndarray:
         """Seconds of each instruction (count,) as thread 0 saw them, over `steps` runs of the list."""
         ticks = np.zeros(len(instructions), np.int64)
-        plain = self._run
-        self._run, self._timed = _native(timed=True), True
         self._state[words.TIMES] = ticks.ctypes.data
         start = time.perf_counter()
-        try:
-            self.run(instructions, steps)
-        finally:
-            self._run, self._timed = plain, False
+        self._ordered(Listed.of(instructions), steps, words.TIMED_NAME)
         return ticks * ((time.perf_counter() - start) / max(int(ticks.sum()), 1))
-
-    def _meet(self) -> None:
-        """Thread 0's part of the open order. A worker passes over an order that it has had."""
-        assert self._open is not None
-        for orders in self._orders:
-            orders.put((self._timed, *self._open))
-        if not self._state[words.LEFT]:
-            self._run(0, *self._open[1])
-        waiting = set(range(1, self.threads))
-        while waiting:
-            thread, serial = self._done.get()
-            if serial == self._open[0]:
-                waiting.discard(thread)
-        self._open = None
-
-    def _settle(self) -> None:
-        """Ends an order that an exception (an interrupt from the keyboard) left half given or half run."""
-        self._state[words.STOP] = 1
-        if self._open is not None:
-            self._meet()
-        self._state[words.STOP] = 0
 
     def stop(self) -> None:
         """Ends the current run after the step that is being computed, or the next run before its first; may be called from anywhere."""
@@ -218,24 +207,21 @@ class Team:
 
     def close(self) -> None:
         """Ends the threads; the team can still run on the caller's."""
-        if self._open is not None:
-            self._settle()
-        _dismiss(self._orders)
+        if self._workers:
+            _dismiss(self._state)
+        for worker in self._workers:
+            if worker.ident is not None:
+                worker.join()
+        self._workers = []
         self.threads = 1
 
 
-def _dismiss(workers: list[queue.SimpleQueue]) -> None:
-    for orders in workers:
-        orders.put(None)
-    workers.clear()
+def _dismiss(state: np.ndarray) -> None:
+    """Sends the workers home."""
+    lead, _ = _native(words.LEAD_NAME)
+    lead(1, state.ctypes.data, 0, 0, 0, 0)
 
 
-def _work(thread: int, orders: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
-    """A worker: it holds no reference to its team."""
-    last = 0
-    while (order := orders.get()) is not None:
-        timed, serial, arguments = order
-        if serial != last:
-            last = serial
-            _native(timed)(thread, *arguments)
-        done.put((thread, serial))
+def _work(serve: Any, thread: int, threads: int, state: np.ndarray, claims: np.ndarray) -> None:
+    """A worker: it holds the team's memory and no reference to the team."""
+    serve(thread, threads, state.ctypes.data)

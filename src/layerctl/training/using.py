@@ -46,7 +46,7 @@ def dataset_of(model: Model, x: Any, y: Any) -> Dataset:
         for name, array in _named(y, graph.outputs, "output").items():
             array = np.asarray(array)
             kind = np.int32 if array.dtype.kind in "iub" else np.float32
-            targets[name] = np.ascontiguousarray(array.astype(kind))
+            targets[name] = np.ascontiguousarray(array.astype(kind, copy=False))
     n = len(next(iter(inputs.values())))
     for name, array in {**inputs, **targets}.items():
         if len(array) != n:
@@ -82,7 +82,7 @@ def _checked(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype:
         )
         if not fits:
             fail("shape", f"the input '{name}' needs the shape {shown((None, *shape))}, got {array.shape}")
-    return np.ascontiguousarray(array.astype(wanted))
+    return np.ascontiguousarray(array.astype(wanted, copy=False))
 
 
 def _texts(name: str, array: np.ndarray) -> np.ndarray:
@@ -108,12 +108,12 @@ def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
             _check_ids(model, name, array, width)
             targets[name] = np.ascontiguousarray(np.moveaxis(np.eye(width, dtype=np.float32)[array], -1, getattr(distribution, "axis", -1)))
         elif judged.loss.classes:
-            targets[name] = array = np.ascontiguousarray(array.astype(np.int32))
+            targets[name] = array = np.ascontiguousarray(array.astype(np.int32, copy=False))
             classes = judged.loss.target_classes(shape)
             if classes is not None:
                 _check_ids(model, name, array, classes, getattr(judged.loss, "ignore_class", None))
         elif array.dtype.kind == "i":
-            targets[name] = np.ascontiguousarray(array.astype(np.float32))
+            targets[name] = np.ascontiguousarray(array.astype(np.float32, copy=False))
     weights = _class_weights(model, rows, targets)
     same = all(targets[n] is rows.targets.get(n) for n in targets) and weights is rows.weights
     return rows if same else rows.with_targets(targets, weights)

@@ -99,6 +99,16 @@ static void copy_line_T(int64_t columns, T *to, const T *source)
         to[j] = j < columns ? source[j] : 0;
 }
 """,
+    "turn_lines": """
+static void turn_lines_T(int64_t rows, int64_t columns, const T *source, int64_t stride, T *to, int64_t step)
+{
+    const int64_t width = (columns + 7) / 8 * 8;
+    int64_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < width; j++)
+            to[i * step + j] = j < columns ? source[i + j * stride] : 0;
+}
+""",
     "window_line": """
 /* out[o, c] (+)= sum over r and t of x[at + o x_step + r row_step + t tap_step + c] w[r w_row + t w_tap + c]. */
 static void window_line_T(int64_t columns, int64_t outputs, const T *x, int64_t at, int64_t x_step, int64_t rows, int64_t row_step,
