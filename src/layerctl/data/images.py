@@ -22,6 +22,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LARGEST = 1 << 26
 """Pixels of one image."""
 _AT_A_TIME = 256
+_LOOKED_AT = 50
 IMAGE, LABEL = "image", "label"
 """The columns of a folder of images."""
 
@@ -50,7 +51,9 @@ def _images(folder: str) -> list[str]:
 
 def is_images(table: Table, column: str) -> bool:
     """Whether a column holds paths of images."""
-    values = [v for v in table.texts(column)[:50] if v is not None] if not isinstance(table.columns[column], np.ndarray) else []
+    if isinstance(table.columns[column], np.ndarray):
+        return False
+    values = [v for v in table.part(0, min(len(table), _LOOKED_AT)).texts(column) if v is not None]
     return bool(values) and all(v.lower().endswith(ENDINGS) for v in values)
 
 

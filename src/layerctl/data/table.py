@@ -53,7 +53,9 @@ class Column(abc.ABC):
         """The rows from one to another."""
         return self.take(np.arange(low, high))
 
-    def __getitem__(self, row: int) -> str | None:
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self.text(i) for i in range(*row.indices(len(self)))]
         if not -len(self) <= row < len(self):
             raise IndexError(row)
         return self.text(int(row) % len(self))
