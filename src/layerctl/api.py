@@ -56,6 +56,7 @@ class Model:
         )
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
+        self.thresholds: dict[str, float] = {}
         self.folder = folder_of(spec.document)
         self._session: Any = None
         self._data: Any = None
@@ -347,6 +348,7 @@ def of_file(file: Path, found: ModelFile, threads: int | None = None) -> Model:
     model = Model(spec, schema, threads)
     model._loaded = dict(found.tensors)
     model.scores = dict(found.scores)
+    model.thresholds = found.thresholds
     model.folder = origin_of(file)
     return model
 

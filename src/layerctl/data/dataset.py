@@ -16,13 +16,12 @@ from layerctl import __version__
 from layerctl.cache import cache_folder
 from layerctl.data import splits
 from layerctl.data.features import columns_of, encode_feature, fit_feature, incomplete
-from layerctl.data.readers import read_table, streamed
+from layerctl.data.readers import read_table
 from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
 from layerctl.data.targets import class_ids, encode_target, fit_target
 from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
-from layerctl.spec.reading import Reading
 
 if TYPE_CHECKING:
     from layerctl.spec.data import DataSpec
@@ -287,43 +286,3 @@ def kept_rows(spec: DataSpec, table: Table, schema: FeatureSchema) -> Table:
     """The rows that no policy leaves out."""
     keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
     return table.take(keep) if len(keep) < len(table) else table
-
-
-class Rows(Sequence[dict[str, Any]]):
-    """Rows as they were read, as dicts of texts; columns of arrays are left out."""
-
-    def __init__(self, table: Table):
-        self._table = table
-        self.names = [n for n, c in table.columns.items() if not (isinstance(c, np.ndarray) and c.ndim > 1)]
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def texts(self, name: str) -> list[str | None]:
-        """A column."""
-        return self._table.texts(name)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        if not self.names:
-            return iter([{} for _ in range(len(self))])
-        return (dict(zip(self.names, row, strict=True)) for row in zip(*map(self.texts, self.names), strict=True))
-
-    def __getitem__(self, row: Any) -> Any:
-        if isinstance(row, slice):
-            return list(self)[row]
-        at = range(len(self))[row]
-        one = self._table.part(at, at + 1)
-        return {n: one.texts(n)[0] for n in self.names}
-
-
-def chunks(source: Any, schema: FeatureSchema, spec: Reading, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, Rows]]:
-    """Pieces of a file or stream: encoded rows without targets, and the rows as they were read.
-
-    Delimited text, JSON lines, Parquet and Arrow are read piece by piece; windows need all rows at once.
-    """
-    if any(f.kind == "window" for f in schema.features.values()):
-        table = read_table(str(source), spec, given=given)
-        yield _encode(None, table, schema), Rows(table)
-        return
-    for table in streamed(str(source), spec, rows, given):
-        yield _encode(None, table, schema), Rows(table)

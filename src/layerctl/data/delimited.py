@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from layerctl.data.faults import Faults
 from layerctl.data.table import SHOWN, Table
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 from layerctl.spec.reading import Reading
@@ -46,13 +47,15 @@ class Dialect:
 class Heading:
     """The columns' names, and the records that do not fit them.
 
-    With `strict` the first such record ends the reading, else they are collected. `targets` may be missing in a file without a header.
+    With `strict` the first such record ends the reading, else they are collected. `targets` may be missing in a file without a header. Where
+    `faults` pass over bad rows, such a record becomes one of missing values.
     """
 
     dialect: Dialect
     name: str
     targets: tuple[str, ...] = ()
     strict: bool = False
+    faults: Faults | None = None
     names: list[str] = field(default_factory=list)
     bad: list[Diagnostic] = field(default_factory=list)
     rows: int = 0
@@ -72,11 +75,15 @@ class Heading:
                  Span(Source(self.name), line, 1))  # fmt: skip
         return rest
 
-    def ragged(self, found: int, line: int) -> None:
-        """Takes a record with another number of fields."""
-        self.bad.append(Diagnostic("data-ragged", f"{found} fields where {len(self.names)} columns are expected", Span(Source(self.name), line, 1)))
+    def ragged(self, found: int, line: int) -> bool:
+        """Takes a record with another number of fields; whether it is to be there as a row of missing values."""
+        wrong = Diagnostic("data-ragged", f"{found} fields where {len(self.names)} columns are expected", Span(Source(self.name), line, 1))
+        if self.faults is not None and self.faults.unread(wrong, line):
+            return True
+        self.bad.append(wrong)
         if self.strict:
             raise LayerctlError(self.bad)
+        return False
 
     def end(self) -> None:
         """Ends with what was found, or because there is no row.
@@ -204,8 +211,9 @@ def plain_tables(pieces: Iterable[bytes], heading: Heading, rows: int) -> Iterat
             if len(fields) == width + 1 and fields[-1] is None:
                 fields = fields[:-1]
             if len(fields) != width:
-                heading.ragged(len(fields), line)
-                continue
+                if not heading.ragged(len(fields), line):
+                    continue
+                fields = [None] * width
             kept.append(fields)
             lines.append(line)
         heading.rows += len(kept)

@@ -135,12 +135,18 @@ def _fitting(heading: Heading, data: np.ndarray, starts: np.ndarray, ends: np.nd
     if fits.all():
         low = int(firsts[0]) if len(firsts) else len(starts)
         return Block(data, starts[low:].reshape(-1, width), ends[low:].reshape(-1, width), lines, heading.dialect)
-    for i in np.flatnonzero(~fits):
+    empty: list[int] = []
+    for i in np.flatnonzero(~fits).tolist():
         at, n = int(firsts[i]), int(counts[i])
         record = Block(data, starts[None, at : at + n], ends[None, at : at + n], lines[i : i + 1], heading.dialect)
         if n == width + 1 and record.text(0, width) is None:
             fits[i] = True
-        else:
-            heading.ragged(n, int(lines[i]))
-    cells = firsts[fits].astype(np.int64)[:, None] + np.arange(width)
+        elif heading.ragged(n, int(lines[i])):
+            empty.append(i)
+            fits[i] = True
+    cells = firsts.astype(np.int64)[:, None] + np.arange(width)
+    if empty:
+        cells[empty] = len(starts)
+        starts, ends = np.append(starts, starts[:1] * 0), np.append(ends, ends[:1] * 0)
+    cells = cells[fits]
     return Block(data, starts[cells], ends[cells], lines[fits], heading.dialect)

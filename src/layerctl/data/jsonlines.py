@@ -5,25 +5,29 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from layerctl.data.delimited import lines_of
+from layerctl.data.faults import Faults
 from layerctl.data.table import Table
-from layerctl.diagnostics import Source, Span, fail
+from layerctl.diagnostics import LayerctlError, Source, Span, fail
 
 LONGEST_LINE = 1 << 26
 """Characters of one row."""
 _scan = json.JSONDecoder().scan_once
 
 
-def json_tables(pieces: Iterable[bytes], name: str, missing: frozenset[str], rows: int | None) -> Iterator[Table]:
+def json_tables(
+    pieces: Iterable[bytes], name: str, missing: frozenset[str], rows: int | None, faults: Faults | None = None, wanted: Sequence[str] = ()
+) -> Iterator[Table]:  # fmt: skip
     """Tables of up to so many rows, or of all, and of what has come where the writer pauses.
 
-    A key that is not there is a missing value, lists are arrays.
+    A key that is not there is a missing value, lists are arrays. Columns that are `wanted`, or that an earlier table had, are there in any case.
     """
+    names = dict.fromkeys(wanted)
     found: list[dict[str, Any]] = []
     lines: list[int] = []
     number = 0
@@ -32,13 +36,30 @@ def json_tables(pieces: Iterable[bytes], name: str, missing: frozenset[str], row
             number += 1
         text = line.strip()
         if text:
-            found.append(json_row(text, number, name))
+            found.append(_row(text, number, name, faults))
             lines.append(number)
         if found and (len(found) == rows or (not line and rows is not None)):
-            yield table_of_rows(found, lines, name, missing)
+            yield _complete(table_of_rows(found, lines, name, missing), names)
             found, lines = [], []
     if found:
-        yield table_of_rows(found, lines, name, missing)
+        yield _complete(table_of_rows(found, lines, name, missing), names)
+
+
+def _complete(table: Table, names: dict[str, None]) -> Table:
+    """The table with the columns that are wanted, which are henceforth also those that it has itself."""
+    names |= dict.fromkeys(table.columns)
+    table.columns |= {n: [None] * len(table.lines) for n in names if n not in table.columns}
+    return table
+
+
+def _row(text: str, number: int, name: str, faults: Faults | None) -> dict[str, Any]:
+    """A line as a row; one without values where it is none and bad rows are passed over."""
+    try:
+        return json_row(text, number, name)
+    except LayerctlError as error:
+        if faults is None or not faults.unread(error.diagnostics[0], number):
+            raise
+        return {}
 
 
 def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from layerctl.data.arrays import BUILTIN, builtin, read_npz
 from layerctl.data.delimited import Dialect, Heading, plain_tables
+from layerctl.data.faults import Faults
 from layerctl.data.streams import Stream, place_of
 from layerctl.data.table import Table, joined
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
@@ -158,10 +159,13 @@ def _kept() -> bool:
     return kept()
 
 
-def streamed(source: str, spec: Reading, rows: int, given: str | None = None) -> Iterator[Table]:
+def streamed(
+    source: str, spec: Reading, rows: int, given: str | None = None, faults: Faults | None = None, wanted: Sequence[str] = ()
+) -> Iterator[Table]:  # fmt: skip
     """A file or a stream as tables of `rows` rows, the last one of what is left; fewer where a pipe's writer pauses.
 
-    What is not in the encoding becomes a replacement character; targets need not be there.
+    What is not in the encoding becomes a replacement character; targets need not be there. Where `faults` pass over bad rows, lines that are
+    no rows are there with missing values, and so are `wanted` columns of JSON lines.
     """
     kind, place = format_of(source, spec, given), place_of(source)
     if kind not in ("csv", "tsv", "jsonl") or source.startswith(BUILTIN) or Files.of(source).paths != (source,):
@@ -171,9 +175,9 @@ def streamed(source: str, spec: Reading, rows: int, given: str | None = None) ->
     if kind == "jsonl":
         from layerctl.data.jsonlines import json_tables
 
-        yield from json_tables(stream, place.source.name, frozenset(spec.missing_values), rows)
+        yield from json_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted)
         return
-    heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True)
+    heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True, faults=faults)
     yield from recut(delimited_tables(stream, heading, rows), rows)
 
 

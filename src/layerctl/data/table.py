@@ -18,6 +18,14 @@ NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 """What reads as a number."""
 
 
+class BadRows(LayerctlError):
+    """Some rows of a table cannot be used: `rows` are their numbers in it."""
+
+    def __init__(self, diagnostics: list[Diagnostic], rows: np.ndarray):
+        super().__init__(diagnostics)
+        self.rows = rows
+
+
 class Column(abc.ABC):
     """A column that is kept in another form than Python's texts. As a sequence it is its texts, None where a value is missing."""
 
@@ -215,7 +223,7 @@ class Table:
             more = f" ({len(rows)} such rows in all)" if n == min(SHOWN, len(rows)) - 1 and len(rows) > SHOWN else ""
             shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
-        raise LayerctlError(out)
+        raise BadRows(out, np.asarray(rows))
 
 
 def picked_of(values: Any, rows: np.ndarray) -> Any:
