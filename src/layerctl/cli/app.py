@@ -69,17 +69,21 @@ def eval_command(
     split: Annotated[str, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section.")] = "test",
     under: Annotated[list[str] | None, typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 if the metric is below.")] = None,
     over: Annotated[list[str] | None, typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 if the metric is above.")] = None,
+    threshold: Annotated[str | None, typer.Option("--threshold", metavar="RULE", help="Choose on the validation rows above which probability the "
+                                                  "second of two classes is predicted: f1, youden, accuracy, precision=0.9, recall=0.9, cost=1:5, "
+                                                  "or a number.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Write the threshold into the model file, for predict and eval to use.")] = False,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Evaluate a trained model."""
-    from layerctl.cli import render
+    """Evaluate a trained model: metrics, each class, confusion, curves, calibration; or how far numbers are off."""
+    from layerctl.cli.evaluating import evaluated
     from layerctl.commands.evaluate import evaluate
 
     if split not in ("test", "validation", "train"):
         raise usage(f"--split takes test, validation or train, got '{split}'")
-    result = evaluate(model, data, split=split, under=under or (), over=over or (), batch=batch, threads=threads)
-    render.evaluated(result, as_json)
+    result = evaluate(model, data, split=split, under=under or (), over=over or (), batch=batch, threads=threads, threshold=threshold, keep=keep)
+    evaluated(result, as_json)
     if result.missed:
         raise typer.Exit(ExitCode.BELOW_THRESHOLD)
 
@@ -93,12 +97,16 @@ def predict_command(
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, in place of standard output.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", metavar="COLUMNS", help="Columns of the input to repeat: id,name.")] = None,
     layer: Annotated[list[str] | None, typer.Option("--layer", metavar="NAME", help="Print this layer's result.")] = None,
+    every: Annotated[bool, typer.Option("--proba", help="The probabilities of all classes, a column each.")] = False,
+    top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help="The N likeliest classes with their probabilities.")] = None,
+    on_error: Annotated[str | None, typer.Option("--on-error", metavar="fail|null|skip", help="What becomes of a row that cannot be used: an error, "
+                                                 "an empty prediction, or nothing.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Predict: a line out for every row in, in order."""
-    runs.predict(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), batch=batch, threads=threads,
-                 as_json=as_json)  # fmt: skip
+    runs.predict(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), every=every, top=top,
+                 on_error=on_error, batch=batch, threads=threads, as_json=as_json)  # fmt: skip
 
 
 @app.command(name="export")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail, in_order
 
 if TYPE_CHECKING:
     from layerctl.commands.predicting import Predictor
@@ -85,10 +85,11 @@ def _warnings(faults: Any) -> list[Diagnostic]:
     """What became of bad rows, behind the first of them."""
     if not faults.count:
         return []
-    what = "their predictions are empty" if faults.policy == "null" else "they are left out"
+    what = "left without predictions" if faults.policy == "null" else "left out"
+    what = f"{'was' if faults.count == 1 else 'were'} {what}"
     first = [Diagnostic(d.code, d.message, d.span, d.notes, None, "warning") for d in faults.shown]
     rows = "1 row" if faults.count == 1 else f"{faults.count:,} rows"
-    return [*first, Diagnostic("bad-rows", f"{rows} could not be used: {what}", None, (), None, "warning")]
+    return [*in_order(first), Diagnostic("bad-rows", f"{rows} could not be used and {what}", None, (), None, "warning")]
 
 
 class _Written:

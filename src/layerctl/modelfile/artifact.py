@@ -33,10 +33,10 @@ class ModelFile:
         features: the fitted features (means, vocabularies, classes), plain data.
         data: the fingerprint of the data that the model was trained on.
         scores: metric → value, as evaluated when training ended.
-        decisions: output → {"threshold": …, …}: above which probability the second of two classes is predicted, and how that was chosen.
         created_by: versions of what made the file, such as {"numpy": "2.4.6"}.
         layerctl_version: the version of layerctl that wrote the file.
         format: the version of this layout.
+        decisions: output → {"threshold": …, …}: above which probability the second of two classes is predicted, and how that was chosen.
     """
 
     yaml: str
@@ -44,10 +44,10 @@ class ModelFile:
     features: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     scores: dict[str, float] = field(default_factory=dict)
-    decisions: dict[str, Any] = field(default_factory=dict)
     created_by: dict[str, str] = field(default_factory=dict)
     layerctl_version: str = __version__
     format: int = FORMAT
+    decisions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def thresholds(self) -> dict[str, float]:

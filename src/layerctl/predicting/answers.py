@@ -86,7 +86,7 @@ class Answers:
             classes = self.schema.classes(own)
             flat = array.reshape(len(array), -1)
             if classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
-                out |= self._classes(head, classes, probabilities(flat, name in self.logits), self.thresholds.get(name))
+                out |= self._classes(head, classes, _of_classes(probabilities(flat, name in self.logits)), self.thresholds.get(name))
             elif flat.shape[1] == 1:
                 values = flat[:, 0].astype(np.float64)
                 out[f"{head}prediction"] = Numbers(self.schema.unscaled(values, own) if name in self.outputs else values)
@@ -124,15 +124,19 @@ class Answers:
 
 
 def probabilities(flat: np.ndarray, logits: bool) -> np.ndarray:
-    """The classes' probabilities, float64 (rows, classes): one number a row is that of the second of two classes."""
+    """Outputs (rows, 1 or classes) as float64 probabilities: logits through the function that their loss puts before them."""
     values = flat.astype(np.float64)
-    if logits:
-        if values.shape[1] == 1:
-            values = 1.0 / (1.0 + np.exp(-values))
-        else:
-            e = np.exp(values - values.max(axis=1, keepdims=True))
-            values = e / e.sum(axis=1, keepdims=True)
-    return np.concatenate([1.0 - values, values], axis=1) if values.shape[1] == 1 else values
+    if not logits:
+        return values
+    if values.shape[1] == 1:
+        return 1.0 / (1.0 + np.exp(-values))
+    e = np.exp(values - values.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def _of_classes(p: np.ndarray) -> np.ndarray:
+    """Probabilities (rows, classes): one number a row is that of the second of two classes."""
+    return np.concatenate([1.0 - p, p], axis=1) if p.shape[1] == 1 else p
 
 
 def decided(p: np.ndarray, threshold: float | None = None) -> np.ndarray:

@@ -174,7 +174,14 @@ def _class_weights(model: Model, rows: Dataset, targets: Mapping[str, np.ndarray
 
 
 def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
-    """The rows to judge by: a split of the data section, a file, or arrays."""
+    """The rows to judge by: a split of the data section, a file, or arrays, with targets as the losses take them."""
+    out = prepared(model, rows_to_judge(model, data, y, split))
+    assert out is not None
+    return out
+
+
+def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
+    """The same with targets as the features made them: class ids are whole numbers."""
     if not any(o.loss or o.metrics for o in model.outputs.values()):
         fail(
             "missing-section",
@@ -198,11 +205,9 @@ def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
         if rows is None or not len(rows):
             fail("no-rows", f"the data section splits off no {split} rows", model.spec.span(("data",)),
                  hint=f"add `split: {{{split}: 0.2}}`, or give a file of data")  # fmt: skip
-    out = prepared(model, rows)
-    assert out is not None
-    if not len(out):
+    if not len(rows):
         fail("no-rows", "there are no rows to evaluate on")
-    return out
+    return rows
 
 
 def predict_stream(
