@@ -157,11 +157,12 @@ class Model:
 
     def fit(
         self, x: Any = None, y: Any = None, *, run: str | os.PathLike[str] | None = None, resume: bool = False, max_seconds: float | None = None,
-        observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
+        max_steps: int | None = None, observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
     ) -> Any:  # fmt: skip
         """Trains as the `fit` section says, on the data section's rows or on arrays.
 
-        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint.
+        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint. It ends after
+        `max_seconds` or `max_steps` (those before a resume included), with the model saved.
 
         Raises:
             LayerctlError: for what the file or the data lack; NumericalError when a loss is not finite.
@@ -176,6 +177,7 @@ class Model:
             run=run,
             resume=resume,
             max_seconds=max_seconds,
+            max_steps=max_steps,
             observer=observer,
             on_trainer=on_trainer,
         )

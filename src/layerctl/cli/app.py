@@ -42,6 +42,11 @@ def train_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's newest checkpoint.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a finished run.")] = False,
     max_time: Annotated[str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")] = None,
+    max_steps: Annotated[int | None, typer.Option("--max-steps", metavar="N", min=1, help="Stop after N steps.")] = None,
+    lr_find: Annotated[bool, typer.Option("--lr-find", help="A range test of the learning rate, in place of training: a rate is suggested.")] = False,
+    overfit: Annotated[bool, typer.Option("--overfit-one-batch", help="Train on one batch until its loss is near nothing; exit 1 if it does not "
+                                          "get there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the training: the time, memory and disk it would take.")] = False,
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
@@ -50,10 +55,25 @@ def train_command(
     from layerctl.commands.train import train
 
     stopper = _Stopper()
+    if lr_find or overfit or dry_run:
+        if lr_find + overfit + dry_run > 1:
+            raise usage("--lr-find, --overfit-one-batch and --dry-run exclude each other")
+        from layerctl.cli import trying
+        from layerctl.commands import trials
+
+        def run(heard: Any) -> Any:
+            common: dict[str, Any] = {"overrides": overrides or (), "seed": seed, "threads": threads, "observer": heard, "on_trial": stopper.watch}
+            if lr_find:
+                return trials.find_rate(model, steps=max_steps, **common)
+            common |= {"max_steps": max_steps, "max_seconds": seconds(max_time)}
+            return trials.overfit(model, **common) if overfit else trials.rehearse(model, out=out, resume=resume, force=force, **common)
+
+        show = trying.ranged if lr_find else trying.overfitted if overfit else trying.rehearsed
+        raise typer.Exit(trying.tried(run, observer_for(as_json, quiet), stopper, show, as_json))
     with observer_for(as_json, quiet) as observer, stopper:
         result = train(
             model, out=out, overrides=overrides or (), seed=seed, threads=threads, resume=resume, force=force,
-            max_seconds=seconds(max_time), observer=observer, on_trainer=stopper.watch,
+            max_seconds=seconds(max_time), max_steps=max_steps, observer=observer, on_trainer=stopper.watch,
         )  # fmt: skip
     render.trained(result, as_json)
     if stopper.signal is not None and result.reason == "interrupted":
