@@ -10,7 +10,16 @@ import numpy as np
 
 from layerctl.cli import output
 from layerctl.cli.render import number, table
-from layerctl.reporting.judged import BINS, Calibration, Classified, Measured, calibration, confusion, fit_of, table_of_classes
+from layerctl.reporting.judged import (
+    BINS,
+    Calibration,
+    Classified,
+    Measured,
+    calibration,
+    confusion,
+    fit_of,
+    table_of_classes,
+)
 from layerctl.reporting.summary import curves, numbers_of, plain, residual_quantiles
 
 MOST_CLASSES = 20

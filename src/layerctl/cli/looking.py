@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from layerctl.cli import output
 from layerctl.cli.render import number, size, table

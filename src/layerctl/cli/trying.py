@@ -99,8 +99,8 @@ def rehearsed(r: Any, as_json: bool) -> int:
         ("a step", f"{duration(r.step_seconds)} (the median of {r.measured}), {r.batch / r.step_seconds:,.0f} rows a second"),
         *([("validation", duration(r.validation_seconds))] if r.held else []),
         ("time", f"{duration(r.seconds)}, unless a callback ends it earlier"),
-        ("memory", f"{size(r.state + r.work + r.data)}: weights and optimizer {size(r.state)}, a step's work {size(r.work)}, rows {size(r.data)}; "
-                   f"this process {size(r.peak)}"),
+        ("memory", f"{size(r.state + r.work + r.data)}: weights and optimizer {size(r.state)}, a step's work {size(r.work)}, rows {size(r.data)}"),
+        ("", f"this process has had {size(r.peak)}"),
         ("disk", f"{size(r.model + r.checkpoints * r.checkpoint)}: model {size(r.model)}, {r.checkpoints} checkpoints of {size(r.checkpoint)}"),
     ]  # fmt: skip
     print("\n".join(f"{k.ljust(10)}  {v}" for k, v in lines))

@@ -29,6 +29,9 @@ class Wanted:
     top: int | None = None
 
 
+PLAIN = Wanted()
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """One piece of a stream: the rows as they were read, the columns that were predicted for them, and the model's results.
@@ -60,11 +63,14 @@ class Answers:
     outputs: tuple[str, ...]
     logits: tuple[str, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    wanted: Wanted = Wanted()
+    wanted: Wanted = PLAIN
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def stream(self, pieces: Iterable[Piece], predict: Callable[[Dataset, bool], dict[str, np.ndarray]]) -> Iterator[Predictions]:
-        """Predictions for pieces of rows, in order; `predict` is told of rows and whether they are of a stream. The first rows of a series, which no window ends at, have the prediction None."""
+        """Predictions for pieces of rows, in order; `predict` is told of rows and whether they are of a stream.
+
+        The first rows of a series, which no window ends at, have no prediction.
+        """
         for piece in pieces:
             arrays = predict(piece.rows, piece.arriving) if len(piece.rows) else self.nothing()
             told = self.columns(arrays)

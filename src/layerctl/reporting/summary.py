@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.reporting.judged import Classified, Curve, Measured, calibration, confusion, fit_of, precision_recall, roc, table_of_classes
+from layerctl.reporting.judged import (
+    Classified,
+    Curve,
+    Measured,
+    calibration,
+    confusion,
+    fit_of,
+    precision_recall,
+    roc,
+    table_of_classes,
+)
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 MOST_POINTS = 1000

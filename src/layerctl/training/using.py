@@ -16,7 +16,7 @@ from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, Unknown, shown
 from layerctl.predicting.ahead import ahead
-from layerctl.predicting.answers import BATCH, CHUNK, Answers, Predictions, Wanted
+from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -212,7 +212,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
 
 def predict_stream(
     model: Model, source: Any, *, input_format: str | None = None, batch_size: int | None = None, layers: tuple[str, ...] = (),
-    wanted: Wanted = Wanted(), faults: Faults | None = None,
+    wanted: Wanted = PLAIN, faults: Faults | None = None,
 ) -> Iterator[Predictions]:  # fmt: skip
     """Predictions for a file or a stream, piece by piece and in order, in bounded memory; `faults` says what becomes of bad rows."""
     if model.schema is None:
