@@ -125,11 +125,14 @@ class _Written:
 
 def _kept(table: Table, name: str) -> Column:
     """A column of the data that is repeated."""
+    import numpy as np
+
     from layerctl.predicting.columns import Texts
 
     if name not in table.columns:
         fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, table.columns)}", Span(Source("--keep")))
-    return Texts.of(table.texts(name))
+    codes, words = table.coded(name)
+    return Texts(codes.astype(np.int64), words)
 
 
 def _deliver(chunks: Iterator[bytes], out: str | None) -> None:

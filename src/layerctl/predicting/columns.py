@@ -16,20 +16,6 @@ class Texts:
     codes: np.ndarray
     words: Sequence[str]
 
-    @classmethod
-    def of(cls, values: Sequence[str | None]) -> Texts:
-        """A list of texts, each different one once."""
-        numbers: dict[str | None, int] = {None: -1}
-        words: list[str] = []
-        codes = np.empty(len(values), np.int64)
-        for i, v in enumerate(values):
-            code = numbers.get(v)
-            if code is None:
-                code = numbers[v] = len(words)
-                words.append(str(v))
-            codes[i] = code
-        return cls(codes, words)
-
     def __len__(self) -> int:
         return len(self.codes)
 
