@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,13 +53,13 @@ def predict(
     if chosen == "npz" and on_error == "null":
         fail("bad-option", "--on-error null leaves predictions empty, and arrays have no empty rows", Span(Source("--on-error")),
              hint="use --on-error skip, or another --format")  # fmt: skip
-    pieces = predictor.stream(_source(predictor, data), input_format, batch, layers, Wanted(every, top), faults)
-    if chosen == "npz":
-        rows = _npz(pieces, out)
-    else:
-        written = _Written(chosen, keep)
-        _deliver(written.of(pieces), out)
-        rows = written.rows
+    with contextlib.closing(predictor.stream(_source(predictor, data), input_format, batch, layers, Wanted(every, top), faults)) as pieces:
+        if chosen == "npz":
+            rows = _npz(pieces, out)
+        else:
+            written = _Written(chosen, keep)
+            _deliver(written.of(pieces), out)
+            rows = written.rows
     return PredictResult(rows, faults.count, _warnings(faults))
 
 

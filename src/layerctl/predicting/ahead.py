@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 DEPTH = 2
 """Pieces that may wait: memory stays bounded by them."""
+PATIENCE = 1.0
+"""Seconds to wait for the reader where its pieces are no longer wanted: it ends with the piece that it is at, so that the process does not end
+while it runs a kernel, unless it waits for a stream."""
 
 
 def ahead(pieces: Iterator[T]) -> Iterator[T]:
@@ -19,7 +22,8 @@ def ahead(pieces: Iterator[T]) -> Iterator[T]:
         return
     ready: queue.Queue[tuple[Any, bool, BaseException | None]] = queue.Queue(DEPTH)
     ended = threading.Event()
-    threading.Thread(target=_fill, args=(pieces, ready, ended), daemon=True, name="layerctl-reader").start()
+    reader = threading.Thread(target=_fill, args=(pieces, ready, ended), daemon=True, name="layerctl-reader")
+    reader.start()
     try:
         yield first
         while True:
@@ -31,13 +35,14 @@ def ahead(pieces: Iterator[T]) -> Iterator[T]:
             yield piece
     finally:
         ended.set()
+        reader.join(PATIENCE)
 
 
 def _fill(pieces: Iterator[Any], ready: queue.Queue, ended: threading.Event) -> None:
     def put(piece: Any, more: bool, error: BaseException | None) -> None:
         while not ended.is_set():
             try:
-                return ready.put((piece, more, error), timeout=1.0)
+                return ready.put((piece, more, error), timeout=0.1)
             except queue.Full:
                 continue
 
