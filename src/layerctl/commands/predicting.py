@@ -39,10 +39,15 @@ class Predictor:
         return self._model
 
     def stream(
-        self, source: str, input_format: str | None, batch: int | None, layers: Sequence[str], wanted: Wanted, faults: Faults
+        self, source: str, input_format: str | None, batch: int | None, layers: Sequence[str], wanted: Wanted | None = None,
+        faults: Faults | None = None,
     ) -> Iterator[Predictions]:  # fmt: skip
-        """Predictions piece by piece; a plan is left of what had to be compiled."""
-        reading: dict[str, Any] = {"input_format": input_format, "wanted": wanted, "faults": faults}
+        """Predictions piece by piece, with what is `wanted` of classes; `faults` say what becomes of bad rows. A plan is left of what had to be
+        compiled."""
+        from layerctl.data.faults import Faults
+        from layerctl.predicting.answers import PLAIN
+
+        reading: dict[str, Any] = {"input_format": input_format, "wanted": wanted or PLAIN, "faults": faults or Faults()}
         if layers or batch is not None or not self._found.features:
             yield from self.model.predict_stream(source, **reading, batch_size=batch, layers=tuple(layers))
             return

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.dataset import Dataset, encoded
+from layerctl.data.dataset import _encode
 from layerctl.data.faults import Faults
 from layerctl.data.readers import read_table, streamed
+from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.features import FeatureSchema
@@ -56,14 +57,14 @@ def _windowed(table: Table, schema: FeatureSchema, faults: Faults) -> Piece:
     if faults.tolerant:
         fail("bad-option", f"--on-error {faults.policy} passes over single rows, and the model looks at windows of consecutive ones",
              Span(Source("--on-error")), hint="correct the rows, or say what stands for missing values in the feature: `missing: mean`")  # fmt: skip
-    rows = encoded(None, table, schema)
+    rows = _encode(None, table, schema)
     return Piece(table, rows, np.arange(len(table) - len(rows), len(table)))
 
 
 def _piece(table: Table, schema: FeatureSchema, faults: Faults) -> Piece:
     if not faults.tolerant:
-        return Piece(table, encoded(None, table, schema))
-    found, good = faults.good(table, lambda t: encoded(None, t, schema))
+        return Piece(table, _encode(None, table, schema))
+    found, good = faults.good(table, lambda t: _encode(None, t, schema))
     rows = found if found is not None else Dataset({}, {}, None, good)
     if len(good) == len(table):
         return Piece(table, rows)
