@@ -90,7 +90,7 @@ class Answers:
             head = f"{name}_" if len(arrays) > 1 else ""
             own = name if len(self.outputs) > 1 else None
             classes = self.schema.classes(own)
-            flat = array.reshape(len(array), -1)
+            flat = array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
             if classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
                 out |= self._classes(head, classes, _of_classes(probabilities(flat, name in self.logits)), self.thresholds.get(name))
             elif flat.shape[1] == 1:
