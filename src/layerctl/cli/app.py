@@ -57,7 +57,7 @@ def train_command(
     stopper = _Stopper()
     if lr_find or overfit or dry_run:
         if lr_find + overfit + dry_run > 1:
-            raise usage("--lr-find, --overfit-one-batch and --dry-run exclude each other")
+            raise usage("--lr-find, --overfit-one-batch and --dry-run exclude each other", "try one after the other")
         from layerctl.cli import trying
         from layerctl.commands import trials
 

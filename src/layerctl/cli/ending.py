@@ -14,9 +14,9 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 """The signals that end training with its state saved."""
 
 
-def usage(text: str) -> LayerctlError:
+def usage(text: str, hint: str | None = None) -> LayerctlError:
     """The error for an option's value."""
-    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl"))))
+    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl")), (), hint))
 
 
 @contextlib.contextmanager

@@ -42,15 +42,17 @@ def predict(
     from layerctl.cli import output
     from layerctl.commands.predict import FORMATS, predict
     from layerctl.data.faults import POLICIES
+    from layerctl.diagnostics import did_you_mean
 
     if form is not None and form not in FORMATS:
         raise usage(f"--format takes {', '.join(FORMATS)}, got '{form}'")
     if input_format is not None and input_format not in READ:
         raise usage(f"--input-format takes {', '.join(READ[:-1])} or {READ[-1]}, got '{input_format}'")
     if on_error is not None and on_error not in POLICIES:
-        raise usage(f"--on-error takes {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, got '{on_error}'")
+        raise usage(f"--on-error takes {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, got '{on_error}'{did_you_mean(on_error, POLICIES)}",
+                    "fail ends with the row's place, null leaves its prediction empty, skip leaves the row out")  # fmt: skip
     if every and top is not None:
-        raise usage("--proba and --top exclude each other: all classes' probabilities, or the likeliest classes")
+        raise usage("--proba and --top exclude each other", "--proba tells all classes' probabilities, --top the likeliest classes")
     kept = [k.strip() for k in keep.split(",") if k.strip()] if keep else []
     with ending_cleanly():
         found = predict(

@@ -30,7 +30,8 @@ def find_rate(
     from layerctl.training.ranging import LOWEST, STEPS, Finder
 
     if steps is not None and steps < LEAST_STEPS:
-        fail("bad-option", f"--lr-find needs --max-steps of at least {LEAST_STEPS}, got {steps}", Span(Source("--max-steps")))
+        fail("bad-option", f"--lr-find needs --max-steps of at least {LEAST_STEPS}, got {steps}", Span(Source("--max-steps")),
+             hint=f"without --max-steps it takes {STEPS}")  # fmt: skip
 
     def plain(model: Any) -> None:
         model.optimizer.learning_rate = LOWEST
