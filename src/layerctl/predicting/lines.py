@@ -26,6 +26,11 @@ WIDE = {"csv": 9, "jsonl": 16}
 """The decimal exponent from which numbers are written with an exponent: as `.9g` and as Python's `repr` have it."""
 
 
+def field(v: Any) -> str:
+    """A value as it stands in a table."""
+    return "" if v is None else f"{v:.9g}" if isinstance(v, float) else str(v)
+
+
 class Lines:
     """Writes pieces of a table that has these columns, as `csv` or `jsonl`."""
 
@@ -79,7 +84,7 @@ class Lines:
     def _number(self, v: float) -> str:
         """A number as a field."""
         if self._form == "csv":
-            return f"{v:.9g}"
+            return field(v)
         return repr(float(f"{v:.9g}")) if math.isfinite(v) else "null"
 
     def _plain(self, columns: Sequence[Column]) -> bytes:
