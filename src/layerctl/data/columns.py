@@ -102,7 +102,9 @@ def fit_category(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -
 def encode_category(table: Table, fit: ColumnFit) -> np.ndarray:
     """The column's words as ids from 1; 0 for what was not in the training rows, and for missing values without a policy at prediction."""
     ids = {w: i + 1 for i, w in enumerate(fit.words)}
-    return np.array([ids.get(str(fit.fill) if v is None and fit.fill is not None else v, 0) for v in table.texts(fit.name)], np.int32)
+    codes, words = table.coded(fit.name)
+    missing = 0 if fit.fill is None else ids.get(str(fit.fill), 0)
+    return np.array([*(ids.get(w, 0) for w in words), missing], np.int32)[codes]
 
 
 def fit_string(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:

@@ -1,15 +1,12 @@
-"""Data sets: encoded rows in memory, ready for a program to fetch batches from."""
+"""From sources to encoded rows: read, split, fitted on the training rows, encoded; in memory, or in a mapped file where they are large."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import io
-import itertools
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,63 +15,18 @@ import numpy as np
 from layerctl import __version__
 from layerctl.cache import cache_folder
 from layerctl.data import splits
-from layerctl.data.delimited import Dialect, header_of, records
 from layerctl.data.features import columns_of, encode_feature, fit_feature, incomplete
-from layerctl.data.readers import fingerprint_of, format_of, json_row, read_table, table_of_rows
+from layerctl.data.readers import read_table
+from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
 from layerctl.data.targets import class_ids, encode_target, fit_target
-from layerctl.diagnostics import Source, Span, fail
+from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
-from layerctl.spec.reading import Reading
 
 if TYPE_CHECKING:
     from layerctl.spec.data import DataSpec
 
 SpanAt = Callable[..., Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Rows: arrays by model input and by output, all C-contiguous; `row_numbers` are the rows' numbers in the whole data (i64)."""
-
-    inputs: Mapping[str, np.ndarray]
-    targets: Mapping[str, np.ndarray]
-    weights: np.ndarray | None
-    row_numbers: np.ndarray
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """A hash of all numbers and names, computed when it is first asked for."""
-        return digest(self.inputs, self.targets, self.weights)
-
-    def __len__(self) -> int:
-        return len(self.row_numbers)
-
-    @classmethod
-    def of_arrays(cls, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> Dataset:
-        """Arrays as they are."""
-        n = len(next(iter(inputs.values())))
-        return cls(dict(inputs), dict(targets), None, np.arange(n, dtype=np.int64))
-
-    def with_targets(self, targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> Dataset:
-        """The same rows with other targets and weights."""
-        return replace(self, targets=dict(targets), weights=weights)
-
-    def take(self, rows: np.ndarray) -> Dataset:
-        """Some rows."""
-        inputs = {n: np.ascontiguousarray(a[rows]) for n, a in self.inputs.items()}
-        targets = {n: np.ascontiguousarray(a[rows]) for n, a in self.targets.items()}
-        weights = None if self.weights is None else np.ascontiguousarray(self.weights[rows])
-        return Dataset(inputs, targets, weights, np.ascontiguousarray(self.row_numbers[rows]))
-
-
-def digest(inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> str:
-    """A hash of all numbers and names."""
-    out = hashlib.sha256()
-    for name, array in (*inputs.items(), *targets.items(), *([("weights", weights)] if weights is not None else [])):
-        out.update(f"{name}|{array.dtype}|{array.shape}|".encode())
-        out.update(np.ascontiguousarray(array).tobytes())
-    return out.hexdigest()[:32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +56,32 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if not isinstance(spec.source, str):
         return _separate(spec, span, folder, hints or {})
     _check_source(spec.source, span, folder)
-    table = read_table(spec.source, spec.reading(), folder)
+    from layerctl.data.caching import cached, is_large
+
+    if is_large(spec, spec.source, folder) and (found := cached(spec, seed, span, folder, hints or {})) is not None:
+        return found
+    planned = plan(spec, seed, read_table(spec.source, spec.reading(), folder), span, hints or {})
+    whole = _encode(spec, planned.table, planned.schema)
+    made = {p: whole.take(r) if len(r) else None for p, r in planned.parts.items()}
+    assert made["train"] is not None
+    return Data(made["train"], made["validation"], made["test"], planned.schema)
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A table's rows (those that no policy leaves out), the numbers of each part's samples, and what was fitted on the first part."""
+
+    table: Table
+    parts: dict[str, np.ndarray]
+    schema: FeatureSchema
+
+
+def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[str, str | None]) -> Planned:
+    """Splits a table and fits the features on its training rows.
+
+    Raises:
+        LayerctlError: for columns that are not there and values that cannot be fitted to.
+    """
     columns = columns_of(spec, table, span)
     _check_targets(spec, table, span)
     keep = complete(spec, table, columns)
@@ -119,18 +96,16 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if n < 1:
         fail("no-rows", f"{len(table)} rows are too few for windows of {windows and windows[0]}", span("features"))
     everything = np.arange(len(table))
-    parts = _parts(spec, seed, table, n, order, span, hints or {}, bool(windows))
+    parts = _parts(spec, seed, table, n, order, span, hints, bool(windows))
     train_rows = everything[: int(parts["train"].max()) + windows[0]] if windows else parts["train"]
-    schema = _fit(spec, table, columns, train_rows, hints or {})
-    whole = _encode(spec, table, schema)
-    made = {p: whole.take(_stepped(r, windows) if p == "train" else r) if len(r) else None for p, r in parts.items()}
-    assert made["train"] is not None
-    return Data(made["train"], made["validation"], made["test"], schema)
+    schema = _fit(spec, table, columns, train_rows, hints)
+    return Planned(table, {p: _stepped(r, windows) if p == "train" else r for p, r in parts.items()}, schema)
 
 
 def _check_source(source: str, span: SpanAt, folder: Path) -> None:
     """A source that is not there is the model file's mistake: its place is the line that names it."""
-    from layerctl.data.readers import BUILTIN, builtin_names
+    from layerctl.data.arrays import BUILTIN, builtin_names
+    from layerctl.data.readers import Files, no_source
     from layerctl.diagnostics import did_you_mean
 
     if source.startswith(BUILTIN):
@@ -138,10 +113,9 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
         if name not in known:
             fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", span("source"),
                  hint=f"there are {', '.join(known)}")  # fmt: skip
-    elif source != "-" and not (folder / source).exists():
+    elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
         path = folder / source
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
+        fail("file-not-found", f"there is no file {path}{no_source(path)}", span("source"), hint="`source` is relative to the model file")
 
 
 def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
@@ -251,14 +225,14 @@ def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, st
     for part in ("validation", "test"):
         name = getattr(files, part)
         if name is not None:
-            table = read_table(name, spec.reading(), folder)
-            keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in data.schema.features.items()})
-            held[part] = _encode(spec, table.take(keep) if len(keep) < len(table) else table, data.schema)
+            held[part] = held_rows(spec, name, data.schema, folder)
     return Data(data.train, held.get("validation", data.validation), held.get("test", data.test), data.schema)
 
 
 def schema_of(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[str, str | None] | None = None) -> FeatureSchema:
     """What the training rows make of the features: from the cache where these data were read before, else by reading them once."""
+    from layerctl.data.fingerprints import fingerprint_of
+
     sources = [spec.source] if isinstance(spec.source, str) else [spec.source.train]
     key = hashlib.sha256(__version__.encode())
     for s in sources:
@@ -296,78 +270,19 @@ def _keep(path: Path, text: str) -> None:
 
 def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> Dataset:
     """A file with targets, by a fitted schema; rows that a policy leaves out are left out here too."""
-    table = read_table(str(source), spec.reading())
+    return held_rows(spec, str(source), schema, Path())
+
+
+def held_rows(spec: DataSpec, source: str, schema: FeatureSchema, folder: Path) -> Dataset:
+    """The rows of a source with targets, by a fitted schema."""
+    from layerctl.data.caching import cached_by_schema, is_large
+
+    if is_large(spec, source, folder) and (found := cached_by_schema(spec, source, schema, folder)) is not None:
+        return found
+    return _encode(spec, kept_rows(spec, read_table(source, spec.reading(), folder), schema), schema)
+
+
+def kept_rows(spec: DataSpec, table: Table, schema: FeatureSchema) -> Table:
+    """The rows that no policy leaves out."""
     keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
-    return _encode(spec, table.take(keep) if len(keep) < len(table) else table, schema)
-
-
-def chunks(source: Any, schema: FeatureSchema, spec: Reading, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, list[dict[str, Any]]]]:
-    """Pieces of a file or stream: encoded rows without targets, and the rows as they were read.
-
-    Delimited text and JSON lines are read piece by piece; windows and numpy's files as a whole.
-    """
-    name = str(source)
-    kind = format_of(name, spec, given)
-    windowed = any(f.kind == "window" for f in schema.features.values())
-    if windowed or kind == "npz" or name.startswith("builtin:"):
-        table = read_table(name, spec, given=given)
-        yield _encode(None, table, schema), _raw(table)
-        return
-    for table in _tables(name, spec, kind, rows):
-        yield _encode(None, table, schema), _raw(table)
-
-
-def _raw(table: Table) -> list[dict[str, Any]]:
-    names = [n for n, c in table.columns.items() if not (isinstance(c, np.ndarray) and c.ndim > 1)]
-    texts = [table.texts(n) for n in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*texts, strict=True)] if names else [{} for _ in range(len(table))]
-
-
-def _tables(name: str, spec: Reading, kind: str, rows: int) -> Iterator[Table]:
-    shown = "<stdin>" if name == "-" else name
-    with _opened(name, spec.encoding) as stream:
-        if kind == "jsonl":
-            numbered = ((i, line) for i, line in enumerate(stream, 1) if line.strip())
-            while piece := list(itertools.islice(numbered, rows)):
-                made = [json_row(line, i, shown) for i, line in piece]
-                yield table_of_rows(made, [i for i, _ in piece], shown, frozenset(spec.missing_values))
-            return
-        dialect = Dialect.of(spec, name, kind)
-        found = records(stream, dialect, shown)
-        first = next(found, None)
-        if first is None:
-            fail("file-empty", "the file has no data", Span(Source(shown)))
-            return
-        names, is_header = header_of(first[1], dialect, shown)
-        if len(first[1]) != len(names) and dialect.columns is not None and not is_header:
-            names = _without_target(names, spec, len(first[1]), shown, first[0])
-        if not is_header:
-            found = itertools.chain([first], found)
-        while piece := list(itertools.islice(found, rows)):
-            for line, fields in piece:
-                if len(fields) != len(names):
-                    fail("data-ragged", f"{len(fields)} fields where {len(names)} columns are expected", Span(Source(shown), line, 1))
-            yield Table(shown, {n: [f[i] for _, f in piece] for i, n in enumerate(names)}, [line for line, _ in piece], spec.decimal)
-
-
-def _without_target(names: list[str], spec: Reading, found: int, shown: str, line: int) -> list[str]:
-    """The columns of a file without a header that leaves the targets out."""
-    rest = [n for n in names if n not in spec.targets]
-    if len(rest) != found:
-        fail("data-ragged", f"{found} fields where {len(names)} columns are expected ({len(rest)} without the target)", Span(Source(shown), line, 1))
-    return rest
-
-
-def _opened(name: str, encoding: str) -> Any:
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    if name == "-":
-        return io.TextIOWrapper(sys.stdin.buffer, encoding=codec, errors="replace", newline="")
-    if name.endswith(".gz"):
-        from layerctl.data.delimited import read_text
-
-        return io.StringIO(read_text(name, encoding, Span(Source(name))))
-    try:
-        return open(name, encoding=codec, errors="replace", newline="")
-    except OSError as error:
-        code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
-        fail(code, f"cannot read {name}: {error.strerror or error}", Span(Source(name)))
+    return table.take(keep) if len(keep) < len(table) else table

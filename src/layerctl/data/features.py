@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data import columns as col
+from layerctl.data.images import encode_images, fit_images, is_images
 from layerctl.data.table import Table
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.diagnostics import Span, did_you_mean, fail
@@ -49,6 +50,8 @@ def kind_of(table: Table, names: Sequence[str], spec: FeatureSpec) -> str:
     """The kind of a feature: as it says, or by its columns."""
     if spec.kind is not None:
         return spec.kind
+    if len(names) == 1 and is_images(table, names[0]):
+        return "image"
     if spec.shape is not None or any(isinstance(table.columns[n], np.ndarray) and table.columns[n].ndim > 1 for n in names):
         return "array"
     if spec.window is not None:
@@ -75,6 +78,8 @@ def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, ro
         return fit_text(table, names[0], spec, rows)
     if kind == "array":
         return _fit_array(name, table, names, spec, rows)
+    if kind == "image":
+        return fit_images(name, table, names[0], spec, rows)
     if kind == "window":
         fits = [col.fit_number(table, n, spec, rows) for n in names]
         assert spec.window is not None
@@ -150,6 +155,8 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
                  table.span(0) if len(table) else None, hint=f"they have {', '.join(table.columns)}")  # fmt: skip
     if fit.kind == "text":
         return encode_text(table, fit)
+    if fit.kind == "image":
+        return encode_images(table, fit)
     if fit.kind == "array":
         values = _array(table, [c.name for c in fit.columns])
         wanted = int(np.prod(fit.shape))
@@ -210,10 +217,5 @@ def incomplete(table: Table, names: Sequence[str]) -> np.ndarray:
     """Rows in which one of the columns is missing."""
     out = np.zeros(len(table), bool)
     for n in names:
-        values = table.columns[n]
-        if isinstance(values, np.ndarray):
-            flat = values.reshape(len(values), -1)
-            out |= np.isnan(flat).any(axis=1) if values.dtype.kind == "f" else False
-        else:
-            out |= np.array([v is None for v in values], bool)
+        out |= table.missing(n)
     return out

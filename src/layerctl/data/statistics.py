@@ -11,7 +11,7 @@ def mean_and_deviation(x: np.ndarray) -> tuple[float, float]:
     """(mean, standard deviation); a deviation of 0 becomes 1, so that a constant column stays finite."""
     n = max(x.size, 1)
     mean = total(x) / n
-    spread = float(np.sqrt(total((x.ravel() - mean) ** 2) / n))
+    spread = float(np.sqrt(total(x, lambda v: (v - mean) ** 2) / n))
     return mean, spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0
 
 

@@ -17,7 +17,7 @@ from layerctl.spec.features import ColumnFit, FeatureFit
 ML_OPSET = 3
 _WHY = {
     "text": "ONNX's operators do not cut texts as the feature does", "date": "ONNX has no dates",
-    "string": "its texts go into the model as they are",
+    "string": "its texts go into the model as they are", "image": "ONNX reads no files",
 }  # fmt: skip
 
 

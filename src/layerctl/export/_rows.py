@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.dataset import chunks, complete
+from layerctl.data.dataset import complete
 from layerctl.data.features import spread
+from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export.base import Traced, answers_of, dialect_of, held_back_rows
-from layerctl.predicting.answers import field
+from layerctl.predicting.lines import field
 
 MOST = 64
 TOLERANCE = 1e-5
@@ -156,8 +157,8 @@ def own(traced: Traced, text: str) -> list[list[str]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
             path.write_text(text, encoding="utf-8", newline="")
-            pieces = chunks(path, model.schema, reading, 4096)
-            for piece in answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, 256)):
+            found = pieces(path, model.schema, reading, 4096)
+            for piece in answers_of(model).stream(found, lambda rows, _: model.session(rows).predict(rows, 256)):
                 for n, column in piece.columns.items():
                     made.setdefault(n, []).extend(column)
     return [list(made), *([field(v) for v in r] for r in zip(*made.values(), strict=True))]

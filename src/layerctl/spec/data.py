@@ -38,7 +38,7 @@ class FeatureSpec(_Section):
     """One input of the model, made of one or several columns. Statistics come from the training rows alone."""
 
     columns: list[str] | str | None = Field(None, description="The columns; all that nothing else uses if not given.")
-    kind: Literal["number", "category", "text", "date", "array", "window", "table", "string"] | None = Field(
+    kind: Literal["number", "category", "text", "date", "array", "window", "table", "string", "image"] | None = Field(
         None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text. string: as it is, for an input of texts."
     )
     scale: Literal["standard", "minmax", "none"] | None = Field(
@@ -49,7 +49,7 @@ class FeatureSpec(_Section):
         "error", description="What stands for a missing value; `drop` leaves the row out of training."
     )
     constant: float | str | None = Field(None, description="The value of `missing: constant`.")
-    shape: list[PositiveInt] | None = Field(None, description="An array's shape.")
+    shape: list[PositiveInt] | None = Field(None, description="An array's shape; an image's height, width and channels.")
     length: PositiveInt | None = Field(None, description="Tokens of a text; the longest training text's (at most 200) if not given.")
     vocabulary: PositiveInt = Field(20000, description="The most words or categories that are kept.")
     min_count: PositiveInt = Field(1, description="How often a word must occur to be kept.")
@@ -137,7 +137,9 @@ class DataSpec(_Section):
     """The whole section."""
 
     source: str | FilesSpec = Field(description="A file, relative to this one, `builtin:NAME`, or a file for each part.")
-    format: Literal["csv", "tsv", "jsonl", "npz"] | None = Field(None, description="The file's format; by its ending if not given.")
+    format: Literal["csv", "tsv", "jsonl", "npz", "parquet", "arrow", "images"] | None = Field(
+        None, description="The file's format; by its ending if not given."
+    )
     columns: list[str] | None = Field(None, description="Names of the columns, where the file has no header.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="What stands between fields: , or a tab by the file's ending.")
     quote: str | None = Field('"', max_length=4, description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
@@ -148,6 +150,7 @@ class DataSpec(_Section):
     target: str | TargetSpec | dict[str, Any] | None = Field(None, description="The column to predict; several by the outputs' names.")
     split: SplitSpec = Field(default_factory=SplitSpec, description="Which rows are held back.")
     weight: str | None = Field(None, description="A column of samples' weights.")
+    cache: bool | None = Field(None, description="Whether encoded rows are kept in a mapped file of the cache; if not given, where the source is large.")
 
     @field_validator("missing_values", mode="before")
     @classmethod

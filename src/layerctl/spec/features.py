@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.diagnostics import fail
 
-KINDS = ("number", "category", "text", "date", "array", "window", "table", "string")
+KINDS = ("number", "category", "text", "date", "array", "window", "table", "string", "image")
 
 
 @dataclass

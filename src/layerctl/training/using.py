@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layerctl.data.dataset import Dataset, chunks, load_for_evaluation
+from layerctl.data.dataset import Dataset, load_for_evaluation
+from layerctl.data.faults import Faults
+from layerctl.data.pieces import pieces
 from layerctl.diagnostics import fail
 from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
-from layerctl.ops.value import DTYPES, shown
-from layerctl.predicting.answers import BATCH, CHUNK, Answers, Predictions
+from layerctl.ops.value import DTYPES, Unknown, shown
+from layerctl.predicting.ahead import ahead
+from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -170,7 +174,14 @@ def _class_weights(model: Model, rows: Dataset, targets: Mapping[str, np.ndarray
 
 
 def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
-    """The rows to judge by: a split of the data section, a file, or arrays."""
+    """The rows to judge by: a split of the data section, a file, or arrays, with targets as the losses take them."""
+    out = prepared(model, rows_to_judge(model, data, y, split))
+    assert out is not None
+    return out
+
+
+def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
+    """The same with targets as the features made them: class ids are whole numbers."""
     if not any(o.loss or o.metrics for o in model.outputs.values()):
         fail(
             "missing-section",
@@ -194,28 +205,24 @@ def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
         if rows is None or not len(rows):
             fail("no-rows", f"the data section splits off no {split} rows", model.spec.span(("data",)),
                  hint=f"add `split: {{{split}: 0.2}}`, or give a file of data")  # fmt: skip
-    out = prepared(model, rows)
-    assert out is not None
-    if not len(out):
+    if not len(rows):
         fail("no-rows", "there are no rows to evaluate on")
-    return out
+    return rows
 
 
 def predict_stream(
-    model: Model,
-    source: Any,
-    *,
-    input_format: str | None = None,
-    batch_size: int | None = None,
-    layers: tuple[str, ...] = (),
-) -> Iterator[Predictions]:
-    """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
+    model: Model, source: Any, *, input_format: str | None = None, batch_size: int | None = None, layers: tuple[str, ...] = (),
+    wanted: Wanted = PLAIN, faults: Faults | None = None,
+) -> Iterator[Predictions]:  # fmt: skip
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory; `faults` says what becomes of bad rows."""
     if model.schema is None:
         fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
              hint="predict from Python with arrays, or add a data section")  # fmt: skip
+    answers = replace(answers_of(model), wanted=wanted)
+    answers.check()
     size = batch_size or batch_of_predictions(model)
-    pieces = chunks(source, model.schema, model.spec.data.reading(), CHUNK, input_format)
-    yield from answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, size, layers))
+    found = pieces(source, model.schema, model.spec.data.reading(), CHUNK, input_format, faults)
+    yield from answers.stream(ahead(found), lambda rows, arriving: model.session(rows).predict(rows, size, layers, arriving))
 
 
 def batch_of_predictions(model: Model) -> int:
@@ -227,7 +234,13 @@ def answers_of(model: Model) -> Answers:
     """How the model's results are told."""
     assert model.schema is not None
     logits = [n for n, o in model.outputs.items() if getattr(o.loss, "from_logits", False)]
-    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits))
+    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits), model.thresholds, shapes=_shapes(model))
+
+
+def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
+    """The shapes of the outputs of a row, as far as the file says them."""
+    found = {n: tuple(s[1:]) for n, s in model.output_shapes.items()}
+    return {n: tuple(map(int, s)) for n, s in found.items() if not any(isinstance(d, Unknown) or d is None for d in s)}
 
 
 def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:
