@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from layerctl.cli.ending import usage
 
-STAGES = ("graph", "ops", "program", "memory")
+STAGES = ("graph", "ops", "program", "memory", "features")
 READ = ("csv", "tsv", "jsonl", "npz")
 
 
@@ -31,7 +32,8 @@ def build(
 
 def predict(
     model: str, data: str | None, *, form: str | None = None, input_format: str | None = None, out: str | None = None, keep: str | None = None,
-    layers: Sequence[str] = (), batch: int | None = None, threads: int | None = None, as_json: bool = False,
+    layers: Sequence[str] = (), batch: int | None = None, threads: int | None = None, as_json: bool = False, prompt: str | None = None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Predicts as the options say.
 
@@ -46,4 +48,4 @@ def predict(
         raise usage(f"--input-format takes {', '.join(READ[:-1])} or {READ[-1]}, got '{input_format}'")
     kept = [k.strip() for k in keep.split(",") if k.strip()] if keep else []
     predict(model, data, form="jsonl" if as_json and form is None else form, input_format=input_format, out=out, batch=batch, keep=kept,
-            layers=layers, threads=threads)  # fmt: skip
+            layers=layers, threads=threads, prompt=prompt, sampling=sampling)  # fmt: skip

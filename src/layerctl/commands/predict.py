@@ -7,11 +7,14 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
+
+if TYPE_CHECKING:
+    from layerctl.commands.predicting import Predictor
 
 FORMATS = ("csv", "jsonl", "npz")
 
@@ -19,8 +22,11 @@ FORMATS = ("csv", "jsonl", "npz")
 def predict(
     model: str, data: str | None = None, *, form: str | None = None, input_format: str | None = None, out: str | None = None,
     batch: int | None = None, keep: Sequence[str] = (), layers: Sequence[str] = (), threads: int | None = None,
+    prompt: str | None = None, sampling: Mapping[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Writes predictions to `out` or standard output, flushed piece by piece; returns how many rows.
+
+    A language model goes on with `prompt`, or with what the data hold; `sampling` are the arguments of Sampling.
 
     Raises:
         LayerctlError: for the model, the data, or a place that cannot be written to.
@@ -28,6 +34,8 @@ def predict(
     from layerctl.commands.predicting import Predictor
 
     predictor = Predictor(model, threads)
+    if predictor.goes_on() or prompt is not None or sampling:
+        return _gone_on(predictor, data, prompt, sampling or {}, form, out)
     source = data
     if source is None:
         loaded = predictor.model
@@ -49,6 +57,15 @@ def predict(
     n = _write(pieces, text, chosen, keep, flush=False)
     write(Path(out), [text.getvalue().encode()])
     return n
+
+
+def _gone_on(predictor: Predictor, data: str | None, prompt: str | None, sampling: Mapping[str, Any], form: str | None, out: str | None) -> int:
+    from layerctl.commands.sample import sample
+    from layerctl.training.continuing import Sampling
+
+    for warning in sample(predictor.model, data, prompt, Sampling(**sampling), form=form, out=out):
+        print(warning.render(), file=sys.stderr)
+    return 1
 
 
 def _by_ending(out: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,16 +133,29 @@ def refuse_missing(table: Table, name: str, empty: np.ndarray) -> None:
     table.refuse(name, np.flatnonzero(empty), shown(table, name), "is missing", MISSING_HINT, "data-missing")
 
 
-def is_missing(table: Table, name: str) -> np.ndarray:
-    """Which rows have no value."""
-    return np.array([v is None for v in table.texts(name)], bool)
+def counts_of(table: Table, name: str, rows: np.ndarray) -> Counter[str]:
+    """How often each text occurs in some rows of a column."""
+    codes, words = table.coded(name)
+    found = np.bincount(codes[rows] + 1, minlength=len(words) + 1)[1:].tolist()
+    return Counter({w: n for w, n in zip(words, found, strict=True) if n})
+
+
+def by_word(table: Table, name: str, values: Mapping[str, float], rest: float, missing: float, dtype: type) -> np.ndarray:
+    """A number for each row by its text; `rest` for other texts, `missing` where there is none."""
+    codes, words = table.coded(name)
+    return np.array([*(values.get(w, rest) for w in words), missing], dtype)[codes]
+
+
+def rows_with(table: Table, name: str, wanted: Callable[[str], bool]) -> np.ndarray:
+    """The rows whose text is wanted."""
+    codes, words = table.coded(name)
+    return np.flatnonzero(np.array([*map(wanted, words), False], bool)[codes])
 
 
 def fit_category(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
     """The training rows' words, in alphabetical order; the most frequent ones where there are more than `vocabulary`."""
-    values = table.texts(name)
     _check_missing(table, name, spec)
-    counts = Counter(v for i in rows if (v := values[i]) is not None)
+    counts = counts_of(table, name, rows)
     kept = [w for w, n in sorted(counts.items(), key=lambda p: (-p[1], p[0])) if n >= spec.min_count][: spec.vocabulary]
     fit = ColumnFit(name, "category", words=sorted(kept), unseen=spec.unseen or "bucket")
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - sum(counts.values()), len(counts)
@@ -170,21 +184,21 @@ def encode_category(table: Table, fit: ColumnFit) -> np.ndarray:
     Raises:
         LayerctlError: `data-unseen`, where the policy for what was not in the training rows is an error.
     """
-    values = table.texts(fit.name)
-    ids: dict[str | None, int] = {w: i + 1 for i, w in enumerate(fit.words)}
-    ids[None] = 0 if fit.fill is None else ids.get(str(fit.fill), 0)
-    if fit.unseen == "bucket":
-        return np.array([ids.get(v, 0) for v in values], np.int32)
+    ids = {w: i + 1 for i, w in enumerate(fit.words)}
+    missing = 0 if fit.fill is None else ids.get(str(fit.fill), 0)
     known = {*ids, str(fit.fill)}
-    _check_seen(table, fit, [i for i, v in enumerate(values) if v not in known])
-    rest = ids[fit.common]
-    return np.array([ids.get(v, rest) for v in values], np.int32)
+    _check_seen(table, fit, known)
+    return by_word(table, fit.name, ids, ids[str(fit.common)] if fit.unseen == "most_frequent" else 0, missing, np.int32)
 
 
-def _check_seen(table: Table, fit: ColumnFit, unseen: list[int]) -> None:
-    if unseen and fit.unseen == "error":
-        listed = ", ".join(fit.words[:8]) + (", …" if len(fit.words) > 8 else "")
-        table.refuse(fit.name, np.array(unseen), shown(table, fit.name), "was not in the training rows",
+def _check_seen(table: Table, fit: ColumnFit, known: Container[str]) -> None:
+    if fit.unseen != "error":
+        return
+    unseen = rows_with(table, fit.name, lambda w: w not in known)
+    if len(unseen):
+        words = list(dict.fromkeys(fit.words))
+        listed = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
+        table.refuse(fit.name, unseen, shown(table, fit.name), "was not in the training rows",
                      f"they have {listed}; `unseen: {'bucket' if fit.kind == 'category' else 'most_frequent'}` would take it", "data-unseen")  # fmt: skip
 
 
@@ -194,9 +208,8 @@ def fit_binary(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
     Raises:
         LayerctlError: `data-not-binary`, if the training rows have more or fewer.
     """
-    values = table.texts(name)
     _check_missing(table, name, spec)
-    counts = Counter(v for i in rows if (v := values[i]) is not None)
+    counts = counts_of(table, name, rows)
     fit = ColumnFit(name, "binary", unseen=spec.unseen or "error")
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - sum(counts.values()), len(counts)
     if counts and all(w.lower() in BOOLEANS for w in counts):
@@ -215,21 +228,17 @@ def fit_binary(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
             fail("bad-value", f"column '{name}': the constant {spec.constant!r} is none of its values", table.span(0, name), hint=", ".join(sorted(counts)))
         fit.fill = number[spec.constant]
     elif spec.missing not in ("error", "drop"):
-        fit.fill = fill_of(name, spec, np.array([number[v] for i in rows if (v := values[i]) is not None]))
+        fit.fill = fill_of(name, spec, np.array([number[w] for w, n in sorted(counts.items()) for _ in range(n)]))
     return fit
 
 
 def encode_binary(table: Table, fit: ColumnFit) -> np.ndarray:
     """The column as 0 and 1 in float32."""
-    values = table.texts(fit.name)
-    number: dict[str | None, float] = dict(zip(fit.words, fit.values, strict=True))
-    if fit.fill is not None:
-        number[None] = float(fit.fill)
-    elif any(v is None for v in values):
-        refuse_missing(table, fit.name, is_missing(table, fit.name))
-    _check_seen(table, fit, [i for i, v in enumerate(values) if v not in number])
-    rest = number[fit.common]
-    return np.array([number.get(v, rest) for v in values], np.float32)
+    number = dict(zip(fit.words, fit.values, strict=True))
+    if fit.fill is None and table.missing(fit.name).any():
+        refuse_missing(table, fit.name, table.missing(fit.name))
+    _check_seen(table, fit, number)
+    return by_word(table, fit.name, number, number[str(fit.common)], float(fit.fill or 0.0), np.float32)
 
 
 def fit_string(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
@@ -246,6 +255,6 @@ def encode_string(table: Table, fit: ColumnFit) -> list[str]:
 
 def _check_missing(table: Table, name: str, spec: FeatureSpec) -> None:
     if spec.missing == "error":
-        empty = is_missing(table, name)
+        empty = table.missing(name)
         if empty.any():
             refuse_missing(table, name, empty)

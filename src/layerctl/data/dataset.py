@@ -22,7 +22,7 @@ from layerctl.data.features import columns_of, encode_feature, fit_schema, incom
 from layerctl.data.parts import order_of, parts_of, resampled
 from layerctl.data.readers import fingerprint_of, format_of, json_row, read_table, table_of_rows
 from layerctl.data.table import Table
-from layerctl.data.targets import encode_targets, encode_weights
+from layerctl.data.targets import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.features import FeatureSchema
@@ -126,6 +126,8 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     schema = fit_schema(spec, table, columns, train_rows, hints or {}, span)
     if not windows:
         parts["train"] = resampled(spec, seed, table, parts["train"], span, hints or {})
+        if spec.sampling is not None:
+            recount(table, schema, parts["train"])
     elif spec.sampling is not None:
         fail("bad-sampling", "'sampling' cannot even out windows of a series", span("sampling"), hint="leave it out")
     if schema.continued() is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from layerctl.data.columns import refuse_missing
 from layerctl.data.statistics import mean_and_deviation, median
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
@@ -49,7 +50,7 @@ def read_date(text: str, forms: Sequence[str]) -> Moment | None:
 
 def is_dates(table: Table, name: str) -> bool:
     """Whether every value that is there is an ISO date."""
-    values = [v for v in table.texts(name) if v is not None]
+    _, values = table.coded(name)
     return bool(values) and all(len(v) >= 8 and v[:4].isdigit() and read_date(v, ()) is not None for v in values)
 
 
@@ -109,13 +110,11 @@ def fit_date(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> Co
     forms = [spec.format] if isinstance(spec.format, str) else spec.format or []
     fit = ColumnFit(name, "date", parts=list(spec.parts or ()))
     fit.format, fit.formats = (forms[0], []) if len(forms) == 1 else (None, list(forms))
-    found = _read(table, fit)
-    gone = np.array([m is None for m in found], bool)
-    if spec.missing == "error" and gone.any():
-        from layerctl.data.columns import refuse_missing
-
-        refuse_missing(table, name, gone)
-    present = np.array([_of(fit)(m) for i in rows if (m := found[i]) is not None], np.float64)
+    codes, found = _read(table, fit)
+    if spec.missing == "error" and (codes < 0).any():
+        refuse_missing(table, name, codes < 0)
+    days = np.array([*(_of(fit)(m) for m in found), np.nan], np.float64)[codes[rows]]
+    present = days[~np.isnan(days)]
     if not len(present):
         fail("data-empty-column", f"column '{name}' has no dates in the training rows", table.span(0, name))
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), len(np.unique(present))
@@ -139,14 +138,17 @@ def forms_of(fit: ColumnFit) -> list[str]:
     return fit.formats or ([fit.format] if fit.format else [])
 
 
-def _read(table: Table, fit: ColumnFit) -> list[Moment | None]:
-    values, forms = table.texts(fit.name), forms_of(fit)
-    known: dict[str, Moment | None] = {v: read_date(v, forms) for v in {v for v in values if v is not None}}
-    bad = [i for i, v in enumerate(values) if v is not None and known[v] is None]
-    if bad:
+def _read(table: Table, fit: ColumnFit) -> tuple[np.ndarray, list[Moment]]:
+    """(codes, moments): a column's distinct dates, and the number of each row's; -1 for a missing one."""
+    codes, words = table.coded(fit.name)
+    forms = forms_of(fit)
+    found = [read_date(w, forms) for w in words]
+    bad = np.flatnonzero(np.array([*(m is None for m in found), False], bool)[codes])
+    if len(bad):
+        values = table.texts(fit.name)
         wanted = f"is not a date of the form {' or '.join(map(repr, forms))}" if forms else "is not an ISO date such as 2024-12-31"
-        table.refuse(fit.name, np.array(bad), values, wanted, _cure([str(values[i]) for i in bad], forms), "data-not-a-date")
-    return [None if v is None else known[v] for v in values]
+        table.refuse(fit.name, bad, values, wanted, _cure([str(values[i]) for i in bad], forms), "data-not-a-date")
+    return codes, [m for m in found if m is not None]
 
 
 def _cure(bad: list[str], forms: list[str]) -> str:
@@ -160,15 +162,9 @@ def _cure(bad: list[str], forms: list[str]) -> str:
 
 def encode_date(table: Table, fit: ColumnFit) -> np.ndarray:
     """The parts of each date side by side: float32 (rows, `date_width`)."""
-    _read(table, fit)
-    forms, values = forms_of(fit), table.texts(fit.name)
-    parts = fit.parts or DEFAULT_PARTS
-    known: dict[str | None, list[float]] = {None: _missing(fit)}
-    for v in {v for v in values if v is not None}:
-        m = read_date(v, forms)
-        assert m is not None
-        known[v] = [x for p in parts for x in PARTS[p][1](m, fit)]
-    return np.array([known[v] for v in values], np.float32).reshape(len(values), date_width(fit))
+    codes, found = _read(table, fit)
+    made = [[x for p in fit.parts or DEFAULT_PARTS for x in PARTS[p][1](m, fit)] for m in found]
+    return np.array([*made, _missing(fit)], np.float32).reshape(-1, date_width(fit))[codes]
 
 
 def _missing(fit: ColumnFit) -> list[float]:

@@ -270,10 +270,5 @@ def incomplete(table: Table, names: Sequence[str]) -> np.ndarray:
     """Rows in which one of the columns is missing."""
     out = np.zeros(len(table), bool)
     for n in names:
-        values = table.columns[n]
-        if isinstance(values, np.ndarray):
-            flat = values.reshape(len(values), -1)
-            out |= np.isnan(flat).any(axis=1) if values.dtype.kind == "f" else False
-        else:
-            out |= np.array([v is None for v in values], bool)
+        out |= table.missing(n)
     return out

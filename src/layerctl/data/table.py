@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,19 @@ class Table:
         if isinstance(values, np.ndarray):
             return [_text(v) for v in values.tolist()]
         return values
+
+    def coded(self, column: str) -> tuple[np.ndarray, Sequence[str]]:
+        """(codes, words): a column's distinct texts in the order of their first rows, and the number (i32) of each row's; -1 for a missing value."""
+        known: dict[str, int] = {}
+        codes = [-1 if v is None else known.setdefault(v, len(known)) for v in self.texts(column)]
+        return np.array(codes, np.int32), list(known)
+
+    def missing(self, column: str) -> np.ndarray:
+        """Where a value is missing; in a column of arrays, where one of their numbers is."""
+        values = self.columns[column]
+        if not isinstance(values, np.ndarray):
+            return np.array([v is None for v in values], bool)
+        return np.isnan(values.reshape(len(values), -1)).any(axis=1) if values.dtype.kind == "f" else np.zeros(len(values), bool)
 
     def numbers(self, column: str) -> np.ndarray:
         """A column as float64; NaN where a value is missing.

@@ -56,6 +56,14 @@ def fit_target(
     return _category(table, spec, rows)
 
 
+def recount(table: Table, schema: FeatureSchema, rows: np.ndarray) -> None:
+    """Notes how often each class is trained on, where rows are seen several times or left out."""
+    for fit in schema.targets.values():
+        if fit.kind == "category":
+            counts = np.bincount(encode_target(narrowed(table, fit.names, rows), fit, schema.features, {}), minlength=len(fit.classes))
+            fit.counts = counts.tolist()
+
+
 def _numeric(seen: Table, column: str, spec: TargetSpec) -> bool:
     return seen.is_numeric(column) or bool(stripped_of(seen, column, spec.strip))
 
@@ -165,7 +173,7 @@ def _columns_of_labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> Targ
     """Columns of truth values, a label each."""
     names = spec.names()
     for name in names:
-        _check(table, name, spec, np.array([v is None for v in table.texts(name)], bool))
+        _check(table, name, spec, table.missing(name))
     fit = TargetFit(names[0], "labels", names, columns=names)
     found = _truths(table, fit)
     fit.counts = [int(n) for n in np.nansum(found[rows], axis=0)]
@@ -188,7 +196,7 @@ def _sequence(table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None
     """A label or a number for each step of an input."""
     column, along = spec.names()[0], _chosen(spec.along, features, ("text", "sequence"), "along", place)
     values = table.texts(column)
-    _check(table, column, spec, np.array([v is None for v in values]))
+    _check(table, column, spec, table.missing(column))
     fit = TargetFit(column, "sequence", separator=spec.separator, along=along, length=features[along].length)
     counts = Counter(label for i in rows if (v := values[i]) is not None for label in cut(v, spec.separator))
     if spec.classes is not None or hint != "number":

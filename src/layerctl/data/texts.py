@@ -52,12 +52,8 @@ def word_ids(fit: FeatureFit) -> dict[str, int]:
 def encode_text(table: Table, fit: FeatureFit) -> np.ndarray:
     """Token ids (rows, length), padded behind; what is longer is cut."""
     ids = word_ids(fit)
-    values = table.texts(fit.columns[0].name)
-    out = np.zeros((len(values), fit.length), np.int32)
-    for row, text in enumerate(values):
-        found = ids_of(text or "", fit, ids)[: fit.length]
-        out[row, : len(found)] = found
-    return out
+    codes, words = table.coded(fit.columns[0].name)
+    return _padded([*(ids_of(w, fit, ids)[: fit.length] for w in words), []], fit.length)[codes]
 
 
 def pieces(table: Table, fit: FeatureFit, join: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerctl.data.dataset import Dataset
+from layerctl.predicting.telling import told
 from layerctl.spec.features import FeatureSchema
 
 CHUNK = 4096
@@ -41,9 +42,9 @@ class Answers:
         for rows, raw in pieces:
             arrays = predict(rows) if len(rows) else {}
             ahead = [None] * (len(raw) - len(rows))
-            yield Predictions(raw, {n: [*ahead, *c] for n, c in self.columns(arrays).items()}, arrays)
+            yield Predictions(raw, {n: [*ahead, *c] for n, c in self.columns(arrays, rows.inputs).items()}, arrays)
 
-    def columns(self, arrays: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
+    def columns(self, arrays: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray] | None = None) -> dict[str, list[Any]]:
         """A class's text and its probability, or values, for each row; several outputs have their names before them."""
         out: dict[str, list[Any]] = {}
         for name, array in arrays.items():
@@ -51,7 +52,10 @@ class Answers:
             own = name if len(self.outputs) > 1 else None
             classes = self.schema.classes(own)
             flat = array.reshape(len(array), -1)
-            if classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
+            special = told(self.schema, own, array, name in self.logits, inputs) if name in self.outputs else None
+            if special is not None:
+                out |= {f"{head}{n}": c if isinstance(c, list) else c.tolist() for n, c in special.items()}
+            elif classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
                 ids, p = _decided(flat, name in self.logits)
                 out[f"{head}prediction"] = [classes[i] if i < len(classes) else str(i) for i in ids]
                 out[f"{head}probability"] = [float(v) for v in p]
