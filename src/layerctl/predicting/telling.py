@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from layerctl.spec.features import FeatureFit, FeatureSchema, TargetFit
+from layerctl.spec.features import FeatureSchema, TargetFit
 
 HALF = 0.5
 Told = dict[str, np.ndarray | list[str]]
@@ -19,25 +19,42 @@ def told(schema: FeatureSchema, output: str | None, array: np.ndarray, logits: b
     if target is None:
         return None
     flat = array.reshape(len(array), -1).astype(np.float64)
-    if target.kind == "numbers" and flat.shape[1] == len(target.columns):
-        scaled = flat * np.array(target.spreads) + np.array(target.centres)
-        return {f"prediction_{n}": np.ascontiguousarray(scaled[:, j]) for j, n in enumerate(target.columns)}
+    named = named_numbers(schema, target, flat.shape[1])
+    if named is not None:
+        return {f"prediction_{n}": np.ascontiguousarray(flat[:, j] * spread + centre) for j, (n, centre, spread) in enumerate(named)}
     if target.kind == "labels" and flat.shape[1] == len(target.classes):
         return _labels(target, _sigmoid(flat) if logits else flat)
     if target.kind == "sequence" and array.ndim == 3 and array.shape[1] == target.length:
         return _steps(target, array, (inputs or {}).get(target.along))
-    if target.kind == "input":
-        return _given_back(schema.features[target.column], flat)
     return None
+
+
+def named_numbers(schema: FeatureSchema, target: TargetFit, width: int) -> list[tuple[str, float, float]] | None:
+    """(name, centre, spread) of each of an output's numbers, for targets of several columns of numbers and for inputs that are given back."""
+    found: list[tuple[str, float, float]] = []
+    if target.kind == "numbers":
+        found = list(zip(target.columns, target.centres, target.spreads, strict=True))
+    elif target.kind == "input" and (fit := schema.features[target.column]).dtype == "f32":
+        first = fit.columns[0]
+        if fit.kind in ("array", "vector", "sequence"):
+            found = [(str(j), first.centre, first.spread) for j in range(int(np.prod(fit.shape)))]
+        elif all(c.kind == "number" for c in fit.columns):
+            found = [(c.name, c.centre, c.spread) for c in fit.columns]
+    return found if len(found) == width and width else None
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-x))
 
 
+def between_labels(target: TargetFit) -> str:
+    """What stands between the labels of a prediction: what stands there in the data; a semicolon where each has a column."""
+    return target.separator if target.separator is not None else ";" if target.columns else " "
+
+
 def _labels(target: TargetFit, p: np.ndarray) -> Told:
     """The labels that are likelier there than not, as the data write them, and the probability of each."""
-    between = target.separator if target.separator is not None else " " if not target.columns else ";"
+    between = between_labels(target)
     names = [between.join(target.classes[j] for j in np.flatnonzero(row > HALF)) for row in p]
     return {"prediction": names, **{f"probability_{c}": np.ascontiguousarray(p[:, j]) for j, c in enumerate(target.classes)}}
 
@@ -58,15 +75,3 @@ def steps_of(x: np.ndarray) -> np.ndarray:
     """How many steps each row of a padded input has: up to the last one that is not zero."""
     there = (x.reshape(len(x), x.shape[1], -1) != 0).any(axis=2)
     return np.where(there.any(axis=1), x.shape[1] - there[:, ::-1].argmax(axis=1), 0)
-
-
-def _given_back(fit: FeatureFit, flat: np.ndarray) -> Told | None:
-    """An input's numbers in their own units, by column where it is made of columns of numbers."""
-    if flat.shape[1] != int(np.prod(fit.shape)) or fit.dtype != "f32":
-        return None
-    if fit.kind in ("array", "vector", "sequence"):
-        first = fit.columns[0]
-        return {f"prediction_{j}": np.ascontiguousarray(flat[:, j] * first.spread + first.centre) for j in range(flat.shape[1])}
-    if all(c.kind == "number" for c in fit.columns) and len(fit.columns) == flat.shape[1]:
-        return {f"prediction_{c.name}": np.ascontiguousarray(flat[:, j] * c.spread + c.centre) for j, c in enumerate(fit.columns)}
-    return None
