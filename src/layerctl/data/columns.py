@@ -213,7 +213,8 @@ def fit_binary(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
     fit = ColumnFit(name, "binary", unseen=spec.unseen or "error")
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - sum(counts.values()), len(counts)
     if counts and all(w.lower() in BOOLEANS for w in counts):
-        spelled = {s: v for w, v in BOOLEANS.items() for s in (w, w.capitalize(), w.upper())} | {w: BOOLEANS[w.lower()] for w in counts}
+        spelled = {w: BOOLEANS[w.lower()] for w in sorted(counts)}
+        spelled |= {s: v for w, v in BOOLEANS.items() for s in (w, w.capitalize(), w.upper())}
         fit.words, fit.values = list(spelled), list(spelled.values())
     elif len(counts) == 2:
         fit.words, fit.values = sorted(counts), [0.0, 1.0]

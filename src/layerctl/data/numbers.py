@@ -18,6 +18,7 @@ _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WRITTEN = re.compile(
     rf"[+-]?\s*[{CURRENCIES}]?\s*[+-]?(\d{{1,3}}(?:([,' \u00a0\u202f])\d{{3}})(?:\2\d{{3}})*|\d+)(\.\d*)?\s*[{CURRENCIES}{PERCENT}]?", re.ASCII
 )  # one sign between thousands, the same all along
+_GROUPS = ",' \u00a0\u202f"
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 MOSTLY = 0.9
 MANY = 20
@@ -73,8 +74,11 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
         signs.update(own)
         if match is not None:
             found.update(match[2] or "", *own, *(c for c in pointed if c.isspace()))
+    found.discard("")
     if not found or any(n != len(values) for n in signs.values()):
         return None
+    if signs.keys() & set(CURRENCIES) and not found & set(_GROUPS):
+        found.add(",")  # larger sums than these are written with it
     if decimal == ",":
         found.discard(",")
     return "".join(sorted(found))
