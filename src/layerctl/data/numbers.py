@@ -108,11 +108,11 @@ def _cure(table: Table, name: str) -> str | None:
     bad = sorted({t for t in texts if not _is_number(t, table.decimal)})
     if table.decimal == "." and bad and all(_COMMA.fullmatch(t) for t in bad):
         return 'if commas are decimal signs, say `decimal: ","` in the data section; if they stand between thousands, `strip: ","` in the feature'
+    if any(PERCENT in t for t in bad) and len(bad) < len(set(texts)):
+        return "some values have a percent sign and some have none: write them alike"
     strip = strip_of(bad, table.decimal)
     if strip:
         return f'say which characters do not count: `strip: "{strip}"`'
-    if any(PERCENT in t for t in bad) and len(bad) < len(set(texts)):
-        return "some values have a percent sign and some have none: write them alike"
     if bad and len(bad) <= FEW and not any(c.isdigit() for t in bad for c in t):
         listed = ", ".join(f'"{t}"' for t in bad)
         return f"if {listed} stands for a missing value, add it to `missing_values` in the data section; if the column holds words, say `kind: category`"

@@ -288,7 +288,7 @@ def encode_target(table: Table, fit: TargetFit, features: Mapping[str, FeatureFi
     bad = [i for i, v in enumerate(labels) if v not in table_of]
     if bad:
         hint = _classes_hint(fit)
-        if any(v and v.rstrip(".") in table_of for v in labels):
+        if any(labels[i] and str(labels[i]).rstrip(".") in table_of for i in bad):
             hint += "; an ending that does not count is taken off with `strip_suffix`"
         refuse_label(table, fit, bad, labels, hint)
     return np.array([table_of[v] for v in labels], np.int32)
