@@ -10,7 +10,20 @@ import typer
 
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
-from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.options import (
+    Json,
+    Length,
+    Overrides,
+    Prompt,
+    Quiet,
+    Seed,
+    Temperature,
+    Threads,
+    TopK,
+    TopP,
+    seconds,
+    span,
+)
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -24,7 +37,8 @@ app = typer.Typer(
 @app.command(name="build")
 def build_command(
     model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file, or - for standard input.")],
-    show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory", help="Print this stage of the compiler.")] = None,
+    show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory|features",
+                                             help="Print this stage of the compiler, or what was fitted on the training rows.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Measure a training step on made-up rows, instruction by instruction.")] = False,
     predicting: Annotated[bool, typer.Option("--predicting", help="With --profile: a step of prediction.")] = False,
@@ -47,17 +61,20 @@ def train_command(
     overfit: Annotated[bool, typer.Option("--overfit-one-batch", help="Train on one batch until its loss is near nothing; exit 1 if it does not "
                                           "get there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the training: the time, memory and disk it would take.")] = False,
+    folds: Annotated[int | None, typer.Option("--folds", metavar="N", min=2, max=1000, help="Train N runs, each judged by another Nth of the rows: "
+                                              "DIR/fold-1, ...; their scores' mean and spread. --max-time is that of all together, "
+                                              "--max-steps that of each.")] = None,
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
-    from layerctl.cli import render
     from layerctl.cli.progress import observer_for
-    from layerctl.commands.train import train
 
     stopper = _Stopper()
     if lr_find or overfit or dry_run:
         if lr_find + overfit + dry_run > 1:
             raise usage("--lr-find, --overfit-one-batch and --dry-run exclude each other", "try one after the other")
+        if folds is not None:
+            raise usage("--folds trains several runs, and --lr-find, --overfit-one-batch and --dry-run train none", "leave one of them out")
         from layerctl.cli import trying
         from layerctl.commands import trials
 
@@ -70,15 +87,31 @@ def train_command(
 
         show = trying.ranged if lr_find else trying.overfitted if overfit else trying.rehearsed
         raise typer.Exit(trying.tried(run, observer_for(as_json, quiet), stopper, show, as_json))
+    options: dict[str, Any] = {
+        "out": out, "overrides": overrides or (), "seed": seed, "threads": threads, "resume": resume, "force": force, "max_seconds": seconds(max_time),
+        "max_steps": max_steps, "on_trainer": stopper.watch,
+    }  # fmt: skip
+    result: Any
     with observer_for(as_json, quiet) as observer, stopper:
-        result = train(
-            model, out=out, overrides=overrides or (), seed=seed, threads=threads, resume=resume, force=force,
-            max_seconds=seconds(max_time), max_steps=max_steps, observer=observer, on_trainer=stopper.watch,
-        )  # fmt: skip
-    render.trained(result, as_json)
+        if folds is not None:
+            from layerctl.commands.folds import train_folds
+
+            result = train_folds(model, folds, **options, observer=observer)
+        else:
+            from layerctl.commands.train import train
+
+            result = train(model, **options, observer=observer)
+    if folds is not None:
+        from layerctl.cli import fitted
+
+        fitted.scored(result, as_json)
+    else:
+        from layerctl.cli import render
+
+        render.trained(result, as_json)
     if stopper.signal is not None and result.reason == "interrupted":
         text = f"interrupted: the state is saved; go on with layerctl train {model} --resume"
-        output.say(text + (f" --out {out}" if out else ""))
+        output.say(text + (f" --folds {folds}" if folds else "") + (f" --out {out}" if out else ""))
         raise typer.Exit(ExitCode.TERMINATED if stopper.signal == signal.SIGTERM else ExitCode.INTERRUPTED)
 
 
@@ -122,11 +155,14 @@ def predict_command(
     on_error: Annotated[str | None, typer.Option("--on-error", metavar="fail|null|skip", help="What becomes of a row that cannot be used: an error, "
                                                  "an empty prediction, or nothing.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
+    prompt: Prompt = None, length: Length = None, temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, seed: Seed = None,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Predict: a line out for every row in, in order."""
+    """Predict: a line out for every row in, in order; a language model goes on with a text."""
+    drawn = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     runs.predict(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), every=every, top=top,
-                 on_error=on_error, batch=batch, threads=threads, as_json=as_json)  # fmt: skip
+                 on_error=on_error, batch=batch, threads=threads, as_json=as_json, prompt=prompt,
+                 sampling={k: v for k, v in drawn.items() if v is not None} or None)  # fmt: skip
 
 
 @app.command(name="export")

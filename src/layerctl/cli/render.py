@@ -45,7 +45,14 @@ def built(result: BuildResult, as_json: bool) -> None:
         out = {"event": "build", "schema_version": 1, **asdict(d)}
         if result.profile is not None:
             out["profile"] = asdict(result.profile)
+        if result.fitted is not None:
+            out["features"] = [f.plain for f in result.fitted]
         output.emit({**out, "text": result.text} if result.text is not None else out)
+        return
+    if result.fitted is not None:
+        from layerctl.cli.fitted import shown
+
+        print(shown(result.fitted))
         return
     if result.text is not None:
         print(result.text)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from layerctl.cli.ending import ending_cleanly, usage
 
-STAGES = ("graph", "ops", "program", "memory")
+STAGES = ("graph", "ops", "program", "memory", "features")
 READ = ("csv", "tsv", "jsonl", "npz")
 
 
@@ -32,7 +33,7 @@ def build(
 def predict(
     model: str, data: str | None, *, form: str | None = None, input_format: str | None = None, out: str | None = None, keep: str | None = None,
     layers: Sequence[str] = (), batch: int | None = None, threads: int | None = None, every: bool = False, top: int | None = None,
-    on_error: str | None = None, as_json: bool = False,
+    on_error: str | None = None, as_json: bool = False, prompt: str | None = None, sampling: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Predicts as the options say, and says on standard error what became of bad rows.
 
@@ -57,7 +58,7 @@ def predict(
     with ending_cleanly():
         found = predict(
             model, data, form="jsonl" if as_json and form is None else form, input_format=input_format, out=out, batch=batch, keep=kept,
-            layers=layers, threads=threads, every=every, top=top, on_error=on_error or "fail",
+            layers=layers, threads=threads, every=every, top=top, on_error=on_error or "fail", prompt=prompt, sampling=sampling,
         )  # fmt: skip
     if found.warnings:
         output.warn(found.warnings, as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,14 @@ class PredictResult:
 def predict(
     model: str, data: str | None = None, *, form: str | None = None, input_format: str | None = None, out: str | None = None,
     batch: int | None = None, keep: Sequence[str] = (), layers: Sequence[str] = (), threads: int | None = None, every: bool = False,
-    top: int | None = None, on_error: str = "fail",
+    top: int | None = None, on_error: str = "fail", prompt: str | None = None, sampling: Mapping[str, Any] | None = None,
 ) -> PredictResult:  # fmt: skip
     """Writes predictions to `out`, which is replaced when all are there, or to standard output, flushed piece by piece.
 
     `every` adds the probabilities of all classes, `top` tells the likeliest classes; `on_error` says what becomes of bad rows, as
     `data.faults.POLICIES` has it.
+
+    A language model goes on with `prompt`, or with what the data hold; `sampling` are the arguments of Sampling.
 
     Raises:
         LayerctlError: for the model, the data, or a place that cannot be written to.
@@ -48,6 +50,8 @@ def predict(
     from layerctl.predicting.answers import Wanted
 
     predictor = Predictor(model, threads)
+    if predictor.goes_on() or prompt is not None or sampling:
+        return _gone_on(predictor, data, prompt, sampling or {}, form, out)
     chosen = form or _by_ending(out)
     faults = Faults(on_error)
     if chosen == "npz" and on_error == "null":
@@ -75,6 +79,15 @@ def _source(predictor: Predictor, data: str | None) -> str:
         fail("missing-data", "standard input is a terminal: there is nothing to read", Span(Source("-")),
              hint="pipe data in, or give a file: layerctl predict MODEL data.csv")  # fmt: skip
     return data
+
+
+def _gone_on(
+    predictor: Predictor, data: str | None, prompt: str | None, sampling: Mapping[str, Any], form: str | None, out: str | None
+) -> PredictResult:  # fmt: skip
+    from layerctl.commands.sample import sample
+    from layerctl.training.continuing import Sampling
+
+    return PredictResult(1, 0, sample(predictor.model, data, prompt, Sampling(**sampling), form=form, out=out))
 
 
 def _by_ending(out: str | None) -> str:

@@ -38,6 +38,11 @@ class Predictor:
             self._model = of_file(self._file, self._found, self._threads)
         return self._model
 
+    def goes_on(self) -> bool:
+        """Whether it is a language model, which goes on with a prompt."""
+        targets = self._found.features.get("targets")
+        return isinstance(targets, dict) and any(isinstance(t, dict) and t.get("kind") == "next" for t in targets.values())
+
     def stream(
         self, source: str, input_format: str | None, batch: int | None, layers: Sequence[str], wanted: Wanted | None = None,
         faults: Faults | None = None,

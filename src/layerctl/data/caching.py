@@ -39,9 +39,12 @@ FIELDS = 1 << 20
 def is_large(spec: DataSpec, source: str, folder: Path) -> bool:
     """Whether a source's rows go through the cache: as `cache` says, else by its size.
 
-    Streams do not, nor texts for layers that read texts, nor images beside a table, of which the table's content says nothing.
+    Streams do not, nor texts for layers that read texts, nor images beside a table, of which the table's content says nothing, nor the texts of
+    a language model, whose samples are not rows.
     """
     if spec.cache is False or source == "-" or source.startswith(BUILTIN) or any(f.kind == "string" for f in spec.features.values()):
+        return False
+    if any(t.next is not None for t in spec.targets().values()):
         return False
     paths = Files.of(source, folder).paths
     folders = all(map(os.path.isdir, paths))

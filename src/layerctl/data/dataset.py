@@ -14,12 +14,13 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.cache import cache_folder
-from layerctl.data import splits
-from layerctl.data.features import columns_of, encode_feature, fit_feature, incomplete
+from layerctl.data.features import columns_of, encode_feature, fit_schema, incomplete
+from layerctl.data.parts import order_of, parts_of, resampled
 from layerctl.data.readers import read_table
 from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
-from layerctl.data.targets import class_ids, encode_target, fit_target
+from layerctl.data.targets import encode_targets, encode_weights, recount
+from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
 
@@ -61,15 +62,19 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if is_large(spec, spec.source, folder) and (found := cached(spec, seed, span, folder, hints or {})) is not None:
         return found
     planned = plan(spec, seed, read_table(spec.source, spec.reading(), folder), span, hints or {})
-    whole = _encode(spec, planned.table, planned.schema)
-    made = {p: whole.take(r) if len(r) else None for p, r in planned.parts.items()}
+    if planned.schema.continued() is not None:
+        made = {p: _encode(spec, planned.table.take(r), planned.schema) if len(r) else None for p, r in planned.parts.items()}
+    else:
+        whole = _encode(spec, planned.table, planned.schema)
+        made = {p: whole.take(r) if len(r) else None for p, r in planned.parts.items()}
     assert made["train"] is not None
     return Data(made["train"], made["validation"], made["test"], planned.schema)
 
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A table's rows (those that no policy leaves out), the numbers of each part's samples, and what was fitted on the first part."""
+    """A table's rows (those that no policy leaves out), the numbers of each part's samples (for a language model of the rows that they are
+    cut from), and what was fitted on the first part."""
 
     table: Table
     parts: dict[str, np.ndarray]
@@ -89,16 +94,23 @@ def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[s
     if not len(table):
         fail("no-rows", "no row is complete: all were left out", span("features"))
     windows = _windows(spec)
-    order = _order(spec, table, span)
-    if order is not None and windows:
+    joined = any(t.join for t in spec.targets().values())
+    order = order_of(spec, table, span)
+    if order is not None and (windows or joined):
         table, order = table.take(order), None
     n = len(table) if not windows else max(0, len(table) - windows[0] - windows[1] + 1)
     if n < 1:
         fail("no-rows", f"{len(table)} rows are too few for windows of {windows and windows[0]}", span("features"))
     everything = np.arange(len(table))
-    parts = _parts(spec, seed, table, n, order, span, hints, bool(windows))
+    parts = parts_of(spec, seed, table, n, order, span, bool(windows) or joined)
     train_rows = everything[: int(parts["train"].max()) + windows[0]] if windows else parts["train"]
-    schema = _fit(spec, table, columns, train_rows, hints)
+    schema = fit_schema(spec, table, columns, train_rows, hints, span)
+    if not windows:
+        parts["train"] = resampled(spec, seed, table, parts["train"], span, hints)
+        if spec.sampling is not None:
+            recount(table, schema, parts["train"])
+    elif spec.sampling is not None:
+        fail("bad-sampling", "'sampling' cannot even out windows of a series", span("sampling"), hint="leave it out")
     return Planned(table, {p: _stepped(r, windows) if p == "train" else r for p, r in parts.items()}, schema)
 
 
@@ -119,11 +131,11 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
 
 
 def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
-    for t in spec.targets().values():
-        if t.column not in table.columns:
+    for name in [n for t in spec.targets().values() for n in t.names()]:
+        if name not in table.columns:
             from layerctl.diagnostics import did_you_mean
 
-            fail("unknown-column", f"the target '{t.column}' is no column of {table.name}{did_you_mean(t.column, table.columns)}",
+            fail("unknown-column", f"the target '{name}' is no column of {table.name}{did_you_mean(name, table.columns)}",
                  span("target"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
 
 
@@ -135,7 +147,7 @@ def complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> 
             out |= incomplete(table, columns[name])
     for t in spec.targets().values():
         if t.missing == "drop":
-            out |= incomplete(table, [t.column])
+            out |= incomplete(table, t.names())
     return np.flatnonzero(~out)
 
 
@@ -151,52 +163,35 @@ def _stepped(rows: np.ndarray, windows: tuple[int, int, int] | None) -> np.ndarr
     return rows if windows is None or windows[2] == 1 else rows[:: windows[2]]
 
 
-def _order(spec: DataSpec, table: Table, span: SpanAt) -> np.ndarray | None:
-    if spec.split.by != "time" or spec.split.column is None:
-        return None
-    if spec.split.column not in table.columns:
-        fail("unknown-column", f"the split's column '{spec.split.column}' is not in the data", span("split", "column"),
-             hint=f"they have {', '.join(table.columns)}")  # fmt: skip
-    if table.is_numeric(spec.split.column):
-        return np.argsort(table.numbers(spec.split.column), kind="stable")
-    texts = table.texts(spec.split.column)
-    return np.array(sorted(range(len(texts)), key=lambda i: texts[i] or ""), np.int64)
-
-
-def _parts(
-    spec: DataSpec, seed: int, table: Table, n: int, order: np.ndarray | None, span: SpanAt, hints: Mapping[str, str | None], windows: bool
-) -> dict[str, np.ndarray]:  # fmt: skip
-    by = spec.split
-    if by.by == "column" and by.column is not None:
-        return splits.by_column(table, by.column, span("split", "column"))
-    if windows and by.by is None:
-        by = by.model_copy(update={"by": "time"})
-    labels = None
-    if by.stratify:
-        fits = {o: fit_target(table, t, np.arange(len(table)), hints.get(o)) for o, t in spec.targets().items()}
-        labels = class_ids({o: encode_target(table, f) for o, f in fits.items() if f.kind == "category"})
-    return splits.split(n, by, seed, labels, order, lambda part: span("split", part))
-
-
-def _fit(spec: DataSpec, table: Table, columns: Mapping[str, list[str]], rows: np.ndarray, hints: Mapping[str, str | None]) -> FeatureSchema:
-    features = {n: fit_feature(n, table, columns[n], f, rows) for n, f in spec.features.items()}
-    return FeatureSchema(features, {o: fit_target(table, t, rows, hints.get(o)) for o, t in spec.targets().items()})
-
-
 def _encode(spec: DataSpec | None, table: Table, schema: FeatureSchema) -> Dataset:
     """Rows by a fitted schema, with targets and weights where a section tells of them."""
     inputs = {n: encode_feature(n, table, f) for n, f in schema.features.items()}
-    goals = {o: encode_target(table, t) for o, t in schema.targets.items()} if spec is not None else {}
-    weights = None
-    if spec is not None and spec.weight is not None:
-        if spec.weight not in table.columns:
-            fail("unknown-column", f"the weight '{spec.weight}' is no column of {table.name}", None, hint=f"it has {', '.join(table.columns)}")
-        weights = table.numbers(spec.weight).astype(np.float32)
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            fail("bad-value", f"column '{spec.weight}': weights must be numbers of at least 0")
+    weights = encode_weights(table, spec.weight) if spec is not None and spec.weight is not None else None
     rows = np.arange(len(table), dtype=np.int64)
-    made = Dataset(inputs, goals, weights, rows)
+    if spec is None:
+        made = Dataset(inputs, {}, weights, rows)
+    elif schema.continued() is not None:
+        made = _continued(table, Dataset(inputs, {}, weights, rows), schema)
+    else:
+        goals, steps = encode_targets(table, schema, inputs)
+        if steps is not None:
+            weights = steps if weights is None else steps * weights[:, None]
+        made = Dataset(inputs, goals, weights, rows)
     return _windowed(made, schema) if any(f.kind == "window" for f in schema.features.values()) else made
+
+
+def _continued(table: Table, rows: Dataset, schema: FeatureSchema) -> Dataset:
+    """Pieces of texts with the token after each of theirs; a step behind a text's end has the weight 0."""
+    (output, target), *more = schema.targets.items()
+    name, fit = schema.continued() or ("", None)
+    if more or fit is None:
+        fail("bad-target", "a model that goes on with a text has no other target", None, hint="`target: next` alone")
+    x, y, source = pieces(table, fit, target.join)
+    inputs = {n: x if n == name else np.ascontiguousarray(a[source]) for n, a in rows.inputs.items()}
+    weights = (y != 0).astype(np.float32)
+    if rows.weights is not None:
+        weights *= rows.weights[source][:, None]
+    return Dataset(inputs, {output: y}, weights, np.arange(len(x), dtype=np.int64))
 
 
 def _windowed(rows: Dataset, schema: FeatureSchema) -> Dataset:

@@ -12,6 +12,7 @@ from layerctl.data.dataset import Dataset
 from layerctl.data.pieces import Piece
 from layerctl.data.table import Table
 from layerctl.diagnostics import Source, Span, fail
+from layerctl.predicting import telling
 from layerctl.predicting.columns import Column, Numbers, Texts
 from layerctl.spec.features import FeatureSchema
 
@@ -73,7 +74,7 @@ class Answers:
         """
         for piece in pieces:
             arrays = predict(piece.rows, piece.arriving) if len(piece.rows) else self.nothing()
-            told = self.columns(arrays)
+            told = self.columns(arrays, piece.rows.inputs)
             if piece.places is not None:
                 told = {n: c.spread(piece.places, len(piece.table)) for n, c in told.items()}
             if len(piece.table):
@@ -83,15 +84,21 @@ class Answers:
         """Results for no row; of what width, is not known of other layers than the outputs."""
         return {n: np.zeros((0, *self.shapes[n]), np.float32) for n in self.outputs if n in self.shapes}
 
-    def columns(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Column]:
-        """A class's text and its probability, or values, for each row; several outputs have their names before them."""
+    def columns(self, arrays: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray] | None = None) -> dict[str, Column]:
+        """A class's text and its probability, or values, for each row; several outputs have their names before them.
+
+        `inputs` say how many steps a row of a sequence has.
+        """
         out: dict[str, Column] = {}
         for name, array in arrays.items():
             head = f"{name}_" if len(arrays) > 1 else ""
             own = name if len(self.outputs) > 1 else None
             classes = self.schema.classes(own)
             flat = array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
-            if classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
+            special = telling.told(self.schema, own, array, name in self.logits, inputs) if name in self.outputs else None
+            if special is not None:
+                out |= {f"{head}{n}": _column(c) for n, c in special.items()}
+            elif classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
                 out |= self._classes(head, classes, _of_classes(probabilities(flat, name in self.logits)), self.thresholds.get(name))
             elif flat.shape[1] == 1:
                 values = flat[:, 0].astype(np.float64)
@@ -127,6 +134,14 @@ class Answers:
             option = "--proba" if self.wanted.every else "--top"
             fail("bad-option", f"{option} tells of classes' probabilities, and the model's targets have no classes", Span(Source(option)),
                  hint=f"leave {option} out: numbers are predicted as they are")  # fmt: skip
+
+
+def _column(found: np.ndarray | list[str]) -> Column:
+    if isinstance(found, np.ndarray):
+        return Numbers(found)
+    known: dict[str, int] = {}
+    codes = [known.setdefault(text, len(known)) for text in found]
+    return Texts(np.array(codes, np.int64), list(known))
 
 
 def probabilities(flat: np.ndarray, logits: bool) -> np.ndarray:

@@ -34,7 +34,7 @@ def train(
         held = dataset_of(model, *validation) if validation is not None else None
     else:
         rows, held = model.data.train, model.data.validation
-    rows, held = prepared(model, rows), prepared(model, held)
+    rows, held = prepared(model, rows, training=True), prepared(model, held)
     if not len(rows):
         fail("no-rows", "there are no rows to train on", model.spec.span(("data",)))
     folder = RunFolder(Path(run)) if run is not None else None

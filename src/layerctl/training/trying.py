@@ -66,7 +66,7 @@ def ready(model: Model, observer: Observer) -> Ready:
     from layerctl.training.using import prepared
 
     check_trainable(model)
-    rows, held = prepared(model, model.data.train), prepared(model, model.data.validation)
+    rows, held = prepared(model, model.data.train, training=True), prepared(model, model.data.validation)
     if rows is None or not len(rows):
         fail("no-rows", "there are no rows to train on", model.spec.span(("data",)))
     assert rows is not None
