@@ -67,6 +67,42 @@ def test_rows_left_out_windows_and_texts(tmp_path):
     same(loaded(tmp_path, "t.csv", True, {"n": "number"}, **series), loaded(tmp_path, "t.csv", False, {"n": "number"}, **series))
 
 
+def test_policies_and_classes_that_are_evened_out(tmp_path):
+    head, rows = ROWS.split("\n", 1)
+    (tmp_path / "t.csv").write_text(head + "\n" + rows.replace(",c,", ",b,", 60))
+    features = {"n": {"columns": ["n"], "outlying": "clip", "quantiles": [0.1, 0.9]}, "d": {"columns": ["d"], "kind": "date"},
+                "w": {"columns": ["w"], "kind": "binary"}, "rest": {"columns": ["m"], "missing": "mean"}}  # fmt: skip
+    for method in ("over", "under"):
+        section = {"features": features, "target": "c", "sampling": method, "split": {"validation": 0.1, "test": 0.2}}
+        memory = loaded(tmp_path, "t.csv", False, **section)
+        same(loaded(tmp_path, "t.csv", True, **section), memory)
+        assert len(set(np.bincount(next(iter(memory.train.targets.values()))))) == 1
+    groups = {"features": features, "target": "c", "split": {"by": "group", "column": "d", "test": 0.3, "validation": 0.0}}
+    same(loaded(tmp_path, "t.csv", True, **groups), loaded(tmp_path, "t.csv", False, **groups))
+    assert len(files(tmp_path)) == 3
+
+
+def test_steps_labels_and_several_numbers(tmp_path):
+    def letters(of, i):
+        return " ".join(of[(i + j) % len(of)] for j in range(1 + i % 4))
+
+    lines = [f"{letters('xyz', i)},{letters('AB', i)},{'p q' if i % 3 else 'q'},{i},{i * 0.5}\n" for i in range(200)]
+    (tmp_path / "t.csv").write_text("words,tags,labels,n,n2\n" + "".join(lines))
+    words = {"words": {"columns": ["words"], "kind": "text"}}
+    targets = [{"column": "tags", "kind": "sequence"}, {"column": "labels", "kind": "labels"}, {"columns": ["n", "n2"], "scale": "standard"}, "input"]
+    for target in targets:
+        section = {"features": words, "target": target, "split": {"test": 0.2}}
+        same(loaded(tmp_path, "t.csv", True, **section), loaded(tmp_path, "t.csv", False, **section))
+    assert len(files(tmp_path)) == len(targets)
+
+
+def test_a_language_model_reads_pieces_of_texts_in_memory(tmp_path):
+    (tmp_path / "t.csv").write_text("text\n" + "".join(f"the cat sat on mat {'ab'[i % 2]}\n" for i in range(120)))
+    section = {"features": {"text": {"kind": "text", "length": 4}}, "target": "next", "split": {"test": 0.25}}
+    same(loaded(tmp_path, "t.csv", True, **section), loaded(tmp_path, "t.csv", False, **section))
+    assert not files(tmp_path)
+
+
 def test_a_column_that_changes_its_mind(tmp_path, monkeypatch):
     """Numbers first and a word later; so many different texts that they are kept as they are."""
     monkeypatch.setattr(spool, "MOST_WORDS", 20)

@@ -14,7 +14,7 @@ from layerctl.data.features import encode_feature, fit_feature
 from layerctl.data.numbers import numbers_of, strip_of
 from layerctl.data.parts import parts_of, resampled
 from layerctl.data.statistics import quantile
-from layerctl.data.table import Table
+from layerctl.data.table import BadRows, Table
 from layerctl.data.targets import encode_target, encode_targets, fit_target
 from layerctl.data.texts import joined, pieces, tokens
 from layerctl.diagnostics import LayerctlError
@@ -259,3 +259,10 @@ def test_folds_by_time_train_on_what_is_before():
         parts = parts_of(spec, 0, given_, 24, np.arange(24), lambda *p: None, False)
         assert parts["train"].max() < parts["validation"].min() and parts["validation"].max() < parts["test"].min()
         assert len(parts["test"]) == 6
+
+
+@pytest.mark.parametrize("strip", ["", "$"])
+def test_a_column_that_is_no_numbers_says_which_rows(strip):
+    with pytest.raises(BadRows) as caught:
+        numbers_of(Table("t", {"a": ["$1" if strip else "1", "x", None, "y"]}), "a", strip)
+    assert list(caught.value.rows) == [1, 3] and "`kind: category`" in str(caught.value.diagnostics[0].hint)

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerctl.data.table import Table
-from layerctl.diagnostics import LayerctlError
+from layerctl.data.table import BadRows, Table
 
 CURRENCIES = "$€£¥₹"
 PERCENT = "%"
@@ -34,9 +33,9 @@ def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
     if not strip or (isinstance(table.columns[name], np.ndarray) and table.columns[name].dtype.kind in "fiub"):
         try:
             return table.numbers(name)
-        except LayerctlError as error:
+        except BadRows as error:
             hint = _cure(table, name)
-            raise LayerctlError([d if d.hint else replace(d, hint=hint) for d in error.diagnostics]) from None
+            raise BadRows([d if d.hint else replace(d, hint=hint) for d in error.diagnostics], error.rows) from None
     texts = table.texts(name)
     plain = [None if t is None else _stripped(t, strip, table.decimal) for t in texts]
     bad = [i for i, t in enumerate(plain) if t is not None and not _PLAIN.fullmatch(t)]
