@@ -61,6 +61,10 @@ def test_several_columns_of_numbers(folder):
     assert list(found[0]) == ["prediction_low", "prediction_high"] and len(found) == 120
     for row, x, y in zip(found, a, b, strict=True):
         assert abs(float(row["prediction_low"]) - 1000 - 500 * x) < 25 and abs(float(row["prediction_high"]) - 9000 - 500 * y) < 25
+    quantiles = json.loads(run(folder, "eval", "runs/numbers", "numbers.csv", "--json").stdout)["outputs"][0]["residual_quantiles"]
+    off = [float(r["prediction_low"]) - 1000 - 500 * x for r, x in zip(found, a, strict=True)]
+    off += [float(r["prediction_high"]) - 9000 - 500 * y for r, y in zip(found, b, strict=True)]
+    assert abs(quantiles["0"] - min(off)) < 0.01 and abs(quantiles["1"] - max(off)) < 0.01
 
 
 @pytest.mark.parametrize("form", ["column", "columns"])
@@ -90,6 +94,10 @@ def test_a_label_for_each_step_of_a_text(folder):
     run(folder, "train", "tags.yaml", "-q")
     (folder / "new.csv").write_text("text\nthe dog likes a cat\ncat\n")
     assert run(folder, "predict", "runs/tags", "new.csv").stdout == "prediction\nD N V D N\nN\n"
+    (folder / "known.csv").write_text("text,tags\nthe dog likes a cat,D N V D N\ncat,V\n")
+    judged = json.loads(run(folder, "eval", "runs/tags", "known.csv", "--json").stdout)["outputs"][0]
+    assert judged["rows"] == 6 and {c["class"]: c["support"] for c in judged["classes"]} == {"D": 2, "N": 2, "V": 2}
+    assert judged["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 1, 1]]
     (folder / "bad.csv").write_text("text,tags\nthe dog,D N\nthe dog likes,D N\n")
     done = run(folder, "eval", "runs/tags", "bad.csv", code=2)
     assert done.stderr.startswith("bad.csv:3:2: error: column 'tags': 'D N' has 2 labels for 3 steps [data-steps]\n  hint: a step of 'words' has one label")
@@ -162,7 +170,8 @@ def test_words_and_one_long_text(folder):
     run(folder, "train", "join.yaml", "-q")
     made = run(folder, "predict", "runs/join", "--prompt", "Hello", "--temperature", "0", "--length", "10").stdout
     assert made == "Hello, world!\nHow are you?\nHello\n"
-    assert json.loads(run(folder, "eval", "runs/join", "--json").stdout)["scores"]["loss"] < 0.5
+    judged = json.loads(run(folder, "eval", "runs/join", "--json").stdout)
+    assert judged["scores"]["loss"] < 0.5 and judged["outputs"] == []
 
 
 IRIS = str(ROOT / "configs" / "iris.yaml")

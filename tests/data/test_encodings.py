@@ -264,5 +264,5 @@ def test_folds_by_time_train_on_what_is_before():
 @pytest.mark.parametrize("strip", ["", "$"])
 def test_a_column_that_is_no_numbers_says_which_rows(strip):
     with pytest.raises(BadRows) as caught:
-        numbers_of(Table("t", {"a": ["$1" if strip else "1", "x", None, "y"]}), "a", strip)
-    assert list(caught.value.rows) == [1, 3] and "`kind: category`" in str(caught.value.diagnostics[0].hint)
+        numbers_of(Table("t", {"a": ["1", "x", None, "y"]}), "a", strip)
+    assert list(caught.value.rows) == [1, 3] and all("`kind: category`" in str(d.hint) for d in caught.value.diagnostics)

@@ -135,13 +135,30 @@ def _judged(loaded: Model, rows: Dataset, batch: int | None, thresholds: dict[st
     from layerctl.reporting.judged import Classified, judged
     from layerctl.training.using import batch_of_predictions
 
+    schema = loaded.schema
+    if schema is not None and schema.continued() is not None:
+        return []  # its classes are the words of a vocabulary, too many to be set against each other
     arrays = loaded.session(rows).predict(rows, batch or batch_of_predictions(loaded))
     out = []
-    for found in judged(loaded, rows, arrays):
+    for found in judged(loaded, _without_padding(rows), arrays):
+        target = schema.target(found.name) if schema is not None else None
+        if isinstance(found, Classified) and target is not None and target.kind == "sequence" and len(target.classes) == len(found.classes):
+            found = replace(found, classes=target.classes)
         if isinstance(found, Classified) and found.name in thresholds and len(found.classes) == 2:
             found = replace(found, told=(found.shares[:, 1] > thresholds[found.name]).astype(found.told.dtype))
         out.append(found)
     return out
+
+
+def _without_padding(rows: Dataset) -> Dataset:
+    """The rows with -1, which is no class, for steps that weigh nothing: what sequences are padded with."""
+    import numpy as np
+
+    weights = rows.weights
+    if weights is None or weights.ndim < 2:
+        return rows
+    targets = {n: np.where(weights == 0, -1, t).astype(t.dtype) if t.dtype.kind == "i" and t.shape == weights.shape else t for n, t in rows.targets.items()}
+    return rows.with_targets(targets, weights)
 
 
 def _measured(outputs: Sequence[Classified | Measured], thresholds: dict[str, float]) -> dict[str, float]:

@@ -160,8 +160,10 @@ class FeatureSchema:
         return found.classes if found is not None and found.kind == "category" else None
 
     def unscaled(self, values: Any, output: str | None = None) -> Any:
-        """Predicted numbers in the column's own unit."""
+        """Predicted numbers in the column's own unit; where a target has several columns, those of a row (rows, columns) in theirs."""
         found = self.target(output)
+        if found is not None and found.kind == "numbers" and values.shape[1:] == (len(found.columns),):
+            return values * found.spreads + found.centres
         return values if found is None or found.kind != "number" else values * found.spread + found.centre
 
     def continued(self) -> tuple[str, FeatureFit] | None:
