@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layerctl.api import Model
+from layerctl.training.events import Observer
 from layerctl.training.overfitting import NEAR_NOTHING
 from layerctl.training.ranging import suggested
+from layerctl.training.trying import ready
 
 ROOT = Path(__file__).parents[2]
 TABLE = """
@@ -181,3 +184,11 @@ def test_signals_at_random_moments(folder, mode):
                              "--set", "compile.optimizer={SGD: 1e-6}", cwd=folder)  # fmt: skip
             assert again.returncode == 0 and "resuming at epoch" in again.stderr, again.stderr
     assert any(c > 0 for c in codes), codes
+
+
+def test_a_trial_weighs_classes_as_training_does():
+    model = Model.from_yaml(str(ROOT / "configs" / "iris.yaml"), overrides=["fit.class_weight={Iris-setosa: 3}"], widths="read")
+    start = ready(model, Observer())
+    setosa = start.train.targets[next(iter(start.train.targets))] == 0
+    assert 0 < setosa.sum() < len(setosa) and np.array_equal(start.train.weights, np.where(setosa, 3.0, 1.0))
+    assert start.validation is None or start.validation.weights is None

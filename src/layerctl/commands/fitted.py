@@ -65,7 +65,7 @@ def _of_column(c: ColumnFit, fit: FeatureFit) -> str:
     elif c.words:
         some = ", ".join(map(repr, c.words[:SHOWN])) + (", …" if len(c.words) > SHOWN else "")
         out.append(f"{len(c.words):,} words: {some}")
-    elif c.kind in ("number", "date", "vector", "sequence"):
+    elif c.kind in ("number", "date", "vector", "sequence", "image"):
         out.append(f"centre {c.centre:.6g}, spread {c.spread:.6g}" if (c.centre, c.spread) != (0.0, 1.0) else "as it is")
     if c.kind == "date":
         out.append(" then ".join(c.formats or [c.format or "ISO 8601"]))
