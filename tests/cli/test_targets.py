@@ -217,6 +217,12 @@ def test_folds_that_cannot_be(folder, folds, more, says):
     assert says in run(folder, "train", IRIS, "--folds", "3", "--out", out, *sets, code=2).stderr
 
 
+def test_each_fold_has_its_budget_of_steps(folder):
+    done = run(folder, "train", IRIS, "--folds", "2", "--out", "few", "--max-steps", "3", "--json", "-q")
+    result = next(e for e in map(json.loads, done.stdout.splitlines()) if e["event"] == "folds")
+    assert [f["reason"] for f in result["folds"]] == ["steps", "steps"]
+
+
 def test_more_folds_than_rows(folder):
     assert "1000 folds need as many rows" in run(folder, "train", IRIS, "--folds", "1000", "--out", "many", "--set", "data.split.stratify=false", code=2).stderr
 
