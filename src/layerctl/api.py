@@ -56,6 +56,7 @@ class Model:
         )
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
+        self.thresholds: dict[str, float] = {}
         self.folder = folder_of(spec.document)
         self._session: Any = None
         self._data: Any = None
@@ -156,11 +157,12 @@ class Model:
 
     def fit(
         self, x: Any = None, y: Any = None, *, run: str | os.PathLike[str] | None = None, resume: bool = False, max_seconds: float | None = None,
-        observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
+        max_steps: int | None = None, observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
     ) -> Any:  # fmt: skip
         """Trains as the `fit` section says, on the data section's rows or on arrays.
 
-        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint.
+        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint. It ends after
+        `max_seconds` or `max_steps` (those before a resume included), with the model saved.
 
         Raises:
             LayerctlError: for what the file or the data lack; NumericalError when a loss is not finite.
@@ -175,6 +177,7 @@ class Model:
             run=run,
             resume=resume,
             max_seconds=max_seconds,
+            max_steps=max_steps,
             observer=observer,
             on_trainer=on_trainer,
         )
@@ -347,6 +350,7 @@ def of_file(file: Path, found: ModelFile, threads: int | None = None) -> Model:
     model = Model(spec, schema, threads)
     model._loaded = dict(found.tensors)
     model.scores = dict(found.scores)
+    model.thresholds = found.thresholds
     model.folder = origin_of(file)
     return model
 

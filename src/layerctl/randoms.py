@@ -6,11 +6,14 @@ The same counters as `ops/primitives.philox`. Nothing here calls libm: logarithm
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 _MASK = np.uint64(0xFFFFFFFF)
+_AT_A_TIME = 1 << 14
+"""Words that are computed together: what that needs stays in cache."""
 
 
 def key_of(*parts: Any) -> int:
@@ -21,7 +24,15 @@ def key_of(*parts: Any) -> int:
 
 def bits(key: int, n: int, stream: int = 0) -> np.ndarray:
     """n random words of 64 bits (uint64): Philox4x32-10 at counters (i, i >> 32, stream, stream >> 32)."""
-    i = np.arange(n, dtype=np.uint64)
+    out = np.empty(n, np.uint64)
+    for low in range(0, n, _AT_A_TIME):
+        out[low : low + _AT_A_TIME] = _words(key, np.arange(low, min(low + _AT_A_TIME, n), dtype=np.uint64), stream)
+    return out
+
+
+def _words(key: int, i: np.ndarray, stream: int) -> np.ndarray:
+    """The words of some numbers."""
+    n = len(i)
     c0, c1 = i & _MASK, i >> np.uint64(32)
     c2 = np.full(n, stream & 0xFFFFFFFF, np.uint64)
     c3 = np.full(n, (stream >> 32) & 0xFFFFFFFF, np.uint64)
@@ -53,7 +64,7 @@ def truncated_normal(key: int, n: int, stream: int = 0) -> np.ndarray:
 
 def permutation(key: int, n: int, stream: int = 0) -> np.ndarray:
     """0..n-1 in random order (int64): the stable order of n random words."""
-    return np.argsort(bits(key, n, stream), kind="stable").astype(np.int64)
+    return np.argsort(bits(key, n, stream), kind="stable").astype(np.int64, copy=False)
 
 
 def log(x: np.ndarray) -> np.ndarray:
@@ -108,9 +119,15 @@ def quantile(p: np.ndarray) -> np.ndarray:
     return np.where(np.abs(q) <= 0.425, centre, np.where(q < 0, -tail, tail))
 
 
-def total(x: np.ndarray) -> float:
-    """The sum of float64 numbers by a fixed tree."""
-    x = x.astype(np.float64).ravel()
+_LEAVES = 1 << 20
+
+
+def total(x: np.ndarray, term: Callable[[np.ndarray], np.ndarray] | None = None) -> float:
+    """The sum of float64 numbers, or of a term for each of them, by a fixed tree; a share of it at a time, so that it needs little memory."""
+    flat = x.reshape(-1)
+    if len(flat) > _LEAVES:
+        return total(np.array([total(flat[low : low + _LEAVES], term) for low in range(0, len(flat), _LEAVES)]))
+    x = flat.astype(np.float64) if term is None else term(flat.astype(np.float64))
     while len(x) > 1:
         if len(x) % 2:
             x = np.append(x, 0.0)

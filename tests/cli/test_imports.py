@@ -44,7 +44,8 @@ def has(found, names):
     return {n for n in names if n in found or any(f.startswith(f"{n}.") for f in found)}
 
 
-@pytest.mark.parametrize("arguments", [[], ["--format", "jsonl"], ["--json"], ["--keep", "sepal_width", "-o", "out.csv", "--threads", "1"]])
+@pytest.mark.parametrize("arguments", [[], ["--format", "jsonl"], ["--json"], ["--keep", "sepal_width", "-o", "out.csv", "--threads", "1"],
+                                       ["--proba", "--on-error", "null"]])  # fmt: skip
 def test_predict_with_a_plan(folder, arguments):
     found = imported(["predict", "iris", "rows.csv", *arguments], folder)
     assert not has(found, COMPILER | SHELL | FILE | LATER)

@@ -12,6 +12,7 @@ from layerctl.cli.app import app
 COMMANDS = typer.main.get_command(app).commands
 GIVEN = [
     "predict run rows.csv", "predict run -", "predict run rows.csv --json", "predict run --format jsonl rows.csv", "predict -o out.npz run rows.csv",
+    "predict run rows.csv --proba --on-error null", "predict run - --top 3 --on-error skip",
     "predict run rows.csv --threads 2 --batch 64 --keep a,b --layer x --layer y --input-format tsv --out o.csv",
     "build model.yaml", "build - --json", "build model.yaml --set a=1 --set b=2", "build --show ops model.yaml --batch 3 --threads 1",
 ]  # fmt: skip

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from layerctl.data.dataset import chunks, load
+from layerctl.data.dataset import load
+from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
 from layerctl.diagnostics import LayerctlError
 from layerctl.spec.data import DataSpec
@@ -115,7 +116,7 @@ def test_a_stream_in_pieces_is_the_whole(tmp_path):
     (tmp_path / "p.jsonl").write_text("".join(json.dumps({"b": r["b"], "a": r["a"]}) + "\n" for r in rows))
     data = spec(target="t", features={"x": {}})
     schema = load(data, 0, lambda *p: None, tmp_path, {"t": "category"}).schema
-    whole = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "t.csv"), schema, data.reading(), 1000)]
-    pieces = [d.inputs["x"] for d, _ in chunks(str(tmp_path / "p.jsonl"), schema, data.reading(), 7)]
-    assert len(pieces) == 8
-    np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(pieces))
+    whole = [p.rows.inputs["x"] for p in pieces(str(tmp_path / "t.csv"), schema, data.reading(), 1000)]
+    cut = [p.rows.inputs["x"] for p in pieces(str(tmp_path / "p.jsonl"), schema, data.reading(), 7)]
+    assert len(cut) == 8
+    np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(cut))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from layerctl.api import Model
-from layerctl.data.readers import builtin
+from layerctl.data.arrays import builtin
 from layerctl.diagnostics import LayerctlError
 
 TEXT = """

@@ -10,7 +10,7 @@ from layerctl.api import Model
 from layerctl.commands import predict as command
 from layerctl.commands import predicting
 from layerctl.commands.predicting import Predictor
-from layerctl.data.readers import builtin
+from layerctl.data.arrays import builtin
 from layerctl.kernels import shelf, store
 from layerctl.modelfile.artifact import read_model
 from layerctl.predicting import plan

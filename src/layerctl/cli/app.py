@@ -10,7 +10,20 @@ import typer
 
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
-from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.options import (
+    Json,
+    Length,
+    Overrides,
+    Prompt,
+    Quiet,
+    Seed,
+    Temperature,
+    Threads,
+    TopK,
+    TopP,
+    seconds,
+    span,
+)
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -24,7 +37,8 @@ app = typer.Typer(
 @app.command(name="build")
 def build_command(
     model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file, or - for standard input.")],
-    show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory", help="Print this stage of the compiler.")] = None,
+    show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory|features",
+                                             help="Print this stage of the compiler, or what was fitted on the training rows.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Measure a training step on made-up rows, instruction by instruction.")] = False,
     predicting: Annotated[bool, typer.Option("--predicting", help="With --profile: a step of prediction.")] = False,
@@ -42,23 +56,62 @@ def train_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's newest checkpoint.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a finished run.")] = False,
     max_time: Annotated[str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")] = None,
+    max_steps: Annotated[int | None, typer.Option("--max-steps", metavar="N", min=1, help="Stop after N steps.")] = None,
+    lr_find: Annotated[bool, typer.Option("--lr-find", help="A range test of the learning rate, in place of training: a rate is suggested.")] = False,
+    overfit: Annotated[bool, typer.Option("--overfit-one-batch", help="Train on one batch until its loss is near nothing; exit 1 if it does not "
+                                          "get there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the training: the time, memory and disk it would take.")] = False,
+    folds: Annotated[int | None, typer.Option("--folds", metavar="N", min=2, max=1000, help="Train N runs, each judged by another Nth of the rows: "
+                                              "DIR/fold-1, ...; their scores' mean and spread. --max-time is that of all together, "
+                                              "--max-steps that of each.")] = None,
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
-    from layerctl.cli import render
     from layerctl.cli.progress import observer_for
-    from layerctl.commands.train import train
 
     stopper = _Stopper()
+    if lr_find or overfit or dry_run:
+        if lr_find + overfit + dry_run > 1:
+            raise usage("--lr-find, --overfit-one-batch and --dry-run exclude each other", "try one after the other")
+        if folds is not None:
+            raise usage("--folds trains several runs, and --lr-find, --overfit-one-batch and --dry-run train none", "leave one of them out")
+        from layerctl.cli import trying
+        from layerctl.commands import trials
+
+        def run(heard: Any) -> Any:
+            common: dict[str, Any] = {"overrides": overrides or (), "seed": seed, "threads": threads, "observer": heard, "on_trial": stopper.watch}
+            if lr_find:
+                return trials.find_rate(model, steps=max_steps, **common)
+            common |= {"max_steps": max_steps, "max_seconds": seconds(max_time)}
+            return trials.overfit(model, **common) if overfit else trials.rehearse(model, out=out, resume=resume, force=force, **common)
+
+        show = trying.ranged if lr_find else trying.overfitted if overfit else trying.rehearsed
+        raise typer.Exit(trying.tried(run, observer_for(as_json, quiet), stopper, show, as_json))
+    options: dict[str, Any] = {
+        "out": out, "overrides": overrides or (), "seed": seed, "threads": threads, "resume": resume, "force": force, "max_seconds": seconds(max_time),
+        "max_steps": max_steps, "on_trainer": stopper.watch,
+    }  # fmt: skip
+    result: Any
     with observer_for(as_json, quiet) as observer, stopper:
-        result = train(
-            model, out=out, overrides=overrides or (), seed=seed, threads=threads, resume=resume, force=force,
-            max_seconds=seconds(max_time), observer=observer, on_trainer=stopper.watch,
-        )  # fmt: skip
-    render.trained(result, as_json)
+        if folds is not None:
+            from layerctl.commands.folds import train_folds
+
+            result = train_folds(model, folds, **options, observer=observer)
+        else:
+            from layerctl.commands.train import train
+
+            result = train(model, **options, observer=observer)
+    if folds is not None:
+        from layerctl.cli import fitted
+
+        fitted.scored(result, as_json)
+    else:
+        from layerctl.cli import render
+
+        render.trained(result, as_json)
     if stopper.signal is not None and result.reason == "interrupted":
         text = f"interrupted: the state is saved; go on with layerctl train {model} --resume"
-        output.say(text + (f" --out {out}" if out else ""))
+        output.say(text + (f" --folds {folds}" if folds else "") + (f" --out {out}" if out else ""))
         raise typer.Exit(ExitCode.TERMINATED if stopper.signal == signal.SIGTERM else ExitCode.INTERRUPTED)
 
 
@@ -69,17 +122,21 @@ def eval_command(
     split: Annotated[str, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section.")] = "test",
     under: Annotated[list[str] | None, typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 if the metric is below.")] = None,
     over: Annotated[list[str] | None, typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 if the metric is above.")] = None,
+    threshold: Annotated[str | None, typer.Option("--threshold", metavar="RULE", help="Choose on the validation rows above which probability the "
+                                                  "second of two classes is predicted: f1, youden, accuracy, precision=0.9, recall=0.9, cost=1:5, "
+                                                  "or a number.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Write the threshold into the model file, for predict and eval to use.")] = False,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Evaluate a trained model."""
-    from layerctl.cli import render
+    """Evaluate a trained model: metrics, each class, confusion, curves, calibration; or how far numbers are off."""
+    from layerctl.cli.evaluating import evaluated
     from layerctl.commands.evaluate import evaluate
 
     if split not in ("test", "validation", "train"):
         raise usage(f"--split takes test, validation or train, got '{split}'")
-    result = evaluate(model, data, split=split, under=under or (), over=over or (), batch=batch, threads=threads)
-    render.evaluated(result, as_json)
+    result = evaluate(model, data, split=split, under=under or (), over=over or (), batch=batch, threads=threads, threshold=threshold, keep=keep)
+    evaluated(result, as_json)
     if result.missed:
         raise typer.Exit(ExitCode.BELOW_THRESHOLD)
 
@@ -93,12 +150,19 @@ def predict_command(
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, in place of standard output.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", metavar="COLUMNS", help="Columns of the input to repeat: id,name.")] = None,
     layer: Annotated[list[str] | None, typer.Option("--layer", metavar="NAME", help="Print this layer's result.")] = None,
+    every: Annotated[bool, typer.Option("--proba", help="The probabilities of all classes, a column each.")] = False,
+    top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help="The N likeliest classes with their probabilities.")] = None,
+    on_error: Annotated[str | None, typer.Option("--on-error", metavar="fail|null|skip", help="What becomes of a row that cannot be used: an error, "
+                                                 "an empty prediction, or nothing.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
+    prompt: Prompt = None, length: Length = None, temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, seed: Seed = None,
     threads: Threads = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Predict: a line out for every row in, in order."""
-    runs.predict(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), batch=batch, threads=threads,
-                 as_json=as_json)  # fmt: skip
+    """Predict: a line out for every row in, in order; a language model goes on with a text."""
+    drawn = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    runs.predict(model, data, form=form, input_format=input_format, out=out, keep=keep, layers=layer or (), every=every, top=top,
+                 on_error=on_error, batch=batch, threads=threads, as_json=as_json, prompt=prompt,
+                 sampling={k: v for k, v in drawn.items() if v is not None} or None)  # fmt: skip
 
 
 @app.command(name="export")

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
+from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Span
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 """The signals that end training with its state saved."""
 
 
-def usage(text: str) -> LayerctlError:
+def usage(text: str, hint: str | None = None) -> LayerctlError:
     """The error for an option's value."""
-    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl"))))
+    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl")), (), hint))
+
+
+@contextlib.contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Inside, SIGTERM ends the process as an exception does, so that temporary files are removed; ctrl-c does so anyway."""
+
+    def stop(number: int, frame: Any) -> None:
+        sys.exit(ExitCode.TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

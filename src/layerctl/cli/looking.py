@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from layerctl.cli import output
 from layerctl.cli.render import number, size, table
@@ -22,6 +23,7 @@ def inspected(found: inspect.Inspection, as_json: bool) -> None:
         ("made by", f"layerctl {found.layerctl}{f' with {made}' if made else ''}"),
         ("data", found.data or "no fingerprint: it was not trained on a data section's rows"),
         ("scores", ", ".join(f"{k} {number(v)}" for k, v in found.scores.items()) or "none"),
+        *(("threshold", _decision(d)) for d in found.decisions.values()),
         ("parameters", f"{found.parameters:,} in {len(found.tensors)} tensors"),
     ]
     print("\n".join(f"{k.ljust(10)}  {v}" for k, v in lines))
@@ -31,6 +33,12 @@ def inspected(found: inspect.Inspection, as_json: bool) -> None:
         print("\n" + table(rows, set()))
     rows = [["tensor", "dtype", "shape", "size"], *([t.name, t.dtype, _shape(t.shape), size(t.size)] for t in found.tensors)]
     print("\n" + table(rows, {3}))
+
+
+def _decision(d: dict[str, Any]) -> str:
+    """A kept threshold, and how it was chosen."""
+    how = f" ({d['rule']}, {number(d['value'])} on {d['rows']:,} rows)" if d.keys() >= {"rule", "value", "rows"} else ""
+    return f"'{d.get('positive', 'the second class')}' above {d['threshold']:.9g}{how}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

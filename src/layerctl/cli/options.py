@@ -14,6 +14,12 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most 
 Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 
+Prompt = Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="A language model goes on with this text; DATA may hold it instead.")]
+Length = Annotated[int | None, typer.Option("--length", min=1, max=1_000_000, help="The most tokens to go on with; 100 if not given.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0.0, help="Evens out (above 1) or sharpens probabilities; 0 takes the likeliest.")]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Draw among so many of the likeliest tokens.")]
+TopP = Annotated[float | None, typer.Option("--top-p", min=0.0, max=1.0, help="Draw among the fewest tokens with this share of the probability.")]
+
 
 def span(text: str | None) -> tuple[float, float] | None:
     """`-6:6` as two rising numbers."""

@@ -31,6 +31,12 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
+def warn(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
+    """Diagnostics of a command whose standard output holds rows of another kind: on standard error in either form, in the order given."""
+    for d in diagnostics:
+        say(d.as_json() if as_json else d.render())
+
+
 def show(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
     """Diagnostics in the file's order; on GitHub the worst as annotations too."""
     found = in_order(diagnostics)

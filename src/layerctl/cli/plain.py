@@ -28,8 +28,8 @@ COMMANDS = {
     "build": Plain(runs.build, ("model",), {"--show": "show"}, {"--batch": "batch", "--threads": "threads"}, {"--set": "overrides"}, {"--json": "as_json"}),
     "predict": Plain(
         runs.predict, ("model", "data"),
-        {"--format": "form", "--input-format": "input_format", "--out": "out", "-o": "out", "--keep": "keep"},
-        {"--batch": "batch", "--threads": "threads"}, {"--layer": "layers"}, {"--json": "as_json"},
+        {"--format": "form", "--input-format": "input_format", "--out": "out", "-o": "out", "--keep": "keep", "--on-error": "on_error"},
+        {"--batch": "batch", "--threads": "threads", "--top": "top"}, {"--layer": "layers"}, {"--json": "as_json", "--proba": "every"},
     ),
 }  # fmt: skip
 

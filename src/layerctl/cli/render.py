@@ -45,7 +45,14 @@ def built(result: BuildResult, as_json: bool) -> None:
         out = {"event": "build", "schema_version": 1, **asdict(d)}
         if result.profile is not None:
             out["profile"] = asdict(result.profile)
+        if result.fitted is not None:
+            out["features"] = [f.plain for f in result.fitted]
         output.emit({**out, "text": result.text} if result.text is not None else out)
+        return
+    if result.fitted is not None:
+        from layerctl.cli.fitted import shown
+
+        print(shown(result.fitted))
         return
     if result.text is not None:
         print(result.text)
@@ -94,21 +101,8 @@ def trained(result: Any, as_json: bool) -> None:
         return
     if result.scores:
         print(f"{result.split}: " + ", ".join(f"{k} {number(v)}" for k, v in result.scores.items()))
-    why = {"done": "", "early": ", ended early", "time": ", out of time", "interrupted": ", interrupted"}[result.reason]
+    why = {"done": "", "early": ", ended early", "time": ", out of time", "steps": ", out of steps", "interrupted": ", interrupted"}[result.reason]
     output.say(f"{result.epochs} epochs in {result.seconds:.1f} s{why}; the run is in {result.folder}")
-
-
-def evaluated(result: Any, as_json: bool) -> None:
-    """The scores, a line each, and the gates that were missed."""
-    if as_json:
-        output.emit({"event": "eval", "rows": result.rows, "scores": result.scores, "missed": [asdict(g) for g in result.missed]})
-        return
-    width = max(map(len, result.scores))
-    for name, value in result.scores.items():
-        print(f"{name.ljust(width)}  {number(value)}")
-    for g in result.missed:
-        word = "above" if g.over else "below"
-        output.say(f"{g.name} is {number(result.scores[g.name])}, {word} {g.value:g}")
 
 
 def exported(result: Any, as_json: bool) -> None:

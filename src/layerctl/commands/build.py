@@ -10,17 +10,19 @@ from layerctl.diagnostics import Diagnostic
 from layerctl.training.summary import Description
 
 if TYPE_CHECKING:
+    from layerctl.commands.fitted import Fitted
     from layerctl.training.profile import Profile
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The table, the text of `--show`, or what instructions cost."""
+    """The table, the text of `--show` or what was fitted, or what instructions cost."""
 
     description: Description
     text: str | None = None
     profile: Profile | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
+    fitted: list[Fitted] | None = None
 
 
 def build(
@@ -41,4 +43,8 @@ def build(
 
         with model:
             measured = measure(model, None, batch, predicting=profile == "predict")
+    if show == "features":
+        from layerctl.commands.fitted import fitted
+
+        return BuildResult(model.describe(batch), None, measured, model.warnings, fitted(model))
     return BuildResult(model.describe(batch), model.show(show) if show else None, measured, model.warnings)

@@ -1,11 +1,19 @@
-"""`layerctl eval`: the metrics of a trained model, and whether they are good enough."""
+"""`layerctl eval`: the metrics of a trained model, what lies behind them, and whether they are good enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
+
+if TYPE_CHECKING:
+    from layerctl.api import Model
+    from layerctl.data.dataset import Dataset
+    from layerctl.reporting.judged import Classified, Measured
+    from layerctl.reporting.thresholds import Decision, Rule
 
 
 @dataclass(frozen=True)
@@ -24,11 +32,21 @@ class Gate:
 
 @dataclass(frozen=True)
 class EvalResult:
-    """The scores, and the gates that were missed."""
+    """The scores, and the gates that were missed.
+
+    Attributes:
+        outputs: what each output's predictions are worth, as classes or as numbers.
+        measured: numbers that follow from them, for gates too: `roc_auc`, `ece`, `r2`, ...; several outputs have their names before them.
+        decisions: thresholds that are in force; `kept` is the model file that they were written to.
+    """
 
     scores: dict[str, float]
     rows: str
     missed: list[Gate]
+    outputs: list[Classified | Measured] = field(default_factory=list)
+    measured: dict[str, float] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    kept: Path | None = None
 
 
 def gate(text: str, option: str, over: bool) -> Gate:
@@ -47,20 +65,117 @@ def gate(text: str, option: str, over: bool) -> Gate:
 
 def evaluate(
     model: str, data: str | None = None, *, split: str = "test", under: Sequence[str] = (), over: Sequence[str] = (),
-    batch: int | None = None, threads: int | None = None,
+    batch: int | None = None, threads: int | None = None, threshold: str | None = None, keep: bool = False,
 ) -> EvalResult:  # fmt: skip
     """Evaluates a run's model on a split of its data, or on a file.
 
+    `threshold` is a rule by which the probability is chosen, on the validation rows, above which the second of two classes is predicted;
+    with `keep` it is written into the model file, for every prediction to come.
+
     Raises:
-        LayerctlError: for what is missing; a gate on a metric that is not measured.
+        LayerctlError: for what is missing; a gate on a metric that is not measured; a threshold that cannot be chosen.
     """
-    from layerctl.api import load
+    from layerctl.api import of_file
+    from layerctl.modelfile.artifact import read_model
+    from layerctl.modelfile.finding import find_model
+    from layerctl.reporting.thresholds import rule_of
+    from layerctl.training.using import rows_to_judge
 
     gates = [*(gate(t, "--fail-under", False) for t in under), *(gate(t, "--fail-over", True) for t in over)]
-    loaded = load(model, threads=threads)
-    scores = loaded.evaluate(data, split=split, batch_size=batch)
+    rule = rule_of(threshold) if threshold is not None else None
+    if keep and rule is None:
+        fail("bad-option", "--keep writes a threshold into the model file, and none is chosen", Span(Source("--keep")),
+             hint="say by what to choose it: --threshold f1")  # fmt: skip
+    file = find_model(model)
+    found = read_model(file)
+    loaded = of_file(file, found, threads)
+    decisions = _decisions(found.decisions)
+    if rule is not None:
+        decisions |= {d.output: d for d in _chosen(loaded, rule, batch)}
+    rows = rows_to_judge(loaded, data, None, split)
+    scores = loaded.evaluate(rows, batch_size=batch)
+    outputs = _judged(loaded, rows, batch, {n: d.threshold for n, d in decisions.items()})
+    measured = _measured(outputs, {n: d.threshold for n, d in decisions.items()})
+    known = {**measured, **scores}
     for g in gates:
-        if g.name not in scores:
-            fail("unknown-metric", f"'{g.name}' is not measured{did_you_mean(g.name, scores)}", Span(Source("--fail-under")),
-                 hint=f"measured are {', '.join(scores)}")  # fmt: skip
-    return EvalResult(scores, data or f"{split} rows", [g for g in gates if g.missed(scores)])
+        if g.name not in known:
+            fail("unknown-metric", f"'{g.name}' is not measured{did_you_mean(g.name, known)}", Span(Source("--fail-under")),
+                 hint=f"measured are {', '.join(known)}")  # fmt: skip
+    kept = _keep(file, found, decisions) if keep else None
+    missed = [g for g in gates if g.missed(known)]
+    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, list(decisions.values()), kept)
+
+
+def _decisions(kept: dict[str, Any]) -> dict[str, Decision]:
+    """The thresholds in a model file, as far as they say how they were chosen."""
+    from layerctl.reporting.thresholds import Decision
+
+    def of(output: str, how: dict[str, Any]) -> Decision:
+        return Decision(output, str(how.get("positive", "")), float(how["threshold"]), str(how.get("rule", "")), float(how.get("value", 0.0)),
+                        int(how.get("rows", 0)))  # fmt: skip
+
+    return {output: of(output, how) for output, how in kept.items()}
+
+
+def _chosen(loaded: Model, rule: Rule, batch: int | None) -> list[Decision]:
+    """A threshold for each output with two classes, from the validation rows."""
+    from layerctl.reporting.thresholds import choose
+    from layerctl.training.using import rows_to_judge
+
+    found = _judged(loaded, rows_to_judge(loaded, None, None, "validation"), batch, {})
+    classified = [c for c in found if hasattr(c, "classes")]
+    if not classified:
+        fail("bad-option", "--threshold is for targets of two classes, and the model's targets have none", Span(Source("--threshold")))
+    two = [c for c in classified if len(c.classes) == 2]
+    return [choose(c, rule) for c in (two or classified)]  # type: ignore[arg-type]
+
+
+def _judged(loaded: Model, rows: Dataset, batch: int | None, thresholds: dict[str, float]) -> list[Classified | Measured]:
+    """The outputs on rows with targets, with classes as the thresholds tell them."""
+    from layerctl.reporting.judged import Classified, judged
+    from layerctl.training.using import batch_of_predictions
+
+    schema = loaded.schema
+    if schema is not None and schema.continued() is not None:
+        return []  # its classes are the words of a vocabulary, too many to be set against each other
+    arrays = loaded.session(rows).predict(rows, batch or batch_of_predictions(loaded))
+    out = []
+    for found in judged(loaded, _without_padding(rows), arrays):
+        target = schema.target(found.name) if schema is not None else None
+        if isinstance(found, Classified) and target is not None and target.kind == "sequence" and len(target.classes) == len(found.classes):
+            found = replace(found, classes=target.classes)
+        if isinstance(found, Classified) and found.name in thresholds and len(found.classes) == 2:
+            found = replace(found, told=(found.shares[:, 1] > thresholds[found.name]).astype(found.told.dtype))
+        out.append(found)
+    return out
+
+
+def _without_padding(rows: Dataset) -> Dataset:
+    """The rows with -1, which is no class, for steps that weigh nothing: what sequences are padded with."""
+    import numpy as np
+
+    weights = rows.weights
+    if weights is None or weights.ndim < 2:
+        return rows
+    targets = {n: np.where(weights == 0, -1, t).astype(t.dtype) if t.dtype.kind == "i" and t.shape == weights.shape else t for n, t in rows.targets.items()}
+    return rows.with_targets(targets, weights)
+
+
+def _measured(outputs: Sequence[Classified | Measured], thresholds: dict[str, float]) -> dict[str, float]:
+    """Numbers that sum up the outputs; several have their names before them."""
+    from layerctl.reporting.summary import numbers_of
+
+    out: dict[str, float] = {}
+    for found in outputs:
+        head = f"{found.name}_" if len(outputs) > 1 else ""
+        out |= {f"{head}{name}": value for name, value in numbers_of(found).items()}
+    return out
+
+
+def _keep(file: Path, found: Any, decisions: dict[str, Decision]) -> Path:
+    """Writes the model file anew with its thresholds, all or nothing."""
+    from layerctl.modelfile.artifact import write_model
+
+    plain = {n: {k: v for k, v in asdict(d).items() if k != "output"} for n, d in decisions.items()}
+    write_model(file, replace(found, decisions=plain))
+    return file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,4 +43,6 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
     loaded = load(model, threads=threads)
     module = importlib.import_module(f"layerctl.export.{target}")
     path = Path(out) if out else Path(f"{loaded.spec.name}{module.SUFFIX}")
-    return ExportResult(path, target, module.export(loaded, path, raw=True) if raw else module.export(loaded, path))
+    report = module.export(loaded, path, raw=True) if raw else module.export(loaded, path)
+    notes = [f"the threshold of '{n}' ({t:.9g}) stays behind: by this file the likelier class is predicted" for n, t in loaded.thresholds.items()]
+    return ExportResult(path, target, replace(report, notes=(*report.notes, *notes)))

@@ -33,7 +33,7 @@ class FeatureRow:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that a model file says of itself; `data` is the fingerprint of the rows it was trained on."""
+    """All that a model file says of itself; `data` is the fingerprint of the rows it was trained on, `decisions` thresholds by output."""
 
     path: Path
     size: int
@@ -44,6 +44,7 @@ class Inspection:
     data: str
     scores: dict[str, float]
     yaml: str
+    decisions: dict[str, dict[str, Any]] = field(default_factory=dict)
     features: list[FeatureRow] = field(default_factory=list)
     tensors: list[TensorRow] = field(default_factory=list)
 
@@ -71,7 +72,7 @@ def inspect(model: str) -> Inspection:
     schema = FeatureSchema.from_dict(found.features) if found.features else None
     return Inspection(
         path, path.stat().st_size, spec.name, found.layerctl_version, found.format, dict(found.created_by), found.data, dict(found.scores),
-        found.yaml, _features(schema), [TensorRow(n, str(a.dtype), tuple(a.shape), a.nbytes) for n, a in found.tensors.items()],
+        found.yaml, dict(found.decisions), _features(schema), [TensorRow(n, str(a.dtype), tuple(a.shape), a.nbytes) for n, a in found.tensors.items()],
     )  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def plain(found: Inspection) -> dict[str, Any]:
     return {
         "event": "inspect", "path": str(found.path), "size": found.size, "name": found.name, "layerctl": found.layerctl,
         "format": found.format, "created_by": found.created_by, "data": found.data, "scores": found.scores, "parameters": found.parameters,
+        "thresholds": found.decisions,
         "yaml": found.yaml,
         "features": [{"name": f.name, "role": f.role, "kind": f.kind, "shape": list(f.shape), "columns": f.columns, "fitted": f.fitted}
                      for f in found.features],

@@ -2,53 +2,92 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import io
-import json
-import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail, in_order
+
+if TYPE_CHECKING:
+    from layerctl.commands.predicting import Predictor
+    from layerctl.data.table import Table
+    from layerctl.predicting.answers import Predictions
+    from layerctl.predicting.columns import Column
 
 FORMATS = ("csv", "jsonl", "npz")
 
 
+@dataclass(frozen=True)
+class PredictResult:
+    """How many rows were written, how many could not be used, and warnings of the latter."""
+
+    rows: int
+    bad: int
+    warnings: list[Diagnostic]
+
+
 def predict(
     model: str, data: str | None = None, *, form: str | None = None, input_format: str | None = None, out: str | None = None,
-    batch: int | None = None, keep: Sequence[str] = (), layers: Sequence[str] = (), threads: int | None = None,
-) -> int:  # fmt: skip
-    """Writes predictions to `out` or standard output, flushed piece by piece; returns how many rows.
+    batch: int | None = None, keep: Sequence[str] = (), layers: Sequence[str] = (), threads: int | None = None, every: bool = False,
+    top: int | None = None, on_error: str = "fail", prompt: str | None = None, sampling: Mapping[str, Any] | None = None,
+) -> PredictResult:  # fmt: skip
+    """Writes predictions to `out`, which is replaced when all are there, or to standard output, flushed piece by piece.
+
+    `every` adds the probabilities of all classes, `top` tells the likeliest classes; `on_error` says what becomes of bad rows, as
+    `data.faults.POLICIES` has it.
+
+    A language model goes on with `prompt`, or with what the data hold; `sampling` are the arguments of Sampling.
 
     Raises:
         LayerctlError: for the model, the data, or a place that cannot be written to.
     """
     from layerctl.commands.predicting import Predictor
+    from layerctl.data.faults import Faults
+    from layerctl.predicting.answers import Wanted
 
     predictor = Predictor(model, threads)
-    source = data
-    if source is None:
-        loaded = predictor.model
-        if loaded.spec.data is None or not isinstance(loaded.spec.data.source, str):
+    if predictor.goes_on() or prompt is not None or sampling:
+        return _gone_on(predictor, data, prompt, sampling or {}, form, out)
+    chosen = form or _by_ending(out)
+    faults = Faults(on_error)
+    if chosen == "npz" and on_error == "null":
+        fail("bad-option", "--on-error null leaves predictions empty, and arrays have no empty rows", Span(Source("--on-error")),
+             hint="use --on-error skip, or another --format")  # fmt: skip
+    with contextlib.closing(predictor.stream(_source(predictor, data), input_format, batch, layers, Wanted(every, top), faults)) as pieces:
+        if chosen == "npz":
+            rows = _npz(pieces, out)
+        else:
+            written = _Written(chosen, keep)
+            _deliver(written.of(pieces), out)
+            rows = written.rows
+    return PredictResult(rows, faults.count, _warnings(faults))
+
+
+def _source(predictor: Predictor, data: str | None) -> str:
+    """The file of data: as given, or the model's own."""
+    if data is None:
+        spec = predictor.model.spec.data
+        if spec is None or not isinstance(spec.source, str):
             fail("missing-data", "say which data to predict for", Span(Source("DATA")), hint="give a file, or - for standard input")
-        source = loaded.spec.data.source
-    if source == "-" and sys.stdin.isatty():
+            raise AssertionError
+        return spec.source
+    if data == "-" and sys.stdin.isatty():
         fail("missing-data", "standard input is a terminal: there is nothing to read", Span(Source("-")),
              hint="pipe data in, or give a file: layerctl predict MODEL data.csv")  # fmt: skip
-    chosen = form or _by_ending(out)
-    pieces = predictor.stream(source, input_format, batch, layers)
-    if chosen == "npz":
-        return _npz(pieces, out)
-    if out is None:
-        return _write(pieces, sys.stdout, chosen, keep, flush=True)
-    from layerctl.modelfile.atomic import write
+    return data
 
-    text = io.StringIO()
-    n = _write(pieces, text, chosen, keep, flush=False)
-    write(Path(out), [text.getvalue().encode()])
-    return n
+
+def _gone_on(
+    predictor: Predictor, data: str | None, prompt: str | None, sampling: Mapping[str, Any], form: str | None, out: str | None
+) -> PredictResult:  # fmt: skip
+    from layerctl.commands.sample import sample
+    from layerctl.training.continuing import Sampling
+
+    return PredictResult(1, 0, sample(predictor.model, data, prompt, Sampling(**sampling), form=form, out=out))
 
 
 def _by_ending(out: str | None) -> str:
@@ -56,39 +95,71 @@ def _by_ending(out: str | None) -> str:
     return ending if ending in FORMATS else "csv"
 
 
-def _write(pieces: Iterator[Any], to: IO[str], form: str, keep: Sequence[str], flush: bool) -> int:
-    from layerctl.predicting.answers import field
-
-    n, writer = 0, csv.writer(to, lineterminator="\n")
-    for piece in pieces:
-        kept = _kept(piece.rows, keep)
-        names = [*keep, *piece.columns]
-        columns = [*kept, *piece.columns.values()]
-        rows = len(columns[0]) if columns else 0
-        if form == "csv":
-            if n == 0 and names:
-                writer.writerow(names)
-            writer.writerows([field(v) for v in row] for row in zip(*columns, strict=True))
-        else:
-            for row in zip(*columns, strict=True):
-                to.write(json.dumps({k: _finite(v) for k, v in zip(names, row, strict=True)}, ensure_ascii=False) + "\n")
-        n += rows
-        if flush:
-            to.flush()
-    return n
+def _warnings(faults: Any) -> list[Diagnostic]:
+    """What became of bad rows, behind the first of them."""
+    if not faults.count:
+        return []
+    what = "left without predictions" if faults.policy == "null" else "left out"
+    what = f"{'was' if faults.count == 1 else 'were'} {what}"
+    first = [Diagnostic(d.code, d.message, d.span, d.notes, None, "warning") for d in faults.shown]
+    rows = "1 row" if faults.count == 1 else f"{faults.count:,} rows"
+    return [*in_order(first), Diagnostic("bad-rows", f"{rows} could not be used and {what}", None, (), None, "warning")]
 
 
-def _kept(rows: list[dict[str, Any]], keep: Sequence[str]) -> list[list[Any]]:
-    for name in keep:
-        if rows and name not in rows[0]:
-            fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, rows[0])}", Span(Source("--keep")))
-    return [[r.get(name) for r in rows] for name in keep]
+class _Written:
+    """Pieces of predictions as lines; `rows` counts them."""
+
+    def __init__(self, form: str, keep: Sequence[str]):
+        self._form, self._keep = form, list(keep)
+        self._held: list[Predictions] = []
+        """Rows without predictions that came before any with one, which alone tells what the columns are."""
+        self.rows = 0
+
+    def of(self, pieces: Iterable[Predictions]) -> Iterator[bytes]:
+        """Bytes, a piece at a time."""
+        from layerctl.predicting.lines import Lines
+
+        lines: Lines | None = None
+        names: list[str] = []
+        for piece in pieces:
+            if not piece.told:
+                self._held.append(piece)
+                continue
+            if lines is None:
+                names = [n for n in self._keep if self._form == "csv" or n not in piece.told]
+                lines = Lines(self._form, [*names, *piece.told])
+                yield lines.head()
+            for found in (*self._held, piece):
+                told = found.told or {n: c.empty(len(found.table)) for n, c in piece.told.items()}
+                columns = [*(_kept(found.table, n) for n in names), *told.values()]
+                self.rows += len(found.table)
+                yield lines.of(columns)
+            self._held.clear()
 
 
-def _finite(v: Any) -> Any:
-    if isinstance(v, float):
-        return float(f"{v:.9g}") if math.isfinite(v) else None
-    return v
+def _kept(table: Table, name: str) -> Column:
+    """A column of the data that is repeated."""
+    import numpy as np
+
+    from layerctl.predicting.columns import Texts
+
+    if name not in table.columns:
+        fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, table.columns)}", Span(Source("--keep")))
+    codes, words = table.coded(name)
+    return Texts(codes.astype(np.int64), words)
+
+
+def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
+    """Writes to a temporary file that takes `out`'s place when all is there, or to standard output, flushed."""
+    if out is not None:
+        from layerctl.modelfile.atomic import write
+
+        write(Path(out), chunks)
+        return
+    sys.stdout.flush()
+    for chunk in chunks:
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
 
 
 def _npz(pieces: Iterator[Any], out: str | None) -> int:
@@ -103,11 +174,5 @@ def _npz(pieces: Iterator[Any], out: str | None) -> int:
     arrays = {n: np.concatenate(a) for n, a in parts.items()}
     packed = io.BytesIO()
     np.savez(packed, **arrays)
-    if out is None:
-        sys.stdout.buffer.write(packed.getvalue())
-        sys.stdout.buffer.flush()
-    else:
-        from layerctl.modelfile.atomic import write
-
-        write(Path(out), [packed.getvalue()])
+    _deliver(iter([packed.getvalue()]), out)
     return len(next(iter(arrays.values()))) if arrays else 0

@@ -11,7 +11,8 @@ from layerctl.modelfile.finding import find_model
 if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.data.dataset import Dataset
-    from layerctl.predicting.answers import Predictions
+    from layerctl.data.faults import Faults
+    from layerctl.predicting.answers import Predictions, Wanted
     from layerctl.predicting.plan import Plan
     from layerctl.predicting.player import Player
 
@@ -37,10 +38,23 @@ class Predictor:
             self._model = of_file(self._file, self._found, self._threads)
         return self._model
 
-    def stream(self, source: str, input_format: str | None, batch: int | None, layers: Sequence[str]) -> Iterator[Predictions]:
-        """Predictions piece by piece; a plan is left of what had to be compiled."""
+    def goes_on(self) -> bool:
+        """Whether it is a language model, which goes on with a prompt."""
+        targets = self._found.features.get("targets")
+        return isinstance(targets, dict) and any(isinstance(t, dict) and t.get("kind") == "next" for t in targets.values())
+
+    def stream(
+        self, source: str, input_format: str | None, batch: int | None, layers: Sequence[str], wanted: Wanted | None = None,
+        faults: Faults | None = None,
+    ) -> Iterator[Predictions]:  # fmt: skip
+        """Predictions piece by piece, with what is `wanted` of classes; `faults` say what becomes of bad rows. A plan is left of what had to be
+        compiled."""
+        from layerctl.data.faults import Faults
+        from layerctl.predicting.answers import PLAIN
+
+        reading: dict[str, Any] = {"input_format": input_format, "wanted": wanted or PLAIN, "faults": faults or Faults()}
         if layers or batch is not None or not self._found.features:
-            yield from self.model.predict_stream(source, input_format=input_format, batch_size=batch, layers=tuple(layers))
+            yield from self.model.predict_stream(source, **reading, batch_size=batch, layers=tuple(layers))
             return
         from layerctl.predicting import plan
 
@@ -48,9 +62,9 @@ class Predictor:
         kept = plan.kept(key)
         player = self._player(kept)
         if player is not None:
-            yield from self._played(player, source, input_format)
+            yield from self._played(player, source, **reading)
         else:
-            yield from self.model.predict_stream(source, input_format=input_format)
+            yield from self.model.predict_stream(source, **reading)
         if self._model is not None:
             self._keep(key, kept)
 
@@ -61,20 +75,23 @@ class Predictor:
 
         return Player.ready(kept, self._found.tensors, self._threads)
 
-    def _played(self, player: Player, source: str, input_format: str | None) -> Iterator[Predictions]:
+    def _played(self, player: Player, source: str, input_format: str | None, wanted: Wanted, faults: Faults) -> Iterator[Predictions]:
         """By the plan, but for numbers of rows that it has no tape for."""
-        from layerctl.data.dataset import chunks
+        from layerctl.data.pieces import pieces
+        from layerctl.predicting.ahead import ahead
         from layerctl.predicting.answers import CHUNK, Answers
         from layerctl.spec.features import FeatureSchema
 
         schema, plan = FeatureSchema.from_dict(self._found.features), player.plan
 
-        def predict(rows: Dataset) -> dict[str, Any]:
-            played = player.predict(rows)
-            return played if played is not None else self.model.session(rows).predict(rows, plan.batch)
+        def predict(rows: Dataset, arriving: bool) -> dict[str, Any]:
+            played = player.predict(rows, arriving)
+            return played if played is not None else self.model.session(rows).predict(rows, plan.batch, arriving=arriving)
 
-        pieces = chunks(source, schema, plan.reading, CHUNK, input_format)
-        yield from Answers(schema, plan.outputs, plan.logits).stream(pieces, predict)
+        shapes = {n: shape for t in plan.tapes for n, (_, shape) in t.results.items()}
+        answers = Answers(schema, plan.outputs, plan.logits, self._found.thresholds, wanted, shapes)
+        answers.check()
+        yield from answers.stream(ahead(pieces(source, schema, plan.reading, CHUNK, input_format, faults)), predict)
         player.close()
 
     def _keep(self, key: str, before: Plan | None) -> None:

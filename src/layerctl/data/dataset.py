@@ -1,15 +1,12 @@
-"""Data sets: encoded rows in memory, ready for a program to fetch batches from."""
+"""From sources to encoded rows: read, split, fitted on the training rows, encoded; in memory, or in a mapped file where they are large."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import io
-import itertools
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,64 +14,20 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.cache import cache_folder
-from layerctl.data import splits
-from layerctl.data.delimited import Dialect, header_of, records
-from layerctl.data.features import columns_of, encode_feature, fit_feature, incomplete
-from layerctl.data.readers import fingerprint_of, format_of, json_row, read_table, table_of_rows
+from layerctl.data.features import columns_of, encode_feature, fit_schema, incomplete
+from layerctl.data.parts import order_of, parts_of, resampled
+from layerctl.data.readers import read_table
+from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
-from layerctl.data.targets import class_ids, encode_target, fit_target
-from layerctl.diagnostics import Source, Span, fail
+from layerctl.data.targets import encode_targets, encode_weights, recount
+from layerctl.data.texts import pieces
+from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
-from layerctl.spec.reading import Reading
 
 if TYPE_CHECKING:
     from layerctl.spec.data import DataSpec
 
 SpanAt = Callable[..., Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Rows: arrays by model input and by output, all C-contiguous; `row_numbers` are the rows' numbers in the whole data (i64)."""
-
-    inputs: Mapping[str, np.ndarray]
-    targets: Mapping[str, np.ndarray]
-    weights: np.ndarray | None
-    row_numbers: np.ndarray
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """A hash of all numbers and names, computed when it is first asked for."""
-        return digest(self.inputs, self.targets, self.weights)
-
-    def __len__(self) -> int:
-        return len(self.row_numbers)
-
-    @classmethod
-    def of_arrays(cls, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> Dataset:
-        """Arrays as they are."""
-        n = len(next(iter(inputs.values())))
-        return cls(dict(inputs), dict(targets), None, np.arange(n, dtype=np.int64))
-
-    def with_targets(self, targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> Dataset:
-        """The same rows with other targets and weights."""
-        return replace(self, targets=dict(targets), weights=weights)
-
-    def take(self, rows: np.ndarray) -> Dataset:
-        """Some rows."""
-        inputs = {n: np.ascontiguousarray(a[rows]) for n, a in self.inputs.items()}
-        targets = {n: np.ascontiguousarray(a[rows]) for n, a in self.targets.items()}
-        weights = None if self.weights is None else np.ascontiguousarray(self.weights[rows])
-        return Dataset(inputs, targets, weights, np.ascontiguousarray(self.row_numbers[rows]))
-
-
-def digest(inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], weights: np.ndarray | None) -> str:
-    """A hash of all numbers and names."""
-    out = hashlib.sha256()
-    for name, array in (*inputs.items(), *targets.items(), *([("weights", weights)] if weights is not None else [])):
-        out.update(f"{name}|{array.dtype}|{array.shape}|".encode())
-        out.update(np.ascontiguousarray(array).tobytes())
-    return out.hexdigest()[:32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +57,36 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if not isinstance(spec.source, str):
         return _separate(spec, span, folder, hints or {})
     _check_source(spec.source, span, folder)
-    table = read_table(spec.source, spec.reading(), folder)
+    from layerctl.data.caching import cached, is_large
+
+    if is_large(spec, spec.source, folder) and (found := cached(spec, seed, span, folder, hints or {})) is not None:
+        return found
+    planned = plan(spec, seed, read_table(spec.source, spec.reading(), folder), span, hints or {})
+    if planned.schema.continued() is not None:
+        made = {p: _encode(spec, planned.table.take(r), planned.schema) if len(r) else None for p, r in planned.parts.items()}
+    else:
+        whole = _encode(spec, planned.table, planned.schema)
+        made = {p: whole.take(r) if len(r) else None for p, r in planned.parts.items()}
+    assert made["train"] is not None
+    return Data(made["train"], made["validation"], made["test"], planned.schema)
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A table's rows (those that no policy leaves out), the numbers of each part's samples (for a language model of the rows that they are
+    cut from), and what was fitted on the first part."""
+
+    table: Table
+    parts: dict[str, np.ndarray]
+    schema: FeatureSchema
+
+
+def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[str, str | None]) -> Planned:
+    """Splits a table and fits the features on its training rows.
+
+    Raises:
+        LayerctlError: for columns that are not there and values that cannot be fitted to.
+    """
     columns = columns_of(spec, table, span)
     _check_targets(spec, table, span)
     keep = complete(spec, table, columns)
@@ -112,25 +94,30 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if not len(table):
         fail("no-rows", "no row is complete: all were left out", span("features"))
     windows = _windows(spec)
-    order = _order(spec, table, span)
-    if order is not None and windows:
+    joined = any(t.join for t in spec.targets().values())
+    order = order_of(spec, table, span)
+    if order is not None and (windows or joined):
         table, order = table.take(order), None
     n = len(table) if not windows else max(0, len(table) - windows[0] - windows[1] + 1)
     if n < 1:
         fail("no-rows", f"{len(table)} rows are too few for windows of {windows and windows[0]}", span("features"))
     everything = np.arange(len(table))
-    parts = _parts(spec, seed, table, n, order, span, hints or {}, bool(windows))
+    parts = parts_of(spec, seed, table, n, order, span, bool(windows) or joined)
     train_rows = everything[: int(parts["train"].max()) + windows[0]] if windows else parts["train"]
-    schema = _fit(spec, table, columns, train_rows, hints or {})
-    whole = _encode(spec, table, schema)
-    made = {p: whole.take(_stepped(r, windows) if p == "train" else r) if len(r) else None for p, r in parts.items()}
-    assert made["train"] is not None
-    return Data(made["train"], made["validation"], made["test"], schema)
+    schema = fit_schema(spec, table, columns, train_rows, hints, span)
+    if not windows:
+        parts["train"] = resampled(spec, seed, table, parts["train"], span, hints)
+        if spec.sampling is not None:
+            recount(table, schema, parts["train"])
+    elif spec.sampling is not None:
+        fail("bad-sampling", "'sampling' cannot even out windows of a series", span("sampling"), hint="leave it out")
+    return Planned(table, {p: _stepped(r, windows) if p == "train" else r for p, r in parts.items()}, schema)
 
 
 def _check_source(source: str, span: SpanAt, folder: Path) -> None:
     """A source that is not there is the model file's mistake: its place is the line that names it."""
-    from layerctl.data.readers import BUILTIN, builtin_names
+    from layerctl.data.arrays import BUILTIN, builtin_names
+    from layerctl.data.readers import Files, no_source
     from layerctl.diagnostics import did_you_mean
 
     if source.startswith(BUILTIN):
@@ -138,18 +125,17 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
         if name not in known:
             fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", span("source"),
                  hint=f"there are {', '.join(known)}")  # fmt: skip
-    elif source != "-" and not (folder / source).exists():
+    elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
         path = folder / source
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
+        fail("file-not-found", f"there is no file {path}{no_source(path)}", span("source"), hint="`source` is relative to the model file")
 
 
 def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
-    for t in spec.targets().values():
-        if t.column not in table.columns:
+    for name in [n for t in spec.targets().values() for n in t.names()]:
+        if name not in table.columns:
             from layerctl.diagnostics import did_you_mean
 
-            fail("unknown-column", f"the target '{t.column}' is no column of {table.name}{did_you_mean(t.column, table.columns)}",
+            fail("unknown-column", f"the target '{name}' is no column of {table.name}{did_you_mean(name, table.columns)}",
                  span("target"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
 
 
@@ -161,7 +147,7 @@ def complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> 
             out |= incomplete(table, columns[name])
     for t in spec.targets().values():
         if t.missing == "drop":
-            out |= incomplete(table, [t.column])
+            out |= incomplete(table, t.names())
     return np.flatnonzero(~out)
 
 
@@ -177,52 +163,35 @@ def _stepped(rows: np.ndarray, windows: tuple[int, int, int] | None) -> np.ndarr
     return rows if windows is None or windows[2] == 1 else rows[:: windows[2]]
 
 
-def _order(spec: DataSpec, table: Table, span: SpanAt) -> np.ndarray | None:
-    if spec.split.by != "time" or spec.split.column is None:
-        return None
-    if spec.split.column not in table.columns:
-        fail("unknown-column", f"the split's column '{spec.split.column}' is not in the data", span("split", "column"),
-             hint=f"they have {', '.join(table.columns)}")  # fmt: skip
-    if table.is_numeric(spec.split.column):
-        return np.argsort(table.numbers(spec.split.column), kind="stable")
-    texts = table.texts(spec.split.column)
-    return np.array(sorted(range(len(texts)), key=lambda i: texts[i] or ""), np.int64)
-
-
-def _parts(
-    spec: DataSpec, seed: int, table: Table, n: int, order: np.ndarray | None, span: SpanAt, hints: Mapping[str, str | None], windows: bool
-) -> dict[str, np.ndarray]:  # fmt: skip
-    by = spec.split
-    if by.by == "column" and by.column is not None:
-        return splits.by_column(table, by.column, span("split", "column"))
-    if windows and by.by is None:
-        by = by.model_copy(update={"by": "time"})
-    labels = None
-    if by.stratify:
-        fits = {o: fit_target(table, t, np.arange(len(table)), hints.get(o)) for o, t in spec.targets().items()}
-        labels = class_ids({o: encode_target(table, f) for o, f in fits.items() if f.kind == "category"})
-    return splits.split(n, by, seed, labels, order, lambda part: span("split", part))
-
-
-def _fit(spec: DataSpec, table: Table, columns: Mapping[str, list[str]], rows: np.ndarray, hints: Mapping[str, str | None]) -> FeatureSchema:
-    features = {n: fit_feature(n, table, columns[n], f, rows) for n, f in spec.features.items()}
-    return FeatureSchema(features, {o: fit_target(table, t, rows, hints.get(o)) for o, t in spec.targets().items()})
-
-
 def _encode(spec: DataSpec | None, table: Table, schema: FeatureSchema) -> Dataset:
     """Rows by a fitted schema, with targets and weights where a section tells of them."""
     inputs = {n: encode_feature(n, table, f) for n, f in schema.features.items()}
-    goals = {o: encode_target(table, t) for o, t in schema.targets.items()} if spec is not None else {}
-    weights = None
-    if spec is not None and spec.weight is not None:
-        if spec.weight not in table.columns:
-            fail("unknown-column", f"the weight '{spec.weight}' is no column of {table.name}", None, hint=f"it has {', '.join(table.columns)}")
-        weights = table.numbers(spec.weight).astype(np.float32)
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            fail("bad-value", f"column '{spec.weight}': weights must be numbers of at least 0")
+    weights = encode_weights(table, spec.weight) if spec is not None and spec.weight is not None else None
     rows = np.arange(len(table), dtype=np.int64)
-    made = Dataset(inputs, goals, weights, rows)
+    if spec is None:
+        made = Dataset(inputs, {}, weights, rows)
+    elif schema.continued() is not None:
+        made = _continued(table, Dataset(inputs, {}, weights, rows), schema)
+    else:
+        goals, steps = encode_targets(table, schema, inputs)
+        if steps is not None:
+            weights = steps if weights is None else steps * weights[:, None]
+        made = Dataset(inputs, goals, weights, rows)
     return _windowed(made, schema) if any(f.kind == "window" for f in schema.features.values()) else made
+
+
+def _continued(table: Table, rows: Dataset, schema: FeatureSchema) -> Dataset:
+    """Pieces of texts with the token after each of theirs; a step behind a text's end has the weight 0."""
+    (output, target), *more = schema.targets.items()
+    name, fit = schema.continued() or ("", None)
+    if more or fit is None:
+        fail("bad-target", "a model that goes on with a text has no other target", None, hint="`target: next` alone")
+    x, y, source = pieces(table, fit, target.join)
+    inputs = {n: x if n == name else np.ascontiguousarray(a[source]) for n, a in rows.inputs.items()}
+    weights = (y != 0).astype(np.float32)
+    if rows.weights is not None:
+        weights *= rows.weights[source][:, None]
+    return Dataset(inputs, {output: y}, weights, np.arange(len(x), dtype=np.int64))
 
 
 def _windowed(rows: Dataset, schema: FeatureSchema) -> Dataset:
@@ -251,14 +220,14 @@ def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, st
     for part in ("validation", "test"):
         name = getattr(files, part)
         if name is not None:
-            table = read_table(name, spec.reading(), folder)
-            keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in data.schema.features.items()})
-            held[part] = _encode(spec, table.take(keep) if len(keep) < len(table) else table, data.schema)
+            held[part] = held_rows(spec, name, data.schema, folder)
     return Data(data.train, held.get("validation", data.validation), held.get("test", data.test), data.schema)
 
 
 def schema_of(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[str, str | None] | None = None) -> FeatureSchema:
     """What the training rows make of the features: from the cache where these data were read before, else by reading them once."""
+    from layerctl.data.fingerprints import fingerprint_of
+
     sources = [spec.source] if isinstance(spec.source, str) else [spec.source.train]
     key = hashlib.sha256(__version__.encode())
     for s in sources:
@@ -296,78 +265,19 @@ def _keep(path: Path, text: str) -> None:
 
 def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> Dataset:
     """A file with targets, by a fitted schema; rows that a policy leaves out are left out here too."""
-    table = read_table(str(source), spec.reading())
+    return held_rows(spec, str(source), schema, Path())
+
+
+def held_rows(spec: DataSpec, source: str, schema: FeatureSchema, folder: Path) -> Dataset:
+    """The rows of a source with targets, by a fitted schema."""
+    from layerctl.data.caching import cached_by_schema, is_large
+
+    if is_large(spec, source, folder) and (found := cached_by_schema(spec, source, schema, folder)) is not None:
+        return found
+    return _encode(spec, kept_rows(spec, read_table(source, spec.reading(), folder), schema), schema)
+
+
+def kept_rows(spec: DataSpec, table: Table, schema: FeatureSchema) -> Table:
+    """The rows that no policy leaves out."""
     keep = complete(spec, table, {n: [c.name for c in f.columns] for n, f in schema.features.items()})
-    return _encode(spec, table.take(keep) if len(keep) < len(table) else table, schema)
-
-
-def chunks(source: Any, schema: FeatureSchema, spec: Reading, rows: int, given: str | None = None) -> Iterator[tuple[Dataset, list[dict[str, Any]]]]:
-    """Pieces of a file or stream: encoded rows without targets, and the rows as they were read.
-
-    Delimited text and JSON lines are read piece by piece; windows and numpy's files as a whole.
-    """
-    name = str(source)
-    kind = format_of(name, spec, given)
-    windowed = any(f.kind == "window" for f in schema.features.values())
-    if windowed or kind == "npz" or name.startswith("builtin:"):
-        table = read_table(name, spec, given=given)
-        yield _encode(None, table, schema), _raw(table)
-        return
-    for table in _tables(name, spec, kind, rows):
-        yield _encode(None, table, schema), _raw(table)
-
-
-def _raw(table: Table) -> list[dict[str, Any]]:
-    names = [n for n, c in table.columns.items() if not (isinstance(c, np.ndarray) and c.ndim > 1)]
-    texts = [table.texts(n) for n in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*texts, strict=True)] if names else [{} for _ in range(len(table))]
-
-
-def _tables(name: str, spec: Reading, kind: str, rows: int) -> Iterator[Table]:
-    shown = "<stdin>" if name == "-" else name
-    with _opened(name, spec.encoding) as stream:
-        if kind == "jsonl":
-            numbered = ((i, line) for i, line in enumerate(stream, 1) if line.strip())
-            while piece := list(itertools.islice(numbered, rows)):
-                made = [json_row(line, i, shown) for i, line in piece]
-                yield table_of_rows(made, [i for i, _ in piece], shown, frozenset(spec.missing_values))
-            return
-        dialect = Dialect.of(spec, name, kind)
-        found = records(stream, dialect, shown)
-        first = next(found, None)
-        if first is None:
-            fail("file-empty", "the file has no data", Span(Source(shown)))
-            return
-        names, is_header = header_of(first[1], dialect, shown)
-        if len(first[1]) != len(names) and dialect.columns is not None and not is_header:
-            names = _without_target(names, spec, len(first[1]), shown, first[0])
-        if not is_header:
-            found = itertools.chain([first], found)
-        while piece := list(itertools.islice(found, rows)):
-            for line, fields in piece:
-                if len(fields) != len(names):
-                    fail("data-ragged", f"{len(fields)} fields where {len(names)} columns are expected", Span(Source(shown), line, 1))
-            yield Table(shown, {n: [f[i] for _, f in piece] for i, n in enumerate(names)}, [line for line, _ in piece], spec.decimal)
-
-
-def _without_target(names: list[str], spec: Reading, found: int, shown: str, line: int) -> list[str]:
-    """The columns of a file without a header that leaves the targets out."""
-    rest = [n for n in names if n not in spec.targets]
-    if len(rest) != found:
-        fail("data-ragged", f"{found} fields where {len(names)} columns are expected ({len(rest)} without the target)", Span(Source(shown), line, 1))
-    return rest
-
-
-def _opened(name: str, encoding: str) -> Any:
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    if name == "-":
-        return io.TextIOWrapper(sys.stdin.buffer, encoding=codec, errors="replace", newline="")
-    if name.endswith(".gz"):
-        from layerctl.data.delimited import read_text
-
-        return io.StringIO(read_text(name, encoding, Span(Source(name))))
-    try:
-        return open(name, encoding=codec, errors="replace", newline="")
-    except OSError as error:
-        code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
-        fail(code, f"cannot read {name}: {error.strerror or error}", Span(Source(name)))
+    return table.take(keep) if len(keep) < len(table) else table

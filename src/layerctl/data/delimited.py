@@ -1,18 +1,17 @@
-"""Delimited text: CSV and TSV, as tables write them and people edit them."""
+"""Delimited text: CSV and TSV, as tables write them and people edit them. What a dialect is, what is wrong with records, and Python's csv module,
+which reads small inputs (no kernel has to be loaded) and dialects that the kernels do not know (a delimiter or quote beyond ASCII)."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import os
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from layerctl.data.faults import Faults
 from layerctl.data.table import SHOWN, Table
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 from layerctl.spec.reading import Reading
 
 LONGEST_FIELD = 10_000_000
@@ -37,77 +36,75 @@ class Dialect:
         quote = None if spec.quote in (None, "none", "") else spec.quote
         return cls(delimiter, quote, frozenset(spec.missing_values), spec.decimal, tuple(spec.columns) if spec.columns else None)
 
+    @property
+    def native(self) -> bool:
+        """Whether the kernels know it."""
+        signs = [self.delimiter, *([self.quote] if self.quote is not None else [])]
+        return all(len(s) == 1 and s.isascii() and s not in "\r\n" for s in signs) and self.delimiter != self.quote
 
-def read_text(path: str, encoding: str, place: Span) -> str:
-    """A file's text, unpacked where it is gzip; `-` is standard input.
 
-    Raises:
-        LayerctlError: for a file that is not there, cannot be read, is empty, binary, or in another encoding.
+@dataclass
+class Heading:
+    """The columns' names, and the records that do not fit them.
+
+    With `strict` the first such record ends the reading, else they are collected. `targets` may be missing in a file without a header. Where
+    `faults` pass over bad rows, such a record becomes one of missing values.
     """
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read()
-        else:
-            if os.path.isdir(path):
-                fail("file-unreadable", "this is a folder, not a file of data", place)
-            with open(path, "rb") as file:
-                data = file.read()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except FileNotFoundError:
-        folder = os.path.dirname(path) or "."
-        near = did_you_mean(os.path.basename(path), os.listdir(folder)) if os.path.isdir(folder) else ""
-        fail("file-not-found", f"there is no file {path}{near}", place, hint="`source` is relative to the model file")
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
-        text = "the gzip data end too soon or are damaged" if path.endswith(".gz") or isinstance(error, EOFError) else str(error.strerror or error)
-        fail("file-unreadable", f"cannot read {path}: {text}", place)
-    return decoded(data, encoding, place)
 
+    dialect: Dialect
+    name: str
+    targets: tuple[str, ...] = ()
+    strict: bool = False
+    faults: Faults | None = None
+    names: list[str] = field(default_factory=list)
+    bad: list[Diagnostic] = field(default_factory=list)
+    rows: int = 0
 
-def decoded(data: bytes, encoding: str, place: Span) -> str:
-    """Bytes as text with plain line ends."""
-    if not data.strip():
-        fail("file-empty", "the file has no data", place)
-    if encoding == "utf-8" and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        fail("file-encoding", "the file is UTF-16", place, hint="say `encoding: utf-16` in the data section")
-    try:
-        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        fail("file-encoding", f"the file is not {encoding}: byte 0x{data[error.start]:02x} in line {line}", Span(place.source, line, 1),
-             hint="say which `encoding` it has (latin-1, cp1252, utf-16) in the data section")  # fmt: skip
-    if "\0" in text:
-        fail("file-binary", f"the file has a NUL byte in line {text[: text.index(chr(0))].count(chr(10)) + 1}: it is not text", place)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    def first(self, fields: list[str | None], line: int) -> bool:
+        """Takes the first record; whether it is the header."""
+        self.names, is_header = header_of(fields, self.dialect, self.name)
+        if not is_header and self.strict and len(fields) != len(self.names):
+            self.names = self._without_targets(len(fields), line)
+        return is_header
 
+    def _without_targets(self, found: int, line: int) -> list[str]:
+        """The columns of a file without a header that leaves the targets out."""
+        rest = [n for n in self.names if n not in self.targets]
+        if len(rest) != found:
+            fail("data-ragged", f"{found} fields where {len(self.names)} columns are expected ({len(rest)} without the target)",
+                 Span(Source(self.name), line, 1))  # fmt: skip
+        return rest
 
-def records(text: Any, dialect: Dialect, name: str) -> Iterator[tuple[int, list[str | None]]]:
-    """(line, fields) of each record that is not blank; fields without blanks around, None where a value is missing."""
-    csv.field_size_limit(LONGEST_FIELD)
-    options = {"delimiter": dialect.delimiter, "skipinitialspace": dialect.delimiter != " "}
-    if dialect.quote is None:
-        reader = csv.reader(text, quoting=csv.QUOTE_NONE, **options)
-    else:
-        reader = csv.reader(text, quotechar=dialect.quote, **options)
-    start = 1
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fail("data-syntax", f"cannot read this record: {error}", Span(Source(name), start, 1))
-        lines = reader.line_num - start + 1
-        if lines > LONGEST_RECORD:
-            _unclosed(name, start, lines)
-        if any(field.strip() for field in row):
-            yield start, [None if (field := f.strip()) in dialect.missing else field for f in row]
-        start = reader.line_num + 1
+    def ragged(self, found: int, line: int) -> bool:
+        """Takes a record with another number of fields; whether it is to be there as a row of missing values."""
+        wrong = Diagnostic("data-ragged", f"{found} fields where {len(self.names)} columns are expected", Span(Source(self.name), line, 1))
+        if self.faults is not None and self.faults.unread(wrong, line):
+            return True
+        self.bad.append(wrong)
+        if self.strict:
+            raise LayerctlError(self.bad)
+        return False
 
+    def end(self) -> None:
+        """Ends with what was found, or because there is no row.
 
-def _unclosed(name: str, start: int, lines: int) -> None:
-    fail("data-unclosed-quote", f"a quote that opens here is not closed within {lines} lines", Span(Source(name), start, 1),
-         hint="close it, or say `quote: none` if quotes are ordinary characters in this file")  # fmt: skip
+        Raises:
+            LayerctlError: `data-ragged`, `data-no-rows`.
+        """
+        if self.bad:
+            shown = [Diagnostic(d.code, d.message, d.span, (), self._hint() if i == 0 else None) for i, d in enumerate(self.bad[:SHOWN])]
+            if len(self.bad) > SHOWN:
+                shown.append(Diagnostic("data-ragged", f"{len(self.bad)} lines in all have another number of fields", Span(Source(self.name))))
+            raise LayerctlError(shown)
+        if not self.rows and not self.strict:
+            fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)))
+
+    def _hint(self) -> str:
+        if len(self.names) == 1 and any(c in self.names[0] for c in ";\t|"):
+            return "the delimiter seems to be another: say `delimiter: ';'` (or '\\t', '|') in the data section"
+        if self.dialect.quote is not None:
+            return "check the delimiter and the quotes; `quote: none` reads quotes as ordinary characters"
+        return "check the delimiter"
 
 
 def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[list[str], bool]:
@@ -137,63 +134,88 @@ def _looks_like_a_number(text: str) -> bool:
     return True
 
 
-def parse(text: str, dialect: Dialect, name: str) -> Table:
-    """A whole text as a table.
+def unclosed(name: str, start: int, lines: int) -> None:
+    """Ends with the diagnostic for a quote that swallows what follows it."""
+    fail("data-unclosed-quote", f"a quote that opens here is not closed within {lines} lines", Span(Source(name), start, 1),
+         hint="close it, or say `quote: none` if quotes are ordinary characters in this file")  # fmt: skip
+
+
+def too_wide(name: str, line: int) -> None:
+    """Ends with the diagnostic for a field beyond all measure."""
+    fail("data-syntax", f"cannot read this record: field larger than field limit ({LONGEST_FIELD})", Span(Source(name), line, 1))
+
+
+def lines_of(pieces: Iterable[bytes], pauses: bool = False) -> Iterator[str]:
+    """Lines with a plain end, of pieces of UTF-8 that are cut between characters; with `pauses` an empty text for each empty piece."""
+    rest = ""
+    for piece in pieces:
+        if pauses and not piece:
+            yield ""
+        text = rest + piece.decode()
+        held = text.endswith("\r")  # its other half may come
+        parts = text[: len(text) - held].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        rest = parts.pop() + ("\r" if held else "")
+        yield from (f"{p}\n" for p in parts)
+    if rest:
+        yield rest.replace("\r", "\n")
+
+
+def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple[int, list[str | None]]]:
+    """(line, fields) of each record that is not blank, by Python's csv module; fields without blanks around, None where a value is missing.
 
     Raises:
-        LayerctlError: for records with another number of fields, a quote that does not close, a file without rows.
+        LayerctlError: for a quote that is not closed, a field that is too long.
     """
-    rows: list[list[str | None]] = []
-    lines: list[int] = []
-    names: list[str] = []
-    bad: list[Diagnostic] = []
-    last = 1
-    for line, fields in records(io.StringIO(text), dialect, name):
-        last = line
-        if not names:
-            names, is_header = header_of(fields, dialect, name)
-            if is_header:
-                continue
-        if len(fields) != len(names):
-            if len(fields) == len(names) + 1 and fields[-1] is None:
-                fields = fields[:-1]
-            else:
-                bad.append(Diagnostic("data-ragged", f"{len(fields)} fields where {len(names)} columns are expected", Span(Source(name), line, 1)))
-                continue
-        rows.append(fields)
-        lines.append(line)
-    _check_end(text, dialect, name, last)
-    if bad:
-        wrong = len(bad)
-        hint = _ragged_hint(dialect, names)
-        shown = [Diagnostic(d.code, d.message, d.span, (), hint if i == 0 else None) for i, d in enumerate(bad[:SHOWN])]
-        if wrong > SHOWN:
-            shown.append(Diagnostic("data-ragged", f"{wrong} lines in all have another number of fields", Span(Source(name))))
-        raise LayerctlError(shown)
-    if not rows:
-        fail("data-no-rows", "the file has a header, but no rows" if names else "the file has no rows", Span(Source(name)))
-    return Table(name, {n: [r[i] for r in rows] for i, n in enumerate(names)}, lines, dialect.decimal)
+    csv.field_size_limit(LONGEST_FIELD)
+    options: dict[str, Any] = {"delimiter": dialect.delimiter, "skipinitialspace": dialect.delimiter != " "}
+    options |= {"quoting": csv.QUOTE_NONE} if dialect.quote is None else {"quotechar": dialect.quote}
+    filled = total = 0
 
+    def fed() -> Iterator[str]:
+        """The lines, and one more: a record that takes it has an open quote."""
+        nonlocal filled, total
+        for total, line in enumerate(lines, 1):
+            filled = total if line != "\n" else filled
+            yield line
+        yield "\n"
 
-def _ragged_hint(dialect: Dialect, names: list[str]) -> str:
-    if len(names) == 1 and any(c in names[0] for c in ";\t|"):
-        return "the delimiter seems to be another: say `delimiter: ';'` (or '\\t', '|') in the data section"
-    if dialect.quote is not None:
-        return "check the delimiter and the quotes; `quote: none` reads quotes as ordinary characters"
-    return "check the delimiter"
-
-
-def _check_end(text: str, dialect: Dialect, name: str, last: int) -> None:
-    """A quote that is still open at the end of the file has swallowed what follows it."""
-    if dialect.quote is None:
-        return
-    rest = text.split("\n")[last - 1 :]
-    if len([r for r in rest if r.strip()]) < 2:
-        inside = rest[0] if rest else ""
-        if inside.count(dialect.quote) % 2 == 0:
+    reader = csv.reader(fed(), **options)
+    start = 1
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
             return
-    try:
-        list(csv.reader(io.StringIO("\n".join(rest)), delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            _unclosed(name, last, len("\n".join(rest).rstrip("\n").split("\n")))
+        except csv.Error as error:
+            if "field limit" in str(error):
+                too_wide(name, start)
+            fail("data-syntax", f"cannot read this record: {error}", Span(Source(name), start, 1))
+        if reader.line_num > total and start <= total:
+            unclosed(name, start, filled - start + 1)
+        if reader.line_num - start + 1 > LONGEST_RECORD:
+            unclosed(name, start, reader.line_num - start + 1)
+        if any(f.strip() for f in row):
+            yield start, [None if (f := given.strip()) in dialect.missing else f for given in row]
+        start = reader.line_num + 1
+
+
+def plain_tables(pieces: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table]:
+    """Tables of up to so many rows, by Python's csv module."""
+    found = records(lines_of(pieces), heading.dialect, heading.name)
+    for line, fields in itertools.islice(found, 1):
+        if not heading.first(fields, line):
+            found = itertools.chain([(line, fields)], found)
+    while piece := list(itertools.islice(found, rows)):
+        lines, kept, width = [], [], len(heading.names)
+        for line, fields in piece:
+            if len(fields) == width + 1 and fields[-1] is None:
+                fields = fields[:-1]
+            if len(fields) != width:
+                if not heading.ragged(len(fields), line):
+                    continue
+                fields = [None] * width
+            kept.append(fields)
+            lines.append(line)
+        heading.rows += len(kept)
+        if kept:
+            yield Table(heading.name, {n: [r[i] for r in kept] for i, n in enumerate(heading.names)}, lines, heading.dialect.decimal)

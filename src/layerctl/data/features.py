@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from layerctl.data import columns as col
+from layerctl.data.dates import date_width, encode_date, fit_date, formats_of, is_dates
+from layerctl.data.images import encode_images, fit_images, is_images
+from layerctl.data.numbers import is_mostly_numbers, odd_ones
 from layerctl.data.table import Table
+from layerctl.data.targets import fit_target
 from layerctl.data.texts import encode_text, fit_text
+from layerctl.data.vectors import encode_sequence, encode_vector, fit_sequence, fit_vector
 from layerctl.diagnostics import Span, did_you_mean, fail
-from layerctl.spec.features import ColumnFit, FeatureFit
+from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.spec.data import DataSpec, FeatureSpec
 
 WORDY = 12
 MANY = 0.5
+ONLY = "*"
 
 
 def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -> dict[str, list[str]]:
@@ -27,8 +33,13 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     Raises:
         LayerctlError: for a column that the table does not have.
     """
-    used = {t.column for t in spec.targets().values()} | ({spec.weight} if spec.weight else set())
-    if spec.split.column and spec.split.by == "column":
+    used = {n for t in spec.targets().values() for n in t.names()} | ({spec.weight} if spec.weight else set())
+    for name in spec.ignore:
+        if name not in table.columns:
+            fail("unknown-column", f"'ignore' names the column '{name}', which {table.name} does not have{did_you_mean(name, table.columns)}",
+                 span("ignore"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+    used |= set(spec.ignore)
+    if spec.split.column and spec.split.by in ("column", "group"):
         used.add(spec.split.column)
     for f in spec.features.values():
         used |= set(f.columns or ())
@@ -45,15 +56,29 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     return out
 
 
+def fit_schema(
+    spec: DataSpec, table: Table, columns: Mapping[str, list[str]], rows: np.ndarray, hints: Mapping[str, str | None],
+    span: Callable[..., Span | None] = lambda *_: None,
+) -> FeatureSchema:  # fmt: skip
+    """All that is fitted, from the training rows `rows` of the table and no others: kinds, scales, vocabularies, classes."""
+    targets = spec.targets()
+    goes_on = {t.next for t in targets.values() if t.next is not None}
+    features = {n: fit_feature(n, table, columns[n], f, rows, ends=bool(goes_on & {n, ONLY})) for n, f in spec.features.items()}
+    return FeatureSchema(features, {o: fit_target(table, t, rows, hints.get(o), features, span) for o, t in targets.items()})
+
+
 def kind_of(table: Table, names: Sequence[str], spec: FeatureSpec) -> str:
     """The kind of a feature: as it says, or by its columns."""
+    spread_out = any(isinstance(table.columns[n], np.ndarray) and table.columns[n].ndim > 1 for n in names)
     if spec.kind is not None:
-        return spec.kind
-    if spec.shape is not None or any(isinstance(table.columns[n], np.ndarray) and table.columns[n].ndim > 1 for n in names):
+        return "array" if spec.kind == "vector" and spread_out else spec.kind
+    if len(names) == 1 and is_images(table, names[0]):
+        return "image"
+    if spec.shape is not None or spread_out:
         return "array"
     if spec.window is not None:
         return "window"
-    if all(table.is_numeric(n) for n in names):
+    if all(table.is_numeric(n) or col.stripped_of(table, n, spec.strip) for n in names):
         return "number"
     return "text" if len(names) == 1 and _is_text(table, names[0]) else "table"
 
@@ -65,16 +90,23 @@ def _is_text(table: Table, name: str) -> bool:
     return words >= 4 or (words >= 2 and len(set(values)) > MANY * len(values) and sum(map(len, values)) / len(values) > WORDY)
 
 
-def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray) -> FeatureFit:
-    """One feature from the training rows.
+def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray, *, ends: bool = False) -> FeatureFit:
+    """One feature from the training rows. With `ends` it is a text that a language model goes on with.
 
     In a table ISO dates are taken as dates, and of a column whose values are mostly different only those are kept that occur twice.
     """
-    kind = kind_of(table, names, spec)
+    seen = col.narrowed(table, names, rows)
+    kind = kind_of(seen, names, spec)
     if kind == "text":
-        return fit_text(table, names[0], spec, rows)
+        return fit_text(table, names[0], spec, rows, ends=ends)
     if kind == "array":
         return _fit_array(name, table, names, spec, rows)
+    if kind == "image":
+        return fit_images(name, table, names[0], spec, rows)
+    if kind == "vector":
+        return fit_vector(name, table, names[0], spec, rows)
+    if kind == "sequence":
+        return fit_sequence(table, names[0], spec, rows)
     if kind == "window":
         fits = [col.fit_number(table, n, spec, rows) for n in names]
         assert spec.window is not None
@@ -85,30 +117,58 @@ def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, ro
     if kind == "string":
         texts = [col.fit_string(table, n, spec, rows) for n in names]
         return FeatureFit("string", [len(names)] if len(names) > 1 else [], "u8", texts, missing=spec.missing)
-    fits = [_fit_column(table, n, kind, spec, rows) for n in names]
+    fits = [_fit_column(name, table, seen, n, kind, spec, rows) for n in names]
     if kind == "category" and spec.encode == "index":
         return FeatureFit("category", [len(names)] if len(names) > 1 else [], "i32", fits, "index", spec.missing)
-    return FeatureFit(kind, [sum(_width(f) for f in fits)], "f32", fits, "one_hot", spec.missing)
+    return FeatureFit(kind, [sum(width(f) for f in fits)], "f32", fits, "one_hot", spec.missing)
 
 
-def _fit_column(table: Table, name: str, kind: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
+def _fit_column(feature: str, table: Table, seen: Table, name: str, kind: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
     if kind == "date":
-        return col.fit_date(table, name, spec, rows)
-    if kind == "number" or (kind == "table" and table.is_numeric(name)):
+        return fit_date(table, name, spec, rows)
+    if kind == "binary":
+        return col.fit_binary(table, name, spec, rows)
+    if kind == "number" or (kind == "table" and (seen.is_numeric(name) or col.stripped_of(seen, name, spec.strip))):
         return col.fit_number(table, name, spec, rows)
     if kind != "table":
         return col.fit_category(table, name, spec, rows)
-    if col.is_dates(table, name):
-        return col.fit_date(table, name, spec, rows)
+    if is_dates(seen, name):
+        return fit_date(table, name, spec, rows)
+    _check_doubtful(feature, table, seen, name, rows)
     changes: dict[str, object] = {"missing": "most_frequent"} if spec.missing in ("mean", "median") else {}
-    values = [v for v in table.texts(name) if v is not None]
-    if len(set(values)) > MANY * len(values):
+    if isinstance(spec.constant, float):
+        changes["constant"] = f"{spec.constant:g}"
+    values = [v for v in seen.texts(name) if v is not None]
+    if len(set(values)) > MANY * len(values) and spec.unseen != "error":
         changes["min_count"] = max(spec.min_count, 2)
     return col.fit_category(table, name, spec.model_copy(update=changes), rows)
 
 
-def _width(fit: ColumnFit) -> int:
-    return {"number": 1, "date": col.DATE_WIDTH}.get(fit.kind, len(fit.words) + 1)
+def _check_doubtful(feature: str, table: Table, seen: Table, name: str, rows: np.ndarray) -> None:
+    """A column of a table that is nearly numbers, or dates of a form that is not known by itself: nobody means a category for each value.
+
+    Raises:
+        LayerctlError: `data-mixed`, `data-date-format`.
+    """
+    if is_mostly_numbers(seen, name):
+        bad, _ = odd_ones(seen, name)
+        words = sorted({str(seen.texts(name)[i]) for i in bad})
+        listed = ", ".join(f'"{w}"' for w in words[:3])
+        table.refuse(name, rows[bad], table.texts(name), f"is not a number, and nearly all values of the training rows are ({len(bad)} of {len(rows)} are not)",
+                     f"if it stands for a missing value, add {listed} to `missing_values` in the data section; if the column holds words, give it a feature "
+                     "of `kind: category`", "data-mixed")  # fmt: skip
+    values = [v for v in seen.texts(name) if v is not None]
+    forms = formats_of(values)
+    if forms:
+        other = f' (or "{forms[1]}": both fit)' if len(forms) > 1 else ""
+        fail("data-date-format", f"column '{name}' holds dates such as {values[0]!r}, in a form that may be read in more than one way",
+             table.span(int(rows[0]), name), hint=f"give it a feature of its own beside '{feature}': "
+             f'`{{columns: [{name}], kind: date, format: "{forms[0]}"}}`{other}; or one of `kind: category`')  # fmt: skip
+
+
+def width(fit: ColumnFit) -> int:
+    """How many numbers a column of a table becomes."""
+    return date_width(fit) if fit.kind == "date" else 1 if fit.kind in ("number", "binary") else len(fit.words) + 1
 
 
 def _array(table: Table, names: Sequence[str]) -> np.ndarray:
@@ -124,7 +184,7 @@ def _fit_array(name: str, table: Table, names: list[str], spec: FeatureSpec, row
         fail("data-shape", f"feature '{name}' has {int(np.prod(values.shape[1:]))} numbers a row, which cannot be {tuple(shape)}",
              table.span(0), hint=f"the columns are {', '.join(names[:8])}")  # fmt: skip
     _check_finite(name, table, values)
-    fit = ColumnFit(names[0], "number")
+    fit = ColumnFit(names[0], "number", rows=len(rows))
     col.scale(fit, values[rows], spec.scale or "none")
     return FeatureFit("array", [int(d) for d in shape], "f32", [fit, *(ColumnFit(n, "number") for n in names[1:])], missing=spec.missing)
 
@@ -134,6 +194,9 @@ def _check_finite(name: str, table: Table, values: np.ndarray) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         fail("data-missing", f"feature '{name}' has a missing or infinite number in row {row + 1}", table.span(row), hint=col.MISSING_HINT)
+
+
+_WHOLE = {"text": encode_text, "vector": encode_vector, "sequence": encode_sequence, "image": encode_images}
 
 
 def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
@@ -148,8 +211,8 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
         if c.name not in table.columns:
             fail("missing-column", f"the data lack the column '{c.name}' of the feature '{name}'{did_you_mean(c.name, table.columns)}",
                  table.span(0) if len(table) else None, hint=f"they have {', '.join(table.columns)}")  # fmt: skip
-    if fit.kind == "text":
-        return encode_text(table, fit)
+    if fit.kind in _WHOLE:
+        return _WHOLE[fit.kind](table, fit)
     if fit.kind == "array":
         values = _array(table, [c.name for c in fit.columns])
         wanted = int(np.prod(fit.shape))
@@ -198,8 +261,10 @@ def _indices(table: Table, fit: FeatureFit) -> np.ndarray:
 def _columns(table: Table, c: ColumnFit) -> np.ndarray:
     if c.kind == "number":
         return col.encode_number(table, c)[:, None]
+    if c.kind == "binary":
+        return col.encode_binary(table, c)[:, None]
     if c.kind == "date":
-        return col.encode_date(table, c)
+        return encode_date(table, c)
     ids = col.encode_category(table, c)
     out = np.zeros((len(ids), len(c.words) + 1), np.float32)
     out[np.arange(len(ids)), ids] = 1.0
@@ -210,10 +275,5 @@ def incomplete(table: Table, names: Sequence[str]) -> np.ndarray:
     """Rows in which one of the columns is missing."""
     out = np.zeros(len(table), bool)
     for n in names:
-        values = table.columns[n]
-        if isinstance(values, np.ndarray):
-            flat = values.reshape(len(values), -1)
-            out |= np.isnan(flat).any(axis=1) if values.dtype.kind == "f" else False
-        else:
-            out |= np.array([v is None for v in values], bool)
+        out |= table.missing(n)
     return out

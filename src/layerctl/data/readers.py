@@ -1,170 +1,204 @@
-"""Files of data by their format: delimited text, JSON lines, numpy's files, and the sets that ship with layerctl."""
+"""Sources of data by their format, as tables: whole, or piece by piece."""
 
 from __future__ import annotations
 
-import json
-import math
+import glob
+import itertools
 import os
-import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from layerctl.data.delimited import Dialect, parse, read_text
-from layerctl.data.table import Table
+from layerctl.data.arrays import BUILTIN, builtin, read_npz
+from layerctl.data.delimited import Dialect, Heading, plain_tables
+from layerctl.data.faults import Faults
+from layerctl.data.streams import Stream, place_of
+from layerctl.data.table import Table, joined
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.reading import Reading
 
-BUILTIN = "builtin:"
-LARGEST = 8 << 30
+SMALL = 1 << 17
+"""Bytes up to which the kernels are left alone: loading them would take longer."""
+COLD = 16 << 20
+"""The same where they would have to be compiled first."""
+BATCH = 8192
+"""Rows of a table where Python's csv module or json read them."""
+ENDINGS = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".npz": "npz", ".npy": "npz", ".tsv": "tsv", ".tab": "tsv",
+    ".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow", ".ipc": "arrow",
+}  # fmt: skip
+"""Formats by the ends of files' names; all else is csv."""
 
 
 def format_of(name: str, spec: Reading, given: str | None = None) -> str:
-    """csv, tsv, jsonl or npz: as given, as the section says, or by the name's ending."""
+    """csv, tsv, jsonl, npz, parquet, arrow or images: as given, as the section says, or by the name's ending; a folder holds images."""
     if given or spec.format:
         return str(given or spec.format)
     plain = name.lower().removesuffix(".gz")
-    for ending, kind in ((".jsonl", "jsonl"), (".ndjson", "jsonl"), (".npz", "npz"), (".npy", "npz"), (".tsv", "tsv"), (".tab", "tsv")):
-        if plain.endswith(ending):
-            return kind
-    return "csv"
+    return next((kind for ending, kind in ENDINGS.items() if plain.endswith(ending)), "images" if os.path.isdir(name) else "csv")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a source stands for: one file (or a builtin set, or standard input), or several by a pattern, in the order of their names."""
+
+    paths: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: str, folder: Path = Path()) -> Files:
+        """The files of a source; one that is not there is found out when it is read."""
+        if source == "-" or source.startswith(BUILTIN):
+            return cls((source,))
+        path = source if os.path.isabs(source) else str(folder / source)
+        if not glob.has_magic(source) or os.path.exists(path):
+            return cls((path,))
+        base = "" if os.path.isabs(source) else str(folder)
+        found = sorted(glob.glob(source, root_dir=base or None))
+        return cls(tuple(os.path.join(base, f) for f in found if os.path.isfile(os.path.join(base, f))) or (path,))
 
 
 def read_table(source: str, spec: Reading, folder: Path = Path(), given: str | None = None) -> Table:
-    """A file of data as a table.
+    """A source as one table.
 
     Raises:
         LayerctlError: for a file that is not there, cannot be read, or is not what its format says.
     """
-    if source.startswith(BUILTIN):
-        return builtin(source.removeprefix(BUILTIN))
-    path = source if source == "-" or os.path.isabs(source) else str(folder / source)
-    place = Span(Source("<stdin>" if source == "-" else path))
-    kind = format_of(path, spec, given)
-    if kind == "npz":
-        return read_npz(path, place)
-    text = read_text(path, spec.encoding, place)
-    if kind == "jsonl":
-        return parse_jsonl(text, place.source.name, frozenset(spec.missing_values))
-    return parse(text, Dialect.of(spec, path, kind), place.source.name)
+    return joined(list(tables(source, spec, folder, given)))
 
 
-def parse_jsonl(text: str, name: str, missing: frozenset[str]) -> Table:
-    """JSON objects, one a line; keys are columns, a key that is not there is a missing value, lists are arrays."""
-    rows, lines = [], []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        rows.append(json_row(line, number, name))
-        lines.append(number)
-    if not rows:
-        fail("data-no-rows", "the file has no rows", Span(Source(name)))
-    return table_of_rows(rows, lines, name, missing)
+def tables(source: str, spec: Reading, folder: Path = Path(), given: str | None = None, rows: int | None = None) -> Iterator[Table]:
+    """A source as tables, one behind the other; `rows` bounds those that Python reads.
+
+    Raises:
+        LayerctlError: as `read_table`, and `data-other-columns` for files of a pattern that do not go together.
+    """
+    paths = Files.of(source, folder).paths
+    first: Table | None = None
+    for number, path in enumerate(paths):
+        for table in _file(path, spec, given, rows):
+            if first is None:
+                first = table
+            elif number and list(table.columns) != list(first.columns):
+                _other_columns(table, first)
+            if len(paths) > 1:
+                table = replace(table, name=source, files=np.full(len(table), number, np.int32), names=paths)
+            yield table
 
 
-def json_row(line: str, number: int, name: str) -> dict[str, Any]:
-    """One line of JSON as a row."""
-    place = Span(Source(name, None, {number: line}), number, 1, number, 2)
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        at = getattr(error, "colno", 1)
-        fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1))
-    if not isinstance(row, dict):
-        fail("data-syntax", f"a line must be a JSON object, got {type(row).__name__}", place, hint='write {"column": value, ...}')
-    return row
-
-
-def table_of_rows(rows: list[dict[str, Any]], lines: list[int], name: str, missing: frozenset[str]) -> Table:
-    """Rows of JSON values as columns of text, or of arrays where the values are lists."""
-    names = list(dict.fromkeys(k for r in rows for k in r))
-    columns: dict[str, Any] = {}
-    for n in names:
-        values = [r.get(n) for r in rows]
-        if any(isinstance(v, list) for v in values):
-            columns[n] = _arrays(n, values, lines, name)
-        else:
-            columns[n] = [_scalar(v, missing) for v in values]
-    return Table(name, columns, lines)
-
-
-def _arrays(column: str, values: list[Any], lines: list[int], name: str) -> np.ndarray:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (ValueError, TypeError):
-        fail("data-ragged", f"column '{column}': the lists differ in length or hold what is no number", Span(Source(name), lines[0], 1))
-    return array
-
-
-def _scalar(v: Any, missing: frozenset[str]) -> str | None:
-    if v is None or (isinstance(v, float) and not math.isfinite(v)):
-        return None
-    if isinstance(v, bool):
-        return "true" if v else "false"
-    text = v.strip() if isinstance(v, str) else json.dumps(v) if isinstance(v, dict) else str(v)
-    return None if text in missing else text
-
-
-def read_npz(path: str, place: Span) -> Table:
-    """Arrays by name, the rows first; a .npy file is one array called `x`. Nothing that would run code is read."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-        if head[:6] == b"\x93NUMPY":
-            arrays = {"x": np.load(path, allow_pickle=False)}
-        else:
-            with zipfile.ZipFile(path) as packed:
-                sizes = [i.file_size for i in packed.infolist()]
-                if sum(sizes) > LARGEST:
-                    fail("file-too-large", f"the archive unpacks to {sum(sizes) / 1e9:.1f} GB", place)
-            with np.load(path, allow_pickle=False) as packed:
-                arrays = {n: packed[n] for n in packed.files}
-    except FileNotFoundError:
-        folder = os.path.dirname(path) or "."
-        near = did_you_mean(os.path.basename(path), os.listdir(folder)) if os.path.isdir(folder) else ""
-        fail("file-not-found", f"there is no file {path}{near}", place, hint="`source` is relative to the model file")
-    except (ValueError, OSError, zipfile.BadZipFile, MemoryError, EOFError, KeyError) as error:
-        why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
-        fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place)
-    lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
-    if not lengths or len(set(lengths.values())) > 1 or len(lengths) < len(arrays):
-        text = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
-        fail("data-ragged", f"the arrays must have the same number of rows: {text or 'there are none'}", place)
-    if not next(iter(lengths.values())):
-        fail("data-no-rows", "the arrays have no rows", place)
-    return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else a.astype(str).tolist() for n, a in arrays.items()})
-
-
-def builtin_names() -> list[str]:
-    """The sets that ship with layerctl."""
-    return sorted(p.stem for p in (Path(__file__).parent / "builtin").glob("*.npz"))
-
-
-def builtin(name: str) -> Table:
-    """A set that ships with layerctl."""
-    known = builtin_names()
-    if name not in known:
-        fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", hint=f"there are {', '.join(known)}")
-    table = read_npz(str(Path(__file__).parent / "builtin" / f"{name}.npz"), Span(Source(BUILTIN + name)))
-    table.name = BUILTIN + name
-    return table
-
-
-def fingerprint_of(source: str, folder: Path) -> bytes:
-    """What identifies a file's content: its bytes' hash, or for a large file its size and times."""
-    import hashlib
-
-    if source.startswith(BUILTIN):
-        path = Path(__file__).parent / "builtin" / f"{source.removeprefix(BUILTIN)}.npz"
+def _other_columns(table: Table, first: Table) -> None:
+    lacking = [c for c in first.columns if c not in table.columns]
+    more = [c for c in table.columns if c not in first.columns]
+    if not lacking and not more:
+        what = "the same columns in another order"
     else:
-        path = Path(source) if os.path.isabs(source) else folder / source
-    try:
-        status = path.stat()
-        if status.st_size > 64 << 20:
-            return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}".encode()
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return b""
+        what = " and ".join([*([f"not the columns {', '.join(lacking)}"] if lacking else []), *([f"also {', '.join(more)}"] if more else [])])
+    fail("data-other-columns", f"the file has {what}: {first.name} was read first", Span(Source(table.name), 1, 1),
+         hint="the files of a pattern need the same header")  # fmt: skip
 
 
+def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iterator[Table]:
+    """One file as tables."""
+    if path.startswith(BUILTIN):
+        yield builtin(path.removeprefix(BUILTIN))
+        return
+    kind, place = format_of(path, spec, given), place_of(path)
+    if kind == "npz":
+        yield read_npz(path, place)
+    elif kind in ("parquet", "arrow"):
+        from layerctl.data.arrow import arrow_tables
+
+        yield from arrow_tables(path, kind, place, frozenset(spec.missing_values))
+    elif kind == "images":
+        from layerctl.data.images import folder_table
+
+        yield folder_table(path, place)
+    elif kind == "jsonl":
+        from layerctl.data.jsonlines import json_tables
+
+        count = 0
+        for table in json_tables(Stream(path, spec.encoding, place), place.source.name, frozenset(spec.missing_values), rows):
+            count += len(table)
+            yield table
+        if not count:
+            fail("data-no-rows", "the file has no rows", place)
+    else:
+        heading = Heading(Dialect.of(spec, path, kind), place.source.name)
+        for table in delimited_tables(Stream(path, spec.encoding, place), heading, rows or BATCH):
+            if table is not None:
+                yield table
+        heading.end()
+
+
+def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
+    """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
+    pieces = iter(stream)
+    head: list[bytes] = []
+    size, small = 0, True
+    for piece in pieces:
+        if not piece and not size:
+            continue
+        head.append(piece)
+        size += len(piece)
+        if not piece or (size >= SMALL and (size >= COLD or _kept())):
+            small = False
+            break
+    everything = itertools.chain(head, pieces)
+    if small or not heading.dialect.native:
+        yield from plain_tables(everything, heading, rows)
+        return
+    from layerctl.data.fields import native_tables
+
+    yield from native_tables(everything, heading)
+
+
+def _kept() -> bool:
+    from layerctl.data.blocks import kept
+
+    return kept()
+
+
+def streamed(
+    source: str, spec: Reading, rows: int, given: str | None = None, faults: Faults | None = None, wanted: Sequence[str] = ()
+) -> Iterator[Table]:  # fmt: skip
+    """A file or a stream as tables of `rows` rows, the last one of what is left; fewer where a pipe's writer pauses.
+
+    What is not in the encoding becomes a replacement character; targets need not be there. Where `faults` pass over bad rows, lines that are
+    no rows are there with missing values, and so are `wanted` columns of JSON lines.
+    """
+    kind, place = format_of(source, spec, given), place_of(source)
+    if kind not in ("csv", "tsv", "jsonl") or source.startswith(BUILTIN) or Files.of(source).paths != (source,):
+        yield from recut(tables(source, spec, given=given), rows)
+        return
+    stream = Stream(source, spec.encoding, place, lenient=True, prompt=True)
+    if kind == "jsonl":
+        from layerctl.data.jsonlines import json_tables
+
+        yield from json_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted)
+        return
+    heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True, faults=faults)
+    yield from recut(delimited_tables(stream, heading, rows), rows)
+
+
+def recut(found: Iterable[Table | None], rows: int) -> Iterator[Table]:
+    """Tables of `rows` rows out of larger and smaller ones; what has come is handed on at a None."""
+    held: list[Table] = []
+    count = 0
+    for table in found:
+        if table is not None:
+            held.append(table)
+            count += len(table)
+        if count and (count >= rows or table is None):
+            whole, at = joined(held), 0
+            while count - at >= rows or (table is None and at < count):
+                yield whole.part(at, min(at + rows, count))
+                at = min(at + rows, count)
+            held, count = ([whole.part(at, count)] if at < count else []), count - at
+    if count:
+        yield joined(held)
+
+
+def no_source(path: Path) -> str:
+    """What there is in place of a file that is not there."""
+    return did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""

@@ -65,10 +65,54 @@ def by_column(table: Table, column: str, span: Span | None) -> dict[str, np.ndar
     return {p: np.array([i for i, v in enumerate(values) if v == p], np.int64) for p in PARTS}
 
 
-def folds(n: int, k: int, seed: int, labels: np.ndarray | None = None) -> list[np.ndarray]:
-    """k sets of rows, each row in one of them, of nearly equal size; with `labels` each class is dealt out evenly."""
+def by_group(groups: np.ndarray, spec: SplitSpec, seed: int, span: Callable[[str], Span | None]) -> dict[str, np.ndarray]:
+    """Parts in which the rows of a group stay together; whole groups, in random order, until a part has its share.
+
+    Raises:
+        LayerctlError: if a part that was asked for would be empty.
+    """
+    found, sizes = np.unique(groups, return_counts=True)
+    order = randoms.permutation(randoms.key_of(seed, "groups"), len(found))
+    ahead = np.cumsum(sizes[order]) - sizes[order] / 2  # rows before a group's middle
+    n = len(groups)
+    part = np.where(ahead < n * spec.test, 2, np.where(ahead < n * (spec.test + spec.validation), 1, 0))
+    of = np.empty(len(found), np.int64)
+    of[order] = part
+    rows = of[np.searchsorted(found, groups)]
+    out = {p: np.flatnonzero(rows == i) for i, p in enumerate(PARTS)}
+    for name, share in (("validation", spec.validation), ("test", spec.test), ("train", 1.0)):
+        if share and not len(out[name]):
+            what = "training" if name == "train" else name
+            fail("empty-split", f"no row of the {len(found)} groups is left for {what}", span(name if name != "train" else "by"),
+                 hint="the groups are too few or too large for these fractions")  # fmt: skip
+    return out
+
+
+def folds(n: int, k: int, seed: int, labels: np.ndarray | None = None, groups: np.ndarray | None = None) -> list[np.ndarray]:
+    """k sets of rows, each row in one of them, of nearly equal size; with `labels` each class is dealt out evenly, and `groups` stay whole."""
     if not 2 <= k <= n:
         raise ValueError(f"{k} folds of {n} rows")
-    groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == c) for c in np.unique(labels)]
-    order = np.concatenate([g[randoms.permutation(randoms.key_of(seed, "folds", i), len(g))] for i, g in enumerate(groups)])
+    if groups is not None:
+        return _grouped_folds(k, seed, labels, groups)
+    classes = [np.arange(n)] if labels is None else [np.flatnonzero(labels == c) for c in np.unique(labels)]
+    order = np.concatenate([g[randoms.permutation(randoms.key_of(seed, "folds", i), len(g))] for i, g in enumerate(classes)])
     return [np.sort(order[i::k]) for i in range(k)]
+
+
+def _grouped_folds(k: int, seed: int, labels: np.ndarray | None, groups: np.ndarray) -> list[np.ndarray]:
+    """The largest groups first, each into the fold in which the classes' counts are the most even afterwards."""
+    found, of = np.unique(groups, return_inverse=True)
+    _, classes = np.unique(labels, return_inverse=True) if labels is not None else (None, np.zeros(len(groups), np.int64))
+    counts = np.zeros((len(found), int(classes.max()) + 1), np.int64)
+    np.add.at(counts, (of, classes), 1)
+    if len(found) < k:
+        raise ValueError(f"{k} folds of {len(found)} groups")
+    shuffled = randoms.permutation(randoms.key_of(seed, "folds"), len(found))
+    order = shuffled[np.argsort(-counts.sum(axis=1)[shuffled], kind="stable")]
+    total = np.maximum(counts.sum(axis=0), 1)
+    held, place = np.zeros((k, counts.shape[1]), np.int64), np.empty(len(found), np.int64)
+    for g in order:
+        cost = (((held + counts[g]) / total) ** 2 - (held / total) ** 2).sum(axis=1)
+        place[g] = np.lexsort((held.sum(axis=1), np.round(cost, 12)))[0]
+        held[place[g]] += counts[g]
+    return [np.flatnonzero(place[of] == i) for i in range(k)]

@@ -11,7 +11,7 @@ def mean_and_deviation(x: np.ndarray) -> tuple[float, float]:
     """(mean, standard deviation); a deviation of 0 becomes 1, so that a constant column stays finite."""
     n = max(x.size, 1)
     mean = total(x) / n
-    spread = float(np.sqrt(total((x.ravel() - mean) ** 2) / n))
+    spread = float(np.sqrt(total(x, lambda v: (v - mean) ** 2) / n))
     return mean, spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0
 
 
@@ -20,3 +20,12 @@ def median(x: np.ndarray) -> float:
     ordered = np.sort(x.ravel())
     half = len(ordered) // 2
     return float(ordered[half]) if len(ordered) % 2 else float((ordered[half - 1] + ordered[half]) / 2.0)
+
+
+def quantile(x: np.ndarray, q: float) -> float:
+    """The value below which the share q of all values is, between the two nearest by a straight line (as numpy's default)."""
+    ordered = np.sort(x.ravel())
+    at = q * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (at - low))

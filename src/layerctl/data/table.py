@@ -1,9 +1,11 @@
-"""A table in memory: columns of text or numbers, and the line that each row came from."""
+"""A table: columns of text or numbers, and the line that each row came from."""
 
 from __future__ import annotations
 
+import abc
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,38 +14,140 @@ from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 
 SHOWN = 5
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+"""What reads as a number."""
+
+
+class BadRows(LayerctlError):
+    """Some rows of a table cannot be used: `rows` are their numbers in it."""
+
+    def __init__(self, diagnostics: list[Diagnostic], rows: np.ndarray):
+        super().__init__(diagnostics)
+        self.rows = rows
+
+
+class Column(abc.ABC):
+    """A column that is kept in another form than Python's texts. As a sequence it is its texts, None where a value is missing."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """(float64 values, the rows whose texts have to be read one by one); NaN where a value is missing and in those rows."""
+
+    @abc.abstractmethod
+    def coded(self) -> tuple[np.ndarray, Sequence[str]]:
+        """(codes, words): the distinct texts in the order of their first rows, and for each row the number (i32) of its text; -1 for a missing value."""
+
+    @abc.abstractmethod
+    def missing(self) -> np.ndarray:
+        """Where a value is missing."""
+
+    @abc.abstractmethod
+    def text(self, row: int) -> str | None:
+        """A row's text; None where the value is missing."""
+
+    @abc.abstractmethod
+    def take(self, rows: np.ndarray) -> Column:
+        """Some rows."""
+
+    @classmethod
+    @abc.abstractmethod
+    def joined(cls, columns: Sequence[Any]) -> Column:
+        """Columns of this form behind each other."""
+
+    def part(self, low: int, high: int) -> Column:
+        """The rows from one to another."""
+        return self.take(np.arange(low, high))
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self.text(i) for i in range(*row.indices(len(self)))]
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        return self.text(int(row) % len(self))
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self.texts())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Column, list)) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def texts(self) -> list[str | None]:
+        """All rows' texts; rows of the same text share it."""
+        codes, words = self.coded()
+        return np.array([*words, None], dtype=object)[codes].tolist()
 
 
 @dataclass
 class Table:
-    """`columns` hold lists of text (None for missing) or numpy arrays with the rows first; `lines` the rows' line numbers."""
+    """Rows of data.
+
+    Attributes:
+        name: of the source.
+        columns: lists of text (None for missing), Columns, or numpy arrays with the rows first.
+        lines: the rows' line numbers in their files.
+        decimal: the decimal sign.
+        files: where rows come from several files, for each row the number of its file in `names`.
+    """
 
     name: str
     columns: dict[str, Any]
-    lines: list[int] = field(default_factory=list)
+    lines: Any = field(default_factory=list)
     decimal: str = "."
+    files: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def take(self, rows: np.ndarray) -> Table:
         """Some rows."""
-        picked = {n: c[rows] if isinstance(c, np.ndarray) else [c[i] for i in rows] for n, c in self.columns.items()}
-        return Table(self.name, picked, [self.lines[i] for i in rows] if self.lines else [], self.decimal)
+        picked = {n: picked_of(c, rows) for n, c in self.columns.items()}
+        lines = picked_of(self.lines, rows) if len(self.lines) else []
+        return replace(self, columns=picked, lines=lines, files=None if self.files is None else self.files[rows])
+
+    def part(self, low: int, high: int) -> Table:
+        """The rows from one to another."""
+        columns = {n: c.part(low, high) if isinstance(c, Column) else c[low:high] for n, c in self.columns.items()}
+        return replace(self, columns=columns, lines=self.lines[low:high], files=None if self.files is None else self.files[low:high])
 
     def span(self, row: int, column: str | None = None) -> Span:
         """The place of a row (and the number of a column's field in it)."""
         at = list(self.columns).index(column) + 1 if column in self.columns else 1
-        line = self.lines[row] if row < len(self.lines) else row + 1
-        return Span(Source(self.name), line, at, line, at + 1)
+        line = int(self.lines[row]) if row < len(self.lines) else row + 1
+        name = self.name if self.files is None else self.names[int(self.files[row])]
+        return Span(Source(name), line, at, line, at + 1)
 
     def texts(self, column: str) -> list[str | None]:
         """A column as text; None where a value is missing."""
         values = self.columns[column]
+        if isinstance(values, Column):
+            return values.texts()
         if isinstance(values, np.ndarray):
             return [_text(v) for v in values.tolist()]
         return values
+
+    def coded(self, column: str) -> tuple[np.ndarray, Sequence[str]]:
+        """(codes, words): a column's distinct texts in the order of their first rows, and the number (i32) of each row's; -1 for a missing value."""
+        values = self.columns[column]
+        if isinstance(values, Column):
+            return values.coded()
+        known: dict[str, int] = {}
+        codes = [-1 if v is None else known.setdefault(v, len(known)) for v in self.texts(column)]
+        return np.array(codes, np.int32), list(known)
+
+    def missing(self, column: str) -> np.ndarray:
+        """Where a value is missing; in a column of arrays, where one of their numbers is."""
+        values = self.columns[column]
+        if isinstance(values, Column):
+            return values.missing()
+        if not isinstance(values, np.ndarray):
+            return np.array([v is None for v in values], bool)
+        return np.isnan(values.reshape(len(values), -1)).any(axis=1) if values.dtype.kind == "f" else np.zeros(len(values), bool)
 
     def numbers(self, column: str) -> np.ndarray:
         """A column as float64; NaN where a value is missing.
@@ -52,6 +156,8 @@ class Table:
             LayerctlError: `data-not-a-number`, naming the first bad fields and how many there are.
         """
         values = self.columns[column]
+        if isinstance(values, Column):
+            return self._completed(column, values)
         if isinstance(values, np.ndarray):
             if values.dtype.kind not in "fiub":
                 return self._parsed(column, [None if v is None else str(v) for v in values.tolist()])
@@ -61,35 +167,54 @@ class Table:
             return out
         return self._parsed(column, values)
 
-    def _parsed(self, column: str, values: list[str | None]) -> np.ndarray:
-        present = [v for v in values if v is not None]
-        if self.decimal == ",":
-            values = [None if v is None else v.replace(".", "").replace(",", ".") for v in values]
-            present = [v for v in values if v is not None]
-        if _ODD.search("\n".join(present)) or not all(present):
-            bad = [i for i, v in enumerate(values) if v is not None and not _NUMBER.fullmatch(v)]
+    def _completed(self, column: str, values: Column) -> np.ndarray:
+        """The numbers of a column, with those that have to be read one by one."""
+        out, rest = values.numbers()
+        if len(rest):
+            out = out.copy()
+            texts = {int(i): self._plain(values.text(int(i)) or "") for i in rest}
+            bad = [i for i, v in texts.items() if not NUMBER.fullmatch(v)]
             if bad:
                 self.refuse(column, np.array(bad), values, "is not a number")
+            out[rest] = [float(v) for v in texts.values()]
+            if np.isinf(out).any():
+                self.refuse(column, np.flatnonzero(np.isinf(out)), values, "is too large for a number")
+        return out
+
+    def _plain(self, text: str) -> str:
+        """A number with a decimal point and no groups of digits."""
+        return text.replace(".", "").replace(",", ".") if self.decimal == "," else text
+
+    def _parsed(self, column: str, given: list[str | None]) -> np.ndarray:
+        values = given if self.decimal == "." else [None if v is None else self._plain(v) for v in given]
+        present = [v for v in values if v is not None]
+        if _ODD.search("\n".join(present)) or not all(present):
+            bad = [i for i, v in enumerate(values) if v is not None and not NUMBER.fullmatch(v)]
+            if bad:
+                self.refuse(column, np.array(bad), given, "is not a number")
         out = np.full(len(values), np.nan)
         here = np.array([v is not None for v in values])
         try:
             out[here] = np.array(present, dtype=np.float64) if present else 0.0
         except ValueError:
-            bad = [i for i, v in enumerate(values) if v is not None and not _NUMBER.fullmatch(v)]
-            self.refuse(column, np.array(bad), values, "is not a number")
+            bad = [i for i, v in enumerate(values) if v is not None and not NUMBER.fullmatch(v)]
+            self.refuse(column, np.array(bad), given, "is not a number")
         if np.isinf(out).any():
-            self.refuse(column, np.flatnonzero(np.isinf(out)), values, "is too large for a number")
+            self.refuse(column, np.flatnonzero(np.isinf(out)), given, "is too large for a number")
         return out
 
     def is_numeric(self, column: str) -> bool:
-        """Whether every value that is there reads as a number."""
+        """Whether every value that is there reads as a number, and there is one."""
         values = self.columns[column]
         if isinstance(values, np.ndarray):
             return values.dtype.kind in "fiub"
-        if self.decimal == ",":
-            values = [None if v is None else v.replace(".", "").replace(",", ".") for v in values]
-        present = [v for v in values if v is not None]
-        return bool(present) and all(_NUMBER.fullmatch(v) for v in present)
+        if isinstance(values, Column):
+            found, rest = values.numbers()
+            if not all(NUMBER.fullmatch(self._plain(values.text(int(i)) or "")) for i in rest):
+                return False
+            return bool(len(rest)) or not np.isnan(found).all()
+        present = [self._plain(v) for v in values if v is not None]
+        return bool(present) and all(NUMBER.fullmatch(v) for v in present)
 
     def refuse(self, column: str, rows: np.ndarray, values: Any, what: str, hint: str | None = None, code: str = "data-not-a-number") -> None:
         """Ends with a diagnostic for each of the first bad fields, the last of them saying how many there are."""
@@ -98,7 +223,33 @@ class Table:
             more = f" ({len(rows)} such rows in all)" if n == min(SHOWN, len(rows)) - 1 and len(rows) > SHOWN else ""
             shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
-        raise LayerctlError(out)
+        raise BadRows(out, np.asarray(rows))
+
+
+def picked_of(values: Any, rows: np.ndarray) -> Any:
+    """Some rows of a column in any form."""
+    if isinstance(values, Column):
+        return values.take(rows)
+    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """The rows of one table behind those of another; the columns are the same, whatever form they are in."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    columns = {n: _joined([t.columns[n] for t in tables], lambda n=n: [t.texts(n) for t in tables]) for n in first.columns}
+    files = None if first.files is None else np.concatenate([t.files for t in tables])
+    return replace(first, columns=columns, lines=np.concatenate([np.asarray(t.lines, np.int64) for t in tables]), files=files)
+
+
+def _joined(parts: list[Any], texts: Callable[[], list[list[str | None]]]) -> Any:
+    kinds = {type(p) for p in parts}
+    if len(kinds) == 1 and isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    if len(kinds) == 1 and isinstance(parts[0], Column):
+        return parts[0].joined(parts)
+    return [v for part in texts() for v in part]
 
 
 def _text(v: Any) -> str | None:
@@ -106,4 +257,4 @@ def _text(v: Any) -> str | None:
         return None
     if isinstance(v, bytes):
         return v.decode("utf-8", "replace")
-    return f"{v:g}" if isinstance(v, float) and v == int(v) and abs(v) < 1e15 else str(v)
+    return str(int(v)) if isinstance(v, float) and abs(v) < 1e15 and v == int(v) else str(v)

@@ -1,68 +1,241 @@
-"""Targets: text classes as indices, numbers scaled if asked for."""
+"""Targets: text classes as indices, labels as zeros and ones, numbers scaled if asked for, a label a step, or the inputs themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from layerctl.data.columns import BOOLEANS, narrowed, stripped_of
+from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import mean_and_deviation
 from layerctl.data.table import Table
-from layerctl.diagnostics import did_you_mean, fail
-from layerctl.spec.features import TargetFit
+from layerctl.data.texts import tokens
+from layerctl.data.vectors import lists_of
+from layerctl.diagnostics import Span, did_you_mean, fail
+from layerctl.spec.features import FeatureFit, FeatureSchema, TargetFit
 
 if TYPE_CHECKING:
-    from layerctl.spec.data import TargetSpec
+    from layerctl.spec.targets import TargetSpec
 
 MOST_CLASSES = 20
+SEPARATORS = ("|", ";", ",")
+DROP_HINT = "leave such rows out with `target: {column: ..., missing: drop}`"
 
 
-def fit_target(table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None) -> TargetFit:
-    """The classes of all rows that have a label, or a number's scale from the training rows. `hint` is the kind that the loss wants.
+def fit_target(
+    table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None, features: Mapping[str, FeatureFit], span: Callable[..., Span | None] | None = None
+) -> TargetFit:  # fmt: skip
+    """Classes, labels and scales of the training rows. `hint` is the kind that the loss wants.
 
     Raises:
         LayerctlError: for a column that is not there, missing targets, numbers that are none.
     """
-    if spec.column not in table.columns:
-        fail("unknown-column", f"the target '{spec.column}' is no column of {table.name}{did_you_mean(spec.column, table.columns)}",
-             None, hint=f"it has {', '.join(table.columns)}")  # fmt: skip
-    kind = spec.kind or hint or ("number" if table.is_numeric(spec.column) and not _few(table, spec.column) else "category")
+    place = span("target") if span is not None else None
+    if spec.input is not None or spec.next is not None:
+        return _of_input(spec, features, place)
+    for name in spec.names():
+        if name not in table.columns:
+            fail("unknown-column", f"the target '{name}' is no column of {table.name}{did_you_mean(name, table.columns)}",
+                 place, hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+    seen = narrowed(table, spec.names(), rows)
+    if spec.columns is not None:
+        of_labels = spec.kind == "labels" or (spec.kind is None and hint == "category")
+        return _columns_of_labels(table, spec, rows) if of_labels else _numbers(table, spec, rows, seen)
+    column = spec.names()[0]
+    if spec.kind == "sequence":
+        return _sequence(table, spec, rows, hint, features, place)
+    if spec.kind == "labels":
+        return _labels(table, spec, rows)
+    kind = spec.kind or hint or ("number" if _numeric(seen, column, spec) and not _few(seen, column, spec) else "category")
     if kind == "number":
-        fit = TargetFit(spec.column, "number")
-        values = table.numbers(spec.column)
-        _check(table, spec, np.isnan(values))
-        present = values[rows][~np.isnan(values[rows])]
-        if spec.scale == "standard":
-            fit.centre, fit.spread = mean_and_deviation(present)
-        elif spec.scale == "minmax":
-            fit.centre, fit.spread = float(present.min()), float(present.max() - present.min()) or 1.0
-        return fit
-    labels = labels_of(table, spec.column, spec.strip_suffix)
-    _check(table, spec, np.array([v is None for v in labels]))
-    found = {v for v in labels if v is not None}
-    classes = spec.classes or sorted(found, key=_order if all(_whole(v) for v in found) else str)
-    unknown = sorted(found - set(classes))
-    if unknown:
-        bad = np.array([i for i, v in enumerate(labels) if v in unknown])
-        table.refuse(spec.column, bad, labels, "is not among the classes", f"they are {', '.join(classes)}", "data-unknown-class")
-    if len(classes) < 2:
-        fail("data-one-class", f"the target '{spec.column}' has one class only: {classes[0] if classes else 'none'}", table.span(0, spec.column))
-    return TargetFit(spec.column, "category", classes, strip_suffix=spec.strip_suffix)
+        fit = _numbers(table, spec, rows, seen)
+        return TargetFit(column, "number", centre=fit.centres[0], spread=fit.spreads[0], strip=fit.strip)
+    return _category(table, spec, rows)
 
 
-def _few(table: Table, column: str) -> bool:
-    values = table.numbers(column)
+def recount(table: Table, schema: FeatureSchema, rows: np.ndarray) -> None:
+    """Notes how often each class is trained on, where rows are seen several times or left out."""
+    for fit in schema.targets.values():
+        if fit.kind == "category":
+            counts = np.bincount(encode_target(narrowed(table, fit.names, rows), fit, schema.features, {}), minlength=len(fit.classes))
+            fit.counts = counts.tolist()
+
+
+def _numeric(seen: Table, column: str, spec: TargetSpec) -> bool:
+    return seen.is_numeric(column) or bool(stripped_of(seen, column, spec.strip))
+
+
+def _few(seen: Table, column: str, spec: TargetSpec) -> bool:
+    values = numbers_of(seen, column, stripped_of(seen, column, spec.strip))
     found = np.unique(values[~np.isnan(values)])
     return len(found) <= MOST_CLASSES and bool((found == np.round(found)).all())
+
+
+def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> TargetFit:
+    names = spec.names()
+    found = {c for n in names for c in stripped_of(seen, n, spec.strip)}
+    fit = TargetFit(names[0], "numbers", columns=names, strip="".join(sorted(found)))
+    for name in names:
+        values = numbers_of(table, name, fit.strip)
+        _check(table, name, spec, np.isnan(values))
+        present = values[rows][~np.isnan(values[rows])]
+        if not len(present):
+            fail("data-empty-column", f"the target '{name}' has no values in the training rows", table.span(0, name))
+        centre, spread = 0.0, 1.0
+        if spec.scale == "standard":
+            centre, spread = mean_and_deviation(present)
+        elif spec.scale == "minmax":
+            centre, spread = float(present.min()), float(present.max() - present.min()) or 1.0
+        fit.centres.append(centre)
+        fit.spreads.append(spread)
+    return fit
+
+
+def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
+    column = spec.names()[0]
+    labels = labels_of(table, column, spec.strip_suffix)
+    _check(table, column, spec, np.array([v is None for v in labels]))
+    counts = Counter(v for i in rows if (v := labels[i]) is not None)
+    aliases: dict[str, str] = {}
+    if spec.kind == "binary":
+        aliases = _truth(counts)
+        if aliases:
+            counts = Counter({w: sum(n for c, n in counts.items() if aliases.get(c, c) == w) for w in sorted(set(aliases.values()), key=_truth_of)})
+    classes = spec.classes or (list(counts) if aliases else _sorted(counts))
+    _check_known(table, column, labels, rows, {*classes, *aliases}, classes)
+    if spec.classes is None and not aliases:
+        _check_spelling(table, column, labels, rows, classes)
+    if len(classes) < 2:
+        fail("data-one-class", f"the target '{column}' has one class only: {classes[0] if classes else 'none'}", table.span(0, column))
+    if spec.kind == "binary" and len(classes) != 2:
+        fail("data-not-binary", f"the target '{column}' has {len(classes)} classes in the training rows ({', '.join(classes[:4])}), a binary one has two",
+             table.span(int(rows[0]), column), hint="say `kind: category`")  # fmt: skip
+    return TargetFit(column, "category", classes, strip_suffix=spec.strip_suffix, counts=[counts[c] for c in classes], aliases=aliases)
+
+
+def _truth_of(word: str) -> float:
+    return BOOLEANS[word.lower()]
+
+
+def _truth(counts: Counter[str]) -> dict[str, str]:
+    """Spellings of truth values, each with the most frequent spelling of the same; empty if the words are none or say all the same."""
+    if not counts or any(w.lower() not in BOOLEANS for w in counts) or len({_truth_of(w) for w in counts}) < 2:
+        return {}
+    best = {t: min((w for w in counts if _truth_of(w) == t), key=lambda w: (-counts[w], w)) for t in (0.0, 1.0)}
+    return {s: best[t] for w, t in BOOLEANS.items() for s in (w, w.capitalize(), w.upper())} | {w: best[_truth_of(w)] for w in counts}
+
+
+def _sorted(found: Any) -> list[str]:
+    return sorted(found, key=int if all(_whole(v) for v in found) else str)
 
 
 def _whole(v: str) -> bool:
     return v.lstrip("-").isascii() and v.lstrip("-").isdigit()
 
 
-def _order(v: str) -> int:
-    return int(v)
+def _check_known(table: Table, column: str, labels: list[Any], rows: np.ndarray, known: set[str], classes: list[str]) -> None:
+    bad = np.array([i for i in rows if labels[i] is not None and labels[i] not in known], np.int64)
+    if len(bad):
+        table.refuse(column, bad, labels, "is not among the classes", f"they are {', '.join(classes)}", "data-unknown-class")
+
+
+def _check_spelling(table: Table, column: str, labels: list[Any], rows: np.ndarray, classes: list[str]) -> None:
+    """Two classes that differ in capital letters alone are one that was written in two ways."""
+    folded: dict[str, str] = {}
+    for c in classes:
+        other = folded.setdefault(" ".join(c.casefold().split()), c)
+        if other != c and len(c) > 1:
+            at = next(int(i) for i in rows if labels[i] == c)
+            fail("data-class-spelling", f"column '{column}': the classes '{other}' and '{c}' differ in capital letters or blanks only", table.span(at, column),
+                 hint="write them alike; if they are two, list all `classes` in the target; truth values may be `kind: binary`")  # fmt: skip
+
+
+def _labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
+    """Any number of labels in one field; a missing value is none of them."""
+    column = spec.names()[0]
+    values = table.texts(column)
+    seen = [v for i in rows if (v := values[i]) is not None]
+    separator = spec.separator
+    if separator is None:
+        separator = next((s for s in SEPARATORS if any(s in v for v in seen)), None)
+    counts = Counter(label for v in seen for label in set(cut(v, separator)))
+    classes = spec.classes or _sorted(counts)
+    if len(classes) < 2:
+        fail("data-one-class", f"the target '{column}' has {len(classes)} different labels: {', '.join(classes) or 'none'}", table.span(0, column),
+             hint="say which `separator` stands between labels")  # fmt: skip
+    return TargetFit(column, "labels", classes, separator=separator, counts=[counts[c] for c in classes])
+
+
+def _columns_of_labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
+    """Columns of truth values, a label each."""
+    names = spec.names()
+    for name in names:
+        _check(table, name, spec, table.missing(name))
+    fit = TargetFit(names[0], "labels", names, columns=names)
+    found = _truths(table, fit)
+    fit.counts = [int(n) for n in np.nansum(found[rows], axis=0)]
+    return fit
+
+
+def _truths(table: Table, fit: TargetFit) -> np.ndarray:
+    out = np.zeros((len(table), len(fit.columns)), np.float32)
+    for j, name in enumerate(fit.columns):
+        values = table.texts(name)
+        bad = [i for i, v in enumerate(values) if v is not None and v.lower() not in BOOLEANS]
+        if bad:
+            table.refuse(name, np.array(bad), values, "is no truth value such as 0, 1, yes or no", "labels in one column are `{column: ..., kind: labels}`",
+                         "data-not-binary")  # fmt: skip
+        out[:, j] = [np.nan if v is None else _truth_of(v) for v in values]
+    return out
+
+
+def _sequence(table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None, features: Mapping[str, FeatureFit], place: Span | None) -> TargetFit:
+    """A label or a number for each step of an input."""
+    column, along = spec.names()[0], _chosen(spec.along, features, ("text", "sequence"), "along", place)
+    values = table.texts(column)
+    _check(table, column, spec, table.missing(column))
+    fit = TargetFit(column, "sequence", separator=spec.separator, along=along, length=features[along].length)
+    counts = Counter(label for i in rows if (v := values[i]) is not None for label in cut(v, spec.separator))
+    if spec.classes is not None or hint != "number":
+        fit.classes = spec.classes or _sorted(counts)
+        fit.counts = [counts[c] for c in fit.classes]
+    return fit
+
+
+def cut(text: str, separator: str | None) -> list[str]:
+    """The labels of a field."""
+    if separator == "":
+        return [c for c in text if not c.isspace()]
+    return [p for piece in (text.split(separator) if separator else text.split()) if (p := piece.strip())]
+
+
+def _chosen(given: str | None, features: Mapping[str, FeatureFit], kinds: tuple[str, ...], key: str, place: Span | None) -> str:
+    """The input that a target is made of or runs along."""
+    fitting = [n for n, f in features.items() if not kinds or f.kind in kinds]
+    if given not in (None, "*"):
+        if given not in features:
+            fail("unknown-input", f"the target's '{key}' names the feature '{given}', which is not there{did_you_mean(str(given), features)}", place,
+                 hint=f"there are {', '.join(features)}")  # fmt: skip
+        if given not in fitting:
+            fail("bad-target", f"the target's '{key}' names '{given}', which is of kind {features[str(given)].kind}, not {' or '.join(kinds)}", place)
+        return str(given)
+    if len(fitting) != 1:
+        wanted = f" of kind {' or '.join(kinds)}" if kinds else ""
+        fail("bad-target", f"there are {len(fitting)} features{wanted}: the target's '{key}' must name one", place,
+             hint=f"there are {', '.join(f'{n} ({f.kind})' for n, f in features.items())}")  # fmt: skip
+    return fitting[0]
+
+
+def _of_input(spec: TargetSpec, features: Mapping[str, FeatureFit], place: Span | None) -> TargetFit:
+    if spec.next is not None:
+        return TargetFit(name := _chosen(spec.next, features, ("text",), "next", place), "next", length=features[name].length, join=spec.join)
+    name = _chosen(spec.input, features, (), "input", place)
+    if features[name].dtype == "u8":
+        fail("bad-target", f"the feature '{name}' holds texts as they are, which no output can give back", place, hint="say `kind: text` for the feature")
+    return TargetFit(name, "input")
 
 
 def labels_of(table: Table, column: str, suffix: str | None) -> list[str | None]:
@@ -71,39 +244,133 @@ def labels_of(table: Table, column: str, suffix: str | None) -> list[str | None]
     return [v.removesuffix(suffix) if v is not None and suffix else v for v in values]
 
 
-def _check(table: Table, spec: TargetSpec, empty: np.ndarray) -> None:
+def _check(table: Table, column: str, spec: TargetSpec, empty: np.ndarray) -> None:
     if spec.missing == "error" and empty.any():
-        shown = ["" if v is None else v for v in table.texts(spec.column)]
-        table.refuse(spec.column, np.flatnonzero(empty), shown, "is missing in the target",
-                     "leave such rows out with `target: {column: ..., missing: drop}`", "data-missing")  # fmt: skip
+        shown = ["" if v is None else v for v in table.texts(column)]
+        table.refuse(column, np.flatnonzero(empty), shown, "is missing in the target", DROP_HINT, "data-missing")
 
 
-def encode_target(table: Table, fit: TargetFit) -> np.ndarray:
-    """int32 class indices, or float32 (rows, 1) numbers.
+def encode_targets(table: Table, schema: FeatureSchema, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The targets by output, and the steps' weights: float32 (rows, steps), 0 where a sequence is padded; None where no target has steps.
 
     Raises:
-        LayerctlError: `data-unknown-class` for a label that training did not have.
+        LayerctlError: for labels that training did not have, numbers that are none, steps that are too few or too many.
     """
-    if fit.column not in table.columns:
-        fail("missing-column", f"the data lack the target's column '{fit.column}'{did_you_mean(fit.column, table.columns)}")
+    out = {o: encode_target(table, t, schema.features, inputs) for o, t in schema.targets.items()}
+    stepped = [t for t in schema.targets.values() if t.kind == "sequence" or (t.kind == "input" and schema.features[t.column].kind == "text")]
+    if not stepped or len(out) > 1:
+        return out, None
+    t = stepped[0]
+    steps = _steps(table, t, schema.features) if t.kind == "sequence" else (inputs[t.column] != 0).sum(axis=1)
+    length = schema.features[t.along or t.column].length
+    return out, (np.arange(length)[None, :] < np.asarray(steps)[:, None]).astype(np.float32)
+
+
+def encode_target(table: Table, fit: TargetFit, features: Mapping[str, FeatureFit], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """int32 class indices (rows) or (rows, steps); float32 (rows, n) numbers or labels, (rows, steps, 1) numbers of steps; or an input."""
+    for name in fit.names:
+        if name not in table.columns:
+            fail("missing-column", f"the data lack the target's column '{name}'{did_you_mean(name, table.columns)}")
+    if fit.kind == "input":
+        return inputs[fit.column]
     if fit.kind == "number":
-        values = table.numbers(fit.column)
-        return ((values - fit.centre) / fit.spread).astype(np.float32).reshape(-1, 1)
+        return _scaled(table, fit.column, fit, fit.centre, fit.spread).reshape(-1, 1)
+    if fit.kind == "numbers":
+        columns = [_scaled(table, n, fit, c, s) for n, c, s in zip(fit.columns, fit.centres, fit.spreads, strict=True)]
+        return np.ascontiguousarray(np.stack(columns, axis=1))
+    if fit.kind == "labels":
+        return _encoded_labels(table, fit)
+    if fit.kind == "sequence":
+        return _encoded_sequence(table, fit, features)
     labels = labels_of(table, fit.column, fit.strip_suffix)
     table_of = {c: i for i, c in enumerate(fit.classes)}
+    table_of |= {spelled: table_of[c] for spelled, c in fit.aliases.items()}
     bad = [i for i, v in enumerate(labels) if v not in table_of]
     if bad:
-        shown = ["" if v is None else v for v in labels]
-        hint = f"the classes are {', '.join(fit.classes)}"
-        if any(v and v.rstrip(".") in table_of for v in labels):
+        hint = _classes_hint(fit)
+        if any(labels[i] and str(labels[i]).rstrip(".") in table_of for i in bad):
             hint += "; an ending that does not count is taken off with `strip_suffix`"
-        table.refuse(fit.column, np.array(bad), shown, "is no class of the training data", hint, "data-unknown-class")
+        refuse_label(table, fit, bad, labels, hint)
     return np.array([table_of[v] for v in labels], np.int32)
 
 
-def class_ids(targets: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The first categorical target's ids, by which splits are stratified."""
-    for array in targets.values():
-        if array.dtype.kind == "i":
-            return array
-    return None
+def _classes_hint(fit: TargetFit) -> str:
+    return f"the classes are {', '.join(fit.classes)}"
+
+
+def refuse_label(table: Table, fit: TargetFit, bad: list[int], labels: list[Any], hint: str) -> None:
+    """Ends with the rows whose label training did not have."""
+    shown = ["" if v is None else v for v in labels]
+    hint += "; a class that only held-back rows have is listed in the target's `classes`, or split by `stratify: true`"
+    table.refuse(fit.column, np.array(bad), shown, "is no class of the training data", hint, "data-unknown-class")
+
+
+def _scaled(table: Table, name: str, fit: TargetFit, centre: float, spread: float) -> np.ndarray:
+    return ((numbers_of(table, name, fit.strip) - centre) / spread).astype(np.float32)
+
+
+def _encoded_labels(table: Table, fit: TargetFit) -> np.ndarray:
+    if fit.columns:
+        return _truths(table, fit)
+    values = table.texts(fit.column)
+    place = {c: j for j, c in enumerate(fit.classes)}
+    found = [[] if v is None else cut(v, fit.separator) for v in values]
+    bad = [i for i, labels in enumerate(found) if any(label not in place for label in labels)]
+    if bad:
+        refuse_label(table, fit, bad, [", ".join(x for x in labels if x not in place) for labels in found], _classes_hint(fit))
+    out = np.zeros((len(values), len(place)), np.float32)
+    for i, labels in enumerate(found):
+        out[i, [place[label] for label in labels]] = 1.0
+    return out
+
+
+def _steps(table: Table, fit: TargetFit, features: Mapping[str, FeatureFit]) -> list[int]:
+    """How many steps each row has."""
+    feature = features[fit.along]
+    column = feature.columns[0]
+    if feature.kind == "text":
+        return [len(tokens(v or "", feature.split, feature.lowercase)) for v in table.texts(column.name)]
+    return [0 if v is None else len(v) for v in lists_of(table, column.name, column.separator)]
+
+
+def _encoded_sequence(table: Table, fit: TargetFit, features: Mapping[str, FeatureFit]) -> np.ndarray:
+    values = table.texts(fit.column)
+    found = [[] if v is None else cut(v, fit.separator) for v in values]
+    steps = _steps(table, fit, features)
+    bad = [i for i, (labels, n) in enumerate(zip(found, steps, strict=True)) if len(labels) != n]
+    if bad:
+        i = bad[0]
+        hint = f"a step of '{fit.along}' has one label; how the text is cut into steps is its `split`, how labels are, the target's `separator`"
+        table.refuse(fit.column, np.array(bad), values, f"has {len(found[i])} labels for {steps[i]} steps", hint, "data-steps")
+    if not fit.classes:
+        out = np.zeros((len(found), fit.length, 1), np.float32)
+        numbers = lists_of(table, fit.column, fit.separator or "")
+        for i, row in enumerate(numbers):
+            out[i, : len(row or ()), 0] = (row or [])[: fit.length]
+        return out
+    place = {c: j for j, c in enumerate(fit.classes)}
+    unknown = [i for i, labels in enumerate(found) if any(label not in place for label in labels)]
+    if unknown:
+        refuse_label(table, fit, unknown, [" ".join(x for x in labels if x not in place) for labels in found], _classes_hint(fit))
+    ids = np.zeros((len(found), fit.length), np.int32)
+    for i, labels in enumerate(found):
+        kept = labels[: fit.length]
+        ids[i, : len(kept)] = [place[label] for label in kept]
+    return ids
+
+
+def encode_weights(table: Table, column: str, place: Span | None = None) -> np.ndarray:
+    """A column of sample weights: float32 (rows).
+
+    Raises:
+        LayerctlError: for a column that is not there, and for weights that are missing or below 0.
+    """
+    if column not in table.columns:
+        fail("unknown-column", f"the weight '{column}' is no column of {table.name}{did_you_mean(column, table.columns)}", place,
+             hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+    weights = numbers_of(table, column)
+    bad = ~(weights >= 0)
+    if bad.any():
+        shown = ["a missing value" if v is None else v for v in table.texts(column)]
+        table.refuse(column, np.flatnonzero(bad), shown, "is no weight: weights are numbers of at least 0", code="bad-value")
+    return weights.astype(np.float32)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from layerctl.data.features import encode_feature
+from layerctl.data.numbers import numbers_of
 from layerctl.data.table import Table
+from layerctl.export._demands import of_column
 from layerctl.export._onnx_ops import Converter
 from layerctl.export._rows import table_for
 from layerctl.export.base import Traced, dialect_of, traced
@@ -17,7 +19,9 @@ from layerctl.spec.features import ColumnFit, FeatureFit
 ML_OPSET = 3
 _WHY = {
     "text": "ONNX's operators do not cut texts as the feature does", "date": "ONNX has no dates",
-    "string": "its texts go into the model as they are",
+    "string": "its texts go into the model as they are", "image": "ONNX reads no files",
+    "vector": "ONNX's operators do not cut texts into numbers", "sequence": "ONNX's operators do not cut texts into numbers",
+    "outlying: error": "ONNX cannot refuse a number", "unseen: error": "ONNX cannot refuse a word",
 }  # fmt: skip
 
 
@@ -47,7 +51,7 @@ class Raw:
 def raw_inputs(c: Converter, model: Any, raw: Raw) -> None:
     """Adds the encoding of all features that ONNX can express to the graph, and tells `raw` of it."""
     for name, fit in model.schema.features.items():
-        kinds = {fit.kind, *(x.kind for x in fit.columns)} & set(_WHY)
+        kinds = {fit.kind, *(x.kind for x in fit.columns), *(key for x in fit.columns for key, _ in of_column(x))} & set(_WHY)
         if kinds:
             raw.kept[name] = _WHY[min(kinds)]
             continue
@@ -66,6 +70,9 @@ def _encoding(c: Converter, raw: Raw, model: Any, fit: FeatureFit) -> str:
     for x in fit.columns:
         if x.kind == "number":
             parts.append(_number(c, raw, x, ["batch", 1]))
+            continue
+        if x.kind == "binary":
+            parts.append(_truth(c, raw, x, missing))
             continue
         ids = _category(c, raw, x, missing)
         if fit.encode == "index" and fit.dtype == "i32":
@@ -86,6 +93,13 @@ def _scaled(c: Converter, x: str, fit: ColumnFit) -> str:
 
 def _number(c: Converter, raw: Raw, fit: ColumnFit, shape: list[Any]) -> str:
     x = raw.input(fit.name, "number", c.dtype("f64"), shape)
+    if fit.outlying and fit.low is not None and fit.high is not None:
+        low, high = (c.constant(np.array(v, np.float64)) for v in (fit.low, fit.high))
+        if fit.outlying == "clip":
+            x = c.add("Where", [c.add("Less", [x, low]), low, c.add("Where", [c.add("Greater", [x, high]), high, x])])
+        else:
+            outside = c.add("Or", [c.add("Less", [x, low]), c.add("Greater", [x, high])])
+            x = c.add("Where", [outside, c.constant(np.array(np.nan, np.float64)), x])
     if fit.fill is not None:
         x = c.add("Where", [c.add("IsNaN", [x]), c.constant(np.array(float(fit.fill), np.float64)), x])
     return _scaled(c, x, fit)
@@ -103,7 +117,18 @@ def _category(c: Converter, raw: Raw, fit: ColumnFit, missing: list[str]) -> str
     ids = {w: i + 1 for i, w in enumerate(fit.words)}
     ids |= {m: 0 if fit.fill is None else ids.get(str(fit.fill), 0) for m in missing}
     out = c.fresh()
-    table = {"keys_strings": list(ids), "values_int64s": list(ids.values()), "default_int64": 0}
+    rest = ids.get(str(fit.common), 0) if fit.unseen == "most_frequent" else 0
+    table = {"keys_strings": list(ids), "values_int64s": list(ids.values()), "default_int64": rest}
+    c.nodes.append(c.helper.make_node("LabelEncoder", [x], [out], domain="ai.onnx.ml", **table))
+    return out
+
+
+def _truth(c: Converter, raw: Raw, fit: ColumnFit, missing: list[str]) -> str:
+    x = raw.input(fit.name, "text", c.onnx.TensorProto.STRING, ["batch", 1])
+    numbers = dict(zip(fit.words, fit.values, strict=True)) | {m: float(fit.fill) for m in missing if fit.fill is not None}
+    rest = numbers.get(str(fit.common), 0.0)
+    out = c.fresh()
+    table = {"keys_strings": list(numbers), "values_floats": list(numbers.values()), "default_float": rest}
     c.nodes.append(c.helper.make_node("LabelEncoder", [x], [out], domain="ai.onnx.ml", **table))
     return out
 
@@ -115,7 +140,8 @@ def raw_rows(model: Any, raw: Raw, most: int = 64) -> tuple[dict[str, np.ndarray
     window = next((f for f in model.schema.features.values() if f.kind == "window"), None)
     ours = {n: encode_feature(n, table, f) for n, f in model.schema.features.items()}
     shapes = {name: shape[1:] for name, _, shape in raw.inputs}
-    theirs = {name: _values(table, column, kind, shapes[name]) for name, (column, kind) in raw.columns.items()}
+    strips = {x.name: x.strip for f in model.schema.features.values() for x in f.columns if x.strip}
+    theirs = {name: _values(table, column, kind, shapes[name], strips.get(column, "")) for name, (column, kind) in raw.columns.items()}
     if window is not None:
         places = np.arange(len(table) - window.length + 1)[:, None] + np.arange(window.length)
         fits = model.schema.features
@@ -125,10 +151,10 @@ def raw_rows(model: Any, raw: Raw, most: int = 64) -> tuple[dict[str, np.ndarray
     return {**theirs, **{n: ours[n] for n in raw.kept}}, ours
 
 
-def _values(table: Table, column: str, kind: str, shape: list[int]) -> np.ndarray:
+def _values(table: Table, column: str, kind: str, shape: list[int], strip: str) -> np.ndarray:
     if kind == "text":
         return np.array(["" if v is None else v for v in table.texts(column)], object)[:, None]
     found = table.columns[column]
     if kind == "array" and isinstance(found, np.ndarray) and found.ndim > 1:
         return found.astype(np.float64).reshape(-1, *shape)
-    return table.numbers(column)[:, None]
+    return numbers_of(table, column, strip)[:, None]

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.dataset import chunks, complete
+from layerctl.data.dataset import complete
 from layerctl.data.features import spread
+from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export.base import Traced, answers_of, dialect_of, held_back_rows
-from layerctl.predicting.answers import field
+from layerctl.predicting.lines import field
 
 MOST = 64
 TOLERANCE = 1e-5
@@ -89,18 +90,23 @@ def _made_up(traced: Traced) -> Table:
     rows, made = 40, {}
     for fit in traced.features.values():
         for c in fit.columns:
-            if fit.kind == "text":
+            if c.kind in ("vector", "sequence"):
+                size = int(np.prod(fit.shape))
+                made[c.name] = [" ".join(f"{v:.6g}" for v in rng.normal(c.centre, c.spread, size)) for _ in range(rows)]
+            elif fit.kind == "text":
                 words = np.array([*c.words[:50], "zebra"])
                 made[c.name] = [" ".join(rng.choice(words, 7).tolist()) for _ in range(rows)]
             elif c.kind == "number" and fit.kind == "array" and len(fit.columns) == 1:
                 made[c.name] = rng.normal(fit.columns[0].centre, fit.columns[0].spread, (rows, *fit.shape))
             elif c.kind == "number":
-                made[c.name] = rng.normal(c.centre, c.spread, rows)
+                bounds = (c.low, c.high) if c.outlying == "error" else (None, None)
+                made[c.name] = np.clip(rng.normal(c.centre, c.spread, rows), *bounds)
             elif c.kind == "date":
-                form = c.format or "%Y-%m-%d"
+                form = c.format or (c.formats[0] if c.formats else "%Y-%m-%d")
                 made[c.name] = [_day(c.centre + c.spread * v, form) for v in rng.normal(size=rows)]
             else:
-                made[c.name] = rng.choice(np.array([*c.words, "zebra"]), rows).tolist()
+                other = ["zebra"] if c.unseen != "error" else []
+                made[c.name] = rng.choice(np.array([*c.words, *other]), rows).tolist()
     return Table("made up", made)
 
 
@@ -150,14 +156,15 @@ def own(traced: Traced, text: str) -> list[list[str]]:
             inputs[n] = flat[:, at : at + size].reshape(len(flat), *map(int, v.shape[1:])).astype(kind)
             at += size
         found = model.predict(inputs)
-        made = answers_of(model).columns(found if isinstance(found, dict) else {model.graph.outputs[0]: found})
+        told = answers_of(model).columns(found if isinstance(found, dict) else {model.graph.outputs[0]: found})
+        made = {n: c.tolist() for n, c in told.items()}
     else:
         reading = replace(spec.reading(), delimiter=dialect.delimiter, encoding="utf-8", format="csv")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
             path.write_text(text, encoding="utf-8", newline="")
-            pieces = chunks(path, model.schema, reading, 4096)
-            for piece in answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, 256)):
+            found = pieces(path, model.schema, reading, 4096)
+            for piece in answers_of(model).stream(found, lambda rows, _: model.session(rows).predict(rows, 256)):
                 for n, column in piece.columns.items():
                     made.setdefault(n, []).extend(column)
     return [list(made), *([field(v) for v in r] for r in zip(*made.values(), strict=True))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,8 @@ class Traced:
                 out.append(Diagnostic("cannot-export", text, port.span, (), "give the open dimension a size"))
             if port.dtype == "u8" and name not in self.features:
                 out.append(Diagnostic("cannot-export", f"{what} export has no form for the texts of the input '{name}'", port.span))
-        return out
+        images = [n for n, f in self.features.items() if f.kind == "image"]
+        return out + [Diagnostic("cannot-export", f"{what} export has no form for the feature '{n}': images are read from files") for n in images]
 
 
 def traced(model: Any, rows: int) -> Traced:
@@ -119,9 +120,11 @@ def dialect_of(model: Any) -> Any:
 
 
 def answers_of(model: Any) -> Any:
-    """How the model's results are told; without a data section, as numbers."""
+    """How the model's results are told; without a data section, as numbers. Kept thresholds do not travel."""
     from layerctl.predicting.answers import Answers
     from layerctl.spec.features import FeatureSchema
     from layerctl.training import using
 
-    return using.answers_of(model) if model.schema is not None else Answers(FeatureSchema({}, {}), tuple(model.graph.outputs), ())
+    if model.schema is not None:
+        return replace(using.answers_of(model), thresholds={})
+    return Answers(FeatureSchema({}, {}), tuple(model.graph.outputs), ())

@@ -54,6 +54,11 @@ def symbol(ref: Ref) -> str:
     return _symbol(ref.key, getattr(getattr(ref, "kernel", None), "function", None))
 
 
+def symbol_of(key: str) -> str:
+    """The same for a kernel of `ops/`, by its key alone: whoever calls one need not import what declares it."""
+    return _symbol(key, None)
+
+
 @functools.lru_cache(maxsize=4096)
 def _symbol(key: str, function: Any) -> str:
     digest = hashlib.sha256(key.encode())

@@ -19,6 +19,7 @@ from layerctl.modelfile import strictjson, tensors
 from layerctl.modelfile.strictjson import shown
 
 FORMAT = 1
+DECISIONS = "layerctl.decisions"
 TRAINING = "layerctl.training"  # a JSON list: tensors of a checkpoint that are not weights
 
 
@@ -35,6 +36,7 @@ class ModelFile:
         created_by: versions of what made the file, such as {"numpy": "2.4.6"}.
         layerctl_version: the version of layerctl that wrote the file.
         format: the version of this layout.
+        decisions: output → {"threshold": …, …}: above which probability the second of two classes is predicted, and how that was chosen.
     """
 
     yaml: str
@@ -45,6 +47,12 @@ class ModelFile:
     created_by: dict[str, str] = field(default_factory=dict)
     layerctl_version: str = __version__
     format: int = FORMAT
+    decisions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The kept thresholds by output."""
+        return {output: float(how["threshold"]) for output, how in self.decisions.items()}
 
 
 def write_model(path: str | os.PathLike[str], model: ModelFile) -> Diagnostic | None:
@@ -86,6 +94,7 @@ def metadata_of(model: ModelFile) -> dict[str, str]:
         "layerctl.data": model.data,
         "layerctl.scores": strictjson.dumps(model.scores),
         "layerctl.created_by": strictjson.dumps(model.created_by),
+        **({DECISIONS: strictjson.dumps(model.decisions)} if model.decisions else {}),
     }
 
 
@@ -103,6 +112,7 @@ def model_from(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[st
     for k, v in scores.items():
         if type(v) not in (int, float):
             bad_metadata(path, f"layerctl.scores.{shown(k)}", shown(v), "a number")
+    decisions = _decisions(path, metadata)
     created_by = json_field(path, metadata, "layerctl.created_by", dict)
     for k, v in created_by.items():
         if not isinstance(v, str):
@@ -113,9 +123,19 @@ def model_from(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[st
         features=json_field(path, metadata, "layerctl.features", dict),
         data=_text(path, metadata, "layerctl.data"),
         scores={k: _float(v) for k, v in scores.items()},
+        decisions=decisions,
         created_by=created_by,
         layerctl_version=version,
     )
+
+
+def _decisions(path: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    found = json_field(path, metadata, DECISIONS, dict) if DECISIONS in metadata else {}
+    for output, how in found.items():
+        value = how.get("threshold") if isinstance(how, dict) else None
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            bad_metadata(path, f"{DECISIONS}.{shown(output)}", shown(how), "a threshold from 0 to 1")
+    return found
 
 
 def _float(value: int | float) -> float:

@@ -34,6 +34,8 @@ from layerctl.modelfile.atomic import clean_stale
 _NAME = re.compile(r"checkpoint-([0-9]{1,18})\.safetensors")
 _STEP = "layerctl.step"
 _STATE = "layerctl.state"
+KEPT = 2
+"""How many checkpoints stay in a folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Checkpoint:
 class CheckpointStore:
     """The checkpoints in a folder. One store at a time may write: hold a FolderLock."""
 
-    def __init__(self, folder: str | os.PathLike[str], keep: int = 2):
+    def __init__(self, folder: str | os.PathLike[str], keep: int = KEPT):
         """Removes what killed writers left. `keep` is how many checkpoints stay, at least 1."""
         if keep < 1:
             raise ValueError(f"keep must be at least 1, got {keep}")

@@ -3,85 +3,165 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from layerctl.data.dataset import Dataset
+from layerctl.data.pieces import Piece
+from layerctl.data.table import Table
+from layerctl.diagnostics import Source, Span, fail
+from layerctl.predicting import telling
+from layerctl.predicting.columns import Column, Numbers, Texts
 from layerctl.spec.features import FeatureSchema
 
-CHUNK = 4096
+CHUNK = 16384
 """The most rows that are read, predicted and written at a time."""
 BATCH = 256
 """The fewest rows that are predicted at once, if there are as many."""
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """One piece of a stream: the rows as they were read, and the columns that were predicted for them."""
+class Wanted:
+    """What is told of a class besides its text and probability: with `every` each class's probability, with `top` the likeliest few instead."""
 
-    rows: list[Any]
-    columns: dict[str, list[Any]]
+    every: bool = False
+    top: int | None = None
+
+
+PLAIN = Wanted()
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """One piece of a stream: the rows as they were read, the columns that were predicted for them, and the model's results.
+
+    `table` has a row for each row of `told`; `arrays` only those that could be predicted: not the first of a series, nor bad ones.
+    """
+
+    table: Table
+    told: dict[str, Column]
     arrays: dict[str, np.ndarray]
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The columns as lists of texts and numbers; None where there is no prediction."""
+        return {n: c.tolist() for n, c in self.told.items()}
 
 
 @dataclass(frozen=True)
 class Answers:
-    """How a model's results are told: its outputs' names, and which of them are logits (their loss turns them into probabilities)."""
+    """How a model's results are told.
+
+    Attributes:
+        outputs: the model's outputs, and `logits` those of them that are logits (their loss turns them into probabilities).
+        thresholds: above which probability the second of two classes is predicted, where an output has a threshold of its own.
+        shapes: of a row's results, where they are known.
+    """
 
     schema: FeatureSchema
     outputs: tuple[str, ...]
     logits: tuple[str, ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    wanted: Wanted = PLAIN
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def stream(
-        self, pieces: Iterable[tuple[Dataset, list[dict[str, Any]]]], predict: Callable[[Dataset], dict[str, np.ndarray]]
-    ) -> Iterator[Predictions]:  # fmt: skip
-        """Predictions for pieces of rows, in order. The first rows of a series, which no window ends at, have the prediction None."""
-        for rows, raw in pieces:
-            arrays = predict(rows) if len(rows) else {}
-            ahead = [None] * (len(raw) - len(rows))
-            yield Predictions(raw, {n: [*ahead, *c] for n, c in self.columns(arrays).items()}, arrays)
+    def stream(self, pieces: Iterable[Piece], predict: Callable[[Dataset, bool], dict[str, np.ndarray]]) -> Iterator[Predictions]:
+        """Predictions for pieces of rows, in order; `predict` is told of rows and whether they are of a stream.
 
-    def columns(self, arrays: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
-        """A class's text and its probability, or values, for each row; several outputs have their names before them."""
-        out: dict[str, list[Any]] = {}
+        The first rows of a series, which no window ends at, have no prediction.
+        """
+        for piece in pieces:
+            arrays = predict(piece.rows, piece.arriving) if len(piece.rows) else self.nothing()
+            told = self.columns(arrays, piece.rows.inputs)
+            if piece.places is not None:
+                told = {n: c.spread(piece.places, len(piece.table)) for n, c in told.items()}
+            if len(piece.table):
+                yield Predictions(piece.table, told, arrays)
+
+    def nothing(self) -> dict[str, np.ndarray]:
+        """Results for no row; of what width, is not known of other layers than the outputs."""
+        return {n: np.zeros((0, *self.shapes[n]), np.float32) for n in self.outputs if n in self.shapes}
+
+    def columns(self, arrays: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray] | None = None) -> dict[str, Column]:
+        """A class's text and its probability, or values, for each row; several outputs have their names before them.
+
+        `inputs` say how many steps a row of a sequence has.
+        """
+        out: dict[str, Column] = {}
         for name, array in arrays.items():
             head = f"{name}_" if len(arrays) > 1 else ""
             own = name if len(self.outputs) > 1 else None
             classes = self.schema.classes(own)
-            flat = array.reshape(len(array), -1)
-            if classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
-                ids, p = _decided(flat, name in self.logits)
-                out[f"{head}prediction"] = [classes[i] if i < len(classes) else str(i) for i in ids]
-                out[f"{head}probability"] = [float(v) for v in p]
+            flat = array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
+            special = telling.told(self.schema, own, array, name in self.logits, inputs) if name in self.outputs else None
+            if special is not None:
+                out |= {f"{head}{n}": _column(c) for n, c in special.items()}
+            elif classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
+                out |= self._classes(head, classes, _of_classes(probabilities(flat, name in self.logits)), self.thresholds.get(name))
             elif flat.shape[1] == 1:
                 values = flat[:, 0].astype(np.float64)
-                if name in self.outputs:
-                    values = self.schema.unscaled(values, own)
-                out[f"{head}prediction"] = [float(v) for v in values]
+                out[f"{head}prediction"] = Numbers(self.schema.unscaled(values, own) if name in self.outputs else values)
             else:
-                for j in range(flat.shape[1]):
-                    out[f"{head}prediction_{j}"] = [float(v) for v in flat[:, j]]
+                out |= {f"{head}prediction_{j}": Numbers(np.ascontiguousarray(flat[:, j], np.float64)) for j in range(flat.shape[1])}
         return out
 
+    def _classes(self, head: str, classes: list[str], p: np.ndarray, threshold: float | None) -> dict[str, Column]:
+        """What is told of class probabilities (rows, classes)."""
+        names = classes if len(classes) == p.shape[1] else [*classes, *map(str, range(len(classes), p.shape[1]))][: p.shape[1]]
+        rows = np.arange(len(p))
+        if self.wanted.top is not None:
+            order = np.argsort(-p, axis=1, kind="stable")[:, : self.wanted.top]
+            out: dict[str, Column] = {}
+            for j in range(order.shape[1]):
+                out[f"{head}prediction_{j + 1}"] = Texts(order[:, j], names)
+                out[f"{head}probability_{j + 1}"] = Numbers(p[rows, order[:, j]])
+            return out
+        ids = decided(p, threshold)
+        out = {f"{head}prediction": Texts(ids, names), f"{head}probability": Numbers(p[rows, ids])}
+        if self.wanted.every:
+            out |= {f"{head}probability_{c}": Numbers(np.ascontiguousarray(p[:, j])) for j, c in enumerate(names)}
+        return out
 
-def field(v: Any) -> str:
-    """A value as it stands in a table."""
-    return "" if v is None else f"{v:.9g}" if isinstance(v, float) else str(v)
+    def check(self) -> None:
+        """Whether what is wanted can be told.
+
+        Raises:
+            LayerctlError: `bad-option` where no output has classes.
+        """
+        if (self.wanted.every or self.wanted.top is not None) and not any(t.kind == "category" for t in self.schema.targets.values()):
+            option = "--proba" if self.wanted.every else "--top"
+            fail("bad-option", f"{option} tells of classes' probabilities, and the model's targets have no classes", Span(Source(option)),
+                 hint=f"leave {option} out: numbers are predicted as they are")  # fmt: skip
 
 
-def _decided(flat: np.ndarray, logits: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(class ids, their probabilities)."""
+def _column(found: np.ndarray | list[str]) -> Column:
+    if isinstance(found, np.ndarray):
+        return Numbers(found)
+    known: dict[str, int] = {}
+    codes = [known.setdefault(text, len(known)) for text in found]
+    return Texts(np.array(codes, np.int64), list(known))
+
+
+def probabilities(flat: np.ndarray, logits: bool) -> np.ndarray:
+    """Outputs (rows, 1 or classes) as float64 probabilities: logits through the function that their loss puts before them."""
     values = flat.astype(np.float64)
-    if logits:
-        if values.shape[1] == 1:
-            values = 1.0 / (1.0 + np.exp(-values))
-        else:
-            e = np.exp(values - values.max(axis=1, keepdims=True))
-            values = e / e.sum(axis=1, keepdims=True)
+    if not logits:
+        return values
     if values.shape[1] == 1:
-        ids = (values[:, 0] > 0.5).astype(np.int64)
-        return ids, np.where(ids == 1, values[:, 0], 1.0 - values[:, 0])
-    ids = values.argmax(axis=1)
-    return ids, values[np.arange(len(ids)), ids]
+        return 1.0 / (1.0 + np.exp(-values))
+    e = np.exp(values - values.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def _of_classes(p: np.ndarray) -> np.ndarray:
+    """Probabilities (rows, classes): one number a row is that of the second of two classes."""
+    return np.concatenate([1.0 - p, p], axis=1) if p.shape[1] == 1 else p
+
+
+def decided(p: np.ndarray, threshold: float | None = None) -> np.ndarray:
+    """The class of each row (int64): the likeliest, or of two classes the second where its probability is above the threshold."""
+    if p.shape[1] == 2 and threshold is not None:
+        return (p[:, 1] > threshold).astype(np.int64)
+    return p.argmax(axis=1)

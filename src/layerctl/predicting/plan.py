@@ -29,7 +29,7 @@ from layerctl.spec.reading import Reading
 
 FORMAT = 1
 LARGEST = 16 << 20  # bytes of a plan
-MOST_TAPES = 8
+MOST_TAPES = 12
 MOST_PLANS = 256
 ENDING = ".plan"
 _ARRAYS = {"words": np.int64, "places": np.int64, "calls": np.int64, "constants": np.uint8}

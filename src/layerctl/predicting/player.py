@@ -9,6 +9,7 @@ import numpy as np
 from layerctl.data.dataset import Dataset
 from layerctl.kernels import store, words
 from layerctl.predicting.plan import Plan, Recorded
+from layerctl.predicting.sizes import runs
 from layerctl.runtime.tape import Mounted, aligned_bytes
 from layerctl.runtime.threads import Team, count
 
@@ -33,13 +34,10 @@ class Player:
         kernels = store.known([words.NAME, words.LEAD_NAME, words.SERVE_NAME, *(name for t in plan.tapes for name in t.tape.kernels)])
         return cls(plan, state, kernels, threads) if kernels is not None else None
 
-    def predict(self, rows: Dataset) -> dict[str, np.ndarray] | None:
+    def predict(self, rows: Dataset, arriving: bool = False) -> dict[str, np.ndarray] | None:
         """The model's outputs for all rows, in order; None where the plan has no tape for as many."""
         n = len(rows)
-        size = min(self.plan.batch, n)
-        whole, rest = divmod(n, size)
-        wanted = [(size, whole), *([(rest, 1)] if rest else [])]
-        found = [(self.plan.tape(k, rows.inputs), steps) for k, steps in wanted]
+        found = [(self.plan.tape(k, rows.inputs), steps) for k, steps in runs(n, self.plan.batch, arriving)]
         tapes = [(tape, steps) for tape, steps in found if tape is not None]
         if len(tapes) < len(found):
             return None

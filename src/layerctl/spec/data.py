@@ -5,28 +5,17 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
-from layerctl.diagnostics import did_you_mean
 from layerctl.spec.reading import Reading
+from layerctl.spec.section import Section
+from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec
 
 MISSING = ("?", "NA", "")
+DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
-
-
-class WindowSpec(_Section):
+class WindowSpec(Section):
     """Windows over rows in order: `length` rows each, the target `horizon` rows after the last of them."""
 
     length: PositiveInt = Field(description="Rows of one window.")
@@ -34,11 +23,11 @@ class WindowSpec(_Section):
     step: PositiveInt = Field(1, description="Rows between one window and the next, in training.")
 
 
-class FeatureSpec(_Section):
+class FeatureSpec(Section):
     """One input of the model, made of one or several columns. Statistics come from the training rows alone."""
 
     columns: list[str] | str | None = Field(None, description="The columns; all that nothing else uses if not given.")
-    kind: Literal["number", "category", "text", "date", "array", "window", "table", "string"] | None = Field(
+    kind: Literal["number", "category", "binary", "text", "date", "array", "vector", "sequence", "window", "table", "string", "image"] | None = Field(
         None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text. string: as it is, for an input of texts."
     )
     scale: Literal["standard", "minmax", "none"] | None = Field(
@@ -49,13 +38,28 @@ class FeatureSpec(_Section):
         "error", description="What stands for a missing value; `drop` leaves the row out of training."
     )
     constant: float | str | None = Field(None, description="The value of `missing: constant`.")
-    shape: list[PositiveInt] | None = Field(None, description="An array's shape.")
-    length: PositiveInt | None = Field(None, description="Tokens of a text; the longest training text's (at most 200) if not given.")
+    unseen: Literal["bucket", "error", "most_frequent"] | None = Field(
+        None, description="What becomes of a category that training did not have: a bucket of its own (0; the default), an error, or the most frequent one."
+    )
+    outlying: Literal["clip", "error", "missing"] | None = Field(
+        None, description="What becomes of numbers outside `range` or `quantiles`: the nearest number inside, an error, or a missing value."
+    )
+    range: list[float] | None = Field(None, description="The least and the greatest number that may occur.")
+    quantiles: list[float] | None = Field(None, description="The range as quantiles of the training rows, such as [0.01, 0.99].")
+    strip: str | None = Field(None, description="Characters in numbers that do not count, such as `$,%`; found in the training rows if not given.")
+    shape: list[PositiveInt] | None = Field(None, description="An array's shape; an image's height, width and channels.")
+    length: PositiveInt | None = Field(None, description="Tokens of a text or steps of a sequence; the longest training row's (at most 200) if not given.")
     vocabulary: PositiveInt = Field(20000, description="The most words or categories that are kept.")
     min_count: PositiveInt = Field(1, description="How often a word must occur to be kept.")
     lowercase: bool = Field(True, description="Whether text is lowered first.")
     split: Literal["whitespace", "words", "characters"] = Field("words", description="How text is cut.")
-    format: str | None = Field(None, description="A date's format, as strptime has it; ISO 8601 if not given.")
+    separator: str | None = Field(
+        None, min_length=1, description="What stands between the numbers of a vector or sequence; blanks, commas and semicolons if not given."
+    )
+    format: str | list[str] | None = Field(None, description="A date's format, as strptime has it, or several that are tried in order; ISO 8601 if not given.")
+    parts: list[DatePart] | None = Field(
+        None, description="What a date is taken apart into; days, month and weekday if not given. elapsed: days with the time of day as a fraction."
+    )
     window: WindowSpec | None = Field(None, description="The windows of `kind: window`.")
 
     @field_validator("columns")
@@ -67,65 +71,90 @@ class FeatureSpec(_Section):
             raise ValueError("name at least one column, and none twice")
         return [value] if isinstance(value, str) else value
 
+    @field_validator("format", "parts")
+    @classmethod
+    def _some(cls, value: Any) -> Any:
+        if isinstance(value, list) and (not value or len(set(value)) < len(value)):
+            raise ValueError("name at least one, and none twice")
+        return value
+
+    @field_validator("range", "quantiles")
+    @classmethod
+    def _rising(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and not (len(value) == 2 and value[0] < value[1]):
+            raise ValueError(f"two rising numbers are needed, such as [0.01, 0.99], got {value}")
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> FeatureSpec:
         if self.missing == "constant" and self.constant is None:
             raise ValueError("'missing: constant' needs 'constant'")
         if self.kind == "window" and self.window is None:
             raise ValueError("'kind: window' needs 'window', such as {length: 14}")
-        if self.kind == "text" and self.columns is not None and len(self.columns) != 1:
-            raise ValueError("a text is one column")
+        if self.kind in ("text", "vector", "sequence") and self.columns is not None and len(self.columns) != 1:
+            raise ValueError(f"a {self.kind} is one column")
+        self._outlying()
+        if self.kind == "binary" and self.unseen == "bucket":
+            raise ValueError("a binary column has no bucket for what training did not have: 'unseen' is error or most_frequent")
         return self
 
-
-class TargetSpec(_Section):
-    """What the model is to predict: a class or a number."""
-
-    column: str = Field(description="The column.")
-    kind: Literal["category", "number"] | None = Field(None, description="Inferred if not given: by the loss, else by the values.")
-    classes: list[str] | None = Field(None, description="The classes in the order of the output's units; sorted if not given.")
-    scale: Literal["standard", "minmax", "none"] = Field("none", description="How numbers are scaled; predictions are scaled back.")
-    strip_suffix: str | None = Field(None, description="An ending that some labels have and that does not count.")
-    missing: Literal["error", "drop"] = Field("error", description="Whether rows without a target are refused or left out.")
-
-    @field_validator("classes", mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        return [str(v) for v in value] if isinstance(value, list) else value
-
-
-def _target_spec(plain: dict[str, Any]) -> TargetSpec:
-    try:
-        return TargetSpec(**plain)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise ValueError(f"a target has no '{name}'{did_you_mean(name, TargetSpec.model_fields)}") from error
-        raise ValueError(f"'{name}': {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}") from error
+    def _outlying(self) -> None:
+        bounds = [n for n in ("range", "quantiles") if getattr(self, n) is not None]
+        if self.outlying is None and bounds:
+            raise ValueError(f"'{bounds[0]}' needs 'outlying': clip, error or missing")
+        if self.outlying is not None and len(bounds) != 1:
+            raise ValueError("'outlying' needs either 'range: [least, greatest]' or 'quantiles: [0.01, 0.99]'")
+        if self.outlying is not None and self.kind not in (None, "number", "table", "window"):
+            raise ValueError(f"'outlying' is for numbers, not for 'kind: {self.kind}'")
+        if self.quantiles is not None and not 0 <= self.quantiles[0] < self.quantiles[1] <= 1:
+            raise ValueError(f"quantiles are from 0 to 1, got {self.quantiles}")
+        if self.outlying == "error" and self.range is None:
+            raise ValueError("'outlying: error' needs 'range': some training rows are always outside quantiles")
+        if self.outlying == "missing" and self.missing in ("error", "drop"):
+            raise ValueError("'outlying: missing' needs what stands for a missing value: 'missing: mean', median, most_frequent or constant")
 
 
-class SplitSpec(_Section):
-    """Which rows are held back. A fraction for each part, or the values of a column that name it."""
+class SplitSpec(Section):
+    """Which rows are held back. A fraction for each part, the values of a column that name it, or one of several folds."""
 
     validation: NonNegativeFloat = Field(0.0, lt=1, description="The share of rows for validation.")
     test: NonNegativeFloat = Field(0.0, lt=1, description="The share of rows for the test.")
     stratify: bool = Field(False, description="Whether each part has the classes in equal shares.")
-    by: Literal["random", "time", "column"] | None = Field(None, description="random; time: the last rows in order; column: as it says.")
-    column: str | None = Field(None, description="The column of `by: column`, with the words train, validation and test; the order of `by: time`.")
+    by: Literal["random", "time", "column", "group"] | None = Field(
+        None, description="random; time: the last rows in order; column: as it says; group: rows that agree in a column stay together."
+    )
+    column: str | None = Field(
+        None, description="The column of `by: column`, with the words train, validation and test; the order of `by: time`; the groups of `by: group`."
+    )
+    format: str | list[str] | None = Field(None, description="The format of the dates of `by: time`, as strptime has it; ISO 8601 if not given.")
+    folds: int | None = Field(None, ge=2, le=1000, description="In how many folds the rows are cut; one of them stands for the test rows.")
+    fold: PositiveInt | None = Field(None, description="The fold that is held back, from 1; `layerctl train --folds` sets it.")
 
     @model_validator(mode="after")
     def _whole(self) -> SplitSpec:
         if self.validation + self.test >= 1:
             raise ValueError(f"validation and test take {self.validation + self.test:g} of the rows: nothing is left to train on")
-        if self.by == "column" and self.column is None:
-            raise ValueError("'by: column' needs 'column'")
+        if self.by in ("column", "group") and self.column is None:
+            raise ValueError(f"'by: {self.by}' needs 'column'")
         if self.stratify and self.by in ("time", "column"):
             raise ValueError(f"'stratify' cannot go with 'by: {self.by}'")
+        if self.stratify and self.by == "group" and self.folds is None:
+            raise ValueError("'stratify' goes with 'by: group' in folds only")
+        if (self.folds is None) != (self.fold is None) or (self.folds is not None and self.fold is not None and self.fold > self.folds):
+            raise ValueError("'folds' and 'fold' go together, and 'fold' is from 1 to 'folds': train all of them with `layerctl train --folds`")
+        if self.folds is not None and self.by == "column":
+            raise ValueError("'folds' cannot go with 'by: column', which says itself which rows are held back")
         return self
 
 
-class FilesSpec(_Section):
+class SamplingSpec(Section):
+    """How the classes of unequal size are evened out, in the training rows alone."""
+
+    method: Literal["over", "under"] = Field(description="over: rows of small classes several times; under: rows of large classes left out.")
+    ratio: float = Field(1.0, gt=0, le=1, description="The smallest class's rows in relation to the largest's, afterwards.")
+
+
+class FilesSpec(Section):
     """A file for each part."""
 
     train: str = Field(description="The training rows.")
@@ -133,11 +162,13 @@ class FilesSpec(_Section):
     test: str | None = Field(None, description="The test rows.")
 
 
-class DataSpec(_Section):
+class DataSpec(Section):
     """The whole section."""
 
     source: str | FilesSpec = Field(description="A file, relative to this one, `builtin:NAME`, or a file for each part.")
-    format: Literal["csv", "tsv", "jsonl", "npz"] | None = Field(None, description="The file's format; by its ending if not given.")
+    format: Literal["csv", "tsv", "jsonl", "npz", "parquet", "arrow", "images"] | None = Field(
+        None, description="The file's format; by its ending if not given."
+    )
     columns: list[str] | None = Field(None, description="Names of the columns, where the file has no header.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="What stands between fields: , or a tab by the file's ending.")
     quote: str | None = Field('"', max_length=4, description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
@@ -145,9 +176,16 @@ class DataSpec(_Section):
     encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
     features: dict[str, FeatureSpec] = Field(description="The model's inputs by name.")
-    target: str | TargetSpec | dict[str, Any] | None = Field(None, description="The column to predict; several by the outputs' names.")
+    target: str | list[str] | TargetSpec | dict[str, Any] | None = Field(
+        None, description="The column to predict, several of them, `input` or `next`; several targets by the outputs' names."
+    )
     split: SplitSpec = Field(default_factory=SplitSpec, description="Which rows are held back.")
     weight: str | None = Field(None, description="A column of samples' weights.")
+    cache: bool | None = Field(None, description="Whether encoded rows are kept in a mapped file of the cache; if not given, where the source is large.")
+    ignore: list[str] = Field(default_factory=list, description="Columns that no feature takes unless it names them.")
+    sampling: Literal["over", "under"] | SamplingSpec | None = Field(
+        None, description="Evens out classes in the training rows: over repeats rows of small ones, under leaves out rows of large ones."
+    )
 
     @field_validator("missing_values", mode="before")
     @classmethod
@@ -173,16 +211,16 @@ class DataSpec(_Section):
     @field_validator("target", mode="before")
     @classmethod
     def _target(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return target_spec(value)
         if isinstance(value, dict):
-            if "column" in value and not isinstance(value["column"], dict):
-                return _target_spec(value)
-            return {k: _target_spec(v if isinstance(v, dict) else {"column": v}) for k, v in value.items()}
-        return value
+            return target_spec(value) if is_one_target(value) else {k: target_spec(v) for k, v in value.items()}
+        return target_spec(value) if value in (INPUT, NEXT) else value
 
     def reading(self) -> Reading:
         """How files of these data are read."""
         own = {f.name: getattr(self, f.name) for f in fields(Reading) if f.name != "targets"}
-        return Reading(**own, targets=[t.column for t in self.targets().values()])
+        return Reading(**own, targets=[n for t in self.targets().values() for n in t.names()])
 
     def targets(self) -> dict[str, TargetSpec]:
         """Targets by output; the one target of a single output is called by its column."""
@@ -191,5 +229,9 @@ class DataSpec(_Section):
         if isinstance(self.target, str):
             return {self.target: TargetSpec(column=self.target)}
         if isinstance(self.target, TargetSpec):
-            return {self.target.column: self.target}
+            return {next(iter(self.target.names()), INPUT if self.target.input else NEXT): self.target}
         return dict(self.target)
+
+    def resampling(self) -> SamplingSpec | None:
+        """How the training rows' classes are evened out."""
+        return SamplingSpec(method=self.sampling) if isinstance(self.sampling, str) else self.sampling

@@ -7,12 +7,29 @@ from typing import Any
 
 from layerctl.diagnostics import fail
 
-KINDS = ("number", "category", "text", "date", "array", "window", "table", "string")
+KINDS = ("number", "category", "binary", "text", "date", "array", "vector", "sequence", "window", "table", "string", "image")
+TARGET_KINDS = ("category", "number", "numbers", "labels", "sequence", "input", "next")
+LINE_END = "\n"
+"""The word that stands between the texts of a language model: before the first token of each, and behind its last."""
 
 
 @dataclass
 class ColumnFit:
-    """One column: `kind` number (centre and spread, the value for missing ones) or category (its words, 1.. in this order; 0 is the rest)."""
+    """One column, as the training rows have it.
+
+    Attributes:
+        kind: number, category, binary, date, text, string, vector or sequence.
+        centre, spread: of a number, of a date's days, of all numbers of a vector or sequence: encoded is (x - centre) / spread.
+        fill: what stands for a missing value; None if there is nothing.
+        words: a category's words, 1.. in this order, 0 is the rest; the spellings of a binary column, whose numbers are `values`.
+        format, formats: a date's format, or several that are tried in this order; ISO 8601 without either.
+        parts: what a date is taken apart into; empty for days, month and weekday.
+        strip: characters that do not count in numbers, such as `$,%`.
+        outlying: what becomes of numbers outside `low` to `high`: clip, error or missing; "" for nothing.
+        unseen: what becomes of words that training did not have: bucket, error or most_frequent, which is `common`.
+        separator: what stands between the numbers of a field; blanks, commas and semicolons if "".
+        rows, empty, different: training rows, those without a value, and different values among the others (0 where nobody counted).
+    """
 
     name: str
     kind: str
@@ -21,6 +38,19 @@ class ColumnFit:
     fill: float | str | None = None
     words: list[str] = field(default_factory=list)
     format: str | None = None
+    formats: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    strip: str = ""
+    outlying: str = ""
+    low: float | None = None
+    high: float | None = None
+    unseen: str = "bucket"
+    common: str | None = None
+    separator: str = ""
+    rows: int = 0
+    empty: int = 0
+    different: int = 0
 
 
 @dataclass
@@ -49,7 +79,20 @@ class FeatureFit:
 
 @dataclass
 class TargetFit:
-    """One target: `classes` for a category; a number's centre and spread."""
+    """One target, as the training rows have it.
+
+    Attributes:
+        column: the column; the first of several; the input's name for `input` and `next`.
+        kind: category (ids), number or numbers (scaled), labels (a 0 or 1 for each), sequence (an id or a number a step), input (what the
+            input is), next (the token after each).
+        classes: a category's, the labels', a sequence's; a sequence without any is numbers.
+        counts: the training rows of each class.
+        centre, spread: a number's scale; `centres` and `spreads` those of several columns.
+        aliases: other spellings of classes.
+        separator: between labels or steps in a field: blanks if None, each character a label of its own if "".
+        length: steps of a sequence; `along` is the input that has them.
+        join: whether the texts of `next` are one long text.
+    """
 
     column: str
     kind: str
@@ -57,6 +100,29 @@ class TargetFit:
     centre: float = 0.0
     spread: float = 1.0
     strip_suffix: str | None = None
+    columns: list[str] = field(default_factory=list)
+    centres: list[float] = field(default_factory=list)
+    spreads: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+    strip: str = ""
+    separator: str | None = None
+    length: int = 0
+    along: str = ""
+    join: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that it is read from; none for what is made of an input."""
+        return [] if self.kind in ("input", "next") else self.columns or [self.column]
+
+    def balanced(self) -> list[float]:
+        """The classes' weights under which each has the same share: rows / (classes × rows of the class), 0 for a class without rows.
+
+        Of labels: rows without the label for each with it.
+        """
+        n = sum(self.counts)
+        return [n / (len(self.counts) * c) if c else 0.0 for c in self.counts]
 
 
 @dataclass(frozen=True)
@@ -94,9 +160,16 @@ class FeatureSchema:
         return found.classes if found is not None and found.kind == "category" else None
 
     def unscaled(self, values: Any, output: str | None = None) -> Any:
-        """Predicted numbers in the column's own unit."""
+        """Predicted numbers in the column's own unit; where a target has several columns, those of a row (rows, columns) in theirs."""
         found = self.target(output)
+        if found is not None and found.kind == "numbers" and values.shape[1:] == (len(found.columns),):
+            return values * found.spreads + found.centres
         return values if found is None or found.kind != "number" else values * found.spread + found.centre
+
+    def continued(self) -> tuple[str, FeatureFit] | None:
+        """The text that a language model goes on with, and its name; None for other models."""
+        found = next((t for t in self.targets.values() if t.kind == "next"), None)
+        return (found.column, self.features[found.column]) if found is not None else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -111,7 +184,7 @@ class FeatureSchema:
         """
         try:
             features = {str(n): _feature(f) for n, f in plain["features"].items()}
-            targets = {str(n): _checked(TargetFit, t) for n, t in plain["targets"].items()}
+            targets = {str(n): _target(t, features) for n, t in plain["targets"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             fail("bad-features", f"the model file's features are damaged: {error!r}", hint="train the model again")
             raise
@@ -119,6 +192,15 @@ class FeatureSchema:
 
 
 _TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool}
+_OF = {
+    "list[str]": lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v),
+    "list[int]": lambda v: isinstance(v, list) and all(type(x) is int and 0 <= x < 1 << 31 for x in v),
+    "list[float]": lambda v: isinstance(v, list) and all(type(x) in (int, float) for x in v),
+    "dict[str, str]": lambda v: isinstance(v, dict) and all(isinstance(x, str) for pair in v.items() for x in pair),
+    "float | None": lambda v: v is None or type(v) in (int, float),
+    "str | None": lambda v: v is None or isinstance(v, str),
+    "float | str | None": lambda v: v is None or type(v) in (int, float, str),
+}
 
 
 def _checked(cls: Any, plain: Any) -> Any:
@@ -130,10 +212,8 @@ def _checked(cls: Any, plain: Any) -> Any:
         plain_type = _TYPES.get(kind)
         if plain_type is not None and (not isinstance(value, plain_type) or (isinstance(value, bool) and kind != "bool")):
             raise TypeError(f"{name} must be {kind}")
-        if kind == "list[str]" and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
-            raise TypeError(f"{name} must be a list of texts")
-        if kind == "list[int]" and not (isinstance(value, list) and all(type(v) is int and 0 < v < 1 << 31 for v in value)):
-            raise TypeError(f"{name} must be a list of sizes")
+        if kind in _OF and not _OF[kind](value):
+            raise TypeError(f"{name} must be {kind}")
     return cls(**plain)
 
 
@@ -142,5 +222,16 @@ def _feature(plain: Any) -> FeatureFit:
     made: FeatureFit = _checked(FeatureFit, {**plain, "columns": []})
     if made.kind not in KINDS or made.dtype not in ("f32", "i32", "u8"):
         raise ValueError(f"unknown kind {made.kind!r} or dtype {made.dtype!r}")
+    if not columns or not all(made.shape) or any(c.kind == "binary" and len(c.words) != len(c.values) for c in columns):
+        raise ValueError("a feature without columns, sizes or values")
     made.columns = columns
+    return made
+
+
+def _target(plain: Any, features: dict[str, FeatureFit]) -> TargetFit:
+    made: TargetFit = _checked(TargetFit, plain)
+    if made.kind not in TARGET_KINDS:
+        raise ValueError(f"unknown kind {made.kind!r} of a target")
+    if made.kind in ("input", "next") and made.column not in features:
+        raise ValueError(f"a target made of the input {made.column!r}, which is not there")
     return made

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from layerctl.configured import reference
 from layerctl.diagnostics import Problems, Span, did_you_mean
@@ -50,8 +50,8 @@ class FitSpec(BaseModel):
         None, description="Rows of one validation step; batch_size if not given."
     )
     weights: WeightsField = Field(None, description="A file of weights to start from, or {file, by_name, partial}.")
-    class_weight: dict[str, float] | None = Field(
-        None, description="Weight of each class's samples, by its name or index."
+    class_weight: dict[str, NonNegativeFloat] | Literal["balanced"] | None = Field(
+        None, description="Weight of each class's samples in training, by its name or index; balanced: each class has the same share."
     )
 
 

@@ -26,12 +26,17 @@ SAVE_SECONDS = 5.0
 
 @dataclass
 class Outcome:
-    """How training ended: `reason` is done, early (a callback), time, or interrupted."""
+    """How training ended: `reason` is done, early (a callback), time or steps (a budget), or interrupted."""
 
     reason: str
     epochs: int
     history: list[dict[str, float]]
     seconds: float
+
+    @property
+    def saved(self) -> bool:
+        """Whether the model is as it was meant to become; what was interrupted goes on from its checkpoint."""
+        return self.reason != "interrupted"
 
 
 @dataclass
@@ -51,7 +56,7 @@ class Trainer:
         self, session: Session, train: Dataset, validation: Dataset | None, fit: FitSpec, observer: Observer, *,
         save: Callable[[Trainer], None] | None = None, save_model: Callable[[str], None] | None = None,
         record: Callable[[dict[str, Any]], None] | None = None, write: Callable[[str, bytes, int | None], int] | None = None, text: str = "",
-        max_seconds: float | None = None, span: Span | None = None,
+        max_seconds: float | None = None, max_steps: int | None = None, span: Span | None = None,
     ):  # fmt: skip
         self.session, self.train, self.validation, self.fit, self.observer = session, train, validation, fit, observer
         self.progress = Progress(epoch=fit.initial_epoch)
@@ -59,7 +64,7 @@ class Trainer:
         self.interrupted = False
         self._save, self._save_model, self._record, self._write, self._text = save, save_model, record, write, text
         self._save_wanted = False
-        self.max_seconds, self.span = max_seconds, span
+        self.max_seconds, self.max_steps, self.span = max_seconds, max_steps, span
         self.size = min(fit.batch_size, len(train))
         self.steps = -(-len(train) // self.size)
         if fit.steps_per_epoch is not None:
@@ -248,7 +253,13 @@ class Trainer:
             self.stop_reason = "interrupted"
         elif self.max_seconds is not None and time.monotonic() - self._started >= self.max_seconds:
             self.stop_reason = "time"
+        elif self._steps_left() <= 0:
+            self.stop_reason = "steps"
         return self.stop_reason is not None
+
+    def _steps_left(self) -> int:
+        """Steps that the budget still allows."""
+        return self.max_steps - self.steps_done() if self.max_steps is not None else 1 << 62
 
     def _steps(self, begun: float) -> bool:
         session, n = self.session, len(self.train)
@@ -261,7 +272,7 @@ class Trainer:
             size = min(self.size, n - at)
             bound = session.bound("train", self.train, size)
             left = (min(n, self.steps * self.size) - at) // size
-            steps = max(1, min(left, self._until_call(), int(TICK_SECONDS / pace) if pace else 1))
+            steps = max(1, min(left, self._until_call(), self._steps_left(), int(TICK_SECONDS / pace) if pace else 1))
             for c in self.callbacks:
                 if c.stride() is not None:
                     c.batch_begins(self, at // self.size)

@@ -17,6 +17,7 @@ from layerctl.graph.judging import Output
 from layerctl.graph.model import Model
 from layerctl.initializers.base import Initializer
 from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight, shown
+from layerctl.predicting.sizes import runs
 from layerctl.runtime.machine import Bound, Machine, State
 from layerctl.training.shapes import target_types, trace_named
 
@@ -283,27 +284,23 @@ class Session:
             *(w for m in self.task.metrics().values() for w in m.state.values()),
         ]
 
-    def _pass(self, kind: str, data: Dataset, batch: int, wanted: tuple[str, ...] = ()) -> None:
+    def _pass(self, kind: str, data: Dataset, batch: int, wanted: tuple[str, ...] = (), arriving: bool = False) -> None:
         n = len(data)
         self.order(data)[...] = np.arange(n)
         self.put(self.task.cursor, 0)
         for w in self.model.weights():
             if w.flags.get("stateful"):
                 self._state().view(w)[...] = 0
-        size = min(batch, n)
-        whole, rest = divmod(n, size)
-        self.machine.run(self.bound(kind, data, size, wanted), whole)
-        if rest:
-            self.machine.run(self.bound(kind, data, rest, wanted), 1)
+        for size, steps in runs(n, batch, arriving):
+            self.machine.run(self.bound(kind, data, size, wanted), steps)
 
-    def predict(self, data: Dataset, batch: int, wanted: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-        """The outputs (or other named values) for all rows, in order."""
+    def predict(self, data: Dataset, batch: int, wanted: tuple[str, ...] = (), arriving: bool = False) -> dict[str, np.ndarray]:
+        """The outputs (or other named values) for all rows, in order; `arriving` for a piece of a stream."""
         names = wanted or tuple(self.model.outputs)
         if not len(data):
             return {}
-        size = min(batch, len(data))
-        self.pend(data, names, size)
-        self._pass("predict", data, batch, names)
+        self.pend(data, names, runs(len(data), batch, arriving)[0][0])
+        self._pass("predict", data, batch, names, arriving)
         out, self._pending = self._pending, {}
         return out
 

@@ -22,33 +22,33 @@ BEST = "callback/"
 
 def train(
     model: Model, x: Any, y: Any, *, validation: Any, run: Any, resume: bool, max_seconds: float | None, observer: Observer | None,
-    on_trainer: Callable[[Trainer], None] | None,
+    on_trainer: Callable[[Trainer], None] | None, max_steps: int | None = None,
 ) -> Outcome:  # fmt: skip
     """Trains a model; see `Model.fit`."""
     from layerctl.training.using import dataset_of, prepared
 
     observer = observer or Observer()
-    _check_trainable(model)
+    check_trainable(model)
     if x is not None:
         rows = dataset_of(model, x, y)
         held = dataset_of(model, *validation) if validation is not None else None
     else:
         rows, held = model.data.train, model.data.validation
-    rows, held = prepared(model, rows), prepared(model, held)
+    rows, held = prepared(model, rows, training=True), prepared(model, held)
     if not len(rows):
         fail("no-rows", "there are no rows to train on", model.spec.span(("data",)))
     folder = RunFolder(Path(run)) if run is not None else None
     try:
         session = model.session(rows, train=True, report=observer.compiling)
         trainer = Trainer(
-            session, rows, held if held is not None and len(held) else None, model.spec.fit, observer, max_seconds=max_seconds,
+            session, rows, held if held is not None and len(held) else None, model.spec.fit, observer, max_seconds=max_seconds, max_steps=max_steps,
             span=model.spec.span(("fit",)), save=folder and (lambda t: _checkpoint(t, folder, rows.fingerprint)),
             save_model=folder and (lambda name: model.save(folder.path / name)), record=folder and folder.record,
             write=folder and folder.write_at, text=model.resolved(),
         )  # fmt: skip
         if on_trainer is not None:
             on_trainer(trainer)
-        _start(model, session, observer)
+        take_weights(model, session, observer)
         if folder is not None:
             if resume:
                 _resume(trainer, folder, rows.fingerprint, observer)
@@ -57,7 +57,7 @@ def train(
             folder.write_text(ORIGIN, str(model.folder.absolute()))
         adapt(session, rows)
         outcome = trainer.run()
-        if folder is not None and outcome.reason in ("done", "early", "time"):
+        if folder is not None and outcome.saved:
             model.save(folder.path / MODEL, _last_scores(outcome))
         if folder is not None and outcome.reason in ("done", "early") and any(c.drops_checkpoints() for c in trainer.callbacks):
             folder.drop_checkpoints()
@@ -67,7 +67,7 @@ def train(
             folder.close()
 
 
-def _start(model: Model, session: Any, observer: Observer) -> None:
+def take_weights(model: Model, session: Any, observer: Observer) -> None:
     """The weights that the `fit` section names, before the first training of a model."""
     given = model.spec.fit.weights
     if given is None or model.started:
@@ -82,7 +82,7 @@ def _start(model: Model, session: Any, observer: Observer) -> None:
         observer.message(line)
 
 
-def _check_trainable(model: Model) -> None:
+def check_trainable(model: Model) -> None:
     if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
         root = model.spec.document.root.span
         fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,

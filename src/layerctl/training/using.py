@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layerctl.data.dataset import Dataset, chunks, load_for_evaluation
-from layerctl.diagnostics import fail
+from layerctl.data.dataset import Dataset, load_for_evaluation
+from layerctl.data.faults import Faults
+from layerctl.data.pieces import pieces
+from layerctl.diagnostics import did_you_mean, fail
 from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
-from layerctl.ops.value import DTYPES, shown
-from layerctl.predicting.answers import BATCH, CHUNK, Answers, Predictions
+from layerctl.ops.value import DTYPES, Unknown, shown
+from layerctl.predicting.ahead import ahead
+from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -92,8 +96,11 @@ def _texts(name: str, array: np.ndarray) -> np.ndarray:
     return packed(array)
 
 
-def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
-    """The rows with targets as the losses take them: class ids become rows of zeros with a one for losses of distributions; ids are checked."""
+def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> Dataset | None:
+    """The rows with targets as the losses take them: class ids become rows of zeros with a one for losses of distributions; ids are checked.
+
+    Rows of `training` are weighted by their class as `fit.class_weight` says.
+    """
     if rows is None:
         return None
     targets = dict(match_targets(model.graph, rows.targets))
@@ -114,7 +121,7 @@ def prepared(model: Model, rows: Dataset | None) -> Dataset | None:
                 _check_ids(model, name, array, classes, getattr(judged.loss, "ignore_class", None))
         elif array.dtype.kind == "i":
             targets[name] = np.ascontiguousarray(array.astype(np.float32, copy=False))
-    weights = _class_weights(model, rows, targets)
+    weights = _class_weights(model, rows) if training else rows.weights
     same = all(targets[n] is rows.targets.get(n) for n in targets) and weights is rows.weights
     return rows if same else rows.with_targets(targets, weights)
 
@@ -144,33 +151,51 @@ def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: in
              hint=f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
 
 
-def _class_weights(model: Model, rows: Dataset, targets: Mapping[str, np.ndarray]) -> Any:
+def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
+    """Sample weights, float32 (rows) or (rows, steps), times those of the rows' classes.
+
+    Raises:
+        LayerctlError: for a target without classes, and for a name that is no class.
+    """
     given = model.spec.fit.class_weight
     if given is None:
         return rows.weights
     span = model.spec.span(("fit", "class_weight"))
-    classes = model.schema.classes() if model.schema is not None else None
-    table = {}
-    for key, weight in given.items():
-        if classes is not None and key in classes:
-            table[classes.index(key)] = weight
-        elif key.isdigit():
-            table[int(key)] = weight
-        else:
-            fail(
-                "unknown-class",
-                f"class_weight names '{key}', which is no class",
-                span,
-                hint=f"the classes are {', '.join(classes or ())}",
-            )
-    target = next(iter(targets.values()))
-    ids = target.argmax(-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(-1).astype(np.int64)
-    own = np.array([table.get(int(i), 1.0) for i in ids], np.float32)
-    return own if rows.weights is None else own * rows.weights
+    name, target = next(iter(rows.targets.items()))
+    fit = model.schema.target(name) if model.schema is not None else None
+    if fit is not None and not (fit.classes and fit.kind in ("category", "sequence")):
+        fail("bad-value", f"class_weight is for a target of classes, '{name}' is of kind {fit.kind}", span,
+             hint="weigh rows by a column with `data: {weight: ...}`")  # fmt: skip
+    classes = fit.classes if fit is not None else []
+    ids = target if target.dtype.kind in "iu" else target.argmax(-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(-1).astype(np.int64)
+    table = np.ones(max(len(classes), int(ids.max(initial=0)) + 1), np.float64)
+    if given == "balanced":
+        counted = ids[rows.weights > 0] if rows.weights is not None and rows.weights.shape == ids.shape else ids
+        counts = np.bincount(counted.ravel(), minlength=len(table))
+        table = np.where(counts > 0, counted.size / (len(table) * np.maximum(counts, 1)), 0.0)
+    else:
+        for key, weight in given.items():
+            at = classes.index(key) if key in classes else int(key) if key.isdigit() else -1
+            if not 0 <= at < len(table):
+                known = classes or list(map(str, range(len(table))))
+                fail("unknown-class", f"class_weight names '{key}', which is no class{did_you_mean(key, known)}", span,
+                     hint=f"the classes are {', '.join(known)}")  # fmt: skip
+            table[at] = weight
+    own = table.astype(np.float32)[ids]
+    if rows.weights is None:
+        return own
+    return own * rows.weights.reshape(*rows.weights.shape, *[1] * (own.ndim - rows.weights.ndim))
 
 
 def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
-    """The rows to judge by: a split of the data section, a file, or arrays."""
+    """The rows to judge by: a split of the data section, a file, or arrays, with targets as the losses take them."""
+    out = prepared(model, rows_to_judge(model, data, y, split))
+    assert out is not None
+    return out
+
+
+def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
+    """The same with targets as the features made them: class ids are whole numbers."""
     if not any(o.loss or o.metrics for o in model.outputs.values()):
         fail(
             "missing-section",
@@ -194,28 +219,24 @@ def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
         if rows is None or not len(rows):
             fail("no-rows", f"the data section splits off no {split} rows", model.spec.span(("data",)),
                  hint=f"add `split: {{{split}: 0.2}}`, or give a file of data")  # fmt: skip
-    out = prepared(model, rows)
-    assert out is not None
-    if not len(out):
+    if not len(rows):
         fail("no-rows", "there are no rows to evaluate on")
-    return out
+    return rows
 
 
 def predict_stream(
-    model: Model,
-    source: Any,
-    *,
-    input_format: str | None = None,
-    batch_size: int | None = None,
-    layers: tuple[str, ...] = (),
-) -> Iterator[Predictions]:
-    """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
+    model: Model, source: Any, *, input_format: str | None = None, batch_size: int | None = None, layers: tuple[str, ...] = (),
+    wanted: Wanted = PLAIN, faults: Faults | None = None,
+) -> Iterator[Predictions]:  # fmt: skip
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory; `faults` says what becomes of bad rows."""
     if model.schema is None:
         fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
              hint="predict from Python with arrays, or add a data section")  # fmt: skip
+    answers = replace(answers_of(model), wanted=wanted)
+    answers.check()
     size = batch_size or batch_of_predictions(model)
-    pieces = chunks(source, model.schema, model.spec.data.reading(), CHUNK, input_format)
-    yield from answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, size, layers))
+    found = pieces(source, model.schema, model.spec.data.reading(), CHUNK, input_format, faults)
+    yield from answers.stream(ahead(found), lambda rows, arriving: model.session(rows).predict(rows, size, layers, arriving))
 
 
 def batch_of_predictions(model: Model) -> int:
@@ -227,7 +248,13 @@ def answers_of(model: Model) -> Answers:
     """How the model's results are told."""
     assert model.schema is not None
     logits = [n for n, o in model.outputs.items() if getattr(o.loss, "from_logits", False)]
-    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits))
+    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits), model.thresholds, shapes=_shapes(model))
+
+
+def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
+    """The shapes of the outputs of a row, as far as the file says them."""
+    found = {n: tuple(s[1:]) for n, s in model.output_shapes.items()}
+    return {n: tuple(map(int, s)) for n, s in found.items() if not any(isinstance(d, Unknown) or d is None for d in s)}
 
 
 def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:
@@ -235,7 +262,7 @@ def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:
     from layerctl.compile.step import trainable, weight_gradients
     from layerctl.training.session import batch_of
 
-    rows = prepared(model, dataset_of(model, x, y))
+    rows = prepared(model, dataset_of(model, x, y), training=True)
     assert rows is not None
     session = model.session(rows)
     program, found = weight_gradients(session.task, batch_of(rows, len(rows)))

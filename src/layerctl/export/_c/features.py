@@ -11,17 +11,22 @@ from layerctl.diagnostics import Diagnostic
 from layerctl.export._c.functions import literal
 from layerctl.export._c.graph import identifier, wrapped
 from layerctl.export._c.unicode import tables
+from layerctl.export._demands import of_column
 from layerctl.spec.features import ColumnFit, FeatureFit
 
 _RUNTIME = Path(__file__).parent / "runtime"
 _NEEDS = {
     "number": ("number.c",), "scaled": ("number.c", "scaled.c"), "category": ("lookup.c", "category.c"),
-    "text": ("lookup.c", "text.c", "lower.c", "tokens.c"), "date": ("date.c",),
+    "text": ("lookup.c", "text.c", "lower.c", "tokens.c"), "date": ("date.c",), "within": ("number.c", "within.c"),
+    "seen": ("lookup.c", "category.c", "seen.c"), "truth": ("lookup.c", "truth.c"), "without": ("without.c",),
 }  # fmt: skip
 _ORDER = (
-    "csv.c", "number.c", "scaled.c", "lookup.c", "category.c", "date.c", "iso.c", "format.c", "dated.c", "text.c", "lower.c", "tokens.c",
+    "csv.c", "without.c", "number.c", "scaled.c", "within.c", "lookup.c", "category.c", "seen.c", "truth.c",
+    "date.c", "iso.c", "format.c", "dated.c", "text.c", "lower.c", "tokens.c",
 )  # fmt: skip
 _DIRECTIVES = set("YymdHMSbB%")
+CANNOT = {"vector", "sequence", "parts", "formats", "labels", "steps", "next", "input"}
+"""What features and targets ask for that the file cannot do, as `_demands` names it."""
 
 
 class Features:
@@ -88,6 +93,8 @@ class Features:
             text = f"C export has no form for the feature '{name}': its texts go into the model as they are"
             self.problems.append(Diagnostic("cannot-export", text))
             return
+        if any(key in CANNOT for c in fit.columns for key, _ in of_column(c)):
+            return
         lines: list[str] = []
         if fit.kind == "array":
             lines = self._array(fit, dtype)
@@ -126,10 +133,10 @@ class Features:
         for c in columns:
             to = f"to + {at}" if at else "to"
             if c.kind == "number":
-                self._need("scaled")
-                k = self._cell(c.name)
-                empty = literal("f64", float("nan") if c.fill is None else float(c.fill))
-                lines.append(f"to[{at}] = scaled(wanted[{k}], CELL({k}), {empty}, {literal('f64', c.centre)}, {literal('f64', c.spread)});")
+                lines.append(f"to[{at}] = {self._number(c)};")
+                at += 1
+            elif c.kind == "binary":
+                lines.append(f"to[{at}] = {self._truth(c)};")
                 at += 1
             elif c.kind == "date":
                 self._date(c, to, lines)
@@ -139,6 +146,35 @@ class Features:
                 lines.append(f"to[{at} + {self._category(c)}] = 1;" if at else f"to[{self._category(c)}] = 1;")
                 at += len(c.words) + 1
         return lines
+
+    def _field(self, c: ColumnFit) -> tuple[int, str]:
+        """(the column's place, its field without what does not count)."""
+        k = self._cell(c.name)
+        if not c.strip:
+            return k, f"CELL({k})"
+        self._need("without")
+        return k, f"without(CELL({k}), {string(c.strip)})"
+
+    def _number(self, c: ColumnFit) -> str:
+        k, field = self._field(c)
+        numbers = [literal("f64", v) for v in (float("nan") if c.fill is None else float(c.fill), c.centre, c.spread)]
+        if not c.outlying or c.low is None or c.high is None:
+            self._need("scaled")
+            return f"scaled(wanted[{k}], {field}, {', '.join(numbers)})"
+        self._need("within")
+        more = [literal("f64", c.low), literal("f64", c.high), c.outlying.upper()]
+        return f"scaled_within(wanted[{k}], {field}, {', '.join([*numbers, *more])})"
+
+    def _truth(self, c: ColumnFit) -> str:
+        self._need("truth")
+        k = self._cell(c.name)
+        words, values = f"words_{len(self.parts)}_{k}", f"values_{len(self.parts)}_{k}"
+        order = sorted(range(len(c.words)), key=lambda i: c.words[i].encode())
+        self.parts.append(_strings(words, [c.words[i] for i in order]))
+        self.parts.append(f"static const float {values}[] = {{{', '.join(literal('f32', c.values[i]) for i in order)}}};\n")
+        empty = "(float)NAN" if c.fill is None else literal("f32", float(c.fill))
+        rest = "(float)NAN" if c.unseen == "error" else literal("f32", c.values[c.words.index(str(c.common))])
+        return f"truth(wanted[{k}], CELL({k}), {words}, {values}, {len(order)}, {empty}, {rest})"
 
     def _date(self, c: ColumnFit, to: str, lines: list[str]) -> None:
         form = c.format
@@ -158,7 +194,11 @@ class Features:
         empty = "NULL" if c.fill is None else string(str(c.fill))
         words = f"words_{len(self.parts)}_{k}"
         self.parts.append(_strings(words, c.words))
-        return f"category(CELL({k}), {empty}, {words}, {len(c.words)})"
+        if c.unseen == "bucket":
+            return f"category(CELL({k}), {empty}, {words}, {len(c.words)})"
+        self._need("seen")
+        rest = -1 if c.unseen == "error" else c.words.index(str(c.common)) + 1 if c.common in c.words else 0
+        return f"seen(wanted[{k}], CELL({k}), {empty}, {words}, {len(c.words)}, {rest})"
 
     def _text(self, into: str, fit: FeatureFit) -> list[str]:
         self._need("text")

@@ -6,10 +6,11 @@ from typing import Any
 
 from layerctl import __version__
 from layerctl.diagnostics import Diagnostic, LayerctlError
-from layerctl.export._c.features import Features, string
+from layerctl.export._c.features import CANNOT, Features, string
 from layerctl.export._c.functions import C_TYPES
 from layerctl.export._c.graph import Graph, identifier, wrapped
 from layerctl.export._c.outputs import Outputs, field
+from layerctl.export._demands import unmet
 from layerctl.export.base import Traced, dialect_of
 from layerctl.ops.value import SIZE_OF, product
 
@@ -28,7 +29,7 @@ def c_file(traced: Traced) -> str:
     outputs = Outputs(model, {n: v.shape for n, v in traced.outputs.items()})
     if outputs.logits:
         graph.use("exp", ("f64",), "f64")
-    problems = [*graph.problems.values(), *features.problems, *traced.problems("C"), *_alike(traced)]
+    problems = [*graph.problems.values(), *features.problems, *traced.problems("C"), *unmet(traced, "C", CANNOT), *_alike(traced)]
     if problems:
         raise LayerctlError(problems)
     main = _main(traced, name, features, outputs)
@@ -120,7 +121,7 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     dialect, spec = dialect_of(traced.model), traced.model.spec.data
     missing = sorted(dialect.missing) or ["\001"]
     names = list(dialect.columns or ())
-    targets = [t.column for t in spec.targets().values()] if spec is not None else []
+    targets = [n for t in spec.targets().values() for n in t.names()] if spec is not None else []
     window = features.window
     most = max(1024, 2 * len(features.columns), 2 * len(names))
     macros = {"LONGEST_RECORD": (max(65536, 32 * most), "bytes of a record"), "MOST_FIELDS": (most, "fields of a record")}

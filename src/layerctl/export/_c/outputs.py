@@ -11,6 +11,7 @@ from layerctl.export._c.functions import literal
 from layerctl.export._c.graph import identifier, wrapped
 from layerctl.export.base import answers_of
 from layerctl.ops.value import product
+from layerctl.predicting.telling import named_numbers
 
 _NUMBER = """
 static void write_number(double x)
@@ -72,7 +73,12 @@ class Outputs:
             own = name if several else None
             classes = schema.classes(own) if schema is not None else None
             target = schema.target(own) if schema is not None else None
-            if classes is not None and width in (1, len(classes)):
+            named = named_numbers(schema, target, width) if target is not None else None
+            if named is not None:
+                self.names += [f"{head}prediction_{n}" for n, _, _ in named]
+                lines = [f"write_number((double){y}[{j}] * {literal('f64', s)} + {literal('f64', c)});" for j, (_, c, s) in enumerate(named)]
+                self.writing.append("\n    putchar(',');\n    ".join(lines))
+            elif classes is not None and width in (1, len(classes)):
                 kinds.add("class")
                 logits = name in answers_of(model).logits
                 self.logits |= logits

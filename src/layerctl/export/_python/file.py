@@ -17,11 +17,15 @@ from layerctl import __version__
 from layerctl.compile.differentiate import ancestors
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic, LayerctlError
+from layerctl.export._demands import unmet
 from layerctl.export._python.ops import Converter
 from layerctl.export.base import Traced, answers_of, dialect_of, origin_of
+from layerctl.predicting.telling import between_labels, named_numbers
 
 _HERE = Path(__file__).parent
 _WIDTH = 120
+CANNOT = {"steps", "next", "input"}
+"""What features and targets ask for that the file cannot do, as `_demands` names it."""
 
 
 def python_file(traced: Traced) -> str:
@@ -41,7 +45,7 @@ def python_file(traced: Traced) -> str:
             problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(model, node.origin)))
             converter.lines.append("")
             converter._names.update((id(v), "None") for v in node.outputs)
-    found = [*problems.values(), *traced.problems("Python"), *_features(traced)]
+    found = [*problems.values(), *traced.problems("Python"), *_features(traced), *unmet(traced, "Python", CANNOT)]
     if found:
         raise LayerctlError(found)
     results = ", ".join(f"{n!r}: {converter.name(v)}" for n, v in traced.outputs.items())
@@ -138,12 +142,17 @@ def _schema(traced: Traced) -> dict[str, Any]:
             "logits": name in logits,
             "centre": target.centre if number else 0.0, "spread": target.spread if number else 1.0,
         }  # fmt: skip
+        if target is not None:
+            width = int(np.prod([int(d) for d in traced.outputs[name].shape[1:]]))
+            outputs[name]["named"] = named_numbers(model.schema, target, width)
+            if target.kind == "labels":
+                outputs[name] |= {"labels": target.classes, "between": between_labels(target)}
     features = {n: asdict(f) | ({"spread": spread(f)} if f.kind == "array" else {}) for n, f in traced.features.items()}
     encoding = spec.encoding if spec is not None else "utf-8"
     return {
         "delimiter": dialect.delimiter, "quote": dialect.quote, "missing": sorted(dialect.missing), "decimal": dialect.decimal,
         "columns": list(dialect.columns) if dialect.columns else None, "encoding": "utf-8-sig" if encoding == "utf-8" else encoding,
-        "targets": [t.column for t in spec.targets().values()] if spec is not None else [], "features": features, "outputs": outputs,
+        "targets": [n for t in spec.targets().values() for n in t.names()] if spec is not None else [], "features": features, "outputs": outputs,
     }  # fmt: skip
 
 

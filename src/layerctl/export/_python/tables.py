@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 WORDS = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
+BETWEEN = re.compile(r"[\s,;]+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -62,52 +63,120 @@ def column(table, name):
     return table[name]
 
 
-def numbers(table, name, fill, schema):
-    """A column as float64; `fill` for missing values, which are refused if it is None."""
+def numbers(table, name, fill, schema, strip=""):
+    """A column as float64; `fill` for missing values, which are refused if it is None. The characters of `strip` do not count."""
     out = np.empty(len(table[None]))
     for i, text in enumerate(column(table, name)):
+        given = text
+        if text is not None and strip:
+            text = "".join(c for c in text if c not in strip).strip()
         if text is not None and schema["decimal"] == ",":
             text = text.replace(".", "").replace(",", ".")
         if text is None and fill is not None:
             out[i] = fill
         elif text is None or not NUMBER.fullmatch(text) or abs(float(text)) == np.inf:
-            what = "a value is missing" if text is None else f"{text!r} is not a number"
+            what = "a value is missing" if text is None else f"{given!r} is not a number"
             raise BadData(f"line {table[None][i]}, column {name!r}: {what}")
         else:
             out[i] = float(text)
     return out
 
 
+def within(table, c, x, there):
+    """Numbers with outlying ones brought inside, made what stands for missing ones, or refused."""
+    outside = there & ((x < c["low"]) | (x > c["high"]))
+    if c["outlying"] == "clip":
+        return np.where(outside, np.clip(x, c["low"], c["high"]), x)
+    if c["outlying"] == "missing":
+        return np.where(outside, c["fill"], x)
+    if outside.any():
+        raise BadData(f"line {table[None][int(np.argmax(outside))]}, column {c['name']!r}: the number is not from {c['low']:g} to {c['high']:g}")
+    return x
+
+
 def scaled(table, c, schema):
     """A column of numbers as float32, scaled."""
-    y = (numbers(table, c["name"], c["fill"], schema) - c["centre"]) / c["spread"]
+    x = numbers(table, c["name"], c["fill"], schema, c["strip"])
+    if c["outlying"]:
+        x = within(table, c, x, np.array([t is not None for t in column(table, c["name"])]))
+    return float32(table, c, (x - c["centre"]) / c["spread"])
+
+
+def float32(table, c, y):
+    """Numbers that a float32 can hold."""
     if (np.abs(y) > np.finfo(np.float32).max).any():
         raise BadData(f"column {c['name']!r}: a number is too large for a float32")
     return y.astype(np.float32)
 
 
+def known(table, c, ids, missing):
+    """A number for each text by `ids`; for others as the column's policy says, `missing` where there is none (refused if None)."""
+    rest = ids.get(c["common"], 0) if c["unseen"] == "most_frequent" else 0
+    out = []
+    for i, text in enumerate(column(table, c["name"])):
+        if text is None and missing is None:
+            raise BadData(f"line {table[None][i]}, column {c['name']!r}: a value is missing")
+        if text is not None and text not in ids and c["unseen"] == "error" and text != c["fill"]:
+            raise BadData(f"line {table[None][i]}, column {c['name']!r}: {text!r} was not in the training rows")
+        out.append(missing if text is None else ids.get(text, rest))
+    return out
+
+
 def category(table, c):
     """Words as ids from 1; 0 for what training did not see."""
     ids = {w: i + 1 for i, w in enumerate(c["words"])}
-    return np.array([ids.get(str(c["fill"]) if t is None and c["fill"] is not None else t, 0) for t in column(table, c["name"])], np.int32)
+    return np.array(known(table, c, ids, 0 if c["fill"] is None else ids.get(str(c["fill"]), 0)), np.int32)
+
+
+def truth(table, c):
+    """Two values as 0 and 1 in float32: (rows, 1)."""
+    return np.array(known(table, c, dict(zip(c["words"], c["values"], strict=True)), c["fill"]), np.float32)[:, None]
+
+
+def moment(text, forms):
+    """A text as a moment; None if it is none."""
+    for form in forms or [None]:
+        try:
+            return datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
+        except ValueError:
+            continue
+    return None
+
+
+def elapsed(m):
+    """Days with the time of day as a fraction, in UTC where there is a time zone."""
+    m = m if m.tzinfo is None else m.astimezone(datetime.timezone.utc)  # noqa: UP017 (the file may run on an older Python)
+    return m.toordinal() + (m.hour * 3600 + m.minute * 60 + m.second + m.microsecond * 1e-6) / 86400.0
+
+
+def at(days):
+    """The moment that so many days are."""
+    return datetime.datetime.fromordinal(int(min(max(days, 1.0), 3652059.0))) + datetime.timedelta(seconds=round((days - int(days)) * 86400.0))
+
+
+def part(name, m, days, c):
+    """One part of a date as numbers."""
+    places = {"quarter": (4, (m.month - 1) // 3), "month": (12, m.month - 1), "weekday": (7, m.weekday()), "hour": (24, m.hour)}
+    if name in places:
+        return [float(i == places[name][1]) for i in range(places[name][0])]
+    if name == "year":
+        return [(m.year - at(c["centre"]).year) / 10.0]
+    return [{"day": (m.day - 1) / 30.0, "minute": m.minute / 60.0}.get(name, (days - c["centre"]) / c["spread"])]
 
 
 def dated(table, c):
-    """Dates as the scaled day, and its month and weekday one-hot: (rows, 20)."""
-    out = np.zeros((len(table[None]), 20), np.float32)
+    """Dates as their parts side by side."""
+    forms, names = c["formats"] or ([c["format"]] if c["format"] else []), c["parts"] or ["days", "month", "weekday"]
+    out = []
     for i, text in enumerate(column(table, c["name"])):
-        day = float(c["fill"] or 0.0)
+        days = {n: float(c["fill"] or 0.0) for n in names}
+        m = at(float(c["fill"] or 0.0)) if text is None else moment(text, forms)
+        if m is None:
+            raise BadData(f"line {table[None][i]}, column {c['name']!r}: {text!r} is not a date of the form that training had")
         if text is not None:
-            try:
-                made = datetime.datetime.strptime(text, c["format"]) if c["format"] else datetime.datetime.fromisoformat(text)
-            except ValueError:
-                what = f"{text!r} is not a date of the form that training had"
-                raise BadData(f"line {table[None][i]}, column {c['name']!r}: {what}") from None
-            day = float(made.toordinal())
-        made = datetime.date.fromordinal(int(day))
-        out[i, 0] = (day - c["centre"]) / c["spread"]
-        out[i, made.month] = out[i, 13 + made.weekday()] = 1.0
-    return out
+            days = {n: elapsed(m) if n == "elapsed" else float(m.toordinal()) for n in names}
+        out.append([x for n in names for x in part(n, m, days[n], c)])
+    return np.array(out, np.float32)
 
 
 def text_ids(table, f):
@@ -132,8 +201,46 @@ def array(table, f, schema):
     return ((y - first["centre"]) / first["spread"]).astype(np.float32).reshape(-1, *f["shape"])
 
 
+def lists(table, c):
+    """The numbers of each field; None where it is missing."""
+    out = []
+    for i, text in enumerate(column(table, c["name"])):
+        inner = None if text is None else text.strip("[](){} \t")
+        cut = inner and ([p.strip() for p in inner.split(c["separator"])] if c["separator"] else BETWEEN.split(inner))
+        if cut and not all(NUMBER.fullmatch(p) and abs(float(p)) < np.inf for p in cut):
+            raise BadData(f"line {table[None][i]}, column {c['name']!r}: {text!r} is not a list of numbers")
+        out.append(None if text is None else [float(p) for p in cut or []])
+    return out
+
+
+def vector(table, f):
+    """Vectors of one length, scaled, in the feature's shape."""
+    c, size, rows = f["columns"][0], int(np.prod(f["shape"])), []
+    for i, found in enumerate(lists(table, c)):
+        if found is None and c["fill"] is not None:
+            found = [c["fill"]] * size
+        if found is None or len(found) != size:
+            raise BadData(f"line {table[None][i]}, column {c['name']!r}: {size} numbers are expected")
+        rows.append(found)
+    return float32(table, c, (np.array(rows).reshape(-1, size) - c["centre"]) / c["spread"]).reshape(-1, *f["shape"])
+
+
+def sequence(table, f):
+    """Scaled numbers over steps, padded with zeros behind: (rows, length, 1)."""
+    c = f["columns"][0]
+    out = np.zeros((len(table[None]), f["length"], 1), np.float32)
+    for row, found in enumerate(lists(table, c)):
+        kept = ([] if c["fill"] is None else [c["fill"]]) if found is None else found[: f["length"]]
+        out[row, : len(kept), 0] = (np.array(kept) - c["centre"]) / c["spread"]
+    return out
+
+
 def encoded(table, f, schema):
     """One model input for all rows of a table."""
+    if f["kind"] == "vector":
+        return vector(table, f)
+    if f["kind"] == "sequence":
+        return sequence(table, f)
     if f["kind"] == "text":
         return text_ids(table, f)
     if f["kind"] == "array":
@@ -149,6 +256,8 @@ def encoded(table, f, schema):
             parts.append(scaled(table, c, schema)[:, None])
         elif c["kind"] == "date":
             parts.append(dated(table, c))
+        elif c["kind"] == "binary":
+            parts.append(truth(table, c))
         else:
             parts.append(np.eye(len(c["words"]) + 1, dtype=np.float32)[category(table, c)])
     if f["encode"] == "index" and f["dtype"] == "i32":
@@ -195,7 +304,15 @@ def columns_of(results, schema):
     for name, y in results.items():
         o, flat = schema["outputs"][name], y.reshape(len(y), -1)
         head = f"{name}_" if len(results) > 1 else ""
-        if o["classes"] is not None and flat.shape[1] in (1, len(o["classes"])):
+        if o.get("named"):
+            for j, (column_name, centre, spread) in enumerate(o["named"]):
+                out[f"{head}prediction_{column_name}"] = [f"{v:.9g}" for v in flat[:, j].astype(np.float64) * spread + centre]
+        elif o.get("labels"):
+            p = flat.astype(np.float64)
+            p = 1 / (1 + np.exp(-p)) if o["logits"] else p
+            out[head + "prediction"] = [o["between"].join(o["labels"][j] for j in np.flatnonzero(row > 0.5)) for row in p]
+            out |= {f"{head}probability_{c}": [f"{v:.9g}" for v in p[:, j]] for j, c in enumerate(o["labels"])}
+        elif o["classes"] is not None and flat.shape[1] in (1, len(o["classes"])):
             ids, p = decided(flat, o["logits"])
             out[head + "prediction"] = [o["classes"][i] if i < len(o["classes"]) else str(i) for i in ids]
             out[head + "probability"] = [f"{v:.9g}" for v in p]

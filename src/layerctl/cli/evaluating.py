@@ -1,0 +1,112 @@
+"""What `eval` found, as tables or JSON."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from layerctl.cli import output
+from layerctl.cli.render import number, table
+from layerctl.reporting.judged import (
+    BINS,
+    Calibration,
+    Classified,
+    Measured,
+    calibration,
+    confusion,
+    fit_of,
+    table_of_classes,
+)
+from layerctl.reporting.summary import curves, numbers_of, plain, residual_quantiles
+
+MOST_CLASSES = 20
+"""Classes of which each has a line; of more, the worst."""
+
+
+def evaluated(result: Any, as_json: bool) -> None:
+    """The scores, a line each, what lies behind them, and the gates that were missed."""
+    if as_json:
+        output.emit({
+            "event": "eval", "schema_version": 1, "rows": result.rows, "scores": result.scores, "measured": result.measured,
+            "outputs": [plain(f) for f in result.outputs], "thresholds": [asdict(d) for d in result.decisions],
+            "kept": str(result.kept) if result.kept is not None else None, "missed": [asdict(g) for g in result.missed],
+        })  # fmt: skip
+        return
+    width = max(map(len, result.scores))
+    for name, value in result.scores.items():
+        print(f"{name.ljust(width)}  {number(value)}")
+    decisions = {d.output: d for d in result.decisions}
+    for found in result.outputs:
+        head = f"{found.name}: " if len(result.outputs) > 1 else ""
+        if isinstance(found, Classified):
+            _classes(found, head, decisions.get(found.name))
+        else:
+            _numbers(found, head)
+    if result.kept is not None:
+        output.say(f"the threshold is in {result.kept}: predict and eval use it")
+    known = {**result.measured, **result.scores}
+    for g in result.missed:
+        word = "above" if g.over else "below"
+        output.say(f"{g.name} is {number(known[g.name])}, {word} {g.value:g}")
+
+
+def _classes(c: Classified, head: str, decision: Any) -> None:
+    counts = confusion(c)
+    rows = table_of_classes(counts)
+    order = range(len(rows))
+    picked = list(order) if len(rows) <= MOST_CLASSES else sorted(order, key=lambda i: (rows[i][2] if rows[i][2] == rows[i][2] else 2.0, i))[:MOST_CLASSES]
+    lines = [["class", "precision", "recall", "f1", "rows"]]
+    lines += [[c.classes[i], *(_share(v) for v in rows[i][:3]), f"{rows[i][3]:,}"] for i in picked]
+    more = f" (the worst {MOST_CLASSES} of {len(rows)})" if len(rows) > MOST_CLASSES else ""
+    print(f"\n{head}each class{more}\n{table(lines, {1, 2, 3, 4})}")
+    print(f"\n{head}{_confusion(c, counts)}")
+    print()
+    for name, value in numbers_of(c).items():
+        print(f"{head}{name}  {_share(value)}")
+    several = [(r, p) for r, p in curves(c) if r is not None and p is not None]
+    if 1 < len(several) <= MOST_CLASSES:
+        lines = [["class", "roc auc", "average precision"], *([r.name, _share(r.area), _share(p.area)] for r, p in several)]
+        print(f"\n{head}each class against the rest\n{table(lines, {1, 2})}")
+    if c.honest:
+        what = f"of '{c.classes[1]}'" if len(c.classes) == 2 else "of the class that is predicted"
+        print(f"\n{head}calibration: the probability {what}\n{_bins(calibration(c))}")
+    if decision is not None:
+        print(f"\n{head}'{decision.positive}' is predicted above {decision.threshold:.9g}: {decision.rule}, {number(decision.value)} on the "
+              f"{decision.rows:,} rows that it was chosen on")  # fmt: skip
+
+
+def _share(v: float) -> str:
+    return f"{v:.4f}" if v == v else "–"
+
+
+def _confusion(c: Classified, counts: np.ndarray) -> str:
+    """The matrix where it fits the terminal, else the most frequent mistakes."""
+    lines = [["", *c.classes], *([name, *(f"{n:,}" for n in row)] for name, row in zip(c.classes, counts.tolist(), strict=True))]
+    made = table(lines, set(range(1, len(lines[0]))))
+    if len(c.classes) <= MOST_CLASSES and max(map(len, made.splitlines())) <= max(shutil.get_terminal_size().columns, 80):
+        return f"confusion: a row is what is true, a column what is predicted\n{made}"
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    worst = [divmod(int(i), len(wrong)) for i in np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]]
+    rows = [["true", "predicted", "rows"], *([c.classes[i], c.classes[j], f"{wrong[i, j]:,}"] for i, j in worst if wrong[i, j])]
+    return f"the most frequent mistakes\n{table(rows, {2})}" if len(rows) > 1 else "no mistakes"
+
+
+def _bins(k: Calibration) -> str:
+    rows = [["from", "to", "rows", "predicted", "observed"]]
+    for i in range(BINS):
+        if k.rows[i]:
+            rows.append([f"{i / BINS:.1f}", f"{(i + 1) / BINS:.1f}", f"{k.rows[i]:,}", _share(k.said[i]), _share(k.right[i])])
+    return table(rows, {0, 1, 2, 3, 4})
+
+
+def _numbers(m: Measured, head: str) -> None:
+    print()
+    for name, value in fit_of(m).items():
+        print(f"{head}{name}  {number(value) if value == value else '–'}")
+    found = residual_quantiles(m)
+    rows = [["share of rows", *(f"{q:.0%}" for q in found)], ["predicted - true", *(number(v) for v in found.values())]]
+    print(f"\n{head}residuals: this share of the rows is at or below\n{table(rows, set(range(1, len(found) + 1)))}")

@@ -1,0 +1,103 @@
+"""numpy's files, and the sets that ship with layerctl. Nothing that would run code is read."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from layerctl.data.streams import missing
+from layerctl.data.table import Table
+from layerctl.diagnostics import Source, Span, did_you_mean, fail
+
+BUILTIN = "builtin:"
+LARGEST = 8 << 30
+"""Bytes that a packed archive may unpack to."""
+MAPPED = 64 << 20
+"""Bytes of an array from which on it is mapped into memory where it stands in its file unpacked, instead of being read."""
+_LOCAL = struct.Struct("<4s22xHH")
+_NPY = b"\x93NUMPY"
+
+
+def read_npz(path: str, place: Span) -> Table:
+    """Arrays by name, the rows first; a .npy file is one array called `x`.
+
+    Raises:
+        LayerctlError: for a file that is not there, is damaged, holds Python objects or too much, or arrays of different lengths.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+        arrays = {"x": _array(path)} if head[:6] == _NPY else _members(path, place)
+    except FileNotFoundError:
+        missing(path, place)
+        raise
+    except (ValueError, OSError, zipfile.BadZipFile, MemoryError, EOFError, KeyError, struct.error) as error:
+        why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place)
+    lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
+    if not lengths or len(set(lengths.values())) > 1 or len(lengths) < len(arrays):
+        text = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
+        fail("data-ragged", f"the arrays must have the same number of rows: {text or 'there are none'}", place)
+    if not next(iter(lengths.values())):
+        fail("data-no-rows", "the arrays have no rows", place)
+    return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else a.astype(str).tolist() for n, a in arrays.items()})
+
+
+def _array(path: str) -> np.ndarray:
+    return np.load(path, allow_pickle=False, mmap_mode="r" if os.path.getsize(path) >= MAPPED else None)
+
+
+def _members(path: str, place: Span) -> dict[str, np.ndarray]:
+    """An archive's arrays: large ones that are stored as they are (np.savez does that) are mapped, the others unpacked."""
+    with zipfile.ZipFile(path) as packed:
+        entries = packed.infolist()
+        if len({e.filename for e in entries}) < len(entries):
+            raise ValueError("two of its arrays have the same name")
+        where = {e.filename.removesuffix(".npy"): _mapped(path, e) for e in entries if _plain(e)}
+        size = sum(e.file_size for e in entries if e.filename.removesuffix(".npy") not in where)
+        if size > LARGEST:
+            fail("file-too-large", f"the archive unpacks to {size / 1e9:.1f} GB", place)
+    with np.load(path, allow_pickle=False) as packed:
+        return {n: where[n] if n in where else packed[n] for n in packed.files}
+
+
+def _plain(entry: zipfile.ZipInfo) -> bool:
+    return entry.compress_type == zipfile.ZIP_STORED and entry.file_size >= MAPPED and entry.filename.endswith(".npy")
+
+
+def _mapped(path: str, entry: zipfile.ZipInfo) -> np.ndarray:
+    """A stored member of an archive, mapped."""
+    with open(path, "rb") as file:
+        file.seek(entry.header_offset)
+        magic, name, extra = _LOCAL.unpack(file.read(30))
+        if magic != b"PK\x03\x04":
+            raise ValueError("the archive is damaged")
+        file.seek(entry.header_offset + 30 + name + extra)
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = reader(file)
+        if dtype.hasobject:
+            raise ValueError("it needs allow_pickle")
+        offset, size = file.tell(), int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if offset + size > os.fstat(file.fileno()).st_size:
+            raise ValueError("an array is larger than its file")
+    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def builtin_names() -> list[str]:
+    """The sets that ship with layerctl."""
+    return sorted(p.stem for p in (Path(__file__).parent / "builtin").glob("*.npz"))
+
+
+def builtin(name: str) -> Table:
+    """A set that ships with layerctl."""
+    known = builtin_names()
+    if name not in known:
+        fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", hint=f"there are {', '.join(known)}")
+    table = read_npz(str(Path(__file__).parent / "builtin" / f"{name}.npz"), Span(Source(BUILTIN + name)))
+    table.name = BUILTIN + name
+    return table

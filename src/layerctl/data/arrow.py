@@ -1,0 +1,112 @@
+"""Parquet and Arrow files (extra `data`: pyarrow), a batch of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from layerctl.data.coded import Coded
+from layerctl.data.streams import opened
+from layerctl.data.table import Table
+from layerctl.diagnostics import Span, fail
+
+BATCH = 1 << 16
+"""Rows of a table."""
+_FILE = b"ARROW1"
+
+
+def arrow_tables(path: str, kind: str, place: Span, missing: frozenset[str]) -> Iterator[Table]:
+    """A Parquet file, or an Arrow file or stream (Feather is one), as tables.
+
+    Raises:
+        LayerctlError: without pyarrow, for files that are not there or damaged, and columns that are neither numbers, texts, times nor lists of numbers.
+    """
+    arrow = _arrow()
+    with opened(path, place) as file:
+        done = 0
+        try:
+            for batch in _batches(arrow, file, kind):
+                if not batch.num_rows:
+                    continue
+                columns = {str(n): _column(arrow, str(n), c, place, missing) for n, c in zip(batch.schema.names, batch.columns, strict=True)}
+                if len(columns) < len(batch.columns):
+                    fail("data-duplicate-column", "two columns have the same name", place, hint="rename one in the file")
+                yield Table(place.source.name, columns, np.arange(done + 1, done + batch.num_rows + 1))
+                done += batch.num_rows
+        except (arrow.ArrowException, OSError) as error:
+            fail("file-unreadable", f"cannot read {path} as {kind}: {str(error).split(chr(10))[0]}", place)
+        if not done:
+            fail("data-no-rows", "the file has no rows", place)
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        fail("missing-extra", "Parquet and Arrow files need pyarrow, which is not installed", None, hint="pip install 'layerctl[data]'")
+        raise
+    return pyarrow
+
+
+def _batches(arrow: Any, file: Any, kind: str) -> Iterable[Any]:
+    """The file's batches of rows, unpacked one at a time."""
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(file, pre_buffer=False).iter_batches(BATCH, use_threads=False)
+    head = file.read(len(_FILE))
+    file.seek(0)
+    if head != _FILE:
+        return arrow.ipc.open_stream(file)
+    found = arrow.ipc.open_file(file)
+    return (found.get_batch(i).slice(low, BATCH) for i in range(found.num_record_batches) for low in range(0, max(found.get_batch(i).num_rows, 1), BATCH))
+
+
+def _column(arrow: Any, name: str, values: Any, place: Span, missing: frozenset[str]) -> Any:
+    """A column as numbers, as numbered texts, or as arrays."""
+    kinds = arrow.types
+    if kinds.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    kind = values.type
+    if kinds.is_null(kind):
+        return [None] * len(values)
+    if kinds.is_boolean(kind):
+        values, kind = values.cast(arrow.uint8()), arrow.uint8()
+    if kinds.is_integer(kind) and not values.null_count:
+        return values.to_numpy(zero_copy_only=False)
+    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
+        return values.cast(arrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if kinds.is_temporal(kind):
+        values, kind = values.cast(arrow.string()), arrow.string()
+    if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
+        found = values.dictionary_encode()
+        codes = found.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return Coded.of(codes.astype(np.int32, copy=False), found.dictionary.to_pylist(), missing)
+    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
+        return _arrays(arrow, name, values, place)
+    fail("data-syntax", f"column '{name}' holds values of the type {kind}: neither numbers, texts, times nor lists of numbers", place,
+         hint="leave it out when the file is written")  # fmt: skip
+    raise AssertionError
+
+
+def _arrays(arrow: Any, name: str, values: Any, place: Span) -> np.ndarray:
+    """Lists of numbers of the same lengths, in any depth: float64."""
+    shape, rows = [], len(values)
+    while not (arrow.types.is_integer(values.type) or arrow.types.is_floating(values.type)):
+        if not hasattr(values, "flatten") or values.null_count or not hasattr(values.type, "value_type"):
+            _ragged(name, place)
+        inner = values.flatten()
+        if len(inner) % max(len(values), 1):
+            _ragged(name, place)
+        length = len(inner) // max(len(values), 1)
+        if not arrow.types.is_fixed_size_list(values.type) and (np.diff(values.offsets.to_numpy()) != length).any():
+            _ragged(name, place)
+        shape.append(length)
+        values = inner
+    return values.cast(arrow.float64(), safe=False).to_numpy(zero_copy_only=False).reshape(rows, *shape)
+
+
+def _ragged(name: str, place: Span) -> None:
+    fail("data-ragged", f"column '{name}': the lists differ in length or hold what is no number", place)

@@ -1,0 +1,231 @@
+"""Delimited text by the kernels: blocks of whole records, whose fields are slices of the block's bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layerctl.data.delimited import LONGEST_FIELD, LONGEST_RECORD, too_wide, unclosed
+from layerctl.data.native import decimals, dictionary, scanning
+from layerctl.data.native.decimals import MISSING, OTHER
+from layerctl.diagnostics import Source, Span, fail
+from layerctl.kernels import store
+
+if TYPE_CHECKING:
+    from layerctl.data.delimited import Dialect
+
+LARGEST_RECORD = 1 << 28
+"""Bytes of one record."""
+_TEXTUAL = 0.5
+"""The share of other fields beyond which a column is not tried as numbers before somebody asks."""
+_KERNELS = (scanning.cut, decimals.numbers, dictionary.code, dictionary.settle)
+
+
+def kept() -> bool:
+    """Whether the kernels were compiled before: reading needs no compiler then."""
+    return store.known([store.symbol(k.at()) for k in _KERNELS]) is not None
+
+
+@functools.cache
+def _functions() -> dict[str, Any]:
+    found = store.addresses([k.at() for k in _KERNELS])
+    return {k.name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(found[k.at().key]) for k in _KERNELS}
+
+
+def run(kernel: Any, *arguments: Any) -> None:
+    """Calls a kernel with arrays and whole numbers."""
+    block = np.array([a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments], np.int64)
+    _functions()[kernel.name](0, 1, block.ctypes.data)
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """The words for missing values, as kernels take them."""
+
+    text: np.ndarray
+    bounds: np.ndarray
+    longest: int
+    """Bytes of the longest word; -1 where there is none."""
+
+    @classmethod
+    @functools.cache
+    def of(cls, words: frozenset[str]) -> Words:
+        """Words behind each other."""
+        parts = [w.encode() for w in sorted(words)]
+        bounds = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(parts) or b"\0", np.uint8).copy(), bounds, max(map(len, parts), default=-1))
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+
+_TENS = np.array([float(10**i) for i in range(23)])
+
+
+class Block:
+    """Whole records: the block's bytes, the fields' bounds (records, columns), the records' lines."""
+
+    def __init__(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, dialect: Dialect):
+        self.data, self.starts, self.ends, self.lines, self.dialect = data, starts, ends, lines, dialect
+        rows, columns = starts.shape
+        self._values = np.empty((columns, rows), np.float64)
+        self._states = np.empty((columns, rows), np.uint8)
+        self._done = np.zeros(columns, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def convert(self, wanted: np.ndarray) -> None:
+        """Tries the wanted columns (u8) as numbers, all in one pass."""
+        words = Words.of(self.dialect.missing)
+        run(decimals.numbers, self.data, self.starts, self.ends, *self.starts.shape, wanted, words.text, words.bounds, len(words), words.longest,
+            int(self.dialect.decimal == ","), decimals.powers(), _TENS, self._values, self._values, self._states)  # fmt: skip
+        self._done |= wanted
+
+    def numbers(self, column: int) -> tuple[np.ndarray, np.ndarray]:
+        """(values, states) of a column; where the state is OTHER or MISSING the value is NaN."""
+        if not self._done[column]:
+            wanted = np.zeros(len(self._done), np.uint8)
+            wanted[column] = 1
+            self.convert(wanted)
+        return self._values[column], self._states[column]
+
+    def text(self, row: int, column: int) -> str | None:
+        """A field; None if it is missing."""
+        made = self.data[self.starts[row, column] : self.ends[row, column]].tobytes().decode("utf-8", "replace")
+        return None if made in self.dialect.missing else made
+
+    def numeric(self) -> np.ndarray:
+        """Which columns (u8) are worth trying as numbers in the block behind this one."""
+        other = (self._states == OTHER).sum(axis=1)
+        present = (self._states != MISSING).sum(axis=1)
+        return ((self._done == 1) & (other <= _TEXTUAL * present)).astype(np.uint8)
+
+
+class Dictionary:
+    """The distinct texts of a column, numbered as they are first seen; the numbers do not depend on how hashes fall."""
+
+    def __init__(self) -> None:
+        self._seed = secrets.randbits(62)
+        self._counts = np.zeros(2, np.int64)
+        self._slots = np.zeros(1024, np.int64)
+        self._hashes = np.empty(0, np.int64)
+        self._places = np.zeros(1, np.int64)
+        self._texts = np.empty(0, np.uint8)
+        self._words: list[str] = []
+
+    def __len__(self) -> int:
+        return int(self._counts[dictionary.WORDS])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all texts."""
+        return int(self._counts[dictionary.BYTES])
+
+    def codes(self, block: Block, column: int, low: int, high: int) -> np.ndarray:
+        """The numbers (i32) of some rows' texts, -1 for missing ones."""
+        out = np.empty(high - low, np.int32)
+        words = Words.of(block.dialect.missing)
+        starts, ends = block.starts[low:high], block.ends[low:high]
+        self._grow(high - low, int((ends[:, column] - starts[:, column]).sum(dtype=np.int64)))
+        run(dictionary.code, block.data, starts, ends, high - low, block.starts.shape[1], column, words.text, words.bounds, len(words), words.longest,
+            self._seed, self._slots, len(self._slots) - 1, self._hashes, self._places, self._texts, self._counts, out)  # fmt: skip
+        return out
+
+    def _grow(self, rows: int, size: int) -> None:
+        n, used = self._counts.tolist()
+        if n + rows > len(self._hashes):
+            more = max(n + rows, 2 * len(self._hashes))
+            self._hashes = _longer(self._hashes, n, more)
+            self._places = _longer(self._places, n + 1, more + 1)
+        if used + size > len(self._texts):
+            self._texts = _longer(self._texts, used, max(used + size, 2 * len(self._texts)))
+        if 2 * (n + rows) > len(self._slots):
+            self._slots = np.zeros(1 << (2 * (n + rows)).bit_length(), np.int64)
+            run(dictionary.settle, self._hashes, n, self._slots, len(self._slots) - 1)
+
+    def words(self) -> list[str]:
+        """The texts by number."""
+        for i in range(len(self._words), len(self)):
+            self._words.append(self._texts[self._places[i] : self._places[i + 1]].tobytes().decode("utf-8", "replace"))
+        return self._words
+
+
+def _longer(array: np.ndarray, used: int, length: int) -> np.ndarray:
+    out = np.empty(length, array.dtype)
+    out[:used] = array[:used]
+    return out
+
+
+class Cutter:
+    """Cuts pieces of text into blocks of whole records, and counts lines on the way."""
+
+    def __init__(self, dialect: Dialect, name: str):
+        self.dialect, self.name = dialect, name
+        self.classes = np.zeros(256, np.uint8)
+        self.classes[[10, 13]] |= scanning.BREAK
+        self.classes[ord(dialect.delimiter)] |= scanning.DELIMITER
+        if dialect.quote is not None:
+            self.classes[ord(dialect.quote)] |= scanning.QUOTE
+        self._lead = int(dialect.delimiter != " ")
+        self._line = 1
+        self._room = self._rooms(0)
+
+    def blocks(self, pieces: Iterable[bytes]) -> Iterator[tuple[np.ndarray, ...] | None]:
+        """(bytes, starts, ends, firsts, lines) of each block's records; None where a piece was empty, that is, where its writer pauses.
+
+        Raises:
+            LayerctlError: for a quote that is not closed, a field or a record that is too long.
+        """
+        rest, lacking = b"", 0
+        for piece in pieces:
+            if not piece:
+                yield None
+                continue
+            rest += piece
+            if len(rest) < lacking:
+                continue
+            made, used = self._cut(rest, False)
+            if made is not None:
+                yield made
+            rest = rest[used:]
+            lacking = 2 * len(rest) if len(rest) > len(piece) else 0
+            if len(rest) > LARGEST_RECORD:
+                fail("data-syntax", f"a record has more than {LARGEST_RECORD >> 20} MB", Span(Source(self.name), self._line, 1))
+        if rest:
+            made, _ = self._cut(rest, True)
+            if made is not None:
+                yield made
+
+    def _cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
+        data = np.frombuffer(text, np.uint8).copy()
+        size = len(data)
+        state = np.zeros(8, np.int64)
+        state[scanning.LINE] = self._line
+        if len(self._room[0]) < size + 2:
+            self._room = self._rooms(size + size // 8)
+        starts, ends, firsts, lines = self._room
+        quote = -1 if self.dialect.quote is None else ord(self.dialect.quote)
+        run(scanning.cut, data, size, self.classes, quote, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
+        at, fields, records, line, opened, tall_line, tall, wide = state.tolist()
+        if tall:
+            unclosed(self.name, tall_line, tall)
+        if opened and last:
+            unclosed(self.name, line, text[at:].rstrip(b"\r\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1)
+        if wide > LONGEST_FIELD:
+            which = int(np.searchsorted(firsts[:records], int(np.argmax((ends[:fields] - starts[:fields]) > LONGEST_FIELD)), "right")) - 1
+            too_wide(self.name, int(lines[which]))
+        self._line = line
+        made = (data[:at], starts[:fields].copy(), ends[:fields].copy(), firsts[:records].copy(), lines[:records].copy())
+        return (made if records else None), at
+
+    @staticmethod
+    def _rooms(size: int) -> tuple[np.ndarray, ...]:
+        """Room for what is found in so many bytes, used for one block after the other."""
+        return (*(np.empty(size + 2, np.int32) for _ in range(3)), np.empty(size + 2, np.int64))

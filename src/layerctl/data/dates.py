@@ -1,0 +1,174 @@
+"""Dates: read by their formats, taken apart into numbers."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from layerctl.data.columns import refuse_missing
+from layerctl.data.statistics import mean_and_deviation, median
+from layerctl.data.table import Table
+from layerctl.diagnostics import fail
+from layerctl.spec.features import ColumnFit
+
+if TYPE_CHECKING:
+    from layerctl.spec.data import FeatureSpec
+
+DEFAULT_PARTS = ("days", "month", "weekday")
+DAY = 86400.0
+DECADE = 10.0
+_DAYS_FORMATS = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y",
+    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+KNOWN_FORMATS = tuple(d + t for d in _DAYS_FORMATS for t in _TIMES)
+_DATELIKE = re.compile(r"\d{1,4}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2,4}( .*)?|\d{1,2} [A-Za-z]{3,9} \d{4}( .*)?|[A-Za-z]{3,9} \d{1,2},? \d{4}( .*)?")
+_LOOKED_AT = 200
+
+Moment = datetime.datetime
+
+
+def read_date(text: str, forms: Sequence[str]) -> Moment | None:
+    """A text as a moment: by the first of the formats that fits, by ISO 8601 without any; None if none does."""
+    for form in forms:
+        try:
+            return datetime.datetime.strptime(text, form)
+        except ValueError:
+            continue
+    if forms:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def is_dates(table: Table, name: str) -> bool:
+    """Whether every value that is there is an ISO date."""
+    _, values = table.coded(name)
+    return bool(values) and all(len(v) >= 8 and v[:4].isdigit() and read_date(v, ()) is not None for v in values)
+
+
+def formats_of(values: Sequence[str]) -> list[str]:
+    """The known formats that all these texts have, if they look like dates."""
+    looked_at = list(dict.fromkeys(values))[:_LOOKED_AT]
+    if not looked_at or not all(_DATELIKE.fullmatch(v) for v in looked_at):
+        return []
+    return [form for form in KNOWN_FORMATS if all(read_date(v, (form,)) is not None for v in looked_at)]
+
+
+def _days(m: Moment) -> float:
+    return float(m.toordinal())
+
+
+def elapsed(m: Moment) -> float:
+    """Days since the first of January of the year 1 with the time of day as a fraction; of a moment with a time zone in UTC."""
+    if m.tzinfo is not None:
+        m = m.astimezone(datetime.UTC)
+    return m.toordinal() + (m.hour * 3600 + m.minute * 60 + m.second + m.microsecond * 1e-6) / DAY
+
+
+def _one_hot(width: int, place: Callable[[Moment], int]) -> tuple[int, Callable[[Moment, ColumnFit], list[float]]]:
+    return width, lambda m, fit: [float(i == place(m)) for i in range(width)]
+
+
+def _number(value: Callable[[Moment, ColumnFit], float]) -> tuple[int, Callable[[Moment, ColumnFit], list[float]]]:
+    return 1, lambda m, fit: [value(m, fit)]
+
+
+PARTS: dict[str, tuple[int, Callable[[Moment, ColumnFit], list[float]]]] = {
+    "days": _number(lambda m, fit: (_days(m) - fit.centre) / fit.spread),
+    "elapsed": _number(lambda m, fit: (elapsed(m) - fit.centre) / fit.spread),
+    "year": _number(lambda m, fit: (m.year - _moment(fit.centre).year) / DECADE),
+    "quarter": _one_hot(4, lambda m: (m.month - 1) // 3),
+    "month": _one_hot(12, lambda m: m.month - 1),
+    "day": _number(lambda m, fit: (m.day - 1) / 30.0),
+    "weekday": _one_hot(7, lambda m: m.weekday()),
+    "hour": _one_hot(24, lambda m: m.hour),
+    "minute": _number(lambda m, fit: m.minute / 60.0),
+}
+"""What a date may be taken apart into: how many numbers each part is, and how they are made."""
+
+
+def _moment(days: float) -> Moment:
+    whole = int(min(max(days, 1.0), 3652059.0))
+    return datetime.datetime.fromordinal(whole) + datetime.timedelta(seconds=round((days - int(days)) * DAY))
+
+
+def date_width(fit: ColumnFit) -> int:
+    """How many numbers a date becomes."""
+    return sum(PARTS[p][0] for p in fit.parts or DEFAULT_PARTS)
+
+
+def fit_date(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
+    """Centre and spread of the days; a missing date becomes the middle one. Unscaled dates count days from the earliest."""
+    forms = [spec.format] if isinstance(spec.format, str) else spec.format or []
+    fit = ColumnFit(name, "date", parts=list(spec.parts or ()))
+    fit.format, fit.formats = (forms[0], []) if len(forms) == 1 else (None, list(forms))
+    codes, found = _read(table, fit)
+    if spec.missing == "error" and (codes < 0).any():
+        refuse_missing(table, name, codes < 0)
+    days = np.array([*(_of(fit)(m) for m in found), np.nan], np.float64)[codes[rows]]
+    present = days[~np.isnan(days)]
+    if not len(present):
+        fail("data-empty-column", f"column '{name}' has no dates in the training rows", table.span(0, name))
+    fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), len(np.unique(present))
+    fit.fill = median(present)
+    how = spec.scale if spec.kind == "date" else None
+    if how == "none":
+        fit.centre = float(present.min())
+    elif how == "minmax":
+        fit.centre, fit.spread = float(present.min()), float(present.max() - present.min()) or 1.0
+    else:
+        fit.centre, fit.spread = mean_and_deviation(present)
+    return fit
+
+
+def _of(fit: ColumnFit) -> Callable[[Moment], float]:
+    return elapsed if "elapsed" in fit.parts else _days
+
+
+def forms_of(fit: ColumnFit) -> list[str]:
+    """The formats that are tried in order."""
+    return fit.formats or ([fit.format] if fit.format else [])
+
+
+def _read(table: Table, fit: ColumnFit) -> tuple[np.ndarray, list[Moment]]:
+    """(codes, moments): a column's distinct dates, and the number of each row's; -1 for a missing one."""
+    codes, words = table.coded(fit.name)
+    forms = forms_of(fit)
+    found = [read_date(w, forms) for w in words]
+    bad = np.flatnonzero(np.array([*(m is None for m in found), False], bool)[codes])
+    if len(bad):
+        values = table.texts(fit.name)
+        wanted = f"is not a date of the form {' or '.join(map(repr, forms))}" if forms else "is not an ISO date such as 2024-12-31"
+        table.refuse(fit.name, bad, values, wanted, _cure([str(values[i]) for i in bad], forms), "data-not-a-date")
+    return codes, [m for m in found if m is not None]
+
+
+def _cure(bad: list[str], forms: list[str]) -> str:
+    fitting = formats_of(bad)
+    if not fitting:
+        return "say the dates' `format` in the feature; several that are tried in order are a list"
+    listed = ", ".join(f'"{f}"' for f in [*forms, fitting[0]])
+    more = f' (or "{fitting[1]}": both fit)' if len(fitting) > 1 else ""
+    return f"say `format: {f'[{listed}]' if forms else listed}` in the feature{more}"
+
+
+def encode_date(table: Table, fit: ColumnFit) -> np.ndarray:
+    """The parts of each date side by side: float32 (rows, `date_width`)."""
+    codes, found = _read(table, fit)
+    made = [[x for p in fit.parts or DEFAULT_PARTS for x in PARTS[p][1](m, fit)] for m in found]
+    return np.array([*made, _missing(fit)], np.float32).reshape(-1, date_width(fit))[codes]
+
+
+def _missing(fit: ColumnFit) -> list[float]:
+    """The parts of what stands for a missing date, which may lie between two days."""
+    days = float(fit.fill or 0.0)
+    scaled, m = [(days - fit.centre) / fit.spread], _moment(days)
+    return [x for p in fit.parts or DEFAULT_PARTS for x in (scaled if p in ("days", "elapsed") else PARTS[p][1](m, fit))]

@@ -1,0 +1,152 @@
+"""Columns of delimited text as the kernels leave it: slices of blocks, read as numbers or numbered texts when somebody asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from layerctl.data.blocks import Block, Cutter, Dictionary
+from layerctl.data.delimited import Heading
+from layerctl.data.native.decimals import MISSING, OTHER
+from layerctl.data.table import Column, Table
+
+Part = tuple[Block, int, int]
+"""A block, and from which to which of its rows."""
+
+
+class Fields(Column):
+    """One column of some parts of blocks; `rows` picks among their rows."""
+
+    def __init__(self, parts: Sequence[Part], column: int, rows: np.ndarray | None = None, known: dict[str, Any] | None = None):
+        self._parts, self._column, self._rows = parts, column, rows
+        self._known: dict[str, Any] = {} if known is None else known
+        self._ends = list(itertools.accumulate(high - low for _, low, high in parts))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._rows is None else len(self._rows)
+
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        values, states = self._of("numbers", self._numbers)
+        if self._rows is not None:
+            values, states = values[self._rows], states[self._rows]
+        return values, np.flatnonzero(states == OTHER)
+
+    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        found = [(b.numbers(self._column), low, high) for b, low, high in self._parts]
+        values = np.concatenate([v[low:high] for (v, _), low, high in found])
+        return values, np.concatenate([s[low:high] for (_, s), low, high in found])
+
+    def coded(self) -> tuple[np.ndarray, Sequence[str]]:
+        codes, words = self._of("coded", self._coded)
+        if self._rows is None:
+            return codes, words
+        return renumbered(codes[self._rows], words)
+
+    def _coded(self) -> tuple[np.ndarray, Sequence[str]]:
+        dictionary = Dictionary()
+        codes = np.concatenate([dictionary.codes(b, self._column, low, high) for b, low, high in self._parts])
+        return codes, dictionary.words()
+
+    def _of(self, what: str, make: Any) -> Any:
+        if what not in self._known:
+            self._known[what] = make()
+        return self._known[what]
+
+    def missing(self) -> np.ndarray:
+        states = self._of("numbers", self._numbers)[1]
+        return (states if self._rows is None else states[self._rows]) == MISSING
+
+    def text(self, row: int) -> str | None:
+        at = row if self._rows is None else int(self._rows[row])
+        for (block, low, _), end, start in zip(self._parts, self._ends, [0, *self._ends], strict=False):
+            if at < end:
+                return block.text(low + at - start, self._column)
+        raise IndexError(row)
+
+    def take(self, rows: np.ndarray) -> Fields:
+        return Fields(self._parts, self._column, rows if self._rows is None else self._rows[rows], self._known)
+
+    def part(self, low: int, high: int) -> Fields:
+        if self._rows is not None:
+            return Fields(self._parts, self._column, self._rows[low:high], self._known)
+        kept, start = [], 0
+        for block, first, last in self._parts:
+            a, b = max(low - start, 0), min(high - start, last - first)
+            if a < b:
+                kept.append((block, first + a, first + b))
+            start += last - first
+        return Fields(kept or [(self._parts[0][0], 0, 0)], self._column)
+
+    @classmethod
+    def joined(cls, columns: Sequence[Fields]) -> Fields:
+        if any(c._rows is not None for c in columns):
+            raise ValueError("columns of picked rows are not joined")
+        if len({c._column for c in columns}) > 1:
+            raise ValueError("columns of different places are not joined")
+        return cls([p for c in columns for p in c._parts], columns[0]._column)
+
+
+def renumbered(codes: np.ndarray, words: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Codes of some rows, with the words that are left in the order of their first rows."""
+    found, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    order = order[found[order] >= 0]
+    numbers = np.full(len(found), -1, np.int32)
+    numbers[order] = np.arange(len(order), dtype=np.int32)
+    return numbers[inverse.reshape(-1)], [words[found[i]] for i in order]
+
+
+def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table | None]:
+    """Tables as the blocks come, by the kernels; None where the writer of the pieces pauses."""
+    wanted: np.ndarray | None = None
+    for made in Cutter(heading.dialect, heading.name).blocks(pieces):
+        if made is None:
+            yield None
+            continue
+        data, starts, ends, firsts, lines = made
+        if not heading.names:
+            end = int(firsts[1]) if len(firsts) > 1 else len(starts)
+            record = Block(data, starts[None, :end], ends[None, :end], lines[:1], heading.dialect)
+            if heading.first([record.text(0, i) for i in range(end)], int(lines[0])):
+                firsts, lines = firsts[1:], lines[1:]
+        block = _fitting(heading, data, starts, ends, firsts, lines)
+        if not len(block):
+            continue
+        block.convert(np.ones(len(heading.names), np.uint8) if wanted is None else wanted)
+        wanted = block.numeric()
+        heading.rows += len(block)
+        yield table_of([(block, 0, len(block))], heading)
+
+
+def table_of(parts: Sequence[Part], heading: Heading) -> Table:
+    """Parts of blocks as a table."""
+    lines = np.concatenate([b.lines[low:high] for b, low, high in parts])
+    return Table(heading.name, {n: Fields(parts, i) for i, n in enumerate(heading.names)}, lines, heading.dialect.decimal)
+
+
+def _fitting(heading: Heading, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, firsts: np.ndarray, lines: np.ndarray) -> Block:
+    """The records that have as many fields as there are columns; one more is passed over where it is the last and missing."""
+    width = len(heading.names)
+    counts = np.diff(firsts, append=np.int32(len(starts)))
+    fits = counts == width
+    if fits.all():
+        low = int(firsts[0]) if len(firsts) else len(starts)
+        return Block(data, starts[low:].reshape(-1, width), ends[low:].reshape(-1, width), lines, heading.dialect)
+    empty: list[int] = []
+    for i in np.flatnonzero(~fits).tolist():
+        at, n = int(firsts[i]), int(counts[i])
+        record = Block(data, starts[None, at : at + n], ends[None, at : at + n], lines[i : i + 1], heading.dialect)
+        if n == width + 1 and record.text(0, width) is None:
+            fits[i] = True
+        elif heading.ragged(n, int(lines[i])):
+            empty.append(i)
+            fits[i] = True
+    cells = firsts.astype(np.int64)[:, None] + np.arange(width)
+    if empty:
+        cells[empty] = len(starts)
+        starts, ends = np.append(starts, starts[:1] * 0), np.append(ends, ends[:1] * 0)
+    cells = cells[fits]
+    return Block(data, starts[cells], ends[cells], lines[fits], heading.dialect)

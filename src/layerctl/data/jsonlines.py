@@ -1,0 +1,126 @@
+"""JSON lines: an object a line, its keys are columns."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from layerctl.data.delimited import lines_of
+from layerctl.data.faults import Faults
+from layerctl.data.table import Table
+from layerctl.diagnostics import LayerctlError, Source, Span, fail
+
+LONGEST_LINE = 1 << 26
+"""Characters of one row."""
+_scan = json.JSONDecoder().scan_once
+
+
+def json_tables(
+    pieces: Iterable[bytes], name: str, missing: frozenset[str], rows: int | None, faults: Faults | None = None, wanted: Sequence[str] = ()
+) -> Iterator[Table]:  # fmt: skip
+    """Tables of up to so many rows, or of all, and of what has come where the writer pauses.
+
+    A key that is not there is a missing value, lists are arrays. Columns that are `wanted`, or that an earlier table had, are there in any case.
+    """
+    names = dict.fromkeys(wanted)
+    found: list[dict[str, Any]] = []
+    lines: list[int] = []
+    number = 0
+    for line in lines_of(_bounded(pieces, name), pauses=True):
+        if line:
+            number += 1
+        text = line.strip()
+        if text:
+            found.append(_row(text, number, name, faults))
+            lines.append(number)
+        if found and (len(found) == rows or (not line and rows is not None)):
+            yield _complete(table_of_rows(found, lines, name, missing), names)
+            found, lines = [], []
+    if found:
+        yield _complete(table_of_rows(found, lines, name, missing), names)
+
+
+def _complete(table: Table, names: dict[str, None]) -> Table:
+    """The table with the columns that are wanted, which are henceforth also those that it has itself."""
+    names |= dict.fromkeys(table.columns)
+    table.columns |= {n: [None] * len(table.lines) for n in names if n not in table.columns}
+    return table
+
+
+def _row(text: str, number: int, name: str, faults: Faults | None) -> dict[str, Any]:
+    """A line as a row; one without values where it is none and bad rows are passed over."""
+    try:
+        return json_row(text, number, name)
+    except LayerctlError as error:
+        if faults is None or not faults.unread(error.diagnostics[0], number):
+            raise
+        return {}
+
+
+def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The pieces, as long as their lines are of a length that rows have."""
+    line, pending = 1, 0
+    for piece in pieces:
+        breaks = piece.count(b"\n")
+        pending = len(piece) - piece.rindex(b"\n") - 1 if breaks else pending + len(piece)
+        line += breaks
+        if pending > LONGEST_LINE:
+            fail("data-syntax", f"this line has more than {LONGEST_LINE >> 20} MB", Span(Source(name), line, 1))
+        yield piece
+
+
+def json_row(line: str, number: int, name: str) -> dict[str, Any]:
+    """One line of JSON, without blanks around, as a row."""
+    try:
+        row, end = _scan(line, 0)
+        if end == len(line) and type(row) is dict:
+            return row
+    except (StopIteration, ValueError, RecursionError):
+        pass  # what is wrong is found out below
+    place = Span(Source(name, None, {number: line}), number, 1, number, 2)
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        at = getattr(error, "colno", 1)
+        fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1))
+    if not isinstance(row, dict):
+        fail("data-syntax", f"a line must be a JSON object, got {type(row).__name__}", place, hint='write {"column": value, ...}')
+    return row
+
+
+def table_of_rows(rows: list[dict[str, Any]], lines: list[int], name: str, missing: frozenset[str]) -> Table:
+    """Rows of JSON values as columns of text, of numbers where all values are numbers, or of arrays where they are lists."""
+    names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
+    columns: dict[str, Any] = {}
+    for n in names:
+        values = [r.get(n) for r in rows]
+        if any(type(v) is list for v in values):
+            columns[n] = _arrays(n, values, lines, name)
+        else:
+            columns[n] = [_scalar(v, missing) for v in values]
+    return Table(name, columns, lines)
+
+
+def _arrays(column: str, values: list[Any], lines: list[int], name: str) -> np.ndarray:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError):
+        fail("data-ragged", f"column '{column}': the lists differ in length or hold what is no number", Span(Source(name), lines[0], 1))
+    return array
+
+
+def _scalar(v: Any, missing: frozenset[str]) -> str | None:
+    if type(v) is str:
+        text = v.strip()
+    elif v is None or (type(v) is float and not math.isfinite(v)):
+        return None
+    elif type(v) is bool:
+        return "true" if v else "false"
+    else:
+        text = json.dumps(v) if type(v) is dict else str(v)
+    return None if text in missing else text

@@ -1,0 +1,118 @@
+"""Numbers as people write them: `$1,200.50`, `12 %`, `1 200`; and what to say of a column in which some are none."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from layerctl.data.table import BadRows, Table
+
+CURRENCIES = "$€£¥₹"
+PERCENT = "%"
+_PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_WRITTEN = re.compile(
+    rf"[+-]?\s*[{CURRENCIES}]?\s*[+-]?(\d{{1,3}}(?:([,' \u00a0\u202f])\d{{3}})(?:\2\d{{3}})*|\d+)(\.\d*)?\s*[{CURRENCIES}{PERCENT}]?", re.ASCII
+)  # one sign between thousands, the same all along
+_GROUPS = ",' \u00a0\u202f"
+_COMMA = re.compile(r"[+-]?\d*,\d+")
+MOSTLY = 0.9
+MANY = 20
+FEW = 3
+
+
+def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
+    """A column as float64, NaN where a value is missing; the characters of `strip` do not count.
+
+    Raises:
+        LayerctlError: `data-not-a-number`, with what may be the cure.
+    """
+    if not strip or (isinstance(table.columns[name], np.ndarray) and table.columns[name].dtype.kind in "fiub"):
+        try:
+            return table.numbers(name)
+        except BadRows as error:
+            hint = _cure(table, name)
+            raise BadRows([d if d.hint else replace(d, hint=hint) for d in error.diagnostics], error.rows) from None
+    texts = table.texts(name)
+    plain = [None if t is None else _stripped(t, strip, table.decimal) for t in texts]
+    bad = [i for i, t in enumerate(plain) if t is not None and not _PLAIN.fullmatch(t)]
+    if bad:
+        table.refuse(name, np.array(bad), texts, "is not a number", _cure(table, name))
+    out = np.array([np.nan if t is None else float(t) for t in plain], np.float64)
+    if np.isinf(out).any():
+        table.refuse(name, np.flatnonzero(np.isinf(out)), texts, "is too large for a number")
+    return out
+
+
+def _stripped(text: str, strip: str, decimal: str) -> str:
+    text = text.translate(dict.fromkeys(map(ord, strip)))
+    return (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
+
+
+def _pointed(text: str, decimal: str) -> str:
+    """The text with a point before decimals and a comma between thousands."""
+    return text.translate(str.maketrans(".,", ",.")) if decimal == "," else text
+
+
+def strip_of(values: Sequence[str], decimal: str) -> str | None:
+    """The characters without which all these texts are numbers, in a fixed order; None if there are no such characters.
+
+    A currency or a percent sign must stand in all of them or in none: 12 % and 0.12 in one column are not the same thing.
+    """
+    found: set[str] = set()
+    signs: Counter[str] = Counter()
+    for text in values:
+        pointed = _pointed(text.strip(), decimal)
+        match = _WRITTEN.fullmatch(pointed)
+        if match is None and not _PLAIN.fullmatch(pointed):
+            return None
+        own = [c for c in pointed if c in CURRENCIES + PERCENT]
+        signs.update(own)
+        if match is not None:
+            found.update(match[2] or "", *own, *(c for c in pointed if c.isspace()))
+    found.discard("")
+    if not found or any(n != len(values) for n in signs.values()):
+        return None
+    if signs.keys() & set(CURRENCIES) and not found & set(_GROUPS):
+        found.add(",")  # larger sums than these are written with it
+    if decimal == ",":
+        found.discard(",")
+    return "".join(sorted(found))
+
+
+def odd_ones(table: Table, name: str) -> tuple[np.ndarray, int]:
+    """(rows whose value is no number, how many different numbers the others are)."""
+    texts = table.texts(name)
+    bad = [i for i, t in enumerate(texts) if t is not None and not _is_number(t, table.decimal)]
+    inside = set(bad)
+    return np.array(bad, np.int64), len({t for i, t in enumerate(texts) if t is not None and i not in inside})
+
+
+def _is_number(text: str, decimal: str) -> bool:
+    return _PLAIN.fullmatch(_stripped(text, "", decimal)) is not None
+
+
+def is_mostly_numbers(table: Table, name: str) -> bool:
+    """Whether nearly all values are numbers, many different ones, but some are not."""
+    present = sum(t is not None for t in table.texts(name))
+    bad, different = odd_ones(table, name)
+    return bool(len(bad)) and different > MANY and len(bad) <= (1 - MOSTLY) * present
+
+
+def _cure(table: Table, name: str) -> str | None:
+    texts = [t for t in table.texts(name) if t is not None]
+    bad = sorted({t for t in texts if not _is_number(t, table.decimal)})
+    if table.decimal == "." and bad and all(_COMMA.fullmatch(t) for t in bad):
+        return 'if commas are decimal signs, say `decimal: ","` in the data section; if they stand between thousands, `strip: ","` in the feature'
+    if any(PERCENT in t for t in bad) and len(bad) < len(set(texts)):
+        return "some values have a percent sign and some have none: write them alike"
+    strip = strip_of(bad, table.decimal)
+    if strip:
+        return f'say which characters do not count: `strip: "{strip}"`'
+    if bad and len(bad) <= FEW and not any(c.isdigit() for t in bad for c in t):
+        listed = ", ".join(f'"{t}"' for t in bad)
+        return f"if {listed} stands for a missing value, add it to `missing_values` in the data section; if the column holds words, say `kind: category`"
+    return None

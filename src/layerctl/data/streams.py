@@ -1,0 +1,171 @@
+"""Where bytes of data come from: files, standard input, gzip, other encodings; always as pieces of UTF-8 without a byte order mark."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from layerctl.diagnostics import Source, Span, did_you_mean, fail
+
+PIECE = 1 << 19
+"""Bytes that are read at a time."""
+BOMB = 200
+"""How many times its size a gzip file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""
+_SPARED = 1 << 30
+_PATIENCE = 0.05
+"""Seconds without data after which what has come is handed on."""
+
+
+@dataclass
+class Stream:
+    """A source of text. With `lenient`, what is not in the encoding becomes a replacement character; with `prompt`, a pause of a pipe is told.
+
+    Iterating gives pieces of UTF-8; an empty piece says that nothing more is there at the moment.
+    """
+
+    path: str
+    encoding: str
+    place: Span
+    lenient: bool = False
+    prompt: bool = False
+    waits: bool = False
+    """Whether pieces come as somebody writes them (a pipe)."""
+    lines: int = 0
+    """Line ends in the pieces that were handed on."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._checked(self._decoded(self._unpacked(self._raw())))
+
+    def _raw(self) -> Iterator[bytes]:
+        """The bytes as they are."""
+        with opened(self.path, self.place) as file:
+            status = os.fstat(file.fileno())
+            self.waits = not stat.S_ISREG(status.st_mode)
+            try:
+                while True:
+                    if self.waits and self.prompt and not select.select([file], [], [], _PATIENCE)[0]:
+                        yield b""
+                    piece = os.read(file.fileno(), PIECE)
+                    if not piece:
+                        break
+                    yield piece
+            except OSError as error:
+                fail("file-unreadable", f"cannot read {self.path}: {error.strerror or error}", self.place)
+            after = os.fstat(file.fileno())
+            if not self.waits and (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+                fail("file-changed", "the file was changed while it was read", self.place, hint="read it again when nothing writes to it")
+
+    def _unpacked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Unpacked where the data are gzip (one or several members)."""
+        first = next((p for p in pieces if p), b"")
+        if first[:2] != b"\x1f\x8b":
+            if first:
+                yield first
+            yield from pieces
+            return
+        taken = made = 0
+        unpacker = zlib.decompressobj(wbits=31)
+        rest = first
+        try:
+            while rest or not unpacker.eof:
+                if not rest:
+                    rest = next((p for p in pieces if p), b"")
+                    if not rest:
+                        fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place)
+                taken += len(rest)
+                out = unpacker.decompress(rest, PIECE)
+                rest = unpacker.unconsumed_tail or unpacker.unused_data
+                taken -= len(rest)
+                made += len(out)
+                if made > max(_SPARED, taken * BOMB):
+                    fail("file-too-large", f"the file unpacks to more than {BOMB} times its size", self.place, hint="unpack it yourself if that is meant")
+                if out:
+                    yield out
+                if unpacker.eof:
+                    rest = (rest or next((p for p in pieces if p), b"")).lstrip(b"\0")
+                    if rest:
+                        unpacker = zlib.decompressobj(wbits=31)
+        except zlib.error:
+            fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place)
+
+    def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """UTF-8 without a byte order mark, cut between characters."""
+        plain = self.encoding == "utf-8"
+        decoder = codecs.getincrementaldecoder("utf-8-sig" if plain else self.encoding)("replace" if self.lenient else "strict")
+        begun, pending = False, False
+        for piece in pieces:
+            if not piece:
+                yield b""
+                continue
+            if not begun and plain and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                fail("file-encoding", "the file is UTF-16", self.place, hint="say `encoding: utf-16` in the data section")
+            if plain and begun and not pending and piece.isascii():
+                yield piece
+                continue
+            if made := self._characters(decoder, piece, False):
+                yield made.encode("utf-8", "replace")
+            begun, pending = True, bool(decoder.getstate()[0])
+        if made := self._characters(decoder, b"", True):
+            yield made.encode("utf-8", "replace")
+
+    def _characters(self, decoder: Any, piece: bytes, final: bool) -> str:
+        try:
+            return decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            line = self.lines + error.object[: error.start].count(b"\n") + 1
+            byte = error.object[error.start]
+            fail("file-encoding", f"the file is not {self.encoding}: byte 0x{byte:02x} in line {line}", Span(self.place.source, line, 1),
+                 hint="say which `encoding` it has (latin-1, cp1252, utf-16) in the data section")  # fmt: skip
+            raise
+
+    def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Not empty, and without NUL bytes."""
+        filled = False
+        for piece in pieces:
+            if not self.lenient and b"\0" in piece:
+                at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
+                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place)
+            filled = filled or bool(piece.strip())
+            self.lines += 0 if self.lenient else piece.count(b"\n")
+            yield piece
+        if not filled:
+            fail("file-empty", "the file has no data", self.place)
+
+
+def opened(path: str, place: Span) -> IO[bytes]:
+    """A file, or standard input for `-`, without a buffer.
+
+    Raises:
+        LayerctlError: if it is not there or cannot be read.
+    """
+    if path == "-":
+        return open(os.dup(sys.stdin.buffer.fileno()), "rb", buffering=0)
+    try:
+        if os.path.isdir(path):
+            fail("file-unreadable", "this is a folder, not a file of data", place)
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError:
+        missing(path, place)
+        raise
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place)
+        raise
+
+
+def missing(path: str, place: Span) -> None:
+    """Ends with the diagnostic for a file that is not there."""
+    folder = os.path.dirname(path) or "."
+    near = did_you_mean(os.path.basename(path), os.listdir(folder)) if os.path.isdir(folder) else ""
+    fail("file-not-found", f"there is no file {path}{near}", place, hint="`source` is relative to the model file")
+
+
+def place_of(path: str) -> Span:
+    """The place of a whole source."""
+    return Span(Source("<stdin>" if path == "-" else path))

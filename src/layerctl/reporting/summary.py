@@ -1,0 +1,86 @@
+"""What an evaluation tells of an output: numbers by which it is judged, and all that lies behind them as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layerctl.reporting.judged import (
+    Classified,
+    Curve,
+    Measured,
+    calibration,
+    confusion,
+    fit_of,
+    precision_recall,
+    roc,
+    table_of_classes,
+)
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+MOST_POINTS = 1000
+"""Points of a curve that are told; of more, as many are picked evenly, the first and the last among them."""
+
+
+def compared(c: Classified) -> list[int]:
+    """The classes that are set against the rest: of two the second, of several each."""
+    return [1] if len(c.classes) == 2 else list(range(len(c.classes)))
+
+
+def curves(c: Classified) -> list[tuple[Curve | None, Curve | None]]:
+    """(ROC, precision over recall) of each compared class."""
+    return [(roc(c, i), precision_recall(c, i)) for i in compared(c)]
+
+
+def numbers_of(found: Classified | Measured) -> dict[str, float]:
+    """The areas under the curves (means over the classes that have one), macro F1 and the calibration error; or how well numbers fit."""
+    if isinstance(found, Measured):
+        fit = fit_of(found)
+        return dict(zip(("mae", "rmse", "r2"), fit.values(), strict=True))
+    both = curves(found)
+    scores = [f for _, _, f, n in table_of_classes(confusion(found)) if n or f == f]
+    out = {
+        "roc_auc": _mean([r.area for r, _ in both if r is not None]), "average_precision": _mean([p.area for _, p in both if p is not None]),
+        "f1_macro": _mean([f if f == f else 0.0 for f in scores]),
+    }  # fmt: skip
+    if found.honest:
+        out["ece"] = calibration(found).error
+    return out
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def residual_quantiles(m: Measured) -> dict[float, float]:
+    """What was predicted less what was true, at QUANTILES (linear between rows)."""
+    return dict(zip(QUANTILES, np.quantile(m.told - m.true, QUANTILES).tolist(), strict=True))
+
+
+def plain(found: Classified | Measured) -> dict[str, Any]:
+    """All of it as plain data."""
+    if isinstance(found, Measured):
+        return {
+            "output": found.name, "kind": "number", "rows": len(found.true), **numbers_of(found),
+            "residual_quantiles": {f"{q:g}": v for q, v in residual_quantiles(found).items()},
+        }  # fmt: skip
+    counts = confusion(found)
+    rows = zip(found.classes, table_of_classes(counts), strict=True)
+    out: dict[str, Any] = {
+        "output": found.name, "kind": "category", "rows": len(found.true), **numbers_of(found),
+        "classes": [{"class": c, "precision": p, "recall": r, "f1": f, "support": n} for c, (p, r, f, n) in rows],
+        "confusion": counts.tolist(),
+        "roc": [_points(c) for c, _ in curves(found) if c is not None],
+        "precision_recall": [_points(c) for _, c in curves(found) if c is not None],
+    }  # fmt: skip
+    if found.honest:
+        k = calibration(found)
+        bins = zip(k.said.tolist(), k.right.tolist(), k.rows.tolist(), strict=True)
+        out["calibration"] = [{"predicted": s, "observed": r, "rows": n} for s, r, n in bins]
+    return out
+
+
+def _points(c: Curve) -> dict[str, Any]:
+    at = np.unique(np.linspace(0, len(c.x) - 1, min(len(c.x), MOST_POINTS)).round().astype(int))
+    return {"class": c.name, "area": c.area, "x": c.x[at].tolist(), "y": c.y[at].tolist()}

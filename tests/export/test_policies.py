@@ -1,0 +1,148 @@
+"""Exported programs beside `layerctl predict` for each policy of the data section; what one has no form for is refused by name."""
+
+import csv
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from exported import SANITIZED, STRICT
+
+from layerctl.api import Model
+from layerctl.commands.predict import predict
+from layerctl.diagnostics import LayerctlError
+from layerctl.export import c, onnx, python
+from layerctl.export._rows import TOLERANCE, difference
+
+HEAD = """
+layerctl: 1
+name: policies
+data:
+  source: rows.csv
+  features:
+"""
+TAIL = """
+  split: {test: 0.2}
+model:
+  - Dense: {units: %s, name: out}
+compile: {optimizer: adam, loss: %s}
+fit: {epochs: 1, batch_size: 16}
+"""
+FEATURES = {
+    "clip": "{columns: [n, m], outlying: clip, range: [-1, 1], missing: constant, constant: 9}",
+    "quantiles": "{columns: [n, m], outlying: clip, quantiles: [0.1, 0.9], missing: mean}",
+    "missing": "{columns: [n, m], outlying: missing, range: [-1, 1], missing: median}",
+    "strip": "{columns: [price, share], kind: number, missing: mean}",
+    "most-frequent": "{columns: [job], kind: category, unseen: most_frequent, missing: most_frequent}",
+    "binary": "{columns: [member, side], kind: binary, missing: most_frequent, unseen: most_frequent}",
+    "table": "{columns: [n, job, day, price], missing: median, outlying: clip, quantiles: [0, 0.95]}",
+}
+PYTHON = {
+    "formats": '{columns: [days], kind: date, format: ["%d.%m.%Y", "%Y-%m-%d"]}',
+    "parts": "{columns: [moment], kind: date, missing: median, parts: [elapsed, year, quarter, month, day, weekday, hour, minute]}",
+    "vector": "{columns: [vector], kind: vector, scale: standard, missing: mean}",
+}
+TARGETS = {
+    "numbers": ("{columns: [n2, m2], scale: standard}", 2, "mse"), "given back": ("{input: x}", 2, "mse"),
+}  # fmt: skip
+
+
+def rows(n=60):
+    rng = np.random.default_rng(3)
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y"])
+    for i in range(n):
+        a, b = rng.normal(size=2) * 2
+        job = ["cook", "smith", "smith", "", "naïve"][i % 5]
+        day = f"{1 + i % 28:02d}.0{1 + i % 9}.20{10 + i % 10}" if i % 2 else f"20{10 + i % 10}-0{1 + i % 9}-{1 + i % 28:02d}"
+        moment = f"20{10 + i % 10}-0{1 + i % 9}-{1 + i % 28:02d}T{i % 24:02d}:{i % 60:02d}:07" + ["", "+02:00", "Z"][i % 3]
+        table.writerow([
+            "" if i % 7 == 3 else f"{a:.4f}", f"{b:.4f}", f"{a * 100:.3f}", f"{b + 5:.3f}", "" if i % 11 == 5 else f"${1000 + 37 * i:,}.50", f"{i} %", job,
+            ["yes", "No", "TRUE", ""][i % 4], ["left", "right"][i % 2], f"2020-0{1 + i % 9}-11", day, moment if i % 9 else "",
+            f"[{a:.3f}, {b:.3f}]" if i % 8 else "", ["a;b", "a", "", "b;c"][i % 4], f"{a - b:.4f}",
+        ])  # fmt: skip
+    return out.getvalue()
+
+
+def trained(folder, feature, target="y", units=1, loss="mse"):
+    text = rows()
+    (folder / "rows.csv").write_text(text)
+    (folder / "m.yaml").write_text(f"{HEAD}    x: {feature}\n  target: {target}{TAIL % (units, loss)}")
+    model = Model.from_yaml(folder / "m.yaml")
+    model.fit()
+    model.save(folder / "m.safetensors")
+    return model, text.replace("smith", "unheard of", 3).replace("left", "LEFT", 2) if "unseen: most" in feature else text
+
+
+def agree(folder, model, text, targets):
+    (folder / "more.csv").write_text(text)
+    predict(str(folder / "m.safetensors"), str(folder / "more.csv"), out=str(folder / "own.csv"))
+    wanted = list(csv.reader(io.StringIO((folder / "own.csv").read_text())))
+    assert len(wanted) == 61
+    for target in targets:
+        report = target.export(model, folder / f"m{target.SUFFIX}")
+        assert report.rows > 0 and report.difference <= TOLERANCE
+        if target is c:
+            subprocess.run(["cc", *STRICT, *SANITIZED, "-o", "m", "m.c", "-lm"], cwd=folder, check=True)
+        command = [str(folder / "m")] if target is c else [sys.executable, str(folder / "m.py"), "-"]
+        done = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
+        assert done.stderr == b""
+        assert difference(wanted, list(csv.reader(io.StringIO(done.stdout.decode())))) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_in_c_python_and_onnx(name, tmp_path):
+    model, text = trained(tmp_path, FEATURES[name])
+    with model:
+        agree(tmp_path, model, text, [c, python])
+        report = onnx.export(model, tmp_path / "m.onnx", raw=True)
+        assert report.rows > 0 and report.difference <= onnx.TOLERANCE
+        assert bool(report.notes) == (name == "table")  # it has dates, which ONNX has not
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_features_in_python_that_c_refuses_by_name(name, tmp_path):
+    model, text = trained(tmp_path, PYTHON[name])
+    with model:
+        agree(tmp_path, model, text, [python])
+        with pytest.raises(LayerctlError, match=r"m.yaml:\d+:\d+: error: C export has no form for .* of the feature 'x' \[cannot-export\]"):
+            c.export(model, tmp_path / "m.c")
+        assert onnx.export(model, tmp_path / "m.onnx", raw=True).notes
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_targets_of_several_numbers(name, tmp_path):
+    target, units, loss = TARGETS[name]
+    model, text = trained(tmp_path, "{columns: [n, m], missing: mean}", target, units, loss)
+    with model:
+        agree(tmp_path, model, text, [c, python])
+
+
+def test_labels_in_python_and_not_in_c(tmp_path):
+    model, text = trained(tmp_path, "{columns: [m]}", "{column: tags, kind: labels}", 3, "{BinaryCrossentropy: {from_logits: true}}")
+    with model:
+        assert model.schema.classes() is None and model.schema.target().classes == ["a", "b", "c"]
+        agree(tmp_path, model, text, [python])
+        with pytest.raises(LayerctlError, match="C export has no form for labels"):
+            c.export(model, tmp_path / "m.c")
+
+
+@pytest.mark.parametrize(("feature", "change", "says"), [
+    ("{columns: [m], outlying: error, range: [-9, 9]}", ("-0.", "-900."), "range"), ("{columns: [side], kind: binary}", ("left", "up"), "was not in"),
+    ("{columns: [job], kind: category, unseen: error, missing: constant, constant: none}", ("cook", "king"), "was not in"),
+], ids=["outlying", "binary", "unseen"])  # fmt: skip
+def test_what_the_policy_refuses_is_refused_by_the_programs_too(feature, change, says, tmp_path):
+    model, text = trained(tmp_path, feature)
+    with model:
+        agree(tmp_path, model, text, [c, python])
+        assert onnx.export(model, tmp_path / "m.onnx", raw=True).notes or (says == "was not in" and "binary" in feature)
+    wrong = text.replace(*change)
+    assert wrong != text
+    (tmp_path / "wrong.csv").write_text(wrong)
+    with pytest.raises(LayerctlError):
+        predict(str(tmp_path / "m.safetensors"), str(tmp_path / "wrong.csv"), out=str(tmp_path / "own.csv"))
+    for command in ([str(tmp_path / "m")], [sys.executable, str(tmp_path / "m.py"), "-"]):
+        done = subprocess.run(command, input=wrong.encode(), capture_output=True, check=False)
+        assert done.returncode == 2 and (says in done.stderr.decode() or "is not from" in done.stderr.decode())
