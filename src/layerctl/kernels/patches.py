@@ -1,0 +1,196 @@
+"""Register tiles over windows of images as LLVM IR: a tile's rows stand at a constant distance, so that one address serves them all.
+
+As in `tile.py` every element is one chain of fma over k, whatever the vectors' width and number. A tile may have more rows than are
+wanted: those beyond read what lies behind and write where the last one writes after them, so that a few sizes serve for all numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from layerctl.kernels.target import host
+from layerctl.kernels.tile import I64, VECTORS, VOID, Vectors, accumulate, lanes, repeat
+
+QUAD, PIXEL = 4, 16
+"""Terms that are neighbours of one patch, and elements from one pixel's to the next's (see ops/patches.py)."""
+REGISTERS = 32 if host().lanes == 16 or host().triple.startswith("aarch64") else 16
+MOST_ROWS = 16
+
+
+def sizes(vectors: int) -> range:
+    """Numbers of rows of the tiles of some vectors: what the registers hold, and less in steps."""
+    held = min(MOST_ROWS, (REGISTERS - 1) // vectors - 1)
+    step = 4 if held >= 8 else 2
+    return range(step, held // step * step + 1, step)
+
+
+def _choice(pointer: Any, builder: Any, columns: Any, of: Callable[[int], int]) -> Any:
+    """of(vectors) for the vectors that hold some columns."""
+    n = lanes(pointer.dtype)
+    found = I64(of(VECTORS))
+    for vectors in range(VECTORS - 1, 0, -1):
+        found = builder.select(builder.icmp_signed("<=", columns, I64(vectors * n)), I64(of(vectors)), found)
+    return found
+
+
+@intrinsic
+def patch_rows(context: Any, pointer: Any, columns: Any) -> Any:
+    """Rows of the largest tile of `columns` columns."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _choice(pointer, builder, args[1], lambda vectors: sizes(vectors)[-1])
+
+    return types.int64(pointer, types.int64), codegen
+
+
+@intrinsic
+def patch_step(context: Any, pointer: Any, columns: Any) -> Any:
+    """What the numbers of rows of tiles of `columns` columns are multiples of."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _choice(pointer, builder, args[1], lambda vectors: sizes(vectors).step)
+
+    return types.int64(pointer, types.int64), codegen
+
+
+@intrinsic
+def patch_tile(context: Any, rows: Any, columns: Any, a: Any, table: Any, quads: Any, b: Any, c: Any, c_stride: Any, keep: Any) -> Any:
+    """C[i] (+)= sum over q < quads and t < 4 of a[table[q] + 16 i + t] B[4 q + t]; B is a packed panel."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _switch(context, builder, b.dtype, args, "patch", _patch_body)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, a, table, i, b, c, i, i), codegen
+
+
+def _patch_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) -> None:
+    builder, n = memory.builder, memory.lanes
+    count, tail, a, table, quads, b, c, c_stride, keep = args
+
+    def step(q: Any, places: Sequence[Any], sums: Any) -> Any:
+        (b_at,) = places
+        a_at = builder.gep(a, [builder.load(builder.gep(table, [q]))])
+        for t in range(QUAD):
+            wide = [memory.load(builder.gep(b_at, [I64(n * (t * vectors + v))])) for v in range(vectors)]
+            factors = [builder.gep(a_at, [I64(PIXEL * m + t)]) for m in range(rows)]
+            sums = _added(memory, factors, wide, sums)
+        return [builder.gep(b_at, [I64(n * vectors * QUAD)])], sums
+
+    accumulate(memory, _lines(builder, rows, count, c, c_stride), vectors, tail, keep, lambda sums: repeat(builder, quads, [b], sums, step))
+
+
+@intrinsic
+def line_tile(
+    context: Any, rows: Any, columns: Any, a: Any, k_stride: Any, line_step: Any, lines: Any, outputs: Any, b: Any, b_step: Any, c: Any, c_stride: Any
+) -> Any:  # fmt: skip
+    """C[i] += sum over l < lines and o < outputs of a[l line_step + o k_stride + i] b[(l outputs + o) b_step]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _switch(context, builder, b.dtype, args, "lines", _line_body)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, a, i, i, i, i, b, i, c, i), codegen
+
+
+def _line_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) -> None:
+    builder, n = memory.builder, memory.lanes
+    count, tail, a, k_stride, line_step, lines, outputs, b, b_step, c, c_stride = args
+
+    def line(index: Any, places: Sequence[Any], sums: Any) -> Any:
+        a_line, b_line = places
+
+        def output(o: Any, at: Sequence[Any], inner: Any) -> Any:
+            a_at, b_at = at
+            wide = [memory.load(builder.gep(b_at, [I64(n * v)])) for v in range(vectors)]
+            found = _added(memory, [builder.gep(a_at, [I64(m)]) for m in range(rows)], wide, inner)
+            return [builder.gep(a_at, [k_stride]), builder.gep(b_at, [b_step])], found
+
+        sums = repeat(builder, outputs, [a_line, b_line], sums, output)
+        return [builder.gep(a_line, [line_step]), builder.gep(b_line, [builder.mul(b_step, outputs)])], sums
+
+    accumulate(memory, _lines(builder, rows, count, c, c_stride), vectors, tail, I64(1), lambda sums: repeat(builder, lines, [a, b], sums, line))
+
+
+def _added(memory: Vectors, factors: Sequence[Any], wide: Sequence[Any], sums: Any) -> list[list[Any]]:
+    """The sums with one term more: for each row the element at its address by the vectors of B."""
+    out = []
+    for place, own in zip(factors, sums, strict=True):
+        factor = memory.spread(memory.builder.load(place))
+        out.append([memory.fma(factor, x, total) for x, total in zip(wide, own, strict=True)])
+    return out
+
+
+def _lines(builder: Any, rows: int, count: Any, c: Any, c_stride: Any) -> list[Any]:
+    """Where the rows of a result begin; those beyond `count` where the last one does."""
+    last = builder.sub(count, I64(1))
+    numbers = [builder.select(builder.icmp_signed("<", I64(m), last), I64(m), last) for m in range(rows)]
+    return [builder.gep(c, [builder.mul(c_stride, m)]) for m in numbers]
+
+
+def _switch(context: Any, builder: Any, kind: Any, args: Sequence[Any], name: str, body: Any) -> None:
+    """Calls the smallest tile that holds the rows and columns, one function for each size."""
+    element, n = context.get_value_type(kind), lanes(kind)
+    rows, columns, *rest = args
+    before = builder.udiv(builder.sub(columns, I64(1)), I64(n))
+    tail = builder.sub(columns, builder.mul(before, I64(n)))
+    out = builder.append_basic_block("tiled")
+    switch = builder.switch(builder.add(builder.mul(before, I64(MOST_ROWS)), builder.sub(rows, I64(1))), out)
+    for vectors in range(1, VECTORS + 1):
+        for size in sizes(vectors):
+            block = builder.append_basic_block(f"{name}{size}x{vectors}")
+            for count in range(size - sizes(vectors).step, size):
+                switch.add_case(I64(MOST_ROWS * (vectors - 1) + count), block)
+            builder.position_at_end(block)
+            builder.call(_function(builder.module, name, size, vectors, element, n, [x.type for x in args], body), [rows, tail, *rest])
+            builder.branch(out)
+    builder.position_at_end(out)
+
+
+def _function(module: Any, name: str, rows: int, vectors: int, element: Any, n: int, kinds: Sequence[Any], body: Any) -> Any:
+    """One tile as a function, once a module; it takes the rows that are wanted and the last vector's columns before the rest."""
+    called = f"layerctl_{name}_{element}_{rows}x{vectors}"
+    if called in module.globals:
+        return module.globals[called]
+    function = ir.Function(module, ir.FunctionType(VOID, kinds), called)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    body(Vectors(builder, element, n), rows, vectors, function.args)
+    return function
+
+
+@intrinsic
+def spread_line(context: Any, pixels: Any, columns: Any, to: Any, source: Any, step: Any) -> Any:
+    """to[16 i + j] = source[i step + j] for i < pixels, j < columns <= 16; columns up to whole vectors and fours become 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pixels, columns, to_, source_, step_ = args
+        memory = Vectors(builder, context.get_value_type(to.dtype), lanes(to.dtype))
+        n = memory.lanes
+        for v in range(PIXEL // n):
+            wanted = builder.and_(builder.add(columns, I64(QUAD - 1)), I64(-QUAD))
+            with builder.if_then(builder.icmp_signed("<", I64(v * n), wanted)):
+                mask = memory.mask(builder.sub(columns, I64(v * n)))
+
+                def pixel(i: Any, places: Sequence[Any], sums: Any, mask: Any = mask) -> Any:
+                    memory.store(memory.load(places[0], mask), places[1])
+                    return [builder.gep(places[0], [step_]), builder.gep(places[1], [I64(PIXEL)])], sums
+
+                repeat(builder, pixels, [builder.gep(source_, [I64(v * n)]), builder.gep(to_, [I64(v * n)])], [], pixel)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, to, source, i), codegen
+
+
+PRIMITIVES: dict[str, Any] = {
+    "patch_rows": patch_rows, "patch_step": patch_step, "patch_tile": patch_tile, "line_tile": line_tile, "spread_line": spread_line,
+}  # fmt: skip

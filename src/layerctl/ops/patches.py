@@ -1,0 +1,102 @@
+"""Tiles over windows of images: the plain Python twins, and strips of them.
+
+What a share needs of an image is copied into its window first (ops/windowing.py). There a pixel has 16 elements, neighbours of one patch, so
+that a tile's rows, neighbouring outputs, stand 16 apart whatever the image; `table` tells where each four of them are. For the gradient of
+the weights a tile's rows are neighbouring elements of a pixel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layerctl.ops.primitives import fma, offset
+
+QUAD, PIXEL = 4, 16
+
+
+def patch_rows(pointer: np.ndarray, columns: int) -> int:
+    """Rows of the largest tile of `columns` columns."""
+    return 6
+
+
+def patch_step(pointer: np.ndarray, columns: int) -> int:
+    """What the numbers of rows of tiles of `columns` columns are multiples of."""
+    return 2
+
+
+def patch_tile(
+    rows: int, columns: int, a: np.ndarray, table: np.ndarray, quads: int, b: np.ndarray, c: np.ndarray, c_stride: int, keep: int
+) -> None:  # fmt: skip
+    """C[i] (+)= sum over q < quads and t < 4 of a[table[q] + 16 i + t] B[4 q + t]; `keep` adds to C, else it is overwritten."""
+    width = len_of_line(columns)
+    for i in range(rows):
+        for j in range(columns):
+            total = c[i * c_stride + j] if keep else c.dtype.type(0)
+            for k in range(QUAD * quads):
+                total = fma(a[table[k // QUAD] + i * PIXEL + k % QUAD], b[k * width + j], total)
+            c[i * c_stride + j] = total
+
+
+def len_of_line(columns: int) -> int:
+    """A packed line's elements in the plain twins: `padded` of ops/tiles.py."""
+    from layerctl.ops.tiles import padded
+
+    return padded(columns, np.empty(0))
+
+
+def line_tile(
+    rows: int, columns: int, a: np.ndarray, k_stride: int, line_step: int, lines: int, outputs: int, b: np.ndarray, b_step: int, c: np.ndarray,
+    c_stride: int,
+) -> None:  # fmt: skip
+    """C[i] += sum over l < lines and o < outputs of a[l line_step + o k_stride + i] b[(l outputs + o) b_step]."""
+    for i in range(rows):
+        for j in range(columns):
+            total = c[i * c_stride + j]
+            for k in range(lines * outputs):
+                total = fma(a[k // outputs * line_step + k % outputs * k_stride + i], b[k * b_step + j], total)
+            c[i * c_stride + j] = total
+
+
+def spread_line(pixels: int, columns: int, to: np.ndarray, source: np.ndarray, step: int) -> None:
+    """to[16 i + j] = source[i step + j] for i < pixels, j < columns <= 16; columns up to whole vectors and fours become 0."""
+    wanted = (columns + QUAD - 1) // QUAD * QUAD
+    for i in range(pixels):
+        to[i * PIXEL : i * PIXEL + columns] = source[i * step : i * step + columns]
+        to[i * PIXEL + columns : i * PIXEL + wanted] = 0
+
+
+def tile_size(left: int, tiles: int, most: int, step: int) -> int:
+    """Rows of the next of `tiles` tiles for what is left: alike where that wastes no more than filling all but the last one."""
+    even = ((left + tiles - 1) // tiles + step - 1) // step * step
+    rest = (left - most * (tiles - 1) + step - 1) // step * step
+    return even if even * tiles <= most * (tiles - 1) + rest else most
+
+
+def patch_strip(
+    rows: int, columns: int, a: "T*", table: "i64*", quads: int, b: "T*", c: "T*", c_stride: int, keep: int
+) -> None:  # fmt: skip
+    """One panel of C for any number of rows."""
+    most = patch_rows(b, columns)
+    tiles = (rows + most - 1) // most
+    size = tile_size(rows, tiles, most, patch_step(b, columns))
+    low = 0
+    while low < rows:
+        patch_tile(
+            min(size, rows - low), columns, offset(a, low * PIXEL), table, quads, b, offset(c, low * c_stride), c_stride, keep
+        )  # fmt: skip
+        low += size
+
+
+def line_strip(
+    rows: int, columns: int, a: "T*", k_stride: int, line_step: int, lines: int, outputs: int, b: "T*", b_step: int, c: "T*", c_stride: int
+) -> None:  # fmt: skip
+    """One panel of C for any number of rows, summed over lines of outputs."""
+    most = patch_rows(b, columns)
+    tiles = (rows + most - 1) // most
+    size = tile_size(rows, tiles, most, patch_step(b, columns))
+    low = 0
+    while low < rows:
+        line_tile(
+            min(size, rows - low), columns, offset(a, low), k_stride, line_step, lines, outputs, b, b_step, offset(c, low * c_stride), c_stride
+        )  # fmt: skip
+        low += size
