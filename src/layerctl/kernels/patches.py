@@ -20,13 +20,13 @@ QUAD, PIXEL = 4, 16
 """Terms that are neighbours of one patch, and elements from one pixel's to the next's (see ops/patches.py)."""
 REGISTERS = 32 if host().lanes == 16 or host().triple.startswith("aarch64") else 16
 MOST_ROWS = 16
+ROWS = {1: (4, 8, 12, 14, 16), 2: (4, 6, 7, 8, 10, 12), 3: (4, 6, 8), 4: (2, 4, 5, 6)}
+"""Numbers of rows that there are tiles for, by their vectors: with fewer the multiply-adds' latency counts, and lines of images are often so long."""
 
 
-def sizes(vectors: int) -> range:
-    """Numbers of rows of the tiles of some vectors: what the registers hold, and less in steps."""
-    held = min(MOST_ROWS, (REGISTERS - 1) // vectors - 1)
-    step = 4 if held >= 8 else 2
-    return range(step, held // step * step + 1, step)
+def sizes(vectors: int) -> tuple[int, ...]:
+    """Numbers of rows of the tiles of some vectors that the registers hold."""
+    return tuple(rows for rows in ROWS[vectors] if (rows + 1) * vectors < REGISTERS)
 
 
 def _choice(pointer: Any, builder: Any, columns: Any, of: Callable[[int], int]) -> Any:
@@ -49,13 +49,26 @@ def patch_rows(context: Any, pointer: Any, columns: Any) -> Any:
 
 
 @intrinsic
-def patch_step(context: Any, pointer: Any, columns: Any) -> Any:
-    """What the numbers of rows of tiles of `columns` columns are multiples of."""
+def patch_size(context: Any, pointer: Any, columns: Any, rows: Any) -> Any:
+    """Rows of the smallest tile of `columns` columns that holds some rows."""
+
+    def nibbles(vectors: int) -> int:
+        word = 0
+        for rows in range(1, sizes(vectors)[-1] + 1):
+            word |= (_holding(vectors, rows) - 1) << 4 * (rows - 1)
+        return word - (word >> 63 << 64)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _choice(pointer, builder, args[1], lambda vectors: sizes(vectors).step)
+        word = _choice(pointer, builder, args[1], nibbles)
+        shift = builder.mul(builder.sub(args[2], I64(1)), I64(4))
+        return builder.add(builder.and_(builder.lshr(word, shift), I64(15)), I64(1))
 
-    return types.int64(pointer, types.int64), codegen
+    return types.int64(pointer, types.int64, types.int64), codegen
+
+
+def _holding(vectors: int, rows: int) -> int:
+    """The smallest tile of some vectors that holds some rows."""
+    return next(size for size in sizes(vectors) if size >= rows)
 
 
 @intrinsic
@@ -146,8 +159,9 @@ def _switch(context: Any, builder: Any, kind: Any, args: Sequence[Any], name: st
     for vectors in range(1, VECTORS + 1):
         for size in sizes(vectors):
             block = builder.append_basic_block(f"{name}{size}x{vectors}")
-            for count in range(size - sizes(vectors).step, size):
-                switch.add_case(I64(MOST_ROWS * (vectors - 1) + count), block)
+            for count in range(1, size + 1):
+                if _holding(vectors, count) == size:
+                    switch.add_case(I64(MOST_ROWS * (vectors - 1) + count - 1), block)
             builder.position_at_end(block)
             builder.call(_function(builder.module, name, size, vectors, element, n, [x.type for x in args], body), [rows, tail, *rest])
             builder.branch(out)
@@ -192,5 +206,5 @@ def spread_line(context: Any, pixels: Any, columns: Any, to: Any, source: Any, s
 
 
 PRIMITIVES: dict[str, Any] = {
-    "patch_rows": patch_rows, "patch_step": patch_step, "patch_tile": patch_tile, "line_tile": line_tile, "spread_line": spread_line,
+    "patch_rows": patch_rows, "patch_size": patch_size, "patch_tile": patch_tile, "line_tile": line_tile, "spread_line": spread_line,
 }  # fmt: skip

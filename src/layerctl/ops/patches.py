@@ -19,9 +19,9 @@ def patch_rows(pointer: np.ndarray, columns: int) -> int:
     return 6
 
 
-def patch_step(pointer: np.ndarray, columns: int) -> int:
-    """What the numbers of rows of tiles of `columns` columns are multiples of."""
-    return 2
+def patch_size(pointer: np.ndarray, columns: int, rows: int) -> int:
+    """Rows of the smallest tile of `columns` columns that holds some rows."""
+    return (rows + 1) // 2 * 2
 
 
 def patch_tile(
@@ -65,20 +65,20 @@ def spread_line(pixels: int, columns: int, to: np.ndarray, source: np.ndarray, s
         to[i * PIXEL + columns : i * PIXEL + wanted] = 0
 
 
-def tile_size(left: int, tiles: int, most: int, step: int) -> int:
-    """Rows of the next of `tiles` tiles for what is left: alike where that wastes no more than filling all but the last one."""
-    even = ((left + tiles - 1) // tiles + step - 1) // step * step
-    rest = (left - most * (tiles - 1) + step - 1) // step * step
-    return even if even * tiles <= most * (tiles - 1) + rest else most
+def cut_rows(b: "T*", columns: int, rows: int) -> int:
+    """Rows of the tiles that a strip is cut into: alike where that wastes no more than filling all but the last one."""
+    most = patch_rows(b, columns)
+    tiles = (rows + most - 1) // most
+    even = patch_size(b, columns, (rows + tiles - 1) // tiles)
+    rest = rows - most * (tiles - 1)
+    return even if even * tiles <= most * (tiles - 1) + patch_size(b, columns, rest) else most
 
 
 def patch_strip(
     rows: int, columns: int, a: "T*", table: "i64*", quads: int, b: "T*", c: "T*", c_stride: int, keep: int
 ) -> None:  # fmt: skip
     """One panel of C for any number of rows."""
-    most = patch_rows(b, columns)
-    tiles = (rows + most - 1) // most
-    size = tile_size(rows, tiles, most, patch_step(b, columns))
+    size = cut_rows(b, columns, rows)
     low = 0
     while low < rows:
         patch_tile(
@@ -91,9 +91,7 @@ def line_strip(
     rows: int, columns: int, a: "T*", k_stride: int, line_step: int, lines: int, outputs: int, b: "T*", b_step: int, c: "T*", c_stride: int
 ) -> None:  # fmt: skip
     """One panel of C for any number of rows, summed over lines of outputs."""
-    most = patch_rows(b, columns)
-    tiles = (rows + most - 1) // most
-    size = tile_size(rows, tiles, most, patch_step(b, columns))
+    size = cut_rows(b, columns, rows)
     low = 0
     while low < rows:
         line_tile(
