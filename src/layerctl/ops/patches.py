@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from layerctl.ops.primitives import fma, offset
+from layerctl.ops.tiles import padded
 
 QUAD, PIXEL = 4, 16
 
@@ -28,20 +29,13 @@ def patch_tile(
     rows: int, columns: int, a: np.ndarray, table: np.ndarray, quads: int, b: np.ndarray, c: np.ndarray, c_stride: int, keep: int
 ) -> None:  # fmt: skip
     """C[i] (+)= sum over q < quads and t < 4 of a[table[q] + 16 i + t] B[4 q + t]; `keep` adds to C, else it is overwritten."""
-    width = len_of_line(columns)
+    width = padded(columns, b)
     for i in range(rows):
         for j in range(columns):
             total = c[i * c_stride + j] if keep else c.dtype.type(0)
             for k in range(QUAD * quads):
                 total = fma(a[table[k // QUAD] + i * PIXEL + k % QUAD], b[k * width + j], total)
             c[i * c_stride + j] = total
-
-
-def len_of_line(columns: int) -> int:
-    """A packed line's elements in the plain twins: `padded` of ops/tiles.py."""
-    from layerctl.ops.tiles import padded
-
-    return padded(columns, np.empty(0))
 
 
 def line_tile(
