@@ -97,7 +97,7 @@ def convolve(
     units = batch * od * oh * spans
     reach = 0 if joined != 0 else (kw - 1) * dw // sw
     phases = 1 if joined != 0 else min(sw, (kw - 1) * dw + 1)
-    placed = 0
+    placed, clean = 0, 1 if spans == 1 else 0
     unit, high = share_low(units, task, tasks), share_low(units, task + 1, tasks)
     while unit < high:
         line = unit // spans
@@ -109,6 +109,7 @@ def convolve(
         r0 = rest - z0 * oh
         count = min(min(together, high - unit), oh - r0)
         if placed != outputs:
+            clear(window, kd * plane_lines * line_size)
             place_fours(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_size, plane_lines)
             placed = outputs
         out = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
@@ -123,7 +124,7 @@ def convolve(
                         if joined != 0:
                             join_pixels(source, w, channels, kw, first * sw - pw, sw, outputs, to)
                         else:
-                            spread_pixels(source, w, channels, inside, first * sw - pw, sw, phases, outputs + reach, to)
+                            spread_pixels(source, w, channels, inside, first * sw - pw, sw, phases, outputs + reach, to, clean)
             convolve_block(
                 window, table, packed, offset(out, g * (filters // groups)), g, fours, filters // groups, count, outputs, d, h, kd, kh,
                 z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_size, y_line, y_pixel, part,

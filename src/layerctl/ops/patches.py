@@ -32,10 +32,12 @@ def patch_tile(
     width = padded(columns, b)
     for i in range(rows):
         for j in range(columns):
-            total = c[i * c_stride + j] if keep else c.dtype.type(0)
-            for k in range(QUAD * quads):
-                total = fma(a[table[k // QUAD] + i * PIXEL + k % QUAD], b[k * width + j], total)
-            c[i * c_stride + j] = total
+            at = i * c_stride + j
+            if keep == 0:
+                c[at] = 0
+            for q in range(quads):
+                for t in range(QUAD):
+                    c[at] = fma(a[table[q] + i * PIXEL + t], b[(q * QUAD + t) * width + j], c[at])
 
 
 def line_tile(
@@ -45,18 +47,17 @@ def line_tile(
     """C[i] += sum over l < lines and o < outputs of a[l line_step + o k_stride + i] b[(l outputs + o) b_step]."""
     for i in range(rows):
         for j in range(columns):
-            total = c[i * c_stride + j]
-            for k in range(lines * outputs):
-                total = fma(a[k // outputs * line_step + k % outputs * k_stride + i], b[k * b_step + j], total)
-            c[i * c_stride + j] = total
+            at = i * c_stride + j
+            for line in range(lines):
+                for o in range(outputs):
+                    c[at] = fma(a[line * line_step + o * k_stride + i], b[(line * outputs + o) * b_step + j], c[at])
 
 
 def spread_line(pixels: int, columns: int, to: np.ndarray, source: np.ndarray, step: int) -> None:
     """to[16 i + j] = source[i step + j] for i < pixels, j < columns <= 16; columns up to whole vectors and fours become 0."""
-    wanted = (columns + QUAD - 1) // QUAD * QUAD
     for i in range(pixels):
-        to[i * PIXEL : i * PIXEL + columns] = source[i * step : i * step + columns]
-        to[i * PIXEL + columns : i * PIXEL + wanted] = 0
+        for j in range((columns + QUAD - 1) // QUAD * QUAD):
+            to[i * PIXEL + j] = source[i * step + j] if j < columns else 0
 
 
 def cut_rows(b: "T*", columns: int, rows: int) -> int:

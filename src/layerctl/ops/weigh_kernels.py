@@ -35,6 +35,8 @@ def weigh(
     size = kw * inside * filters
     window = offset(room, task * room_size)
     panels = offset(window, kd * plane_lines * line_size + WINDOW_END)
+    clean = 1 if spans == 1 else 0
+    clear(window, kd * plane_lines * line_size)
     unit, stop = share_low(chunks * pieces, task, tasks), share_low(chunks * pieces, task + 1, tasks)
     while unit < stop:
         chunk = unit // pieces
@@ -60,7 +62,7 @@ def weigh(
                                 copy_pixels(
                                     offset(x, ((image * d + z) * h + r) * w * channels + group * inside), w, channels, inside,
                                     first * sw - pw, (outputs - 1) * sw + (kw - 1) * dw + 1,
-                                    offset(window, (kz * plane_lines + i) * line_size),
+                                    offset(window, (kz * plane_lines + i) * line_size), clean,
                                 )  # fmt: skip
                     upstream = offset(g, (line * ow + first) * filters + group * outside)
                     if direct == 0:

@@ -12,20 +12,24 @@ from layerctl.ops.primitives import offset
 from layerctl.ops.windows import first_output, last_output
 
 
-def spread_pixels(line: "T*", size: int, channels: int, inside: int, at: int, stride: int, phases: int, pixels: int, to: "T*") -> None:
-    """A line's part of a window: pixel q of phase p is the image's at + q stride + p, its first `inside` channels; 0 where that is outside."""
+def spread_pixels(
+    line: "T*", size: int, channels: int, inside: int, at: int, stride: int, phases: int, pixels: int, to: "T*", clean: int
+) -> None:  # fmt: skip
+    """A line's part of a window: pixel q of phase p is the image's at + q stride + p, its first `inside` channels; 0 where that is outside,
+    as it is already where `clean`."""
     for p in range(phases):
         start = at + p
         low = min(first_output(start, stride), pixels)
         high = max(low, last_output(start, stride, size, pixels))
         for s in range((inside + PIXEL - 1) // PIXEL):
             into = offset(to, (s * phases + p) * pixels * PIXEL)
-            clear(into, low * PIXEL)
+            if clean == 0:
+                clear(into, low * PIXEL)
+                clear(offset(into, high * PIXEL), (pixels - high) * PIXEL)
             spread_line(
                 high - low, min(PIXEL, inside - s * PIXEL), offset(into, low * PIXEL),
                 offset(line, (start + low * stride) * channels + s * PIXEL), stride * channels,
             )  # fmt: skip
-            clear(offset(into, high * PIXEL), (pixels - high) * PIXEL)
 
 
 def join_pixels(line: "T*", size: int, channels: int, across: int, at: int, stride: int, pixels: int, to: "T*") -> None:
@@ -52,11 +56,13 @@ def join_pixel(line: "T*", size: int, channels: int, wide: int, at: int, pixels:
         to[into] = line[place] if j < wide and place >= 0 and place < size * channels else 0
 
 
-def copy_pixels(line: "T*", size: int, channels: int, inside: int, at: int, pixels: int, to: "T*") -> None:
+def copy_pixels(line: "T*", size: int, channels: int, inside: int, at: int, pixels: int, to: "T*", clean: int) -> None:
     """A line's part of a window for the weights' gradient: the first `inside` channels of the image's pixels at to at + pixels."""
     low = min(max(0, -at), pixels)
     high = max(low, min(pixels, size - at))
-    clear(to, low * inside)
+    if clean == 0:
+        clear(to, low * inside)
+        clear(offset(to, high * inside), (pixels - high) * inside)
     middle, start = offset(to, low * inside), offset(line, (at + low) * channels)
     if inside == channels:
         for i in range((high - low) * inside):
@@ -65,7 +71,6 @@ def copy_pixels(line: "T*", size: int, channels: int, inside: int, at: int, pixe
         for q in range(high - low):
             for j in range(inside):
                 middle[q * inside + j] = start[q * channels + j]
-    clear(offset(to, high * inside), (pixels - high) * inside)
 
 
 def clear(to: "T*", count: int) -> None:
