@@ -11,15 +11,17 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from layerctl.kernels.target import host
-from layerctl.kernels.tile import I64, VECTORS, VOID, Vectors, accumulate, lanes, repeat
+from layerctl.kernels.tile import I32, I64, VECTORS, VOID, Vectors, accumulate, lanes, repeat
 
 QUAD, PIXEL = 4, 16
 """Terms that are neighbours of one patch, and elements from one pixel's to the next's (see ops/patches.py)."""
 REGISTERS = 32 if host().lanes == 16 or host().triple.startswith("aarch64") else 16
 MOST_ROWS = 16
+CACHE_LINE, SECOND_CACHE = 64, 2
 ROWS = {1: (4, 8, 12, 14, 16), 2: (4, 6, 7, 8, 10, 12), 3: (4, 6, 8), 4: (2, 4, 5, 6)}
 """Numbers of rows that there are tiles for, by their vectors: with fewer the multiply-adds' latency counts, and lines of images are often so long."""
 
@@ -205,6 +207,23 @@ def spread_line(context: Any, pixels: Any, columns: Any, to: Any, source: Any, s
     return types.void(i, i, to, source, i), codegen
 
 
+@intrinsic
+def fetch_ahead(context: Any, x: Any, start: Any, elements: Any) -> Any:
+    """Asks for x[start], …, of which nothing is read yet, to be brought into the second cache."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x_, start_, elements_ = args
+        step = CACHE_LINE // (x.dtype.bitwidth // 8)
+        kind = ir.FunctionType(VOID, [x_.type, I32, I32, I32])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        with cgutils.for_range_slice(builder, I64(0), elements_, I64(step), inc=True) as (i, _):
+            builder.call(prefetch, [builder.gep(x_, [builder.add(start_, i)]), I32(0), I32(SECOND_CACHE), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(x, types.int64, types.int64), codegen
+
+
 PRIMITIVES: dict[str, Any] = {
     "patch_rows": patch_rows, "patch_size": patch_size, "patch_tile": patch_tile, "line_tile": line_tile, "spread_line": spread_line,
+    "fetch_ahead": fetch_ahead,
 }  # fmt: skip

@@ -113,6 +113,8 @@ def convolve(
             place_fours(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_size, plane_lines)
             placed = outputs
         out = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
+        after = (first + outputs) * sw if spans > 1 else w * ((count - 1) * sh + (kh - 1) * dh + 1)
+        ahead = ((image * d + (z0 + kd - 1) * sd - pd) * h + r0 * sh - ph) * w * channels + after * channels
         for g in range(groups):
             for kz in range(kd):
                 z = z0 * sd + kz * dd - pd
@@ -128,6 +130,7 @@ def convolve(
             convolve_block(
                 window, table, packed, offset(out, g * (filters // groups)), g, fours, filters // groups, count, outputs, d, h, kd, kh,
                 z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_size, y_line, y_pixel, part,
+                x, ahead, sh * sw * channels if g == 0 else 0,
             )  # fmt: skip
         if epilogue != 0:
             for i in range(count):
@@ -162,6 +165,7 @@ def place_fours(
 def convolve_block(
     window: "T*", table: "i64*", packed: "T*", out: "T*", group: int, fours: int, outside: int, lines: int, outputs: int, d: int, h: int,
     kd: int, kh: int, z: int, z_step: int, r: int, stride: int, r_step: int, line_step: int, y_line: int, y_pixel: int, part: int,
+    x: "T*", ahead: int, each: int,
 ) -> None:  # fmt: skip
     """A block's outputs of one group; its taps are in the planes z, z + z_step, …, line i's in the lines r + i stride, + r_step, …"""
     width = tile_width(packed)
@@ -193,7 +197,7 @@ def convolve_block(
                         if stop > begin:
                             patch_strip(
                                 outputs, columns, source, offset(table, begin), stop - begin, offset(panel, begin * step), to, y_pixel,
-                                1 if begin > first else 0,
+                                1 if begin > first else 0, x, ahead + i * outputs * each, each if piece + p == 0 else 0,
                             )  # fmt: skip
 
 

@@ -60,6 +60,10 @@ def spread_line(pixels: int, columns: int, to: np.ndarray, source: np.ndarray, s
             to[i * PIXEL + j] = source[i * step + j] if j < columns else 0
 
 
+def fetch_ahead(x: np.ndarray, start: int, elements: int) -> None:
+    """Asks for x[start], …, of which nothing is read yet, to be brought into the second cache."""
+
+
 def cut_rows(b: "T*", columns: int, rows: int) -> int:
     """Rows of the tiles that a strip is cut into: alike where that wastes no more than filling all but the last one."""
     most = patch_rows(b, columns)
@@ -70,12 +74,14 @@ def cut_rows(b: "T*", columns: int, rows: int) -> int:
 
 
 def patch_strip(
-    rows: int, columns: int, a: "T*", table: "i64*", quads: int, b: "T*", c: "T*", c_stride: int, keep: int
+    rows: int, columns: int, a: "T*", table: "i64*", quads: int, b: "T*", c: "T*", c_stride: int, keep: int, x: "T*",
+    ahead: int, each: int,
 ) -> None:  # fmt: skip
-    """One panel of C for any number of rows."""
+    """One panel of C for any number of rows; meanwhile x from `ahead` on, `each` elements for a row, is brought nearer."""
     size = cut_rows(b, columns, rows)
     low = 0
     while low < rows:
+        fetch_ahead(x, ahead + low * each, size * each)
         patch_tile(
             min(size, rows - low), columns, offset(a, low * PIXEL), table, quads, b, offset(c, low * c_stride), c_stride, keep
         )  # fmt: skip
