@@ -118,8 +118,8 @@ def _convolve(
 def _spans(lines: int, outputs: int, even: bool) -> int:
     """Into how many parts lines of outputs are cut: long ones, and those that are too few for threads. All alike if they are to be `even`."""
     wanted = max(-(-outputs // SPAN), min(-(-FEWEST_SHARES // lines), -(-outputs // SHORTEST_SPAN)))
-    alike = next((n for n in range(wanted, 2 * wanted) if outputs % n == 0), 1 if even else wanted)
-    return wanted if not even and wanted == 1 else alike
+    alike = (n for n in range(wanted, 2 * wanted) if outputs % n == 0)
+    return next(alike, 1 if even else wanted)
 
 
 def _phases(n: int, k: int, s: int, d: int, b: int) -> list[Phase]:
