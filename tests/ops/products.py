@@ -29,10 +29,12 @@ def cases() -> dict[str, tuple[Any, ...]]:
     for x, w, strides, groups in (
         ((3, 13, 11, 5), (3, 3, 5, 19), (1, 1), 1), ((2, 12, 12, 32), (3, 3, 32, 40), (2, 2), 1), ((2, 9, 9, 19), (3, 3, 1, 19), (1, 1), 19),
         ((2, 9, 9, 8), (3, 3, 2, 12), (1, 1), 4), ((4, 6, 6, 20), (1, 1, 20, 70), (1, 1), 1),
+        ((2, 8, 7, 64), (3, 3, 64, 64), (1, 1), 1), ((2, 260, 6), (4, 6, 16), (1,), 1), ((1, 4, 6, 5, 3), (3, 3, 3, 3, 7), (1, 2, 1), 1),
     ):  # fmt: skip
-        pads = padding("same", x[1:-1], w[:-2], strides, (1, 1))
-        how = {"strides": strides, "dilation": (1, 1), "pads": pads, "groups": groups}
-        y = (x[0], *output_size(x[1:-1], w[:-2], strides, (1, 1), pads), w[-1])
+        dilation = (1,) * len(strides)
+        pads = padding("same", x[1:-1], w[:-2], strides, dilation)
+        how = {"strides": strides, "dilation": dilation, "pads": pads, "groups": groups}
+        y = (x[0], *output_size(x[1:-1], w[:-2], strides, dilation, pads), w[-1])
         found[f"conv {x} {w}"] = (lambda a, b, how=how: Conv.apply(a, b, **how), x, w)
         found[f"conv dx {x} {w}"] = (lambda g, b, how=how, x=x: ConvInputGradient.apply(g, b, shape=x, **how), y, w)
         found[f"conv dw {x} {w}"] = (lambda a, g, how=how, w=w: ConvWeightGradient.apply(a, g, shape=w, **how), x, y)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from machine import check_gradient, run
 
-from layerctl.ops.conv import conv, padding
+from layerctl.ops.conv import conv, padding, window_of
+from layerctl.ops.conv_plans import plan_conv
+from layerctl.ops.kernel import Scratch
 
 RNG = np.random.default_rng(11)
 
@@ -47,6 +49,12 @@ CASES = [
     ((2, 11, 9, 3), (2, 1, 3, 4), (3, 2), "valid", (1, 1), 1),
     ((2, 11, 12, 4), (3, 3, 4, 5), (2, 3), "valid", (2, 1), 1),
     ((3, 300, 2), (3, 2, 4), (1,), "same", (1,), 1),
+    ((2, 271, 3), (5, 3, 16), (1,), "same", (1,), 1),
+    ((2, 9, 10, 20), (3, 3, 20, 40), (2, 2), "same", (1, 1), 1),
+    ((1, 40, 8, 64), (3, 3, 64, 64), (1, 1), "same", (1, 1), 1),
+    ((1, 6, 7, 6, 16), (3, 3, 3, 16, 32), (1, 1, 1), "same", (1, 1, 1), 1),
+    ((1, 5, 7, 3, 33), (2, 3, 3, 33, 5), (2, 1, 2), "same", (1, 1, 1), 1),
+    ((2, 5, 4, 2), (3, 3, 2, 3), (1, 1), "same", (4, 1), 1),
 ]
 
 
@@ -65,3 +73,40 @@ def test_gradients_of_input_and_weights(case):
     x_shape, w_shape, strides, mode, dilation, groups = case
     x, w = RNG.standard_normal(x_shape), RNG.standard_normal(w_shape)
     check_gradient(lambda a, b: conv(a, b, strides, mode, dilation, groups), x, w, step=1e-5)
+
+
+@pytest.mark.parametrize("length", [10, 260])
+def test_an_epilogue_is_called_on_every_finished_part_of_a_line(length):
+    batch, channels, filters = 2, 2, 3
+    x = RNG.standard_normal((batch, length, channels)).astype(np.float32)
+    w = RNG.standard_normal((3, channels, filters)).astype(np.float32)
+    window = window_of(x.shape, (3,), (1,), (1,), ((1, 1),))
+    y = np.full(batch * length * filters, np.nan, np.float32)
+    seen = []
+
+    def epilogue(part, parts, block):
+        low, high = (batch * length * i // parts * filters for i in (part, part + 1))
+        assert np.isfinite(y[low:high]).all() and block == 99
+        seen.append((low, high))
+
+    plain(plan_conv("f32", batch, channels, filters, 1, window, x.ravel(), w.ravel(), y, (epilogue, 99)))
+    assert sorted(seen)[0][0] == 0 and sorted(seen)[-1][1] == y.size
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(sorted(seen))) and len(seen) > 1
+    truth = naive(x, w, (1,), (1,), ((1, 1),), 1)
+    np.testing.assert_allclose(y.reshape(truth.shape), truth, rtol=1e-5, atol=1e-5)
+
+
+def plain(calls):
+    """Runs calls of plain kernels over arrays, each in two shares."""
+    rooms = {}
+
+    def memory(kind, argument):
+        if not isinstance(argument, Scratch):
+            return argument
+        of = np.dtype({"i64*": np.int64, "f32*": np.float32}[kind])
+        return rooms.setdefault(id(argument), np.zeros(argument.size // of.itemsize + 1, of))
+
+    for call in calls:
+        args = [memory(kind, a) for kind, a in zip(call.ref.layout, call.args, strict=True)]
+        for task in range(2):
+            call.ref.kernel.function(task, 2, *args)

@@ -7,6 +7,7 @@ not depend on the vectors' width or number: each element is one chain over k.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -201,58 +202,86 @@ def _function(module: Any, rows: int, vectors: int, element: Any, n: int) -> Any
 
 def _body(function: Any, rows: int, vectors: int, element: Any, n: int) -> None:
     tail, a, row_stride, k_stride, b, depth, c, c_stride, keep = function.args
-    names = ("entry", "kept", "kept_whole", "kept_part", "head", "body", "done", "whole", "part", "out")
-    blocks = {x: function.append_basic_block(x) for x in names}
-    builder = ir.IRBuilder(blocks["entry"])
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
     memory = Vectors(builder, element, n)
     lines = [builder.gep(c, [builder.mul(c_stride, I64(m))]) for m in range(rows)]
-    places = [[builder.gep(line, [I64(n * v)]) for v in range(vectors)] for line in lines]
     starts = [builder.gep(a, [builder.mul(row_stride, I64(m))]) for m in range(rows)]
+
+    def step(k: Any, places: Sequence[Any], sums: Sequence[Sequence[Any]]) -> tuple[list[Any], list[list[Any]]]:
+        b_at, *a_at = places
+        wide = [memory.load(builder.gep(b_at, [I64(n * v)])) for v in range(vectors)]
+        out = []
+        for place, own in zip(a_at, sums, strict=True):
+            factor = memory.spread(builder.load(place))
+            out.append([memory.fma(factor, x, total) for x, total in zip(wide, own, strict=True)])
+        return [builder.gep(b_at, [I64(n * vectors)]), *(builder.gep(p, [k_stride]) for p in a_at)], out
+
+    accumulate(memory, lines, vectors, tail, keep, lambda sums: repeat(builder, depth, [b, *starts], sums, step))
+
+
+Sums = Sequence[Sequence[Any]]
+Step = Callable[[Any, Sequence[Any], Sums], tuple[list[Any], list[list[Any]]]]
+
+
+def accumulate(memory: Vectors, lines: Sequence[Any], vectors: int, tail: Any, keep: Any, loop: Callable[[Sums], Sums]) -> None:
+    """The frame of a tile: sums that start from the result's lines where `keep`, else from 0, what `loop` makes of them stored, last line first.
+
+    `tail` are the last vector's columns. The function returns then.
+    """
+    builder, n = memory.builder, memory.lanes
+    names = ("kept", "kept_whole", "kept_part", "start", "whole", "part", "out")
+    entry, blocks = builder.block, {x: builder.append_basic_block(x) for x in names}
+    places = [[builder.gep(line, [I64(n * v)]) for v in range(vectors)] for line in lines]
     is_whole = builder.icmp_signed("==", tail, I64(n))
     mask = memory.mask(tail)
-    builder.cbranch(builder.icmp_signed("!=", keep, I64(0)), blocks["kept"], blocks["head"])
-    zero = ir.Constant(memory.vector, None)
-    entering: list[tuple[Any, Any]] = [(blocks["entry"], [[zero] * vectors] * rows)]
+    builder.cbranch(builder.icmp_signed("!=", keep, I64(0)), blocks["kept"], blocks["start"])
+    entering: list[tuple[Any, Any]] = [(entry, [[ir.Constant(memory.vector, None)] * vectors] * len(lines))]
     builder.position_at_end(blocks["kept"])
     builder.cbranch(is_whole, blocks["kept_whole"], blocks["kept_part"])
     for name, last in (("kept_whole", None), ("kept_part", mask)):
         builder.position_at_end(blocks[name])
         values = [[memory.load(p, last if v == vectors - 1 else None) for v, p in enumerate(row)] for row in places]
         entering.append((blocks[name], values))
-        builder.branch(blocks["head"])
+        builder.branch(blocks["start"])
 
-    builder.position_at_end(blocks["head"])
-    k, b_at, *a_at = [builder.phi(t) for t in (I64, b.type, *[a.type] * rows)]
-    sums = [[builder.phi(memory.vector) for _ in range(vectors)] for _ in range(rows)]
+    builder.position_at_end(blocks["start"])
+    sums = [[builder.phi(memory.vector) for _ in range(vectors)] for _ in lines]
     for source, values in entering:
-        for phi, value in zip([k, b_at, *a_at], [I64(0), b, *starts], strict=True):
-            phi.add_incoming(value, source)
-        for m in range(rows):
-            for v in range(vectors):
-                sums[m][v].add_incoming(values[m][v], source)
-    builder.cbranch(builder.icmp_signed("<", k, depth), blocks["body"], blocks["done"])
-
-    builder.position_at_end(blocks["body"])
-    wide = [memory.load(builder.gep(b_at, [I64(n * v)])) for v in range(vectors)]
-    for m in range(rows):
-        factor = memory.spread(builder.load(a_at[m]))
-        for v in range(vectors):
-            sums[m][v].add_incoming(memory.fma(factor, wide[v], sums[m][v]), blocks["body"])
-        a_at[m].add_incoming(builder.gep(a_at[m], [k_stride]), blocks["body"])
-    k.add_incoming(builder.add(k, I64(1)), blocks["body"])
-    b_at.add_incoming(builder.gep(b_at, [I64(n * vectors)]), blocks["body"])
-    builder.branch(blocks["head"])
-
-    builder.position_at_end(blocks["done"])
+        for own, given in zip(sums, values, strict=True):
+            for phi, value in zip(own, given, strict=True):
+                phi.add_incoming(value, source)
+    found = loop(sums)
     builder.cbranch(is_whole, blocks["whole"], blocks["part"])
     for name, last in (("whole", None), ("part", mask)):
         builder.position_at_end(blocks[name])
-        for m in range(rows):
+        for m in reversed(range(len(lines))):
             for v in range(vectors):
-                memory.store(sums[m][v], places[m][v], last if v == vectors - 1 else None)
+                memory.store(found[m][v], places[m][v], last if v == vectors - 1 else None)
         builder.branch(blocks["out"])
     builder.position_at_end(blocks["out"])
     builder.ret_void()
+
+
+def repeat(builder: ir.IRBuilder, count: Any, places: Sequence[Any], sums: Sums, step: Step) -> list[list[Any]]:
+    """`for k in range(count): places, sums = step(k, places, sums)` in registers; the last sums."""
+    before, (head, body, done) = builder.block, (builder.append_basic_block(x) for x in ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    k, *at = [builder.phi(x.type) for x in (I64(0), *places)]
+    totals = [[builder.phi(x.type) for x in own] for own in sums]
+    builder.cbranch(builder.icmp_signed("<", k, count), body, done)
+    builder.position_at_end(body)
+    then, following = step(k, at, totals)
+    for phi, start, value in zip([k, *at], [I64(0), *places], [builder.add(k, I64(1)), *then], strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, builder.block)
+    for own, start, values in zip(totals, sums, following, strict=True):
+        for phi, first, value in zip(own, start, values, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(value, builder.block)
+    builder.branch(head)
+    builder.position_at_end(done)
+    return totals
 
 
 PRIMITIVES: dict[str, Any] = {

@@ -84,9 +84,9 @@ def _outputs(memory: Vectors, count: int, vectors: int, first: Any, c: Any, mask
                 out.append(memory.fma(value, factor[v], total))
             return out
 
-        return _repeat(b, across, carried, tap)
+        return repeated(b, across, carried, tap)
 
-    for place, value in zip(places, _repeat(b, rows, [b.load(total) for total in sums], row), strict=True):
+    for place, value in zip(places, repeated(b, rows, [b.load(total) for total in sums], row), strict=True):
         memory.store(value, place, mask)
 
 
@@ -136,11 +136,11 @@ def _taps(memory: Vectors, count: int, vectors: int, first: Any, c: Any, mask: A
         return out
 
     flat = [place for own in places for place in own]
-    for place, value in zip(flat, _repeat(b, outputs, [memory.load(p, mask) for p in flat], output), strict=True):
+    for place, value in zip(flat, repeated(b, outputs, [memory.load(p, mask) for p in flat], output), strict=True):
         memory.store(value, place, mask)
 
 
-def _repeat(b: Any, count: Any, carried: Sequence[Any], body: Body) -> list[Any]:
+def repeated(b: Any, count: Any, carried: Sequence[Any], body: Body) -> list[Any]:
     """`for i in range(count)` with values in registers: body(i, *values) gives the next ones; the last are returned."""
     before, (head, inside, after) = b.block, (b.append_basic_block() for _ in range(3))
     b.branch(head)

@@ -6,19 +6,24 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from layerctl.ops.conv_kernels import convolve, pack_lines, pack_taps, pad, weigh
+from layerctl.ops.conv_kernels import convolve, fours_of_line, pack_taps, spread
 from layerctl.ops.copying import plan_fill, row_strides
 from layerctl.ops.depthwise_kernels import plan_depthwise, plan_depthwise_input_gradient, plan_depthwise_weight_gradient
 from layerctl.ops.kernel import At, Call, Scratch
 from layerctl.ops.matmul_kernels import WIDEST_PANEL, add_chunks, plan
+from layerctl.ops.patches import PIXEL, QUAD
 from layerctl.ops.value import SIZE_OF, product
+from layerctl.ops.weigh_kernels import WINDOW_END, weigh
 from layerctl.ops.window import Sizes, Window, chunks_of_lines
 
-SHALLOW = 24
-"""Depths of a run below which a line's patches are gathered first."""
-TASKS = 16
-TOGETHER = 128
-"""Outputs whose patches are gathered at a time for the gradient of the weights."""
+TASKS, FEWEST_SHARES = 16, 8
+"""Shares: the most, for which there is memory, and as many as threads want."""
+WINDOW, PART, FEWEST_LINES = 6144, 8192, 4
+"""Elements of a window, and of what is used of a panel at a time, that stay in the nearest cache together; lines of a block at least."""
+SPAN, SHORTEST_SPAN = 128, 24
+"""Outputs of a part of a line: the most, and the fewest where lines are cut for threads alone."""
+BLOCK, SHORTEST_BLOCK = 8192, 64
+"""Elements of a block's images and gradients for the gradient of the weights, and its outputs at least."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,15 @@ class Phase:
     low: int
 
 
-def plan_pad(
-    dtype: str, batch: int, channels: int, x: Any, sizes: Sizes, into: Sizes, before: Sizes, steps: Sizes = (1, 1, 1)
-) -> tuple[Any, list[Call]]:  # fmt: skip
-    """x (batch, *sizes, channels) put into zeros of `into` at `before`, its elements `steps` apart; x itself where nothing changes."""
-    if into == sizes and not any(before) and steps == (1, 1, 1):
-        return x, []
+def plan_spread(dtype: str, batch: int, channels: int, x: Any, sizes: Sizes, steps: Sizes) -> tuple[Any, Sizes, list[Call]]:
+    """x (batch, *sizes, channels) with zeros between its elements, `steps` apart, and its sizes; x itself where nothing changes."""
+    if steps == (1, 1, 1):
+        return x, sizes, []
+    into: Sizes = tuple((n - 1) * t + 1 for n, t in zip(sizes, steps, strict=True))  # type: ignore[assignment]
     n = batch * channels * product(into)
     room = Scratch(SIZE_OF[dtype] * n)
-    args = (x, room, batch, channels, *sizes, *into, *before, *steps)
-    return room, [Call(pad.at(T=dtype), args, tasks=batch * into[0] * into[1], work=0.15 * n)]
+    call = Call(spread.at(T=dtype), (x, room, batch, channels, *sizes, *steps), tasks=batch * into[0] * into[1], work=0.15 * n)
+    return room, into, [call]
 
 
 def plan_conv(
@@ -64,13 +68,12 @@ def plan_conv(
     if groups == channels and groups > 1:
         return plan_depthwise(dtype, batch, channels, filters, window, x, w, y)
     inside, outside = channels // groups, filters // groups
-    source, calls = plan_pad(dtype, batch, channels, x, window.size, window.padded, window.before)
     strides = (outside, inside * filters, filters, 1)
-    taps = [Phase(0, 1, o, k, 0, 1, 0) for o, k in zip(window.out, window.kernel, strict=True)]
+    taps = [Phase(0, 1, o, k, 0, 1, -b) for o, k, b in zip(window.out, window.kernel, window.before, strict=True)]
     steps = row_strides((*window.out, filters))[:3]
-    return calls + _convolve(
-        dtype, batch, groups, inside, outside, source, window.padded, window.strides, window.dilation, taps, window.kernel,
-        w, strides, y, (product(window.out) * filters, *steps), epilogue,
+    return _convolve(
+        dtype, batch, groups, inside, outside, x, window.size, window.strides, window.dilation, taps, window.kernel, w, strides, y,
+        (product(window.out) * filters, *steps), epilogue,
     )  # fmt: skip
 
 
@@ -83,26 +86,40 @@ def _convolve(
     size = SIZE_OF[dtype]
     taps = [p.taps for p in phases]
     out = [p.count for p in phases]
-    k = product(taps) * inside
-    packed = Scratch(size * groups * k * -(-outside // WIDEST_PANEL) * WIDEST_PANEL)
+    joined = groups == 1 and dilation[2] == 1 and inside < PIXEL and inside % QUAD > 0
+    fours = taps[0] * taps[1] * fours_of_line(taps[2], inside, int(joined))
+    packed = Scratch(size * groups * fours * QUAD * -(-outside // WIDEST_PANEL) * WIDEST_PANEL)
     packing = (
-        w, packed, groups, *taps, inside, outside, *kernel[1:], *(p.start for p in phases), *(p.step for p in phases), *w_strides,
+        w, packed, groups, *taps, inside, outside, *kernel[1:], *(p.start for p in phases), *(p.step for p in phases), *w_strides, int(joined),
     )  # fmt: skip
-    joined = taps[2] if dilation[2] == 1 and groups == 1 else 1
-    shallow = joined * inside < SHALLOW and product(taps) > 1
     lines = batch * out[0] * out[1]
-    tasks = min(lines, TASKS)
-    patches = Scratch(size * tasks * out[2] * k if shallow else 64)
+    spans = _spans(lines, out[2], bool(epilogue[0]))
+    span = -(-out[2] // spans)
+    apart = 1 if joined else min(strides[2], (taps[2] - 1) * dilation[2] + 1)
+    reach = 0 if joined else (taps[2] - 1) * dilation[2] // strides[2]
+    line_size = -(-(taps[2] * inside if joined else inside) // PIXEL) * apart * (span + reach) * PIXEL
+    together = min(out[1], max(FEWEST_LINES, WINDOW // line_size)) if spans == 1 else 1
+    plane_lines = (together - 1) * strides[1] + (taps[1] - 1) * dilation[1] + 1
+    room_size = taps[0] * plane_lines * line_size + PIXEL * PIXEL
+    tasks = min(lines * spans, TASKS)
     args = (
-        x, packed, y, patches, *epilogue, batch, groups, inside * groups, outside * groups, *sizes, *out, *taps, *strides, *dilation,
-        *y_strides, int(shallow),
+        x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * fours), *epilogue, batch, groups, inside * groups, outside * groups,
+        *sizes, *out, *taps, *strides, *dilation, *(-p.low for p in phases), *y_strides,
+        int(joined), spans, together, line_size, plane_lines, room_size, PART,
     )  # fmt: skip
-    pixels = lines * out[2]
-    work = pixels * k * (0.02 * outside * groups + 0.3 * groups * shallow)
+    work = lines * out[2] * (fours * QUAD * 0.02 * outside + 0.1 * inside) * groups
+    pack_work = 0.3 * groups * product(taps) * inside * outside
     return [
-        Call(pack_taps.at(T=dtype), packing, tasks=groups * product(taps), work=0.3 * groups * k * outside, prepares=w),
+        Call(pack_taps.at(T=dtype), packing, tasks=groups * product(taps), work=pack_work, prepares=w),
         Call(convolve.at(T=dtype), args, tasks=tasks, work=work),
     ]
+
+
+def _spans(lines: int, outputs: int, even: bool) -> int:
+    """Into how many parts lines of outputs are cut: long ones, and those that are too few for threads. All alike if they are to be `even`."""
+    wanted = max(-(-outputs // SPAN), min(-(-FEWEST_SHARES // lines), -(-outputs // SHORTEST_SPAN)))
+    alike = (n for n in range(wanted, 2 * wanted) if outputs % n == 0)
+    return next(alike, 1 if even else wanted)
 
 
 def _phases(n: int, k: int, s: int, d: int, b: int) -> list[Phase]:
@@ -136,28 +153,19 @@ def plan_conv_input_gradient(
         return plan_depthwise_input_gradient(dtype, batch, channels, filters, window, g, w, dx)
     dims = list(zip(window.size, window.kernel, window.strides, window.dilation, window.before, strict=True))
     phases = [_phases(*dim) for dim in dims]
-    reach = [
-        [(p.low, p.low + p.count + (p.taps - 1) * d) for p in own if p.taps]
-        for own, d in zip(phases, window.dilation, strict=True)
-    ]
-    low = [min(a for a, _ in r) for r in reach]
-    into = tuple(max(b for _, b in r) - a for r, a in zip(reach, low, strict=True))
-    spread = tuple(s if d > 1 else 1 for s, d in zip(window.strides, window.dilation, strict=True))
-    source, calls = plan_pad(dtype, batch, filters, g, window.out, into, tuple(-a for a in low), spread)  # type: ignore[arg-type]
+    apart: Sizes = tuple(s if d > 1 else 1 for s, d in zip(window.strides, window.dilation, strict=True))  # type: ignore[assignment]
+    source, sizes, calls = plan_spread(dtype, batch, filters, g, window.out, apart)
     inside, outside = channels // groups, filters // groups
     steps = row_strides((*window.size, channels))[:3]
-    g_steps = row_strides((*into, filters))[:3]
     if any(p.taps == 0 for own in phases for p in own):
         calls.append(plan_fill(dx, batch * product(window.size) * channels, 0.0, dtype))
     for chosen in itertools.product(*phases):
         if any(p.taps == 0 for p in chosen):
             continue
         start = sum(p.first * s for p, s in zip(chosen, steps, strict=True))
-        corner = sum((p.low - a) * s for p, a, s in zip(chosen, low, g_steps, strict=True))
-        size = SIZE_OF[dtype]
         calls += _convolve(
-            dtype, batch, groups, outside, inside, At(source, size * corner), into, (1, 1, 1), window.dilation, chosen, window.kernel,
-            w, (outside, inside * filters, 1, filters), At(dx, size * start),
+            dtype, batch, groups, outside, inside, source, sizes, (1, 1, 1), window.dilation, chosen, window.kernel,
+            w, (outside, inside * filters, 1, filters), At(dx, SIZE_OF[dtype] * start),
             (product(window.size) * channels, *(s * p.every for s, p in zip(steps, chosen, strict=True))),
         )  # fmt: skip
     return calls
@@ -173,25 +181,26 @@ def plan_conv_weight_gradient(
         return plan(dtype, 1, channels, filters, rows, x, (0, 1, channels), g, (0, filters, 1), dw)
     if groups == channels and groups > 1:
         return plan_depthwise_weight_gradient(dtype, batch, channels, filters, window, x, g, dw)
-    source, calls = plan_pad(dtype, batch, channels, x, window.size, window.padded, window.before)
     outside, inside = filters // groups, channels // groups
-    packed = Scratch(size * rows * groups * -(-outside // WIDEST_PANEL) * WIDEST_PANEL)
-    calls.append(
-        Call(pack_lines.at(T=dtype), (g, packed, rows, groups, filters), tasks=rows, work=0.2 * rows * filters)
-    )
     lines, width = rows // window.out[2], window.out[2]
     n = window.taps * inside * filters
     chunks = chunks_of_lines(lines, rows, n)
-    joined = window.kernel[2] if window.dilation[2] == 1 and groups == 1 else 1
-    shallow = joined * inside < SHALLOW
-    pieces = 1 if shallow else window.taps // joined
-    together = max(1, TOGETHER // width) if shallow else 0
+    planes = window.kernel[0] * window.kernel[1]
+    pieces = 1 if chunks >= FEWEST_SHARES else planes
+    block = max(SHORTEST_BLOCK, BLOCK // (inside + outside))
+    spans = -(-width // block)
+    span = -(-width // spans)
+    together = min(window.out[1], max(1, block // width))
+    line_size = ((span - 1) * window.strides[2] + (window.kernel[2] - 1) * window.dilation[2] + 1) * inside
+    plane_lines = (together - 1) * window.strides[1] + (window.kernel[1] - 1) * window.dilation[1] + 1
+    direct = outside % PIXEL == 0
+    panels = 0 if direct else together * span * -(-outside // WIDEST_PANEL) * WIDEST_PANEL
+    room_size = -(-(window.kernel[0] * plane_lines * line_size + WINDOW_END + panels) // PIXEL) * PIXEL
     tasks = min(chunks * pieces, TASKS)
-    patches = Scratch(max(64, size * tasks * window.taps * inside * together * width))
     to = dw if chunks == 1 else Scratch(size * chunks * n)
     args = (
-        source, packed, to, patches, batch, chunks, groups, channels, filters, *window.padded, *window.out, *window.kernel,
-        *window.strides, *window.dilation, pieces, together,
+        x, g, to, Scratch(size * tasks * room_size), batch, chunks, groups, channels, filters, *window.size, *window.out, *window.kernel,
+        *window.strides, *window.dilation, *window.before, pieces, spans, together, line_size, plane_lines, room_size, int(direct),
     )  # fmt: skip
-    calls.append(Call(weigh.at(T=dtype), args, tasks=tasks, work=0.025 * rows * n))
+    calls = [Call(weigh.at(T=dtype), args, tasks=tasks, work=0.025 * rows * n)]
     return calls + add_chunks(dtype, 1, chunks, n, to, dw)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from layerctl.ops.conv import Pads, output_size, padding, window_of
 from layerctl.ops.elementwise import apply
-from layerctl.ops.kernel import Call, Scratch, kernel
+from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.pools import max_gradient_line, max_line
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.value import SIZE_OF, Node, Op, Shape, ShapeError, Type, Value, product, shown
-
-TASKS = 16
+from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+from layerctl.ops.windows import first_output, last_output
 
 
 @kernel
@@ -20,88 +20,60 @@ def maximum(
 ):  # fmt: skip
     """y = the largest of each window's elements within x; NaN if one of them is. Shares are cut along output lines."""
     lines = batch * od * oh
+    first, last = min(first_output(-pw, sw), ow), last_output(kw - 1 - pw, sw, w, ow)
     for line in range(share_low(lines, task, tasks), share_low(lines, task + 1, tasks)):
         image = line // (od * oh)
         rest = line - image * od * oh
-        z = rest // oh
-        r = rest - z * oh
-        for c in range(ow):
-            to = offset(y, (line * ow + c) * channels)
-            started = 0
-            for kz in range(max(0, pd - z * sd), min(kd, d + pd - z * sd)):
-                for kr in range(max(0, ph - r * sh), min(kh, h + ph - r * sh)):
-                    for kc in range(max(0, pw - c * sw), min(kw, w + pw - c * sw)):
-                        at = ((image * d + z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
-                        source = offset(x, at * channels)
-                        if started == 0:
-                            for j in range(channels):
-                                to[j] = source[j]
-                        else:
-                            for j in range(channels):
-                                v = source[j]
-                                best = to[j]
-                                to[j] = best if best >= v or best != best else v
-                        started = 1
+        z = rest // oh * sd - pd
+        r = (rest - rest // oh * oh) * sh - ph
+        z0, r0 = max(0, -z), max(0, -r)
+        source = offset(x, ((image * d + z + z0) * h + r + r0) * w * channels)
+        c = 0
+        while c < ow:
+            outputs = last - c if c >= first and c < last else 1
+            low = max(0, pw - c * sw)
+            max_line(
+                channels, outputs, offset(source, (c * sw + low - pw) * channels), sw * channels, min(kd, d - z) - z0, h * w * channels,
+                min(kh, h - r) - r0, w * channels, min(kw, w + pw - c * sw) - low, offset(y, (line * ow + c) * channels),
+            )  # fmt: skip
+            c += outputs
 
 
 @kernel
 def maximum_gradient(
-    task: int, tasks: int, x: "T*", g: "T*", dx: "T*", best: "T*", where: "i32*", batch: "i64", channels: "i64",
+    task: int, tasks: int, x: "T*", g: "T*", dx: "T*", batch: "i64", channels: "i64",
     d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64", sd: "i64", sh: "i64", sw: "i64",
     dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
 ):  # fmt: skip
     """dx = 0, then each window's g is added at its first largest element (a NaN is larger than all). Shares are cut along images.
 
-    Windows that lie `apart` write each element once, and where all of x is `covered` by them nothing is filled beforehand.
-    `best` and `where` have room for one pixel's channels for each share: a window's largest elements and their taps.
+    Where windows do not overlap each writes all its elements, and where they fill the image nothing is written before.
     """
-    largest, taken = offset(best, task * channels), offset(where, task * channels)
-    apart = sd >= kd and sh >= kh and sw >= kw
-    covered = apart and od * kd == d and oh * kh == h and ow * kw == w
+    size = d * h * w * channels
+    overlap = 1 if sd < kd or sh < kh or sw < kw else 0
+    filled = sd == kd and sh == kh and sw == kw and od * sd == d and oh * sh == h and ow * sw == w and pd + ph + pw == 0
+    first, last = min(first_output(-pw, sw), ow), last_output(kw - 1 - pw, sw, w, ow)
     for image in range(share_low(batch, task, tasks), share_low(batch, task + 1, tasks)):
-        into = offset(dx, image * d * h * w * channels)
-        source = offset(x, image * d * h * w * channels)
-        if not covered:
-            for i in range(d * h * w * channels):
+        if not filled:
+            into = offset(dx, image * size)
+            for i in range(size):
                 into[i] = 0
-        for pixel in range(od * oh * ow):
-            z = pixel // (oh * ow)
-            r = pixel // ow - z * oh
-            c = pixel - (z * oh + r) * ow
-            upstream = offset(g, (image * od * oh * ow + pixel) * channels)
-            z0, z1 = max(0, pd - z * sd), min(kd, d + pd - z * sd)
-            r0, r1 = max(0, ph - r * sh), min(kh, h + ph - r * sh)
-            c0, c1 = max(0, pw - c * sw), min(kw, w + pw - c * sw)
-            started = 0
-            for kz in range(z0, z1):
-                for kr in range(r0, r1):
-                    for kc in range(c0, c1):
-                        tap = (kz * kh + kr) * kw + kc
-                        at = ((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
-                        values = offset(source, at * channels)
-                        if started == 0:
-                            for j in range(channels):
-                                largest[j] = values[j]
-                                taken[j] = tap
-                        else:
-                            for j in range(channels):
-                                v, old = values[j], largest[j]
-                                better = v > old or (v != v and old == old)
-                                largest[j] = v if better else old
-                                taken[j] = tap if better else taken[j]
-                        started = 1
-            for kz in range(z0, z1):
-                for kr in range(r0, r1):
-                    for kc in range(c0, c1):
-                        tap = (kz * kh + kr) * kw + kc
-                        at = ((z * sd + kz - pd) * h + r * sh + kr - ph) * w + c * sw + kc - pw
-                        to = offset(into, at * channels)
-                        if apart:
-                            for j in range(channels):
-                                to[j] = upstream[j] if taken[j] == tap else 0
-                        else:
-                            for j in range(channels):
-                                to[j] = to[j] + upstream[j] if taken[j] == tap else to[j]
+        for rest in range(od * oh):
+            z = rest // oh * sd - pd
+            r = (rest - rest // oh * oh) * sh - ph
+            z0, r0 = max(0, -z), max(0, -r)
+            line = image * size + ((z + z0) * h + r + r0) * w * channels
+            c = 0
+            while c < ow:
+                outputs = last - c if c >= first and c < last else 1
+                low = max(0, pw - c * sw)
+                at = line + (c * sw + low - pw) * channels
+                max_gradient_line(
+                    channels, outputs, offset(x, at), sw * channels, min(kd, d - z) - z0, h * w * channels, min(kh, h - r) - r0,
+                    w * channels, min(kw, w + pw - c * sw) - low, offset(g, ((image * od * oh + rest) * ow + c) * channels), offset(dx, at),
+                    overlap,
+                )  # fmt: skip
+                c += outputs
 
 
 @kernel
@@ -208,9 +180,7 @@ class PoolGradient(Op):
         work = 0.5 * int(product(g.shape)) * int(product(node.attrs["size"])) + 0.1 * int(product(dx.shape))
         sizes = _geometry(x.shape, node.attrs)
         if node.attrs["kind"] == "max":
-            tasks = min(int(x.shape[0]), TASKS)
-            best, where = Scratch(SIZE_OF[x.dtype] * tasks * int(x.shape[-1])), Scratch(4 * tasks * int(x.shape[-1]))
-            return [Call(maximum_gradient.at(T=x.dtype), (x, g, dx, best, where, *sizes), tasks=tasks, work=work)]
+            return [Call(maximum_gradient.at(T=x.dtype), (x, g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
         return [Call(average_gradient.at(T=x.dtype), (g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
 
 
