@@ -13,8 +13,25 @@ from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import defining, definitions
 from layerctl.spec.variables import resolved
 
-BLOCK_KEYS = ("args", "inputs", "layers", "outputs")
-LAYER_KEYS = ("args", "inputs", "weights", "update", "call", "add_loss", "state", "next", "supports_masking")
+BLOCK_KEYS = {
+    "args": "Arguments by name, with their defaults.",
+    "inputs": "The names of the inputs; one called `input` if not given.",
+    "layers": "The items of a block.",
+    "outputs": "The names of the results; the last item's if not given.",
+}
+"""The keys of a block, and what each is for."""
+LAYER_KEYS = {
+    "args": "Arguments by name, with their defaults.",
+    "inputs": "The names of the inputs; one called `x` if not given.",
+    "weights": "Weights by name: `{shape: [...], initializer: ...}`.",
+    "update": "Expressions for the next values of weights, in training, before `call`.",
+    "call": "The expression of the result.",
+    "add_loss": "An expression that is added to the loss.",
+    "state": "The sizes of a cell's states by name.",
+    "next": "Expressions for the states' next values.",
+    "supports_masking": "Whether the input's mask is handed on.",
+}
+"""The keys of a layer of expressions, and what each is for."""
 _DEEPEST = 20
 
 

@@ -67,7 +67,14 @@ class Output:
         raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)))) from error
 
 
-KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+KEYS = {
+    "optimizer": "How gradients change weights; rmsprop if not given.",
+    "loss": "What training makes small: a name for all outputs, a list in their order, or a mapping by output.",
+    "loss_weights": "Factors of the losses, in the same form.",
+    "metrics": "What is reported: names for all outputs, or a mapping by output.",
+    "weighted_metrics": "The same, heeding sample weights.",
+}
+"""The keys of the section, and what each is for."""
 
 
 def judging(

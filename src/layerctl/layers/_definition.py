@@ -14,7 +14,14 @@ from layerctl.layers._defined import Definition, WeightDefinition
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 
-WEIGHT_KEYS = ("shape", "initializer", "trainable", "regularizer", "constraint")
+WEIGHT_KEYS = {
+    "shape": "Its sizes: numbers, or expressions such as `${input[-1]}`.",
+    "initializer": "Fills it; glorot_uniform if not given.",
+    "trainable": "Whether training changes it.",
+    "regularizer": "The penalty on it.",
+    "constraint": "Applied to it after each step.",
+}
+"""The arguments of a weight, and what each is for."""
 
 
 def definition_of(name: str, body: MappingNode, scope: Mapping[str, Any], span: Span, problems: Problems) -> Definition | None:

@@ -9,7 +9,15 @@ from layerctl.catalogue import catalogue
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 
-RESERVED = ("name", "from", "use", "repeat", "trainable", "print")
+RESERVED = {
+    "name": "The name of the result, by which `from` takes it; a list of names where the layer has several results.",
+    "from": "What the layer takes: a name, a list of names, or call arguments by name; the item before if not given.",
+    "use": "The name of an earlier layer that is used again, with the same weights.",
+    "repeat": "How often the item stands here, each time with weights of its own.",
+    "trainable": "Whether training changes the layer's weights.",
+    "print": "true, or a text: the result is shown on the first batch of each epoch.",
+}
+"""What an item may have beside its layer."""
 
 
 @dataclass
