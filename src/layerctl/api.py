@@ -19,8 +19,7 @@ from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
-from layerctl.source.overrides import apply_overrides
-from layerctl.source.read import load as read_document
+from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.file import Spec, read_spec
@@ -73,17 +72,13 @@ class Model:
         Raises:
             LayerctlError: with everything that is wrong in the file.
         """
-        text = os.fspath(source)
-        document = loads(text) if "\n" in text else read_document(text)
-        changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
-        document = apply_overrides(document, changes) if changes else document
-        return cls._of(document, threads, widths)
+        return cls._of(opened(source, overrides, seed=seed), threads, widths)
 
     @classmethod
     def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
-        from layerctl.training.bases import opened
+        from layerctl.training.bases import opened as with_bases
 
-        bases = opened(document, folder_of(document), load)
+        bases = with_bases(document, folder_of(document), load)
         spec = read_spec(bases.document)
         if spec.data is None:
             return cls(spec, None, threads, bases)

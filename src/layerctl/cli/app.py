@@ -11,6 +11,8 @@ import typer
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
 from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.verbs.render import render_command
+from layerctl.cli.verbs.schema import schema_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -199,3 +201,7 @@ class _Stopper:
 
     def __exit__(self, *_: object) -> None:
         """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
+
+
+app.command(name="schema")(schema_command)
+app.command(name="render")(render_command)

@@ -59,8 +59,13 @@ def read_text(path: Any) -> str:
     return decoded(data, whole)
 
 
+def similar(path: str | Path) -> str:
+    """`; did you mean 'b.yaml'?` for a file that is not there, or nothing."""
+    return did_you_mean(Path(path).name, _yaml_files(Path(path).parent))
+
+
 def _missing(path: Path, whole: Span) -> NoReturn:
-    near = did_you_mean(path.name, _yaml_files(path.parent))
+    near = similar(path)
     fail(
         "file-not-found",
         f"there is no file '{path}'{near}",

@@ -252,6 +252,9 @@ class _Substitution:
 
     def _value(self, text: str, span: Span | None) -> Any:
         name = text.strip()
+        if name.startswith("env:"):
+            fail("environment-not-here", f"'${{{name}}}' asks for the environment, which only values of a model file may", span,
+                 hint="a trained model's file and keys ask for none; give the value itself")  # fmt: skip
         if _NAME.fullmatch(name) and name not in _WORDS:
             if name in self.scope:
                 return self.scope[name]

@@ -111,7 +111,9 @@ def read_spec(document: Document) -> Spec:
     assert isinstance(root, Mapping)
     for e in root.entries:
         key = str(e.key.value)
-        if key not in SECTIONS:
+        if key == "include":
+            problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span, hint="a trained model's file and --set include nothing")
+        elif key not in SECTIONS:
             problems.error("unknown-section", f"there is no section '{key}'{did_you_mean(key, SECTIONS)}", e.key.span,
                            hint=f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
     _version(root, problems)
