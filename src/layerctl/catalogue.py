@@ -99,6 +99,10 @@ class Catalogue:
             return None
         return getattr(importlib.import_module(entry.module), entry.name)
 
+    def spelled(self, name: str) -> str:
+        """How a file calls the entry with this class name."""
+        return name if self.kind in CAMEL else snake_case(name)
+
     def nearest(self, name: str) -> str | None:
         """The name that a wrong one was most likely meant to be."""
         return closest(name, [*self.names, *self.installed])

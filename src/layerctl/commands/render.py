@@ -13,7 +13,7 @@ from layerctl.diagnostics import Diagnostic
 from layerctl.source.document import Document, Mapping, Node
 from layerctl.source.dump import dumps, inline
 from layerctl.spec.file import SECTIONS, read_spec
-from layerctl.spec.filling import brief, filled
+from layerctl.spec.filling import brief, filled, kind_of
 from layerctl.spec.variables import resolved
 
 
@@ -112,7 +112,8 @@ def _document(source: str, overrides: Sequence[str]) -> Document:
 
 def _differences(path: str, a: Any, b: Any) -> Iterator[Difference]:
     if isinstance(a, dict) and isinstance(b, dict):
-        if len(a) == len(b) == 1 and set(a) != set(b):  # another optimizer, another layer
+        heads = _heads(a), _heads(b)
+        if heads[0] != heads[1] and len(heads[0]) == len(heads[1]) == 1:  # another optimizer, another layer
             yield Difference(path, brief(a), brief(b))
             return
         for key in [*a, *(k for k in b if k not in a)]:
@@ -125,6 +126,11 @@ def _differences(path: str, a: Any, b: Any) -> Iterator[Difference]:
         yield from _lists(path, a, b)
     elif not _same(a, b):
         yield Difference(path, brief(a), brief(b))
+
+
+def _heads(value: dict[str, Any]) -> list[str]:
+    """The entries of catalogues that a mapping names: the layer of an item, an optimizer."""
+    return [k for k, v in value.items() if isinstance(v, dict) and kind_of(k) is not None]
 
 
 def _lists(path: str, a: list[Any], b: list[Any]) -> Iterator[Difference]:

@@ -76,7 +76,7 @@ class _Filling:
         cls = catalogue(kind).get(name) if isinstance(name, str) else None
         if cls is None:
             return None
-        return {cls.__name__: self.arguments(cls, arguments)}
+        return {catalogue(kind).spelled(cls.__name__): self.arguments(cls, arguments)}
 
     def _own(self, name: str, arguments: Node | None) -> Any:
         """Arguments of a block or layer of the file's own, with the defaults that it declares (those that compute nothing)."""
@@ -260,7 +260,7 @@ def _default(value: Any, kind: str | None = None) -> Any:
         return {n: _default(getattr(value, n)) for n in type(value).model_fields}
     if kind is not None and isinstance(value, str):
         cls = catalogue(kind).get(value)
-        return _bare({cls.__name__: _Filling(None).arguments(cls, None)})
+        return _bare({catalogue(kind).spelled(cls.__name__): _Filling(None).arguments(cls, None)})
     if isinstance(value, (list, tuple)):
         return [_default(v) for v in value]
     return {k: _default(v) for k, v in value.items()} if isinstance(value, dict) else value
@@ -281,13 +281,18 @@ def brief(value: Any) -> Any:
         return value
     out = {}
     for name, inner in value.items():
-        kind = next((k for k in CATALOGUES if name in catalogue(k).entries), None)
+        kind = kind_of(name)
         if kind is None or not isinstance(inner, dict):
-            out[name] = brief(inner)
+            out |= {name: brief(inner)} if inner is not None else {}
             continue
         whole = _Filling(None).arguments(catalogue(kind).get(name), None)
         out[name] = {k: brief(v) for k, v in inner.items() if k not in whole or whole[k] != v}
     return next(iter(out)) if len(out) == 1 and next(iter(out.values())) == {} else out
+
+
+def kind_of(name: str) -> str | None:
+    """The catalogue that has an entry which files call so; the first where several have."""
+    return next((k for k in CATALOGUES if name in catalogue(k).names and catalogue(k).spelled(catalogue(k).names[name]) == name), None)
 
 
 def _is_plain(value: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from layerctl.catalogue import CAMEL, CATALOGUES, catalogue, snake_case
+from layerctl.catalogue import CATALOGUES, catalogue
 from layerctl.configured import OR_NUMBER, REFERENCE, Configured, singular
 
 Schema = dict[str, Any]
@@ -74,7 +74,7 @@ def catalogue_schemas(kind: str, installed: bool) -> dict[str, Schema]:
     known = catalogue(kind)
     definitions: dict[str, Schema] = {}
     names = list(known) if installed else list(known.entries)
-    shown = {n: n if kind in CAMEL else snake_case(n) for n in names}
+    shown = {n: known.spelled(n) for n in names}
     short = {a: n for n in names if n in known.entries for a in known.entries[n].aliases}
     others = {other: n for other, n in known.names.items() if n in shown and other != shown[n] and other not in short}
     for n in names:
