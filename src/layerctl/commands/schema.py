@@ -9,12 +9,11 @@ from typing import Any
 
 from layerctl.catalogue import CATALOGUES
 from layerctl.graph.define import BLOCK_KEYS, LAYER_KEYS
-from layerctl.graph.judging import KEYS
 from layerctl.layers._definition import WEIGHT_KEYS
 from layerctl.losses.base import BY_SHAPE
 from layerctl.metrics.base import BY_LOSS
 from layerctl.spec.data import DataSpec
-from layerctl.spec.file import FORMAT, SECTIONS, FitSpec
+from layerctl.spec.file import COMPILE, FORMAT, SECTIONS, FitSpec
 from layerctl.spec.items import RESERVED
 from layerctl.spec.jsonschema import Schema, any_of, arguments, catalogue_schemas, reference_to, with_variable
 from layerctl.training.bases import KEY, UPTO
@@ -154,7 +153,7 @@ def _judging() -> dict[str, Schema]:
     weights = any_of([number, numbers, {"type": "object", "additionalProperties": any_of([number, numbers])}])
     keys = {"optimizer": reference_to("optimizers"), "loss": reference_to("losses.given"), "loss_weights": weights,
             "metrics": reference_to("metrics.given"), "weighted_metrics": reference_to("metrics.given")}  # fmt: skip
-    return {**forms("losses", BY_SHAPE), **forms("metrics", tuple(BY_LOSS)), "compile": _closed(keys, KEYS)}
+    return {**forms("losses", BY_SHAPE), **forms("metrics", tuple(BY_LOSS)), "compile": _closed(keys, COMPILE)}
 
 
 def _shared(definitions: dict[str, Schema], least: int = 3) -> dict[str, Schema]:

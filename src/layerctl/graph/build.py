@@ -175,11 +175,7 @@ def kind_name(layer: Layer) -> str:
 
 def find_layer(name: str, span: Span, problems: Problems) -> Any:
     """A layer's class by name; the file's own definitions are among the suggestions."""
-    if catalogue("layers").get(name) is None and definitions():
-        near = did_you_mean(name, [*definitions(), *catalogue("layers").names])
-        problems.error("unknown-layer", f"there is no layer '{name}'{near}", span)
-        return None
-    return find("layers", name, span, problems)
+    return find("layers", name, span, problems, definitions())
 
 
 def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wiring:

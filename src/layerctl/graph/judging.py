@@ -16,7 +16,8 @@ from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import entry
-from layerctl.spec.file import Spec
+from layerctl.spec.file import COMPILE, Spec
+from layerctl.spec.foreign import argument_here
 from layerctl.spec.variables import resolved
 
 
@@ -67,16 +68,6 @@ class Output:
         raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)))) from error
 
 
-KEYS = {
-    "optimizer": "How gradients change weights; rmsprop if not given.",
-    "loss": "What training makes small: a name for all outputs, a list in their order, or a mapping by output.",
-    "loss_weights": "Factors of the losses, in the same form.",
-    "metrics": "What is reported: names for all outputs, or a mapping by output.",
-    "weighted_metrics": "The same, heeding sample weights.",
-}
-"""The keys of the section, and what each is for."""
-
-
 def judging(
     spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None
 ) -> tuple[Any, dict[str, Output]]:
@@ -95,13 +86,11 @@ def judging(
     assert isinstance(node, MappingNode)
     for e in node.entries:
         key = str(e.key.value)
-        if key not in KEYS:
-            problems.error(
-                "unknown-key",
-                f"'compile' has no key '{key}'{did_you_mean(key, KEYS)}",
-                e.key.span,
-                hint=f"its keys are {', '.join(KEYS)}",
-            )
+        if key not in COMPILE:
+            cure, hint = argument_here("compile", key, COMPILE)
+            if key in ("lr", "learning_rate"):
+                cure, hint = "", "it is the optimizer's: `optimizer: {Adam: {learning_rate: 0.01}}`"
+            problems.error("unknown-key", f"'compile' has no key '{key}'{cure}", e.key.span, hint=hint and hint.replace("its arguments", "its keys"))
     chosen = node.get("optimizer")
     optimizer = (
         entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()

@@ -8,29 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from layerctl.catalogue import catalogue
+from layerctl.catalogue import CATALOGUES, catalogue
 from layerctl.configured import Configured, Reference, singular
 from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
-
-RENAMED = {
-    "lr": "learning_rate", "alpha": "negative_slope", "input_dim": "units", "nb_epoch": "epochs", "output_dim": "units",
-    "dropout": "rate", "p": "rate", "out_features": "units", "out_channels": "filters", "stride": "strides", "dilation": "dilation_rate",
-    "bias": "use_bias", "hidden_size": "units", "num_embeddings": "input_dim", "embedding_dim": "output_dim", "weight_decay": "weight_decay",
-}  # fmt: skip
-OTHER_NAMES = {
-    "Linear": "Dense", "FullyConnected": "Dense", "BatchNorm1d": "BatchNormalization", "BatchNorm2d": "BatchNormalization",
-    "BatchNorm": "BatchNormalization", "LayerNorm": "LayerNormalization", "Conv1d": "Conv1D", "Conv2d": "Conv2D", "Conv3d": "Conv3D",
-    "MaxPool1d": "MaxPooling1D", "MaxPool2d": "MaxPooling2D", "AvgPool2d": "AveragePooling2D", "Convolution2D": "Conv2D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D", "Merge": "Concatenate", "Concat": "Concatenate", "CuDNNLSTM": "LSTM",
-}  # fmt: skip
-
+from layerctl.spec.foreign import argument_here, code_here, name_here
 
 Factory = Callable[[Node | None, Span, Problems], Any]
 _DEFINITIONS: contextvars.ContextVar[dict[str, Factory] | None] = contextvars.ContextVar("definitions", default=None)
@@ -77,19 +65,20 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
     return None
 
 
-def find(kind: str, name: str, span: Span, problems: Problems) -> type[Configured] | None:
-    """The class behind a name; an error names the nearest."""
+def find(kind: str, name: str, span: Span, problems: Problems, own: Iterable[str] = ()) -> type[Configured] | None:
+    """The class behind a name; an error says what it is here, or names the nearest, the file's `own` names included."""
     cls = catalogue(kind).get(name)
     if cls is not None:
         return cls
-    if name in OTHER_NAMES and kind == "layers":
-        problems.error(f"unknown-{singular(kind)}", f"{name} is {OTHER_NAMES[name]} here", span)
+    what = singular(kind)
+    answer = code_here(kind, name) if "(" in name else name_here(kind, name)
+    if answer is not None:
+        problems.error(f"unknown-{what}", answer[0], span, hint=answer[1])
         return None
-    near = catalogue(kind).nearest(name)
-    problems.error(
-        f"unknown-{singular(kind)}", f"there is no {singular(kind)} '{name}'" + (f"; did you mean '{near}'?" if near else ""), span,
-        hint=None if near else f"`layerctl layers` lists every {singular(kind)}",
-    )  # fmt: skip
+    near = did_you_mean(name, [*own, *catalogue(kind).names, *catalogue(kind).installed])
+    elsewhere = None if near else next((k for k in CATALOGUES if k != kind and name in catalogue(k).names), None)
+    hint = f"'{name}' is {'an' if elsewhere[0] in 'aeiou' else 'a'} {singular(elsewhere)}" if elsewhere else f"`layerctl layers` lists every {what}"
+    problems.error(f"unknown-{what}", f"there is no {what} '{name}'{near}", span, hint=None if near else hint)
     return None
 
 
@@ -133,13 +122,8 @@ def _arguments(
     for item in node.entries:
         name = str(item.key.value)
         if name not in cls.model_fields:
-            cure = did_you_mean(name, cls.model_fields)
-            if not cure and RENAMED.get(name) in cls.model_fields:
-                cure = f"; it is '{RENAMED[name]}' here"
-            elif RENAMED.get(name) in cls.model_fields and name not in ("input_dim", "output_dim"):
-                cure = f"; did you mean '{RENAMED[name]}'?"
-            problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span,
-                           hint=None if cure else f"its arguments are {', '.join(cls.model_fields)}")  # fmt: skip
+            cure, hint = argument_here(what, name, cls.model_fields)
+            problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span, hint=hint)
             continue
         _one(cls, name, item.value, item.key.span, values, nodes, problems)
     return values, nodes
@@ -250,8 +234,8 @@ def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls:
     span = around.key(key).span if isinstance(around, Mapping) and key in around else place.span
     known = _fields_of(cls.model_fields[str(loc[0])].annotation)
     name = ".".join(str(p) for p in loc[:-1])
-    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{did_you_mean(key, known)}", span,
-                   hint=f"its arguments are {', '.join(known)}" if known else None)  # fmt: skip
+    cure, hint = argument_here(f"'{name}'", key, known)
+    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{cure}", span, hint=hint)
 
 
 def _fields_of(annotation: Any) -> list[str]:

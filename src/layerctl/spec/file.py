@@ -13,6 +13,7 @@ from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
+from layerctl.spec.foreign import section_of
 from layerctl.spec.variables import resolved
 
 FORMAT = 1
@@ -29,6 +30,15 @@ SECTIONS = {
     "fit": "How long and in what pieces training goes on.",
 }
 """The sections of a file, and what each is for."""
+
+COMPILE = {
+    "optimizer": "How gradients change weights; rmsprop if not given.",
+    "loss": "What training makes small: a name for all outputs, a list in their order, or a mapping by output.",
+    "loss_weights": "Factors of the losses, in the same form.",
+    "metrics": "What is reported: names for all outputs, or a mapping by output.",
+    "weighted_metrics": "The same, heeding sample weights.",
+}
+"""The keys of the `compile` section, and what each is for."""
 
 CallbackField = reference("callbacks")
 
@@ -66,6 +76,10 @@ class FitSpec(BaseModel):
     class_weight: dict[str, float] | None = Field(
         None, description="Weight of each class's samples, by its name or index."
     )
+
+
+_KEYS = {"fit": FitSpec.model_fields, "compile": COMPILE, "model": ("inputs", "layers", "outputs"), "data": DataSpec.model_fields}
+"""What stands in which section, for keys that stand at the top of a file."""
 
 
 @dataclass
@@ -114,8 +128,10 @@ def read_spec(document: Document) -> Spec:
         if key == "include":
             problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span, hint="a trained model's file and --set include nothing")
         elif key not in SECTIONS:
-            problems.error("unknown-section", f"there is no section '{key}'{did_you_mean(key, SECTIONS)}", e.key.span,
-                           hint=f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
+            near = did_you_mean(key, SECTIONS)
+            there = None if near else section_of(key, _KEYS)
+            problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
+                           hint=f"write it as `{there}`" if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
     _version(root, problems)
     variables = _variables(root, problems)
     scope = {**variables, "vars": variables}

@@ -8,14 +8,14 @@ import typer
 
 from layerctl.cli import output
 from layerctl.cli.ending import usage
-from layerctl.cli.options import Json, Overrides, Seed
+from layerctl.cli.options import Diagnostics, Json, Overrides, Seed
 from layerctl.diagnostics import ExitCode
 
 
 def render_command(
     models: Annotated[list[str], typer.Argument(metavar="MODEL.yaml", help="The model file, or - for standard input; with --diff two, which may be runs.")],
     diff: Annotated[bool, typer.Option("--diff", help="Say what two files or runs mean differently; exit 1 if anything.")] = False,
-    overrides: Overrides = None, seed: Seed = None, as_json: Json = False,
+    overrides: Overrides = None, seed: Seed = None, as_json: Json = False, diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
     """Print a file with every default filled in, or compare two by what they mean."""
     from layerctl.commands import render
