@@ -13,7 +13,7 @@ import numpy as np
 from layerctl import __version__
 from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, Problems, fail
+from layerctl.diagnostics import Diagnostic, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
@@ -86,8 +86,11 @@ class Model:
         from layerctl.data.dataset import schema_of
 
         if widths == "cache":
-            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
-        data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+            with placed(spec.data_span("source")):
+                schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+            return cls(spec, schema, threads, bases)
+        with placed(spec.data_span("source")):
+            data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model

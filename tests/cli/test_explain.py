@@ -40,7 +40,12 @@ def texts(node):
 def codes_in(source):
     """(codes, forms of codes) that are handed to a function in a Python text."""
     codes, forms = set(), set()
-    for call in (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)):
+    tree = ast.parse(source)
+    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
+        names = [a.arg for a in function.args.args]
+        for name, default in zip(names[len(names) - len(function.args.defaults) :], function.args.defaults, strict=True):
+            codes |= {t for t in texts(default) if name == "code" and SLUG.fullmatch(t)}
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         for text in (t for a in (*call.args, *(k.value for k in call.keywords)) for t in texts(a)):
             if name in REPORTS and text in SINGLE:
@@ -71,8 +76,8 @@ def test_every_code_has_a_page_and_every_page_a_code():
 
 
 def test_a_code_without_a_page_is_noticed():
-    text = 'fail("no-such-code", "m")\nproblems.error(f"odd-{kind}", "m")\nself._stop("a-b" if x else "c-d", "m")\nfail("cycle", "m")\nget("shape")\n'
-    assert codes_in(text) == ({"no-such-code", "a-b", "c-d", "cycle"}, {"odd-{}"})
+    text = 'fail("no-such-code", "m")\nproblems.error(f"odd-{kind}", "m")\nself._stop("a-b" if x else "c-d", "m")\nfail("cycle", "m")\nget("shape")\ndef f(code="e-f"): ...\n'
+    assert codes_in(text) == ({"no-such-code", "a-b", "c-d", "e-f", "cycle"}, {"odd-{}"})
 
 
 def test_pages_say_what_and_how():

@@ -117,7 +117,7 @@ def _text(path: Path) -> str | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    return text if text.isprintable() or set(c for c in text if not c.isprintable()) <= {"\n", "\t"} else None
+    return text if text.isprintable() or {c for c in text if not c.isprintable()} <= {"\n", "\t"} else None
 
 
 def dumped(examples: dict[str, Example]) -> str:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.graph.model import Model, Port
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
@@ -43,7 +43,9 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
     for e in node.entries if node is not None else ():
         name = str(e.key.value)
         if not isinstance(e.value, MappingNode):
-            problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span)
+            problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span,
+                           hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
+            table[name] = lambda arguments, span, problems: None
             continue
         _check_keys(name, e.value, problems)
         table[name] = _factory(name, e.value, scope, depth)
@@ -57,12 +59,14 @@ def _check_keys(name: str, body: MappingNode, problems: Problems) -> None:
     for e in body.entries:
         key = str(e.key.value)
         if key not in known:
-            problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{did_you_mean(key, known)}", e.key.span,
+            near = did_you_mean(key, known) or did_you_mean(key, BLOCK_KEYS)
+            problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{near}", e.key.span,
                            hint=f"a {'block' if is_block else 'layer of expressions'} has {', '.join(known)}")  # fmt: skip
-    if not is_block and body.get("call") is None:
+    if not is_block and body.get("call") is None and not any(k not in LAYER_KEYS and closest(k, ("layers", "call")) for k in (e.key.value for e in body)):
         problems.error(
-            "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span
-        )
+            "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span,
+            hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
+        )  # fmt: skip
 
 
 def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list[int]) -> Any:

@@ -65,7 +65,8 @@ class Output:
         """
         kind = "loss" if isinstance(judge, Loss) else "metric"
         text = f"the {kind} {type(judge).__name__} cannot judge the output '{name}': {error}"
-        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)))) from error
+        cure = "the last layer and the loss go together: one unit for a number or two classes (binary_crossentropy), one for each of more classes"
+        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)), (), cure if kind == "loss" else None)) from error
 
 
 def judging(
@@ -88,8 +89,6 @@ def judging(
         key = str(e.key.value)
         if key not in COMPILE:
             cure, hint = argument_here("compile", key, COMPILE)
-            if key in ("lr", "learning_rate"):
-                cure, hint = "", "it is the optimizer's: `optimizer: {Adam: {learning_rate: 0.01}}`"
             problems.error("unknown-key", f"'compile' has no key '{key}'{cure}", e.key.span, hint=hint and hint.replace("its arguments", "its keys"))
     chosen = node.get("optimizer")
     optimizer = (
@@ -207,11 +206,12 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
         parts = outputs[name].losses
         given = n.items if isinstance(n, Sequence) else [n] * len(parts)
         if len(given) != len(parts):
-            problems.error("wrong-number", f"{len(given)} loss weights for the {len(parts)} losses of '{name}'", n.span)
+            problems.error("wrong-number", f"{len(given)} loss weights for the {len(parts)} loss{'es' * (len(parts) != 1)} of '{name}'", n.span,
+                           hint="give one for each, or one number for all of them")  # fmt: skip
         for part, each in zip(parts, given, strict=False):
             value = each.plain()
             if not isinstance(value, (int, float)) or isinstance(value, bool):
-                problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span)
+                problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span, hint="as in `loss_weights: {price: 1.0, size: 0.2}`")
                 break
             part.weight = float(value)
 

@@ -12,7 +12,8 @@ from typing import Any
 from layerctl.diagnostics import LayerctlError, Problems, fail
 from layerctl.source import files
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
-from layerctl.source.read import DEEPEST, MOST_NODES, load
+from layerctl.source.read import MOST_NODES, load
+from layerctl.source.syntax import DEEPEST
 
 KEY = "include"
 DEEPEST_INCLUDE = 10
@@ -84,8 +85,9 @@ class _Including:
                  hint="take what both need into a file that includes neither")  # fmt: skip
         self.files += 1
         if len(chain) > DEEPEST_INCLUDE or self.files > MOST_FILES:
-            what = f"{DEEPEST_INCLUDE} files, one inside the other" if len(chain) > DEEPEST_INCLUDE else f"{MOST_FILES} files"
-            fail("include-too-deep", f"more than {what} are included", node.span, hint="join some of them")
+            deep = len(chain) > DEEPEST_INCLUDE
+            what = f"{DEEPEST_INCLUDE} files are included, one inside the other" if deep else f"{MOST_FILES} files are included"
+            fail("include-too-deep", f"more than {what}", node.span, hint="join some of them")
         if not os.path.exists(target):
             near = files.similar(target)
             fail("file-not-found", f"there is no file '{target}'{near}", node.span, hint="the path is relative to the file that includes it")

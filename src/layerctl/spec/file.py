@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from layerctl.configured import reference
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import section_of
-from layerctl.spec.variables import resolved
+from layerctl.spec.variables import resolved, variables_of
 
 FORMAT = 1
 SECTIONS = {
@@ -126,10 +126,11 @@ def read_spec(document: Document) -> Spec:
     for e in root.entries:
         key = str(e.key.value)
         if key == "include":
-            problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span, hint="a trained model's file and --set include nothing")
+            problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span,
+                           hint="a trained model's file and --set include nothing")  # fmt: skip
         elif key not in SECTIONS:
-            near = did_you_mean(key, SECTIONS)
-            there = None if near else section_of(key, _KEYS)
+            there = section_of(key, _KEYS)
+            near = "" if there else did_you_mean(key, SECTIONS)
             problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
                            hint=f"write it as `{there}`" if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
     _version(root, problems)
@@ -140,7 +141,7 @@ def read_spec(document: Document) -> Spec:
         key = str(e.key.value)
         parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
-    if model is None:
+    if model is None and not any((d.hint or "").startswith("write it as `model") for d in problems.found):
         problems.error(
             "missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`"
         )
@@ -167,7 +168,10 @@ def _version(root: Mapping, problems: Problems) -> None:
                        hint=f"write `layerctl: {FORMAT}` at the top")  # fmt: skip
     elif node.plain() != FORMAT or isinstance(node.plain(), bool):
         problems.error(
-            "unknown-version", f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}", node.span
+            "unknown-version",
+            f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}",
+            node.span,
+            hint=f"write `layerctl: {FORMAT}`, or update: pip install -U layerctl",
         )
 
 
@@ -176,12 +180,14 @@ def _variables(root: Mapping, problems: Problems) -> dict[str, Any]:
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
     if not isinstance(node, Mapping):
-        problems.error("wrong-type", "'vars' must be a mapping of names to values", node.span)
+        problems.error("wrong-type", "'vars' must be a mapping of names to values", node.span, hint="as in `vars: {width: 32}`")
         return {}
-    out: dict[str, Any] = {}
-    for e in node.entries:
-        out[str(e.key.value)] = resolved(e.value, {**out, "vars": out}, defer=False).plain()
-    return out
+    try:
+        return variables_of(node)
+    except LayerctlError as error:
+        problems.found.extend(error.diagnostics)
+        problems.check()
+        return {}
 
 
 def _mapping(parts: dict[str, Node], name: str, problems: Problems) -> Mapping | None:
@@ -189,7 +195,8 @@ def _mapping(parts: dict[str, Node], name: str, problems: Problems) -> Mapping |
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return None
     if not isinstance(node, Mapping):
-        problems.error("wrong-type", f"'{name}' must be a mapping", node.span)
+        cure = {"compile": "as in `compile: {optimizer: adam, loss: mean_squared_error}`", "define": "as in `define: {Name: {args: {…}, layers: […]}}`"}
+        problems.error("wrong-type", f"'{name}' must be a mapping", node.span, hint=cure.get(name))
         return None
     return node
 
@@ -208,7 +215,11 @@ def _name(parts: dict[str, Node], document: Document, problems: Problems) -> str
         or len(value) > 100
     ):
         problems.error(
-            "bad-name", f"'name' must be text without slashes that does not start with a dot, got {value!r}", node.span
+            "bad-name",
+            f"'name' must be text without slashes that does not start with a dot, got {value!r}",
+            node.span,
+            hint=f'quote it: name: "{node.text}"' if isinstance(node, Scalar) and node.style == "plain" and not isinstance(value, str)
+            else "the run's folder has this name: letters, digits, - and _",
         )
         return "model"
     return value
@@ -220,6 +231,6 @@ def _seed(parts: dict[str, Node], problems: Problems) -> int:
         return 0
     value = node.plain()
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {value!r}", node.span)
+        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {value!r}", node.span, hint="as in `seed: 7`")
         return 0
     return value

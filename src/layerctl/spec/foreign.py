@@ -7,11 +7,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue
-from layerctl.diagnostics import did_you_mean
-from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, INPUT, NAMES, NEEDLESS, SECTIONS, SEQUENCE
+from layerctl.diagnostics import closest, did_you_mean
+from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, INPUT, NAMES, NEEDLESS, NOTES, SECTIONS, SEQUENCE
 
 _CODE = re.compile(r"(?:\w+\s*=\s*)?((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\s*\((.*)\)\s*", re.DOTALL)
 _LONGEST_CODE = 300
+
+
+_GLUED = re.compile(r"([A-Za-z_]\w*):(\S.*)")
+_TYPOGRAPHIC = "“”„‘’‚«»"
+
+
+def written_wrong(kind: str, name: str) -> tuple[str, str] | None:
+    """(what to say of a name with something that YAML does not see, a hint), or None: a lost space, quotes that are none."""
+    glued = _GLUED.fullmatch(name)
+    if glued is not None and glued[1] in catalogue(kind).names:
+        return f"'{name}' is one word, expected a space after ':'", f"write `{glued[1]}: {glued[2]}`"
+    bare = name.strip(_TYPOGRAPHIC)
+    if bare != name and bare:
+        return f"'{name}' has typographic quotes, which YAML takes as part of the text", f"write `{bare}`"
+    return None
 
 
 def name_here(kind: str, name: str) -> tuple[str, str | None] | None:
@@ -20,20 +35,20 @@ def name_here(kind: str, name: str) -> tuple[str, str | None] | None:
     table = NAMES.get(kind, {})
     for given in dict.fromkeys((name, bare)):
         if given in table:
-            return f"{name} is {table[given]} here", _notes(kind, given)
+            return f"{name} is {table[given]} here", NOTES.get(given)
         if given in ABSENT:
             return f"there is no {given} here", ABSENT[given]
-    if bare != name and re.fullmatch(r"[\w.]+", name) and bare in catalogue(kind).names:
-        return f"{name} is {bare} here, without '{name[: -len(bare)]}'", None
+    if bare != name and re.fullmatch(r"[\w.]+", name):
+        known = _folded(bare, catalogue(kind).names)
+        if known in catalogue(kind).names:
+            return f"{name} is {known} here, without '{name[: -len(bare)]}'", None
     return None
 
 
-def _notes(kind: str, name: str) -> str | None:
-    if name in ("CrossEntropyLoss", "NLLLoss"):
-        return "for targets that are class indices; with a softmax as the last layer, sparse_categorical_crossentropy"
-    if kind == "losses" and name in ("rmse", "root_mean_squared_error"):
-        return "it has the same minimum; the root is a metric: `metrics: [root_mean_squared_error]`"
-    return {"CuDNNLSTM": "the fast way is taken by itself", "CuDNNGRU": "the fast way is taken by itself", "keep_prob": "rate is 1 - keep_prob"}.get(name)
+def _folded(name: str, names: Iterable[str]) -> str:
+    """The known name that differs in capitals alone; the name itself if there is none, or it is known."""
+    found = list(names)
+    return name if name in found else next((n for n in found if n.lower() == name.lower()), name)
 
 
 def code_here(kind: str, text: str) -> tuple[str, str] | None:
@@ -44,6 +59,7 @@ def code_here(kind: str, text: str) -> tuple[str, str] | None:
     if found is None:
         return None
     name, known = found[1].rsplit(".", 1)[-1], catalogue(kind)
+    name = _folded(name, known.names)
     here = known.spelled(known.names[name]) if name in known.names else NAMES.get(kind, {}).get(name)
     shown = text if len(text) <= 60 else f"{text[:57]}..."
     if here is None:
@@ -52,8 +68,8 @@ def code_here(kind: str, text: str) -> tuple[str, str] | None:
     if ":" in here:
         return f"'{shown}' is code, expected a name with its arguments", f"write `{here}`"
     written = _arguments(known.get(here), found[2]) if name in known.names else "{…}"
-    whole = here if not written else f"{here}: {written}"
-    return f"'{shown}' is code, expected a name with its arguments", f"write `{whole}`" + (" in braces where it is a value" if written and kind != "layers" else "")
+    whole = f"{here}: {written}" if written and kind == "layers" else f"{{{here}: {written}}}" if written else here
+    return f"'{shown}' is code, expected a name with its arguments", f"write `{whole}`"
 
 
 def _arguments(cls: Any, text: str) -> str:
@@ -67,7 +83,7 @@ def _arguments(cls: Any, text: str) -> str:
         assert isinstance(call, ast.Call)
         order = cls.own_fields()
         given = {order[i]: ast.literal_eval(a) for i, a in enumerate(call.args)}
-        given |= {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        given |= {meant_argument(str(k.arg), order) or str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
         if list(given) == [cls.first_argument()] and not isinstance(next(iter(given.values())), dict):
             return inline(next(iter(given.values())))
         return inline(given) if given else ""
@@ -75,14 +91,22 @@ def _arguments(cls: Any, text: str) -> str:
         return "{…}"
 
 
+def meant_argument(name: str, known: Iterable[str]) -> str | None:
+    """The argument that a wrong one stands for: by the table, else the nearest."""
+    fields = list(known)
+    word = name.partition("=")[0].strip()
+    return next((t for t in (word, *ARGUMENTS.get(name, ())) if t in fields), None) or (closest(name, fields) if name not in NEEDLESS else None)
+
+
 def argument_here(what: str, name: str, known: Iterable[str]) -> tuple[str, str | None]:
     """(the end of a message on an argument that a thing does not have, a hint)."""
     fields = list(known)
+    word, sign, value = name.partition("=")
+    if sign and word.strip() in fields:
+        return "", f"write `{word.strip()}: {value.strip()}`"
     target = next((t for t in ARGUMENTS.get(name, ()) if t in fields), None)
     if target is not None:
-        more = {"betas": "betas: (b1, b2) are beta_1 and beta_2", "keep_prob": "rate is 1 - keep_prob", "padding_idx": "`mask_zero: true` leaves id 0 out",
-                "nb_row": "`kernel_size: [rows, columns]`", "nb_col": "`kernel_size: [rows, columns]`"}.get(name)  # fmt: skip
-        return f"; it is '{target}' here", more
+        return f"; it is '{target}' here", NOTES.get(name)
     if name in NEEDLESS:
         return "", f"it is not needed: {NEEDLESS[name]}" if NEEDLESS[name] in (INPUT, SEQUENCE) else NEEDLESS[name]
     cure = did_you_mean(name, fields)

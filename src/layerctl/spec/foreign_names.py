@@ -4,10 +4,12 @@ from __future__ import annotations
 
 INPUT = "the size of the input is known from what stands before; a model without data starts with `- Input: {shape: [4]}`"
 SEQUENCE = "the batch comes first always: (batch, steps, features)"
+RATE = "it is the optimizer's: `compile: {optimizer: {Adam: {learning_rate: 0.01}}}`"
 
 NAMES: dict[str, dict[str, str]] = {
     "layers": {
         "Linear": "Dense", "FullyConnected": "Dense", "fc": "Dense", "TimeDistributedDense": "Dense", "LazyLinear": "Dense", "Conv": "Conv2D",
+        "Conv1d": "Conv1D", "Conv2d": "Conv2D", "Conv3d": "Conv3D",
         "AtrousConvolution2D": "Conv2D", "Deconvolution2D": "Conv2DTranspose", "ConvTranspose1d": "Conv1DTranspose",
         "ConvTranspose2d": "Conv2DTranspose", "ConvTranspose3d": "Conv3DTranspose", "MaxPool1d": "MaxPooling1D", "MaxPool2d": "MaxPooling2D",
         "MaxPool3d": "MaxPooling3D", "AvgPool1d": "AveragePooling1D", "AvgPool2d": "AveragePooling2D", "AvgPool3d": "AveragePooling3D",
@@ -92,6 +94,7 @@ ABSENT: dict[str, str] = {
 """What has no equal here, and what to write in its place."""
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "val": ("validation",), "valid": ("validation",), "val_size": ("validation",), "validation_split": ("validation",), "test_size": ("test",),
     "lr": ("learning_rate",), "base_lr": ("learning_rate",), "eta": ("learning_rate",), "alpha": ("negative_slope",), "nb_epoch": ("epochs",),
     "n_epochs": ("epochs",), "num_epochs": ("epochs",), "max_epochs": ("epochs",), "iterations": ("epochs",),
     "max_iter": ("epochs",), "bs": ("batch_size",), "output_dim": ("units",), "out_features": ("units",), "hidden_size": ("units",),
@@ -118,7 +121,19 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """An argument of others, and those that may be it here: the first that the thing has."""
 
+NOTES: dict[str, str] = {
+    "weight_decay": "as in `kernel_regularizer: {L2: 1e-4}`", "betas": "`betas: [a, b]` is `beta_1: a, beta_2: b`", "keep_prob": "rate is 1 - keep_prob",
+    "padding_idx": "`mask_zero: true` leaves id 0 out", "nb_row": "`kernel_size: [rows, columns]`", "nb_col": "`kernel_size: [rows, columns]`",
+    "CrossEntropyLoss": "for targets that are class indices; with a softmax as the last layer, sparse_categorical_crossentropy",
+    "NLLLoss": "with a softmax as the last layer, and targets that are class indices", "CuDNNLSTM": "the fast way is taken by itself",
+    "CuDNNGRU": "the fast way is taken by itself",
+    "root_mean_squared_error": "it has the same minimum; the root is a metric: `metrics: [root_mean_squared_error]`",
+}  # fmt: skip
+"""What else is to be said of a name or an argument of others."""
+
 NEEDLESS: dict[str, str] = {
+    "lr": RATE, "learning_rate": RATE, "optimizer": "it belongs into `compile:`", "loss": "it belongs into `compile:`", "metrics": "it belongs into `compile:`",
+    "epochs": "it belongs into `fit:`", "batch_size": "it belongs into `fit:`", "callbacks": "it belongs into `fit:`", "target": "it belongs into `data:`",
     "in_features": INPUT, "in_channels": INPUT, "input_size": INPUT, "num_features": INPUT, "normalized_shape": INPUT, "input_shape": INPUT,
     "batch_input_shape": INPUT, "input_dim": INPUT, "input_length": INPUT, "d_model": INPUT, "batch_first": SEQUENCE, "time_major": SEQUENCE,
     "num_layers": "write the layer several times, or give its item `repeat: 2`",
@@ -149,7 +164,9 @@ NEEDLESS: dict[str, str] = {
 """An argument of others that is not needed here and why, or where it goes."""
 
 SECTIONS: dict[str, str] = {
-    "layer": "model: [...]", "network": "model: [...]", "architecture": "model: [...]", "net": "model: [...]", "dataset": "data: {source: …}",
+    "layer": "model: [...]", "lr": "compile: {optimizer: {Adam: {learning_rate: …}}}", "network": "model: [...]",
+    "architecture": "model: [...]", "net": "model: [...]",
+    "dataset": "data: {source: …}",
     "datasets": "data: {source: …}", "input_features": "data: {features: {…}}", "output_features": "data: {target: …}", "training": "fit: {…}",
     "train": "fit: {…}", "trainer": "fit: {…}", "variables": "vars: {…}", "version": "layerctl: 1", "preprocessing": "data: {features: {…}}",
     "learning_rate": "compile: {optimizer: {Adam: {learning_rate: …}}}", "backbone": "model: [...]", "head": "model: [...]", "blocks": "define: {…}",
