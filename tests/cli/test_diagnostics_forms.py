@@ -41,7 +41,8 @@ SARIF = {  # what SARIF 2.1.0 requires of a log, its runs, rules and results (se
                 "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
                 "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
                     "type": "object", "required": ["name", "version"],
-                    "properties": {"semanticVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+"}, "rules": {"type": "array", "uniqueItems": True, "items": {
+                    "properties": {"semanticVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+"}, 
+                        "rules": {"type": "array", "uniqueItems": True, "items": {
                         "type": "object", "required": ["id"], "additionalProperties": False,
                         "properties": {"id": {"type": "string"}, "shortDescription": TEXT, "fullDescription": TEXT, "help": TEXT}}}},
                 }}},
@@ -91,7 +92,8 @@ def test_a_sarif_log_on_standard_output(folder, command):
     if command == ["eval"]:
         assert [r["ruleId"] for r in log["results"]] == ["no-model"]
         return
-    assert [(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"]) for r in log["results"]] == [("unknown-argument", 4), ("out-of-range", 5)]
+    assert [(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"]) for r in log["results"]] == [("unknown-argument", 4),
+    ("out-of-range", 5)]
     assert log["results"][0]["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "wrong.yaml"}, "region": {"startLine": 4, "startColumn": 13, "endLine": 4, "endColumn": 17},
     }  # fmt: skip

@@ -19,6 +19,7 @@ SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 SINGLE = {"shape", "cycle", "usage"}
 REPORTS = {"fail", "error", "warn", "Diagnostic"}
 """What takes a code of one word; codes of several words are recognised wherever they are handed on."""
+ENCODINGS = {"encode", "decode", "read_text", "write_text"}
 NO_CODES = {"utf-8", "utf-8-sig", "latin-1", "self-test", "e-0", "x86-64-v3"}
 
 
@@ -48,9 +49,8 @@ def codes_in(source):
     for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         for text in (t for a in (*call.args, *(k.value for k in call.keywords)) for t in texts(a)):
-            if name in REPORTS and text in SINGLE:
-                codes.add(text)
-            elif SLUG.fullmatch(text) and text not in NO_CODES and name not in ("encode", "decode", "read_text", "write_text"):
+            several = SLUG.fullmatch(text) and text not in NO_CODES and name not in ENCODINGS
+            if several or (name in REPORTS and text in SINGLE):
                 codes.add(text)
             elif name in REPORTS and "{}" in text and SLUG.fullmatch(text.replace("{}", "x")):
                 forms.add(text)
@@ -76,13 +76,14 @@ def test_every_code_has_a_page_and_every_page_a_code():
 
 
 def test_a_code_without_a_page_is_noticed():
-    text = 'fail("no-such-code", "m")\nproblems.error(f"odd-{kind}", "m")\nself._stop("a-b" if x else "c-d", "m")\nfail("cycle", "m")\nget("shape")\ndef f(code="e-f"): ...\n'
+    text = 'fail("no-such-code", "m")\nproblems.error(f"odd-{kind}", "m")\nself._stop("a-b" if x else "c-d", "m")\n'
+    text += 'fail("cycle", "m")\nget("shape")\ndef f(code="e-f"): ...\n'
     assert codes_in(text) == ({"no-such-code", "a-b", "c-d", "e-f", "cycle"}, {"odd-{}"})
 
 
 def test_pages_say_what_and_how():
     for page in explain.explanations().values():
-        assert page.means and page.cure and page.cure[0].islower() or page.cure.startswith(("`", "LAYERCTL")), page.code
+        assert (page.means and page.cure and page.cure[0].islower()) or page.cure.startswith(("`", "LAYERCTL")), page.code
         assert len(page.summary) < 200 and page.summary.endswith((".", ":")), page.code
     assert len([p for p in explain.explanations().values() if p.example is not None]) >= 100
 

@@ -66,7 +66,7 @@ class Server:
         method = message.get("method")
         if method == "workspace/configuration":
             settings = {"yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}}
-            answer = [settings.get(item.get("section"), None) for item in message["params"]["items"]]
+            answer = [settings.get(item.get("section")) for item in message["params"]["items"]]
             self._write({"id": message["id"], "result": answer})
         elif method == "textDocument/publishDiagnostics":
             self.published[message["params"]["uri"]] = message["params"]["diagnostics"]

@@ -43,8 +43,10 @@ def test_completion_has_descriptions(server):
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("  - De|nse: 3\n", "over the last dimension"), ("  - Fla|tten\n", "All dimensions but the batch as one"), ("  - Dense: {un|its: 3}\n", "The size of the result"),
-    ("  - Dense: {units: 3, activation: sof|tmax}\n", "exp"), ("  - Dense: 3\ncompile: {loss: ms|e}\n", "y\\_true"), ("  - Dense: 3\nf|it: {epochs: 3}\n", "in what pieces training goes on"),
+    ("  - De|nse: 3\n", "over the last dimension"), ("  - Fla|tten\n", "All dimensions but the batch as one"),
+    ("  - Dense: {un|its: 3}\n", "The size of the result"),
+    ("  - Dense: {units: 3, activation: sof|tmax}\n", "exp"), ("  - Dense: 3\ncompile: {loss: ms|e}\n", "y\\_true"),
+    ("  - Dense: 3\nf|it: {epochs: 3}\n", "in what pieces training goes on"),
     ("  - Dense: 3\nfit: {epo|chs: 3}\n", "Passes over the training rows"), ("  - Dense: 3\n    na|me: x\n", "The name of the result"),
 ])  # fmt: skip
 def test_hover_shows_what_it_is(server, text, words):

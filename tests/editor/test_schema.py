@@ -82,14 +82,16 @@ def test_examples_and_pages_are_valid(validator):
 
 
 @pytest.mark.parametrize("text", [
-    "  - Flatten\n", "  - Dense: 64\n", "  - Dense: ${n}\n", "  - Dense: {units: \"${n * 2}\", activation: relu}\n", "  - flatten\n", "  - Activation: {activation: {LeakyRelu: 0.1}}\n"
-    "compile: {loss: mse, optimizer: adam}\n", "  - Dense: 1\ncompile: {loss: [mse, null], loss_weights: [1, 2]}\n",
+    "  - Flatten\n", "  - Dense: 64\n", "  - Dense: ${n}\n", "  - Dense: {units: \"${n * 2}\", activation: relu}\n", "  - flatten\n",
+    "  - Activation: {activation: {LeakyRelu: 0.1}}\ncompile: {loss: mse}\n",
+    "  - Dense: 1\ncompile: {loss: [mse, null], loss_weights: [1, 2]}\n",
     "  - Dense: 1\ncompile: {loss: {a: mse, b: {Huber: 0.5}}, loss_weights: {a: 1}, metrics: {a: [accuracy, F1Score]}}\n",
     "  - Dense: 1\ncompile: {optimizer: {AdamW: {learning_rate: {CosineDecay: {initial_learning_rate: 1e-3, decay_steps: 100}}}}}\n",
     "  - Dense: {units: 4, kernel_regularizer: {L2: 0.01}, kernel_constraint: max_norm}\n    from: input\n    repeat: 2\n    trainable: false\n",
     "  - LSTM: 3\n    from: {sequence: input, mask: false}\n    name: [a, b]\n", "  - Bidirectional: {layer: {LSTM: {units: 3}}}\n",
     "  - model: runs/digits\n    upto: features\n", "  - Own: 3\ndefine: {Own: {args: {n: 1}, layers: [{Dense: \"${n}\"}]}}\n",
-    "  - Own\ndefine: {Own: {weights: {w: {shape: [\"${input[-1]}\", 3]}}, call: x @ w}}\n", "  - Dense: 1\nfit: {weights: a.npz, callbacks: [{EarlyStopping: {patience: 3}}]}\n",
+    "  - Own\ndefine: {Own: {weights: {w: {shape: [\"${input[-1]}\", 3]}}, call: x @ w}}\n",
+    "  - Dense: 1\nfit: {weights: a.npz, callbacks: [{EarlyStopping: {patience: 3}}]}\n",
     "  - Dense: 1\ninclude: base.yaml\n", "  - Dense: 1\nfit: {epochs: \"${env:EPOCHS:-3}\"}\n", "  - Dense: {units: 1, name: null}\nseed: 3\n",
 ])  # fmt: skip
 def test_forms_that_are_taken(validator, text):
@@ -98,7 +100,8 @@ def test_forms_that_are_taken(validator, text):
 
 @pytest.mark.parametrize(("text", "word"), [
     ("  - Dens: 64\n", "Dens"), ("  - Dense: {unit: 64}\n", "unit"), ("  - Dense: {units: many}\n", "many"), ("  - Dense: 0\n", "0"), ("  - Dense: []\n", "[]"),
-    ("  - Dense: 1\n    nam: x\n", "nam"), ("  - Dense: {units: 1, activation: rellu}\n", "rellu"), ("  - Conv2D: {filters: 1, kernel_size: 3, padding: sam}\n", "sam"),
+    ("  - Dense: 1\n    nam: x\n", "nam"), ("  - Dense: {units: 1, activation: rellu}\n", "rellu"),
+    ("  - Conv2D: {filters: 1, kernel_size: 3, padding: sam}\n", "sam"),
     ("  - Dense: 1\ncompile: {optimzer: adam}\n", "optimzer"), ("  - Dense: 1\ncompile: {optimizer: {Adam: {lr: 1}}}\n", "lr"),
     ("  - Dense: 1\nfit: {epochs: 1.5}\n", "1.5"), ("  - Dense: 1\nfit: {callbacks: [EarlyStoping]}\n", "EarlyStoping"), ("  - Dense: 1\ndat: {}\n", "dat"),
     ("  - Dense: 1\ndata: {source: a.csv, features: {x: {kin: number}}}\n", "kin"), ("  - Own\ndefine: {Own: {cal: x}}\n", "cal"),

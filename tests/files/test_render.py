@@ -80,7 +80,8 @@ def test_each_layer_with_all_its_arguments_is_the_same_layer(name):
 
 def test_what_is_filled_in():
     plain = render(FILE).text
-    for part in ("kernel_size: [3, 3]", "strides: [1, 1]", "glorot_uniform: {", "Pair: {n: \"${width}\"}", "n: 4", "learning_rate: 0.001", "epochs: 10", "seed: 0",
+    for part in ("kernel_size: [3, 3]", "strides: [1, 1]", "glorot_uniform: {", "Pair: {n: \"${width}\"}", "n: 4",
+                 "learning_rate: 0.001", "epochs: 10", "seed: 0",
                  "mean_absolute_error:", "name: mae", "width: 16", "beta_1: 0.9"):  # fmt: skip
         assert part in plain, (part, plain)
     changed = render(FILE, overrides=["vars.width=3", "fit.epochs=2"], seed=9).text

@@ -114,7 +114,7 @@ def _check_names(expression: Expression, known: set[str], problems: Problems) ->
     for n in expression.names():
         if n not in known and n not in ("True", "False", "None", "pi", "e"):
             problems.error("unknown-name", f"the expression uses '{n}', which is not defined{did_you_mean(n, known)}", spans.get(n) or expression.span,
-                           hint=f"a weight is defined below `weights:`, an argument below `args:`; there are {', '.join(sorted(known - _ALWAYS)[:12])}")  # fmt: skip
+                           hint=f"weights stand below `weights:`, arguments below `args:`; there are {', '.join(sorted(known - _ALWAYS)[:12])}")  # fmt: skip
     for f in expression.functions():
         if f not in functions():
             problems.error("unknown-function", f"there is no function '{f}'{did_you_mean(f, functions())}", expression.span)
