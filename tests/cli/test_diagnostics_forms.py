@@ -41,7 +41,7 @@ SARIF = {  # what SARIF 2.1.0 requires of a log, its runs, rules and results (se
                 "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
                 "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
                     "type": "object", "required": ["name", "version"],
-                    "properties": {"semanticVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+"}, 
+                    "properties": {"semanticVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+"},
                         "rules": {"type": "array", "uniqueItems": True, "items": {
                         "type": "object", "required": ["id"], "additionalProperties": False,
                         "properties": {"id": {"type": "string"}, "shortDescription": TEXT, "fullDescription": TEXT, "help": TEXT}}}},

@@ -38,7 +38,7 @@ def test_every_answer_is_a_name_here_and_no_question_is():
 def test_every_argument_that_is_named_exists_somewhere():
     known = {f for cls in CLASSES for f in cls.model_fields} | FitSpec.model_fields.keys() | DataSpec.model_fields.keys() | {"validation", "test"}
     missing = {t for targets in ARGUMENTS.values() for t in targets} - known
-    assert missing <= {"keepdims"}, missing
+    assert not missing
     assert all(text for text in (*NEEDLESS.values(), *NOTES.values()))
     assert all(there.split(":")[0] in SECTIONS for there in OTHER_SECTIONS.values())
 
@@ -95,7 +95,7 @@ def test_sections_of_others(key, there):
 
 
 @pytest.mark.parametrize("text", [
-    "l2(" + "(" * 250, "l2(__import__('os'))", "l2(x for x in y)", "l2(**a)", "l2(lambda: 1)", "l2('" + "a" * 200 + "')", "l2(1, 2, 3, 4)",
+    "l2(" + "(" * 250 + ")", "l2(__import__('os'))", "l2(x for x in y)", "l2(**a)", "l2(lambda: 1)", "l2('" + "a" * 200 + "')", "l2(1, 2, 3, 4)",
 ])  # fmt: skip
 def test_code_is_never_run_and_never_breaks_the_answer(text):
     found = code_here("regularizers", text)

@@ -98,7 +98,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "lr": ("learning_rate",), "base_lr": ("learning_rate",), "eta": ("learning_rate",), "alpha": ("negative_slope",), "nb_epoch": ("epochs",),
     "n_epochs": ("epochs",), "num_epochs": ("epochs",), "max_epochs": ("epochs",), "iterations": ("epochs",),
     "max_iter": ("epochs",), "bs": ("batch_size",), "output_dim": ("units",), "out_features": ("units",), "hidden_size": ("units",),
-    "num_units": ("units",), "n_units": ("units",), "size": ("units", "length", "pool_size"), "neurons": ("units",), "out_channels": ("filters",),
+    "num_units": ("units",), "n_units": ("units",), "size": ("units", "pool_size"), "neurons": ("units",), "out_channels": ("filters",),
     "nb_filter": ("filters",), "n_filters": ("filters",), "num_filters": ("filters",), "channels": ("filters",), "kernel": ("kernel_size",),
     "filter_length": ("kernel_size",), "filter_size": ("kernel_size",), "nb_row": ("kernel_size",), "nb_col": ("kernel_size",),
     "window": ("kernel_size", "pool_size"), "stride": ("strides",), "subsample": ("strides",), "subsample_length": ("strides",),
@@ -117,7 +117,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "weight_decay": ("kernel_regularizer",), "max_grad_norm": ("global_clipnorm",), "grad_clip": ("global_clipnorm",),
     "gradient_clip_val": ("global_clipnorm",), "threshold_mode": ("mode",), "accumulate_grad_batches": ("gradient_accumulation_steps",),
     "output_padding_mode": ("padding",), "upper": ("max_value",), "return_sequence": ("return_sequences",), "concat_axis": ("axis",),
-    "dims": ("axis",), "func": ("function",), "shape": ("target_shape",), "keepdim": ("keepdims",), "epsilon": ("min_delta",),
+    "dims": ("axis",), "func": ("function",), "shape": ("target_shape",), "epsilon": ("min_delta",),
 }  # fmt: skip
 """An argument of others, and those that may be it here: the first that the thing has."""
 
