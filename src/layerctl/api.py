@@ -13,14 +13,13 @@ import numpy as np
 from layerctl import __version__
 from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, Problems, fail
+from layerctl.diagnostics import Diagnostic, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
-from layerctl.source.overrides import apply_overrides
-from layerctl.source.read import load as read_document
+from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.file import Spec, read_spec
@@ -73,17 +72,13 @@ class Model:
         Raises:
             LayerctlError: with everything that is wrong in the file.
         """
-        text = os.fspath(source)
-        document = loads(text) if "\n" in text else read_document(text)
-        changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
-        document = apply_overrides(document, changes) if changes else document
-        return cls._of(document, threads, widths)
+        return cls._of(opened(source, overrides, seed=seed), threads, widths)
 
     @classmethod
     def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
-        from layerctl.training.bases import opened
+        from layerctl.training.bases import opened as with_bases
 
-        bases = opened(document, folder_of(document), load)
+        bases = with_bases(document, folder_of(document), load)
         spec = read_spec(bases.document)
         if spec.data is None:
             return cls(spec, None, threads, bases)
@@ -91,8 +86,11 @@ class Model:
         from layerctl.data.dataset import schema_of
 
         if widths == "cache":
-            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
-        data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+            with placed(spec.data_span("source")):
+                schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+            return cls(spec, schema, threads, bases)
+        with placed(spec.data_span("source")):
+            data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model

@@ -10,7 +10,10 @@ import typer
 
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
-from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.options import Diagnostics, Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.verbs.explain import explain_command
+from layerctl.cli.verbs.render import render_command
+from layerctl.cli.verbs.schema import schema_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -28,7 +31,7 @@ def build_command(
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Measure a training step on made-up rows, instruction by instruction.")] = False,
     predicting: Annotated[bool, typer.Option("--predicting", help="With --profile: a step of prediction.")] = False,
-    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False,
+    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
     """Check a model; print its layers, shapes, parameters, work and memory."""
     runs.build(model, show=show, batch=batch, profile=profile, predicting=predicting, overrides=overrides or (), seed=seed, threads=threads,
@@ -43,6 +46,7 @@ def train_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a finished run.")] = False,
     max_time: Annotated[str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")] = None,
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
+    diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
     """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
     from layerctl.cli import render
@@ -70,7 +74,7 @@ def eval_command(
     under: Annotated[list[str] | None, typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 if the metric is below.")] = None,
     over: Annotated[list[str] | None, typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 if the metric is above.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
-    threads: Threads = None, as_json: Json = False,
+    threads: Threads = None, as_json: Json = False, diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
     """Evaluate a trained model."""
     from layerctl.cli import render
@@ -199,3 +203,8 @@ class _Stopper:
 
     def __exit__(self, *_: object) -> None:
         """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
+
+
+app.command(name="schema")(schema_command)
+app.command(name="render")(render_command)
+app.command(name="explain")(explain_command)

@@ -12,4 +12,4 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 def usage(text: str) -> LayerctlError:
     """The error for an option's value."""
-    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl"))))
+    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl")), (), "`--help` behind the command shows what each option takes"))

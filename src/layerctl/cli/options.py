@@ -7,12 +7,22 @@ from typing import Annotated
 import typer
 
 from layerctl.cli.ending import usage
+from layerctl.cli.output import FORMS
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: fit.epochs=3.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed, in place of the file's.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most threads; all allowed cores if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
+Diagnostics = Annotated[str | None, typer.Option("--diagnostics", metavar="text|json|github|sarif", callback=lambda form: _known(form),
+                                                help="The form of errors and warnings; json and sarif have standard output to themselves.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+
+
+def _known(form: str | None) -> str | None:
+    """Checks the form; `output.use` has it already, since other options may be at fault."""
+    if form is not None and form not in FORMS:
+        raise usage(f"--diagnostics takes {', '.join(FORMS)}, got '{form}'")
+    return form
 
 
 def span(text: str | None) -> tuple[float, float] | None:

@@ -1,16 +1,57 @@
-"""Where text goes: results to standard output, all else to standard error."""
+"""Where text goes: results to standard output, all else to standard error; diagnostics in the form that was asked for."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, in_order
 
 ANNOTATIONS = 10
+OPTION = "--diagnostics"
+FORMS = ("text", "json", "github", "sarif")
+
+
+class _Asked:
+    """What `--diagnostics` asks for. In the machines' forms standard output holds diagnostics alone, and results go to standard error."""
+
+    def __init__(self) -> None:
+        self.form: str | None = None
+        self.stdout: Any = None
+        self.kept: list[Diagnostic] = []
+
+
+_asked = _Asked()
+
+
+def use(arguments: Sequence[str]) -> None:
+    """Shows diagnostics in the form that `--diagnostics` among a command's arguments says, until `finish`."""
+    words = [w for argument in arguments for w in (argument.split("=", 1) if argument.startswith(f"{OPTION}=") else [argument])]
+    form = words[words.index(OPTION) + 1] if OPTION in words[:-1] else None
+    if form not in FORMS:
+        return
+    _asked.form = form
+    if form in ("json", "sarif") and _asked.stdout is None:
+        _asked.stdout, sys.stdout = sys.stdout, sys.stderr
+
+
+def finish() -> None:
+    """Ends what `use` began: a SARIF log is one document, which is written when all is known."""
+    form, stdout, kept = _asked.form, _asked.stdout, _asked.kept
+    _asked.__init__()  # type: ignore[misc]
+    if stdout is not None:
+        sys.stdout.flush()
+        sys.stdout = stdout
+    if form == "sarif":
+        from layerctl.cli.sarif import log
+
+        try:
+            print(json.dumps(log(in_order(kept)), ensure_ascii=False, indent=1), file=stdout, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def say(text: str) -> None:
@@ -32,14 +73,19 @@ def _plain(value: Any) -> Any:
 
 
 def show(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
-    """Diagnostics in the file's order; on GitHub the worst as annotations too."""
+    """Diagnostics in the file's order, in the form that was asked for; on GitHub the worst as annotations too."""
     found = in_order(diagnostics)
-    if as_json:
+    form = _asked.form or ("json" if as_json else "text")
+    if form == "sarif":
+        _asked.kept += found
+    elif form == "json":
         for d in found:
-            print(d.as_json(), flush=True)
-    else:
+            print(d.as_json(), file=_asked.stdout or sys.stdout, flush=True)
+    elif form == "text":
         say("\n".join(d.render() for d in found))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if form == "github" or os.environ.get("GITHUB_ACTIONS") == "true":
         worst = sorted(found, key=lambda d: d.severity != "error")
         for d in worst[:ANNOTATIONS]:
             say(d.as_github())
+        for d in worst[ANNOTATIONS:] if form == "github" else ():
+            say(d.first_line())
