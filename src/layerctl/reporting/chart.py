@@ -19,7 +19,7 @@ class Chart:
     """Axes from `x` to `y` (pairs of numbers), and marks between them; `log` makes the y axis logarithmic."""
 
     def __init__(
-        self, x: tuple[float, float], y: tuple[float, float], x_label: str = "", y_label: str = "", *, width: int = 400, height: int = 250,
+        self, x: tuple[float, float], y: tuple[float, float], x_label: str = "", y_label: str = "", *, width: int = 350, height: int = 250,
         log: bool = False, whole: bool = False,
     ):  # fmt: skip
         self.x, self.y, self.log = _apart(x), _apart(y), log
@@ -82,12 +82,12 @@ class Chart:
 
     def svg(self, name: str) -> str:
         """The picture; `name` tells those who cannot see it what it shows."""
-        return framed(self.width, self.height, name, self._parts)
+        return framed(self.width, self.height, name, self._parts, "fill")
 
 
-def framed(width: float, height: float, name: str, parts: Sequence[str]) -> str:
+def framed(width: float, height: float, name: str, parts: Sequence[str], kind: str = "") -> str:
     """An SVG element of a size in pixels, which shrinks with the page."""
-    head = f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{text(name)}">'
+    head = f'<svg class="{kind}" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{text(name)}">'
     return head + "\n".join(p for p in parts if p) + "</svg>"
 
 

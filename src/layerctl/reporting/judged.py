@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +19,9 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Classified:
-    """A categorical output: `true` and `told` are class ids by row, `shares` (rows, classes) the probabilities or scores.
+    """A categorical output: `true` and `told` are class ids by what is judged, `shares` (judged, classes) the probabilities or scores.
 
-    `steps` are the positions of one row that are judged each (1, or a sequence's length); `honest` whether `shares` are probabilities.
+    What is judged is a row, or each step of a sequence; `rows` says of which row it is. `honest` says that `shares` are probabilities.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Classified:
     true: np.ndarray
     told: np.ndarray
     shares: np.ndarray
-    steps: int
+    rows: np.ndarray
     honest: bool
 
     @property
@@ -76,6 +76,7 @@ def _judged(model: Model, name: str, true: np.ndarray, told: np.ndarray) -> Clas
 
 
 def _classified(name: str, classes: list[str] | None, true: np.ndarray, told: np.ndarray, logits: bool, ignored: int | None) -> Classified | None:
+    """Sequences are judged step by step; targets that the loss ignores, or that are no class, are left out."""
     ids = true.reshape(-1).astype(np.int64)
     width = told.shape[-1] if told.size != ids.size else 1
     if told.size != ids.size * width or not ids.size:
@@ -83,19 +84,15 @@ def _classified(name: str, classes: list[str] | None, true: np.ndarray, told: np
     shares = probabilities(told.reshape(-1, width), logits)
     if width == 1:
         shares = np.concatenate([1.0 - shares, shares], axis=1)
-    known = (ids >= 0) & (ids < shares.shape[1]) & (ids != ignored if ignored is not None else True)
-    steps = ids.size // len(true)
-    ids, shares = (ids, shares) if steps > 1 and known.all() else (np.where(known, ids, 0), shares)
-    if not known.all():
-        return None if steps == 1 or not known.any() else _clean(name, classes, ids[known], shares[known])
-    return _clean(name, classes, ids, shares, steps)
-
-
-def _clean(name: str, classes: list[str] | None, ids: np.ndarray, shares: np.ndarray, steps: int = 0) -> Classified:
-    shares = np.nan_to_num(shares, nan=0.0, posinf=0.0, neginf=0.0)
+    known = (ids >= 0) & (ids < shares.shape[1])
+    if ignored is not None:
+        known &= ids != ignored
+    if not known.any():
+        return None
+    shares = np.nan_to_num(shares[known], nan=0.0, posinf=0.0, neginf=0.0)
     names = [classes[i] if classes is not None and i < len(classes) else str(i) for i in range(shares.shape[1])]
     honest = bool((shares >= -1e-6).all() and (abs(shares.sum(axis=1) - 1.0) < 1e-3).all())
-    return Classified(name, names, ids, shares.argmax(axis=1), shares, steps, honest)
+    return Classified(name, names, ids[known], shares.argmax(axis=1), shares, np.flatnonzero(known) // (ids.size // len(true)), honest)
 
 
 def confusion(c: Classified) -> np.ndarray:
@@ -187,8 +184,17 @@ def loss_of_rows(found: Classified | Measured) -> np.ndarray:
     return np.mean((found.true - found.told) ** 2, axis=1)
 
 
+def mean_loss(found: list[Classified | Measured]) -> float:
+    """How wrong all outputs are, each measured by its own spread, so that outputs of different units can be added."""
+    out = 0.0
+    for f in found:
+        spread = float(np.var(f.true)) or 1.0 if isinstance(f, Measured) else 1.0
+        out += float(np.mean(loss_of_rows(f))) / spread
+    return out
+
+
 def worst(found: Classified | Measured, most: int) -> list[int]:
-    """Numbers of the rows that went wrong, the most confident mistakes (or the greatest differences) first."""
+    """Numbers of what went wrong, the most confident mistakes (or the greatest differences) first."""
     if isinstance(found, Classified):
         wrong = np.flatnonzero(found.true != found.told)
         return wrong[np.argsort(-found.confidence[wrong], kind="stable")][:most].tolist()
@@ -204,8 +210,3 @@ def fit_of(m: Measured) -> dict[str, float]:
         "mean absolute error": float(np.mean(abs(difference))), "root mean squared error": float(np.sqrt(np.mean(difference**2))),
         "R²": 1.0 - squares / spread if spread else float("nan"),
     }  # fmt: skip
-
-
-def outcome(model: Model, rows: Dataset, batch: int) -> dict[str, Any]:
-    """The outputs for all rows."""
-    return model.session(rows).predict(rows, batch)
