@@ -18,8 +18,17 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+_said: list[bool] = []
+"""Has something in it once the stream's version was said."""
+
+
 def emit(record: dict[str, Any]) -> None:
-    """A line of JSON on standard output; numbers that JSON has no word for become null."""
+    """An event as a line of JSON on standard output; numbers that JSON has no word for become null. The first line has the stream's version."""
+    if not _said or record.get("event") == "begin":
+        from layerctl.events import VERSION
+
+        _said.append(True)
+        record = {"event": record["event"], "version": VERSION, **record}
     print(json.dumps(_plain(record), ensure_ascii=False), flush=True)
 
 
@@ -36,7 +45,7 @@ def show(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
     found = in_order(diagnostics)
     if as_json:
         for d in found:
-            print(d.as_json(), flush=True)
+            emit({"event": "diagnostic", **d.as_dict()})
     else:
         say("\n".join(d.render() for d in found))
     if os.environ.get("GITHUB_ACTIONS") == "true":

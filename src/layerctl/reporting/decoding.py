@@ -90,7 +90,7 @@ def _value(place: Place, part: np.ndarray, fit: FeatureFit, array: np.ndarray) -
 
 def _before(place: Place, fit: FeatureFit) -> int:
     """Ids that columns before this one take, where several share a range of ids."""
-    at = [i for i, c in enumerate(fit.columns) if c is place.column][0]
+    at = next(i for i, c in enumerate(fit.columns) if c is place.column)
     return sum(len(c.words) + 1 for c in fit.columns[:at])
 
 

@@ -43,9 +43,21 @@ class Node:
         return WIDE if self.kind else LANE
 
 
+def blocks_of(model: Model) -> dict[str, Model]:
+    """The models within a model by their kinds, the first of each kind, those within them too."""
+    out: dict[str, Model] = {}
+    for step in model.steps:
+        kind = getattr(step.layer, "_kind_name", None)
+        if kind is not None and kind not in out:
+            out[kind] = step.layer
+            out |= {k: m for k, m in blocks_of(step.layer).items() if k not in out}
+    return out
+
+
 def nodes_of(model: Model) -> list[Node]:
     """Inputs and layers in order; a layer that is used twice has a box for each use, and its parameters in the first."""
-    out = [Node(n, "Input", shown((None, *(p.shape or ())))) for n, p in model.inputs.items()]
+    given = model.called_with
+    out = [Node(n, "Input", shown(given[n].shape if n in given else (None, *(p.shape or ())))) for n, p in model.inputs.items()]
     seen: set[int] = set()
     for step in model.steps:
         layer = step.layer

@@ -5,6 +5,7 @@ The permutations come from the seed, and how many rows and rounds there are from
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -66,7 +67,7 @@ def _blocks(name: str, array: np.ndarray, grid: int) -> list[Unit]:
     high, wide = (np.linspace(0, n, min(grid, n) + 1).round().astype(int).tolist() for n in array.shape[1:3])
     return [
         Unit(f"rows {a}–{b - 1}, columns {c}–{d - 1}", name, (slice(a, b), slice(c, d)), (i, j))
-        for i, (a, b) in enumerate(zip(high, high[1:], strict=False)) for j, (c, d) in enumerate(zip(wide, wide[1:], strict=False))
+        for i, (a, b) in enumerate(itertools.pairwise(high)) for j, (c, d) in enumerate(itertools.pairwise(wide))
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from layerctl import __version__
 from layerctl.reporting import figures
 from layerctl.reporting.decoding import is_picture, pixels, told
-from layerctl.reporting.diagram import diagram
+from layerctl.reporting.diagram import blocks_of, diagram
 from layerctl.reporting.findings import Findings
 from layerctl.reporting.judged import Classified, Measured, confusion, fit_of, table_of_classes, worst
 from layerctl.reporting.markup import duration, number, size, table, text
@@ -18,6 +18,7 @@ from layerctl.reporting.style import STYLE
 MOST_EXAMPLES = 12
 MOST_COLUMNS = 10
 MOST_CURVES = 12
+MOST_BLOCKS = 4
 
 
 def page(found: Findings) -> str:
@@ -169,7 +170,12 @@ def _importance(found: Findings) -> str:
 
 
 def _model(found: Findings) -> str:
-    return f"<figure class='wide model'>{diagram(found.model.graph)}</figure>" if found.model is not None else ""
+    if found.model is None:
+        return ""
+    graph = found.model.graph
+    blocks = list(blocks_of(graph).items())[:MOST_BLOCKS]
+    inner = "".join(f"<figure class='wide model'><figcaption>{text(kind)}</figcaption>{diagram(block)}</figure>" for kind, block in blocks)
+    return f"<div class=figures><figure class='wide model'>{diagram(graph)}</figure>{inner}</div>"
 
 
 def _data(found: Findings) -> str:

@@ -30,7 +30,7 @@ def write_report(model: Model, folder: Path, history: Sequence[dict[str, Any]], 
     found = gathered(folder, history)
     found.file, found.name = model.resolved(), model.spec.name
     described(found, model)
-    return _written(found, out)
+    return written(found, out)
 
 
 def gathered(folder: Path, history: Sequence[dict[str, Any]] | None = None) -> Findings:
@@ -55,15 +55,11 @@ def described(found: Findings, model: Model) -> None:
         found.trouble = error.diagnostics[0].first_line()
 
 
-def _written(found: Findings, out: Path | None) -> Path:
+def written(found: Findings, out: Path | None) -> Path:
+    """Writes the page to `out`, or into the run's folder."""
     path = out or found.folder / REPORT
     write(path, [page(found).encode()])
     return path
-
-
-def report_of_folder(folder: Path, found: Findings, out: Path | None) -> Path:
-    """Writes a report of what the folder alone tells."""
-    return _written(found, out)
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

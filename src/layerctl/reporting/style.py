@@ -44,7 +44,8 @@ td.best,.best{font-weight:700}.words td{max-width:640px;overflow-wrap:break-word
 pre{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px;overflow-x:auto;font:13px/1.45 ui-monospace,"DejaVu Sans Mono",
 Menlo,monospace;margin:0;white-space:pre}
 .pixels{image-rendering:pixelated;width:72px;height:72px;object-fit:contain;border-radius:4px;background:#000}
-.shots{display:flex;flex-wrap:wrap;gap:12px}.shot{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:10px;font-size:13px;width:136px}
+.shots{display:flex;flex-wrap:wrap;gap:12px}.shot{background:var(--card);
+border:1px solid var(--rule);border-radius:10px;padding:10px;font-size:13px;width:136px}
 .shot .pixels{display:block;width:114px;height:114px;margin-bottom:6px}.said{color:var(--bad);font-weight:600}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:14px;align-items:start}
 footer{margin-top:40px;color:var(--dim);font-size:13px}
