@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from layerctl.diagnostics import Diagnostic
 from layerctl.training.events import Ended, Observer, Shown, Started, Tick
@@ -96,26 +97,48 @@ def observers(first: Observer, run: Started) -> Observers:
 
 
 def _installed() -> Iterator[tuple[str, Callable[[Started], Observer | None]]]:
+    """The installed observers by their names, those that are asked."""
     asked = os.environ.get(ENVIRONMENT)
-    if (asked is not None and not asked.strip()) or not _any_installed():
-        return
-    from importlib.metadata import entry_points
-
     wanted = {n.strip() for n in asked.split(",")} if asked is not None else None
-    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
-        if wanted is None or point.name in wanted:
-            yield point.name, lambda run, point=point: point.load()(run)
+    points = {} if asked is not None and not asked.strip() else entry_points()
+    for name, place in sorted(points.items()):
+        if wanted is None or name in wanted:
+            yield name, lambda run, place=place: _loaded(place)(run)
 
 
-def _any_installed() -> bool:
-    """Whether a package names the group: importing importlib.metadata to find that none does takes ten times as long as looking."""
-    head = f"[{GROUP}]".encode()
+def entry_points() -> dict[str, str]:
+    """What installed packages have in the group: `module:attribute` by name, the first of a name on the path.
+
+    The files are read here: importing importlib.metadata takes ten times as long, and most machines have none.
+    """
+    out: dict[str, str] = {}
     for folder in sys.path:
-        for path in (*Path(folder or ".").glob("*.dist-info/entry_points.txt"), *Path(folder or ".").glob("*.egg-info/entry_points.txt")):
-            with contextlib.suppress(OSError):
-                if head in path.read_bytes():
-                    return True
-    return False
+        for ending in ("dist-info", "egg-info"):
+            for path in sorted(Path(folder or ".").glob(f"*.{ending}/entry_points.txt")):
+                with contextlib.suppress(OSError):
+                    for name, place in _group(path.read_text("utf-8", "replace")):
+                        out.setdefault(name, place)
+    return out
+
+
+def _group(text: str) -> Iterator[tuple[str, str]]:
+    """The lines of the group in an entry_points.txt, whose form is that of an INI file."""
+    inside = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            inside = line == f"[{GROUP}]"
+        elif inside and "=" in line and not line.startswith(("#", ";")):
+            name, place = line.split("=", 1)
+            yield name.strip(), place.split("[")[0].strip()
+
+
+def _loaded(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in attribute.split(".") if attribute else ():
+        found = getattr(found, part)
+    return found
 
 
 def failed(epochs: int, seconds: float, error: BaseException) -> Ended:

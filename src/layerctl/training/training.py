@@ -59,6 +59,7 @@ def train(
             folder.open_history(trainer.progress.epoch + 1)
             folder.write_text(RESOLVED, model.resolved())
             folder.write_text(ORIGIN, str(model.folder.absolute()))
+        trainer.check_callbacks()
         adapt(session, rows)
         started = _started(model, trainer, folder, rows)
         trainer.observer = heard = observers(observer, started)
