@@ -25,12 +25,14 @@ def listed(found: list[runs.Run], folder: str, as_json: bool) -> None:
         output.say(f"there are no runs in {folder}; `layerctl train MODEL.yaml` makes one")
         return
     names = list(dict.fromkeys(s for r in found for s in r.scores))[:MOST_SCORES]
-    rows = [["run", "state", "epochs", "time", *names, "on", "when"]]
-    rows += [[r.name, r.state, str(r.epochs), _time(r.seconds), *(_score(r.scores.get(n)) for n in names), r.split or "–", _when(r.when)] for r in found]
+    rows = [["run", "state", "epochs", "time", *map(_plain, names), "on", "when"]]
+    for r in found:
+        own = [_score(r.scores.get(n)) for n in names]
+        rows.append([_plain(r.name), r.state, str(r.epochs), _time(r.seconds), *own, _plain(r.split) or "–", _when(r.when)])
     print(table(rows, {2, 3, *range(4, 4 + len(names))}))
     for r in found:
         if r.error:
-            output.say(f"{r.name}: {r.error}")
+            output.say(_plain(f"{r.name}: {r.error}"))
 
 
 def compared(found: compare.Comparison, out: str | None, as_json: bool) -> None:
@@ -41,7 +43,7 @@ def compared(found: compare.Comparison, out: str | None, as_json: bool) -> None:
     rows = [["", *found.names], ["state", *(r.state for r in found.runs)], ["epochs", *(str(r.epochs) for r in found.runs)],
             ["time", *(_time(r.seconds) for r in found.runs)]]  # fmt: skip
     for name, values in found.scores.items():
-        rows.append([name, *(_score(v) + (" *" if i == found.best[name] else "  ") for i, v in enumerate(values))])
+        rows.append([_plain(name), *(_score(v) + (" *" if i == found.best[name] else "  ") for i, v in enumerate(values))])
     for name in ("loss", "val_loss"):
         lines = [spark([row.get(name) for row in h]) for h in found.histories]
         rows += [[f"{name} by epoch", *lines]] if any(lines) else []
@@ -65,8 +67,13 @@ def _weights(w: compare.Weights) -> str:
 
 
 def _value(v: Any) -> str:
-    said = "–" if v is None else str(v).lower() if isinstance(v, bool) else " ".join(str(v).split())
+    said = "–" if v is None else str(v).lower() if isinstance(v, bool) else _plain(v)
     return said if len(said) <= WIDEST else said[: WIDEST - 1] + "…"
+
+
+def _plain(v: Any) -> str:
+    """A text of another's file on one line, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(v).split()))
 
 
 def _score(v: float | None) -> str:

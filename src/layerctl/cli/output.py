@@ -22,6 +22,11 @@ _said: list[bool] = []
 """Has something in it once the stream's version was said."""
 
 
+def begin() -> None:
+    """Another command's stream begins."""
+    _said.clear()
+
+
 def emit(record: dict[str, Any]) -> None:
     """An event as a line of JSON on standard output; numbers that JSON has no word for become null. The first line has the stream's version."""
     if not _said or record.get("event") == "begin":

@@ -65,28 +65,22 @@ def run_of(folder: Path) -> Run:
     """What a run's folder says of it; of folders without a status, what their model and history say."""
     from layerctl.modelfile.finding import MODEL
     from layerctl.reporting.report import read_history
-    from layerctl.training.status import read_status, state_of
+    from layerctl.training.status import numeric, read_status, scores_of, state_of
 
     status = read_status(folder)
     model = folder / MODEL
     history = read_history(folder) if "epochs" not in status else []
-    scores = status.get("scores")
-    if not isinstance(scores, dict):
-        scores = _scores(model) if model.is_file() else {}
+    scores = scores_of(status if "scores" in status or not model.is_file() else {"scores": _scores(model)})
     state = state_of(folder, status) if status else "finished" if model.is_file() else "interrupted"
-    seconds = status.get("seconds")
+    seconds = numeric(status.get("seconds"))
     if seconds is None and history:
-        seconds = sum(float(r["seconds"]) for r in history if isinstance(r.get("seconds"), (int, float)))
-    epochs = status.get("epochs")
+        seconds = sum(numeric(r.get("seconds")) or 0.0 for r in history)
+    epochs = numeric(status.get("epochs"))
     changed = max((p.stat().st_mtime for p in (model, *(folder / n for n in ("run.json", "history.jsonl"))) if p.is_file()), default=0.0)
     return Run(
-        folder, folder.absolute().name, state, epochs if isinstance(epochs, int) else len(history), float(seconds) if _is_number(seconds) else None, changed,
-        {str(k): float(v) for k, v in scores.items() if _is_number(v)}, str(status.get("split", "")), str(status.get("error", "")),
+        folder, folder.absolute().name, state, int(epochs) if epochs is not None and epochs >= 0 else len(history), seconds, changed, scores,
+        str(status.get("split", "")), str(status.get("error", "")),
     )  # fmt: skip
-
-
-def _is_number(v: Any) -> bool:
-    return isinstance(v, (int, float)) and not isinstance(v, bool)
 
 
 def _scores(model: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from layerctl.reporting.findings import Findings
 from layerctl.reporting.judged import Classified, Measured, confusion, fit_of, table_of_classes, worst
 from layerctl.reporting.markup import duration, number, size, table, text
 from layerctl.reporting.style import STYLE
+from layerctl.training.status import numeric, scores_of
 
 MOST_EXAMPLES = 12
 MOST_COLUMNS = 10
@@ -50,13 +51,12 @@ def tiles(pairs: list[tuple[str, str]]) -> str:
 
 def _head(found: Findings) -> str:
     status = found.status
-    scores = status.get("scores")
     split = str(status.get("split", ""))
-    pairs = [(f"{split} {k.replace('_', ' ')}".strip(), number(float(v))) for k, v in scores.items() if isinstance(v, (int, float))] \
-        if isinstance(scores, dict) else []  # fmt: skip
+    pairs = [(f"{split} {k.replace('_', ' ')}".strip(), number(v)) for k, v in scores_of(status).items()]
     pairs.append(("epochs", str(len(found.history))))
-    if isinstance(status.get("seconds"), (int, float)):
-        pairs.append(("of training", duration(float(status["seconds"]))))
+    seconds = numeric(status.get("seconds"))
+    if seconds is not None:
+        pairs.append(("of training", duration(seconds)))
     if found.model is not None:
         pairs.append(("parameters", size(sum(int(np.prod(w.shape)) for w in found.model.graph.weights()))))
     if found.sizes.get("train"):

@@ -12,7 +12,7 @@ from layerctl.modelfile.atomic import write
 from layerctl.reporting.findings import Findings, history_of, judge
 from layerctl.reporting.page import page
 from layerctl.training.runfolder import HISTORY, REPORT, RESOLVED
-from layerctl.training.status import environment, read_status, state_of
+from layerctl.training.status import environment, numeric, read_status, state_of
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -71,8 +71,13 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
-            out.append(row)
+            out.append({k: v for k, v in row.items() if _plain(v)})
     return out
+
+
+def _plain(value: Any) -> bool:
+    """Whether a history's value is a number that a float holds, or no number at all."""
+    return numeric(value) is not None or not isinstance(value, (int, float))
 
 
 def _text(path: Path) -> str:

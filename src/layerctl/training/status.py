@@ -78,6 +78,19 @@ def moment() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def numeric(value: Any) -> float | None:
+    """A number of a file as a float; None for what is none, and for what no float holds."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not -1e300 < value < 1e300:
+        return None
+    return float(value)
+
+
+def scores_of(status: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of a status."""
+    found = status.get("scores")
+    return {str(k): n for k, v in found.items() if (n := numeric(v)) is not None} if isinstance(found, dict) else {}
+
+
 def state_of(folder: Path, status: Mapping[str, Any]) -> str:
     """running, finished, interrupted or failed: a training that says it runs and holds no lock was killed."""
     said = str(status.get("state", ""))

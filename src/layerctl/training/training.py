@@ -61,7 +61,8 @@ def train(
             folder.write_text(ORIGIN, str(model.folder.absolute()))
         trainer.check_callbacks()
         adapt(session, rows)
-        started = _started(model, trainer, folder, rows)
+        fingerprint = model.data.fingerprint if x is None else rows.fingerprint  # the first is the one that the model file tells
+        started = _started(model, trainer, folder, fingerprint)
         trainer.observer = heard = observers(observer, started)
         with _told(trainer, folder, heard, started):
             return _run(model, trainer, folder, heard, finish)
@@ -96,11 +97,11 @@ def _run(model: Model, trainer: Trainer, folder: RunFolder | None, observer: Obs
     return outcome
 
 
-def _started(model: Model, trainer: Trainer, folder: RunFolder | None, rows: Any) -> Started:
+def _started(model: Model, trainer: Trainer, folder: RunFolder | None, fingerprint: str) -> Started:
     trained, _ = parameters(trainer.session)
     return Started(
         model.spec.name, folder.path if folder is not None else None, model.resolved(), dict(model.spec.document.plain()), model.spec.seed,
-        rows.fingerprint, len(rows), trained, trainer.progress.epoch + 1, tuple(trainer.callbacks),
+        fingerprint, len(trainer.train), trained, trainer.progress.epoch + 1, tuple(trainer.callbacks),
     )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def _told(trainer: Trainer, folder: RunFolder | None, observer: Observers, start
     """Notes that training goes on, and that it failed if an error ends it."""
     if folder is not None:
         held = len(trainer.validation) if trainer.validation is not None else 0
-        folder.begin(trainer.session.machine.threads, {"train": len(trainer.train), "validation": held}, trainer.train.fingerprint)
+        folder.begin(trainer.session.machine.threads, {"train": len(trainer.train), "validation": held}, started.data)
     observer.started(started)
     try:
         yield
