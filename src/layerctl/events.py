@@ -107,7 +107,7 @@ EVENTS = (
     ), several=True),
     Event("entry", ("layers",), "A name that files may use.", (
         Field("name", "text", "The name."), Field("kind", "text", "layer, loss, metric, …"), Field("category", "text", "Its group among its kind."),
-        Field("aliases", "list", "Other names."), Field("summary", "text", "A line."), Field("text", "text", "All that is said of it."),
+        Field("aliases", "list", "Other names."), Field("text", "text", "All that is said of it."),
         Field("arguments", "list", "Its arguments: name, default, description, …"), Field("example", "object or null", "An example: yaml, rows."),
     ), several=True),
     Event("curve", ("layers",), "With --plot: a function at some points.", (

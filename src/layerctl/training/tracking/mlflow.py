@@ -21,6 +21,8 @@ KEPT = "mlflow.json"
 """The run's file that says which run of MLflow it is, for going on with it."""
 STATUS = {"done": "FINISHED", "early": "FINISHED", "time": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 MOST_PARAMETERS, LONGEST_VALUE = 400, 500
+DEFAULTS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""MLflow's own would tell others of its use, and hold training up for minutes where no server answers; the environment may say otherwise."""
 _PIECE = 100
 """Parameters that MLflow takes at once."""
 
@@ -100,7 +102,8 @@ class MlflowRun(Observer):
 
 
 def _client(uri: str | None) -> Any:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient
     except ImportError as error:
