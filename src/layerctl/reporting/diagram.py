@@ -245,7 +245,7 @@ def _box(node: Node, x: float, y: float) -> str:
         f'<rect x="{x:.1f}" y="{y}" width="{WIDE}" height="{HIGH}" rx="7"/>'
         f'<text x="{x + 10:.1f}" y="{y + 20}" class=strong>{text(short(node.kind, 22))}</text>'
         f'<text x="{x + WIDE - 10:.1f}" y="{y + 20}" class="end dim">{number}</text>'
-        f'<text x="{x + 10:.1f}" y="{y + 39}" class=dim>{text(short(node.name, max(6, 30 - len(shape))))}</text>'
+        f'<text x="{x + 10:.1f}" y="{y + 39}" class=dim>{text(short(node.name, max(6, 28 - len(shape))))}</text>'
         f'<text x="{x + WIDE - 10:.1f}" y="{y + 39}" class="end dim">{text(shape)}</text></g>'
     )
 

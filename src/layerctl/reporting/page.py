@@ -8,6 +8,7 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.reporting import figures
+from layerctl.reporting.chart import figure
 from layerctl.reporting.decoding import is_picture, pixels, told
 from layerctl.reporting.diagram import blocks_of, diagram
 from layerctl.reporting.findings import Findings
@@ -20,6 +21,9 @@ MOST_EXAMPLES = 12
 MOST_COLUMNS = 10
 MOST_CURVES = 12
 MOST_BLOCKS = 4
+MOST_ROWS = 60
+BESIDE = 12
+"""Classes whose table has room beside a chart."""
 
 
 def page(found: Findings) -> str:
@@ -93,9 +97,10 @@ def _classes(found: Findings, f: Classified) -> str:
             rows.append([text(name, 60), number(precision), number(recall), number(both), size(n)])
     right = float(np.trace(counts)) / max(int(counts.sum()), 1)
     said = f"<p class=dim>{size(int(counts.sum()))} judged, {right:.2%} right.</p>"
-    more = f"<p class=dim>The first {len(rows[:60])} of {len(rows)} classes.</p>" if len(rows) > 60 else ""
-    return f"{said}<div class=figures>{''.join(drawn)}</div><h3>By class</h3>" + table(
-        ["class", "precision", "recall", "F1", "rows"], rows[:60], {1, 2, 3, 4}) + more  # fmt: skip
+    more = f"<p class=dim>The first {MOST_ROWS} of {len(rows)} classes.</p>" if len(rows) > MOST_ROWS else ""
+    classes = table(["class", "precision", "recall", "F1", "rows"], rows[:MOST_ROWS], {1, 2, 3, 4})
+    drawn.append(figure("by class", classes, more, "pair" if len(rows) <= BESIDE else "wide"))
+    return f"{said}<div class=figures>{''.join(drawn)}</div>"
 
 
 def _numbers(f: Measured) -> str:
@@ -200,7 +205,7 @@ def _data(found: Findings) -> str:
 
 def _class_table(found: Findings, name: str, splits: dict[str, list[int]]) -> str:
     classes = next(f.classes for f in found.outputs if isinstance(f, Classified) and f.name == name)
-    rows = [[text(c, 60), *(size(splits[s][i]) for s in splits)] for i, c in enumerate(classes)][:60]
+    rows = [[text(c, 60), *(size(splits[s][i]) for s in splits)] for i, c in enumerate(classes)][:MOST_ROWS]
     return table(["class", *splits], rows, set(range(1, 1 + len(splits))))
 
 

@@ -19,7 +19,8 @@ nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin:14px 0 0;font-size:14px}
 .state{display:inline-block;border-radius:99px;padding:1px 10px;font-size:13px;background:var(--layer);border:1px solid var(--rule);margin-left:10px;
 vertical-align:4px}.state.failed,.state.interrupted{background:transparent;color:var(--bad);border-color:var(--bad)}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:14px;align-items:stretch}
-figure.wide{grid-column:1/-1}svg.fill{width:100%}figure.model svg{margin:0 auto}
+figure.wide{grid-column:1/-1}@media(min-width:1120px){figure.pair{grid-column:span 2}}
+figure .scroll{border:0;background:none}svg.fill{width:100%}figure.model svg{margin:0 auto}
 figure,.card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px;margin:0;max-width:100%}
 figcaption{font-weight:600;margin-bottom:8px}figure p{font-size:13px;margin:6px 0 0}
 svg{display:block;max-width:100%;height:auto;font:12px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -45,8 +46,8 @@ pre{background:var(--card);border:1px solid var(--rule);border-radius:10px;paddi
 Menlo,monospace;margin:0;white-space:pre}
 .pixels{image-rendering:pixelated;width:72px;height:72px;object-fit:contain;border-radius:4px;background:#000}
 .shots{display:flex;flex-wrap:wrap;gap:12px}.shot{background:var(--card);
-border:1px solid var(--rule);border-radius:10px;padding:10px;font-size:13px;width:136px}
-.shot .pixels{display:block;width:114px;height:114px;margin-bottom:6px}.said{color:var(--bad);font-weight:600}
+border:1px solid var(--rule);border-radius:10px;padding:10px;font-size:13px;width:150px}
+.shot .pixels{display:block;width:128px;height:128px;margin-bottom:6px}.said{color:var(--bad);font-weight:600}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:14px;align-items:start}
 footer{margin-top:40px;color:var(--dim);font-size:13px}
 @media print{body{background:#fff}figure,.card,.scroll{break-inside:avoid}}
