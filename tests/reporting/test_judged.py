@@ -5,6 +5,7 @@ import pytest
 
 from layerctl.data.dataset import Dataset
 from layerctl.reporting.decoding import is_picture, pixels, told
+from layerctl.reporting.figures import matrix, recalls, reliability, rocs
 from layerctl.reporting.importance import importance
 from layerctl.reporting.judged import (
     BINS,
@@ -53,9 +54,20 @@ def test_no_curve_of_a_class_that_is_not_there():
 
 def test_confusion_and_classes():
     c = Classified("out", ["a", "b"], np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0]), np.full((5, 2), 0.5), np.arange(5), True)
-    assert confusion(c).tolist() == [[1, 1], [1, 2]]
-    (p, r, f, n), (p1, r1, f1, n1) = table_of_classes(confusion(c))
+    assert confusion(c, np.arange(2)).tolist() == [[1, 1], [1, 2]] and confusion(c, np.array([1])).tolist() == [[2]]
+    (p, r, f, n), (p1, r1, f1, n1) = table_of_classes(c)
     assert (p, r, f, n) == (0.5, 0.5, 0.5, 2) and (p1, r1, n1) == (2 / 3, 2 / 3, 3) and f1 == pytest.approx(2 / 3)
+
+
+def test_thousands_of_classes():
+    n, random = 20_000, np.random.default_rng(0)
+    true = random.integers(0, n, 40)
+    shares = np.zeros((40, n))
+    shares[np.arange(40), np.where(np.arange(40) % 2, true, 7)] = 1.0
+    c = Classified("out", [str(i) for i in range(n)], true, shares.argmax(axis=1), shares, np.arange(40), True)
+    drawn = matrix(c) + rocs(c) + recalls(c) + reliability(c)
+    assert "20 of 20000 classes" in drawn and len(drawn) < 200_000
+    assert len(table_of_classes(c)) == n
 
 
 def test_calibration():

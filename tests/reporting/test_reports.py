@@ -181,6 +181,8 @@ def test_a_run_without_its_data_or_its_model(hostile, tmp_path):
     (run / "model.safetensors").unlink()
     assert "did not end" in layerctl("report", "run", cwd=tmp_path).stderr
     assert "loss" in checked(run / "report.html").text
+    (tmp_path / "alone.safetensors").write_bytes((hostile / "model.safetensors").read_bytes())
+    assert "[no-run]" in layerctl("report", "alone.safetensors", cwd=tmp_path, code=2).stderr
     (run / "model.safetensors").write_bytes(b"no model")
     assert layerctl("report", "run", cwd=tmp_path, code=2).stderr.count("error:") == 1
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from layerctl.reporting.chart import Chart, figure, framed, legend, span_of
 from layerctl.reporting.importance import Importance
-from layerctl.reporting.judged import BINS, Classified, Measured, calibration, confusion, precision_recall, roc
+from layerctl.reporting.judged import BINS, Classified, Measured, calibration, confusion, precision_recall, roc, tallies
 from layerctl.reporting.markup import number, short, text
 from layerctl.reporting.png import png
 
 MOST_CLASSES = 20
 MOST_LINES = 7
+MOST_TRIED = 50
+"""Classes, those with most mistakes, among which the lowest curves are looked for."""
 MOST_DOTS = 1500
 STEEP = 30.0
 """How many times the greatest loss is the least one where its axis is logarithmic."""
@@ -59,17 +61,16 @@ def over_epochs(title: str, lines: dict[str, tuple[Sequence[float], Sequence[flo
 
 def matrix(c: Classified) -> str:
     """The confusion matrix: rows are true classes, columns what the model told; the classes with most mistakes where there are many."""
-    counts = confusion(c)
     n = len(c.classes)
-    wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
-    kept = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES]) if n > MOST_CLASSES else np.arange(n)
+    totals = tallies(c)[2]
+    kept = np.sort(_most_mistaken(c)[:MOST_CLASSES]) if n > MOST_CLASSES else np.arange(n)
     names = [c.classes[i] for i in kept.tolist()]
-    shown = counts[np.ix_(kept, kept)]
+    shown = confusion(c, kept)
     cell = 44 if len(names) <= 8 else 30 if len(names) <= 12 else 24
     left, top = 12 + 7 * min(max(len(s) for s in names), 16), 14 + 5 * min(max(len(s) for s in names), 12)
     parts = []
     for i, row in enumerate(shown.tolist()):
-        total = max(int(counts[kept[i]].sum()), 1)
+        total = max(int(totals[kept[i]]), 1)
         y = top + i * cell
         parts.append(f'<text x="{left - 8}" y="{y + cell / 2 + 4:.0f}" class=end>{text(short(names[i], 16))}</text>')
         for j, v in enumerate(row):
@@ -92,6 +93,12 @@ def matrix(c: Classified) -> str:
     return figure("confusion matrix", drawn, note)
 
 
+def _most_mistaken(c: Classified) -> np.ndarray:
+    """Classes by their mistakes, those that were told wrongly and those that were missed, most first."""
+    hits, told, true = tallies(c)
+    return np.argsort(2 * hits - told - true, kind="stable")
+
+
 def _brief(v: int) -> str:
     return str(v) if v < 10_000 else f"{v / 1000:.0f}k"
 
@@ -100,7 +107,7 @@ def _lines_of(c: Classified, of: Any) -> list[Any]:
     """Curves of the classes: of the second of two, else of those with the smallest areas."""
     if len(c.classes) == 2:
         return [k for k in [of(c, 1)] if k is not None]
-    found = [k for i in range(len(c.classes)) if (k := of(c, i)) is not None]
+    found = [k for i in sorted(_most_mistaken(c)[:MOST_TRIED].tolist()) if (k := of(c, i)) is not None]
     return sorted(found, key=lambda k: k.area)[:MOST_LINES]
 
 

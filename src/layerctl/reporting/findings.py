@@ -20,7 +20,9 @@ SHARE = 0.05
 """The most of a training's work that a report may take, as rows through the model: forward and backward count as three."""
 AT_LEAST = 4_000_000_000
 """Multiply-adds that importances may take in any case: some hundredths of a second."""
-MOST_ROWS = 20_000
+MOST_ROWS, FEWEST_ROWS = 20_000, 16
+MOST_NUMBERS = 4_000_000
+"""Numbers of all outputs together that are looked at: a language model tells thousands for each word."""
 BATCH = 128
 SPLITS = ("test", "validation", "train")
 
@@ -62,7 +64,9 @@ def judge(found: Findings, model: Model) -> None:
     found.fingerprint = data.fingerprint
     found.split = next(iter(parts))
     passes = int(SHARE * 3 * max(len(found.history), 1) * len(parts.get("train", ())))
-    found.rows = rows = _thinned(parts[found.split], max(1000, min(MOST_ROWS, passes)))
+    wide = sum(int(np.prod(shape[1:], dtype=np.int64)) for shape in model.output_shapes.values())
+    room = max(FEWEST_ROWS, MOST_NUMBERS // max(wide, 1))
+    found.rows = rows = _thinned(parts[found.split], min(room, max(1000, min(MOST_ROWS, passes))))
     ask = _Asking(model, rows)
     found.outputs = judged(model, rows, ask.outputs(rows))
     found.columns = {f.name: _column(model, f.name) for f in found.outputs}

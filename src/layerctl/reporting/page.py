@@ -12,7 +12,7 @@ from layerctl.reporting.chart import figure
 from layerctl.reporting.decoding import is_picture, pixels, told
 from layerctl.reporting.diagram import blocks_of, diagram
 from layerctl.reporting.findings import Findings
-from layerctl.reporting.judged import Classified, Measured, confusion, fit_of, table_of_classes, worst
+from layerctl.reporting.judged import Classified, Measured, fit_of, table_of_classes, worst
 from layerctl.reporting.markup import duration, number, size, table, text
 from layerctl.reporting.style import STYLE
 from layerctl.training.status import numeric, scores_of
@@ -91,12 +91,10 @@ def _judgements(found: Findings) -> list[tuple[str, str, str]]:
 def _classes(found: Findings, f: Classified) -> str:
     drawn = [figures.matrix(f), figures.rocs(f), figures.recalls(f), figures.reliability(f) if f.honest else ""]
     rows = []
-    counts = confusion(f)
-    for name, (precision, recall, both, n) in zip(f.classes, table_of_classes(counts), strict=True):
-        if n or counts.sum() == 0:
+    for name, (precision, recall, both, n) in zip(f.classes, table_of_classes(f), strict=True):
+        if n:
             rows.append([text(name, 60), number(precision), number(recall), number(both), size(n)])
-    right = float(np.trace(counts)) / max(int(counts.sum()), 1)
-    said = f"<p class=dim>{size(int(counts.sum()))} judged, {right:.2%} right.</p>"
+    said = f"<p class=dim>{size(len(f.true))} judged, {float(np.mean(f.true == f.told)):.2%} right.</p>"
     more = f"<p class=dim>The first {MOST_ROWS} of {len(rows)} classes.</p>" if len(rows) > MOST_ROWS else ""
     classes = table(["class", "precision", "recall", "F1", "rows"], rows[:MOST_ROWS], {1, 2, 3, 4})
     drawn.append(figure("by class", classes, more, "pair" if len(rows) <= BESIDE else "wide"))
