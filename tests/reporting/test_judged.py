@@ -129,7 +129,7 @@ def test_rows_in_words():
     data = rows()
     for i in range(10):
         x = data.inputs["x"][i]
-        assert told(schema(), data, i) == {"size": f"{x[0] * 2.0 + 10.0:.4g}", "colour": ["(another)", "red", "green"][int(x[1:].argmax())]}
+        assert told(schema(), data, i) == {"size": f"{round(float(x[0]) * 2.0 + 10.0, 4):.6g}", "colour": ["(another)", "red", "green"][int(x[1:].argmax())]}
     text = FeatureFit("text", [4], "i32", [ColumnFit("body", "text", words=["to", "be"])], length=4)
     both = Dataset.of_arrays({"t": np.array([[2, 3, 1, 0]], np.int32)}, {})
     assert told(FeatureSchema({"t": text}, {}), both, 0) == {"body": "to be …"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,8 @@ def told(schema: FeatureSchema, rows: Dataset, row: int) -> dict[str, str]:
 def _value(place: Place, part: np.ndarray, fit: FeatureFit, array: np.ndarray) -> str:
     c = place.column
     if c.kind == "number":
-        return f"{float(part[0]) * c.spread + c.centre:.4g}"
+        digits = 4 - math.floor(math.log10(c.spread)) if c.spread > 0 else 4  # what float32 kept of it
+        return f"{round(float(part[0]) * c.spread + c.centre, digits):.6g}"
     if c.kind == "date":
         day = round(float(part[0]) * c.spread + c.centre)
         return datetime.date.fromordinal(day).isoformat() if 0 < day < 3_652_060 else "–"

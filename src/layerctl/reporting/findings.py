@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.data.dataset import Dataset
 
-SHARE = 0.05
+SHARE = 0.02
 """The most of a training's work that a report may take, as rows through the model: forward and backward count as three."""
 AT_LEAST = 4_000_000_000
 """Multiply-adds that importances may take in any case: some hundredths of a second."""
