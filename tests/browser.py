@@ -69,15 +69,19 @@ def _unfiltered(kind, line, above):
         return np.cumsum(line, axis=0) & 255
     if kind == 2:
         return (line + above) & 255
-    out = np.zeros_like(line)
-    left, corner = np.zeros(line.shape[1], np.int32), np.zeros(line.shape[1], np.int32)
-    for x in range(len(line)):
+    channels = [_guessed(kind, line[:, c].tolist(), above[:, c].tolist()) for c in range(line.shape[1])]
+    return np.array(channels, np.int32).T
+
+
+def _guessed(kind, line, above):
+    """One channel of a line that was filtered by the mean of its neighbours (3) or the nearest of them to their sum (4)."""
+    out, left, corner = [], 0, 0
+    for value, up in zip(line, above, strict=True):
         if kind == 3:
-            guess = (left + above[x]) // 2
+            guess = (left + up) >> 1
         else:
-            p = left + above[x] - corner
-            a, b, c = abs(p - left), abs(p - above[x]), abs(p - corner)
-            guess = np.where((a <= b) & (a <= c), left, np.where(b <= c, above[x], corner))
-        left = out[x] = (line[x] + guess) & 255
-        corner = above[x]
+            a, b, c = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
+            guess = left if a <= b and a <= c else up if b <= c else corner
+        left, corner = (value + guess) & 255, up
+        out.append(left)
     return out

@@ -200,16 +200,16 @@ def test_damaged_histories_are_no_obstacle(tmp_path):
 def test_a_browser_shows_it(digits, tmp_path):
     shown = dom(digits / "report.html")
     assert shown.count("<figure") == (digits / "report.html").read_text().count("<figure") and "confusion matrix" in shown
-    light = screenshot(digits / "report.html", tmp_path / "light.png", 1200, 1600)
-    dark = screenshot(digits / "report.html", tmp_path / "dark.png", 1200, 1600, dark=True)
-    assert light.shape == dark.shape == (1600, 1200, 3)
+    light = screenshot(digits / "report.html", tmp_path / "light.png", 1200, 900)
+    dark = screenshot(digits / "report.html", tmp_path / "dark.png", 1200, 900, dark=True)
+    assert light.shape == dark.shape == (900, 1200, 3)
     assert light.mean() > 200 and dark.mean() < 80
     for picture in (light, dark):
         colours, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
         assert len(colours) > 200 and counts.max() < 0.9 * picture.shape[0] * picture.shape[1]
     blue = (light[..., 2] > 130) & (light[..., 0] < 40)  # the matrix's diagonal and the curves
-    assert blue.sum() > 2000
-    narrow = screenshot(digits / "report.html", tmp_path / "narrow.png", 480, 1600)
+    assert blue.sum() > 1000
+    narrow = screenshot(digits / "report.html", tmp_path / "narrow.png", 480, 900)
     assert len(np.unique(narrow[:, -12:].reshape(-1, 3), axis=0)) < 12  # nothing runs out of a narrow window
 
 
