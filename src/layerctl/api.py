@@ -155,10 +155,12 @@ class Model:
     def fit(
         self, x: Any = None, y: Any = None, *, run: str | os.PathLike[str] | None = None, resume: bool = False, max_seconds: float | None = None,
         observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
+        finish: Callable[[Any], Any] | None = None,
     ) -> Any:  # fmt: skip
         """Trains as the `fit` section says, on the data section's rows or on arrays.
 
-        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint.
+        `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint. `finish` is
+        called with the outcome when the model is saved, before observers hear of the end; it gives a `training.training.Finished`.
 
         Raises:
             LayerctlError: for what the file or the data lack; NumericalError when a loss is not finite.
@@ -175,6 +177,7 @@ class Model:
             max_seconds=max_seconds,
             observer=observer,
             on_trainer=on_trainer,
+            finish=finish,
         )
 
     def evaluate(

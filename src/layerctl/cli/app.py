@@ -11,8 +11,11 @@ import typer
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
 from layerctl.cli.options import Diagnostics, Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.verbs.compare import compare_command
 from layerctl.cli.verbs.explain import explain_command
 from layerctl.cli.verbs.render import render_command
+from layerctl.cli.verbs.report import report_command
+from layerctl.cli.verbs.runs import runs_command
 from layerctl.cli.verbs.schema import schema_command
 from layerctl.diagnostics import ExitCode
 
@@ -45,10 +48,11 @@ def train_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's newest checkpoint.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a finished run.")] = False,
     max_time: Annotated[str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Whether the run gets a report.html.")] = True,
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
     diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
-    """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
+    """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml, report.html."""
     from layerctl.cli import render
     from layerctl.cli.progress import observer_for
     from layerctl.commands.train import train
@@ -57,7 +61,7 @@ def train_command(
     with observer_for(as_json, quiet) as observer, stopper:
         result = train(
             model, out=out, overrides=overrides or (), seed=seed, threads=threads, resume=resume, force=force,
-            max_seconds=seconds(max_time), observer=observer, on_trainer=stopper.watch,
+            max_seconds=seconds(max_time), report=report, observer=observer, on_trainer=stopper.watch,
         )  # fmt: skip
     render.trained(result, as_json)
     if stopper.signal is not None and result.reason == "interrupted":
@@ -208,3 +212,6 @@ class _Stopper:
 app.command(name="schema")(schema_command)
 app.command(name="render")(render_command)
 app.command(name="explain")(explain_command)
+app.command(name="report")(report_command)
+app.command(name="runs")(runs_command)
+app.command(name="compare")(compare_command)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from layerctl.cli import output
 from layerctl.cli.render import number, size, table
-from layerctl.commands import doctor, inspect
+from layerctl.commands import doctor, inspect, report
 
 
 def inspected(found: inspect.Inspection, as_json: bool) -> None:
@@ -31,6 +31,16 @@ def inspected(found: inspect.Inspection, as_json: bool) -> None:
         print("\n" + table(rows, set()))
     rows = [["tensor", "dtype", "shape", "size"], *([t.name, t.dtype, _shape(t.shape), size(t.size)] for t in found.tensors)]
     print("\n" + table(rows, {3}))
+
+
+def reported(result: report.ReportResult, as_json: bool) -> None:
+    """Where the report is."""
+    if result.warnings:
+        output.show(result.warnings, as_json)
+    if as_json:
+        output.emit({"event": "report", "path": str(result.path), "size": result.size})
+        return
+    print(result.path)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

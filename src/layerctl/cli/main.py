@@ -32,6 +32,7 @@ def _main(arguments: list[str] | None) -> None:
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
     _utf8()
+    output.begin()
     output.use(given)
     if given in (["--version"], ["-V"]):
         from layerctl import __version__

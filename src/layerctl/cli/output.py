@@ -59,9 +59,27 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def emit(record: dict[str, Any]) -> None:
-    """A line of JSON on standard output; numbers that JSON has no word for become null."""
-    print(json.dumps(_plain(record), ensure_ascii=False), flush=True)
+_said: list[Any] = []
+"""The streams whose version was said."""
+
+
+def begin() -> None:
+    """Another command's streams begin."""
+    _said.clear()
+
+
+def emit(record: dict[str, Any], stream: Any = None) -> None:
+    """An event as a line of JSON, on standard output unless another stream is given; numbers that JSON has no word for become null.
+
+    A stream's first line has its version.
+    """
+    stream = stream or sys.stdout
+    if all(s is not stream for s in _said) or record.get("event") == "begin":
+        from layerctl.events import VERSION
+
+        _said.append(stream)
+        record = {"event": record["event"], "version": VERSION, **record}
+    print(json.dumps(_plain(record), ensure_ascii=False), file=stream, flush=True)
 
 
 def _plain(value: Any) -> Any:
@@ -80,7 +98,7 @@ def show(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
         _asked.kept += found
     elif form == "json":
         for d in found:
-            print(d.as_json(), file=_asked.stdout or sys.stdout, flush=True)
+            emit({"event": "diagnostic", **d.as_dict()}, _asked.stdout)
     elif form == "text":
         say("\n".join(d.render() for d in found))
     if form == "github" or os.environ.get("GITHUB_ACTIONS") == "true":

@@ -42,7 +42,7 @@ def built(result: BuildResult, as_json: bool) -> None:
     d = result.description
     output.show(result.warnings, as_json) if result.warnings else None
     if as_json:
-        out = {"event": "build", "schema_version": 1, **asdict(d)}
+        out = {"event": "build", **asdict(d)}
         if result.profile is not None:
             out["profile"] = asdict(result.profile)
         output.emit({**out, "text": result.text} if result.text is not None else out)
@@ -90,6 +90,7 @@ def trained(result: Any, as_json: bool) -> None:
         output.emit({
             "event": "end", "reason": result.reason, "folder": str(result.folder), "epochs": result.epochs,
             "seconds": round(result.seconds, 3), "split": result.split, "scores": result.scores,
+            "report": str(result.report) if result.report is not None else None,
         })  # fmt: skip
         return
     if result.scores:

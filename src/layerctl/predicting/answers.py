@@ -71,15 +71,20 @@ def field(v: Any) -> str:
     return "" if v is None else f"{v:.9g}" if isinstance(v, float) else str(v)
 
 
+def probabilities(flat: np.ndarray, logits: bool) -> np.ndarray:
+    """Outputs (rows, 1 or classes) as float64 probabilities: logits through the function that their loss puts before them."""
+    values = flat.astype(np.float64)
+    if not logits:
+        return values
+    if values.shape[1] == 1:
+        return 1.0 / (1.0 + np.exp(-values))
+    e = np.exp(values - values.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
 def _decided(flat: np.ndarray, logits: bool) -> tuple[np.ndarray, np.ndarray]:
     """(class ids, their probabilities)."""
-    values = flat.astype(np.float64)
-    if logits:
-        if values.shape[1] == 1:
-            values = 1.0 / (1.0 + np.exp(-values))
-        else:
-            e = np.exp(values - values.max(axis=1, keepdims=True))
-            values = e / e.sum(axis=1, keepdims=True)
+    values = probabilities(flat, logits)
     if values.shape[1] == 1:
         ids = (values[:, 0] > 0.5).astype(np.int64)
         return ids, np.where(ids == 1, values[:, 0], 1.0 - values[:, 0])
