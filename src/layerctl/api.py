@@ -77,10 +77,16 @@ class Model:
         document = loads(text) if "\n" in text else read_document(text)
         changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
         document = apply_overrides(document, changes) if changes else document
-        return cls._of(document, threads, widths)
+        return cls.of_document(document, threads, widths)
 
     @classmethod
-    def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
+    def of_document(cls, document: Document, threads: int | None = None, widths: str = "cache", rows: Any = None) -> Model:
+        """A model from a file that was read. `widths` says whether what features measure comes from the `cache` or the data are `read`;
+        `rows` are the data section's rows where the caller has them already.
+
+        Raises:
+            LayerctlError: with everything that is wrong in the file.
+        """
         from layerctl.training.bases import opened
 
         bases = opened(document, folder_of(document), load)
@@ -90,9 +96,9 @@ class Model:
         from layerctl.data.dataset import load as load_rows
         from layerctl.data.dataset import schema_of
 
-        if widths == "cache":
+        if widths == "cache" and rows is None:
             return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
-        data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+        data = rows if rows is not None else load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model

@@ -11,6 +11,7 @@ import typer
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
 from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds, span
+from layerctl.cli.verbs.tune import tune_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -199,3 +200,6 @@ class _Stopper:
 
     def __exit__(self, *_: object) -> None:
         """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
+
+
+app.command(name="tune")(tune_command)

@@ -13,6 +13,7 @@ from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
+from layerctl.spec.search import settled
 from layerctl.spec.variables import resolved
 
 FORMAT = 1
@@ -80,11 +81,12 @@ class Spec:
 
 
 def read_spec(document: Document) -> Spec:
-    """Checks a document's sections.
+    """Checks a document's sections; ranges of a search have become their defaults in the result.
 
     Raises:
         LayerctlError: with everything that is wrong in them.
     """
+    document = settled(document)
     problems = Problems()
     root = document.root
     if not isinstance(root, Mapping):
