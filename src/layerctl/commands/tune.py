@@ -95,10 +95,11 @@ def _plan(document: Document, models: Models, metric: str | None, direction: str
         spec, names = model.spec, _measured(model)
     chosen = metric or ("val_loss" if model.data.validation is not None else None)
     if chosen is None or chosen not in names:
-        lacks = (chosen or "val_loss").startswith("val_") and model.data.validation is None
-        hint = "split some off: `data: {split: {validation: 0.2}}`; or judge by the training rows with --metric loss" if lacks else f"measured are {', '.join(names)}"
-        what = "there are no validation rows to judge trials by" if lacks else f"'{chosen}' is not measured{did_you_mean(str(chosen), names)}"
-        fail("unknown-metric", what, spec.span(("data",)) if lacks else Span(Source("--metric")), hint=hint)
+        if (chosen or "val_loss").startswith("val_") and model.data.validation is None:
+            fail("unknown-metric", "there are no validation rows to judge trials by", spec.span(("data",)),
+                 hint="split some off: `data: {split: {validation: 0.2}}`; or judge by the training rows with --metric loss")  # fmt: skip
+        near = did_you_mean(str(chosen), names)
+        fail("unknown-metric", f"'{chosen}' is not measured{near}", Span(Source("--metric")), hint=f"measured are {', '.join(names)}")
     assert chosen is not None
     maximize = direction == "maximize" if direction is not None else better("auto", chosen) > 0
     return Plan(document, model.data.fingerprint, chosen, maximize, spec.seed, pruner, _epochs(document)), spec.name

@@ -201,7 +201,9 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
     layer = construct(
         find("layers", "Input", item.kind_span, wiring.problems), item.arguments, item.kind_span, wiring.problems
     )
-    name = item.names[0].name if item.names else (layer and layer.name) or unique(INPUT, wiring.taken)
+    implied = [n for n, p in wiring.inputs.items() if p.span is None]
+    own = item.names[0].name if item.names else layer and layer.name
+    name = own or (implied[0] if len(implied) == 1 else unique(INPUT, wiring.taken))
     shape = layer.full_shape() if layer is not None else ()
     if wiring.steps and not item.names and wiring.last:
         wiring.problems.error(
@@ -210,10 +212,8 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
             item.span,
             hint="name it, and take it with `from`",
         )
-    if name in wiring.inputs and wiring.inputs[name].span is None:
-        del wiring.inputs[name]
-    for implied in [n for n, p in wiring.inputs.items() if p.span is None]:
-        del wiring.inputs[implied], wiring.values[implied]
+    for feature in implied:
+        del wiring.inputs[feature], wiring.values[feature]
     wiring.inputs[name] = Port(shape, layer.element() if layer is not None else "f32", item.span)
     wiring.values[name] = item.span
     wiring.taken.add(name)
@@ -274,6 +274,7 @@ def build_model(
 
 def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
     wiring = wire(node, given, problems)
+    _check_features(wiring, given)
     if not wiring.inputs and not problems.errors:
         problems.error(
             "missing-input",
@@ -284,6 +285,14 @@ def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems:
     return finish(spec.name, wiring, wiring.last[:1])
 
 
+def _check_features(wiring: Wiring, given: Mapping[str, Port]) -> None:
+    """Inputs of a model with data are features of the data."""
+    for name, port in wiring.inputs.items():
+        if given and name not in given:
+            wiring.problems.error("unknown-feature", f"no feature of the data is called '{name}'{did_you_mean(name, given)}", port.span,
+                                  hint=f"the features are {', '.join(given)}")  # fmt: skip
+
+
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
     known = ("inputs", "layers", "outputs")
     for e in node.entries:
@@ -292,19 +301,12 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
                            hint="a model is a list of layers, or a mapping of inputs, layers and outputs")  # fmt: skip
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
-    if declared is not None and given:
-        for name in inputs:
-            if name not in given:
-                problems.error(
-                    "unknown-feature",
-                    f"no feature of the data is called '{name}'{did_you_mean(name, given)}",
-                    inputs[name].span,
-                )
     listed = node.get("layers")
     if listed is None:
         problems.error("missing-key", "'model' needs 'layers'", node.span)
         return None
     wiring = wire(listed, inputs, problems)
+    _check_features(wiring, given)
     outputs = _outputs(node.get("outputs"), wiring)
     if not problems.errors:
         _check_use(wiring, outputs)

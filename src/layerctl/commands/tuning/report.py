@@ -127,9 +127,11 @@ def _picture(title: str, trials: Sequence[Tried], result: TuneResult, across: Se
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-           f'font-family="sans-serif" font-size="12" fill="{INK}"><title>{escape(title)}</title>',
-           f'<text x="{WIDTH / 2:g}" y="16" text-anchor="middle">{escape(title)}</text>']  # fmt: skip
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"',
+        f' font-family="sans-serif" font-size="12" fill="{INK}"><title>{escape(title)}</title>',
+        f'<text x="{WIDTH / 2:g}" y="16" text-anchor="middle">{escape(title)}</text>',
+    ]
     for t in ticks(low, high, 5):
         out.append(f'<path d="M{LEFT} {y(t):.1f}H{WIDTH - RIGHT}" stroke="{GRID}"/><text x="{LEFT - 6}" y="{y(t) + 4:.1f}" text-anchor="end">{label(t)}</text>')
     for unit, text in marks:
