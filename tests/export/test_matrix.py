@@ -154,7 +154,7 @@ REFUSED = {
 
 def write_data(folder):
     rng = np.random.default_rng(0)
-    words = np.array("good bad fine awful nice dull bright grey sweet sour".split())
+    words = np.array(["good", "bad", "fine", "awful", "nice", "dull", "bright", "grey", "sweet", "sour"])
     lines = ["id,age,job,city,joined,note,wage,level"]
     for i in range(80):
         age = "" if i % 17 == 0 else rng.integers(18, 70)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,6 +17,8 @@ from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds
 from layerctl.diagnostics import ExitCode
 
 if TYPE_CHECKING:
+    import subprocess
+
     from layerctl.commands.tune import TuneResult
     from layerctl.commands.tuning.study import Tried
 
@@ -83,6 +84,8 @@ class _Helpers:
 
     def start(self) -> None:
         """Starts them."""
+        import subprocess
+
         for _ in range(self._number):
             self._running.append(subprocess.Popen([sys.executable, "-m", "layerctl", *self._arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
 
