@@ -6,10 +6,10 @@ import re
 import select
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
+from shell import with_command
 
 SHELLS = [s for s in ("bash", "zsh", "fish") if shutil.which(s)]
 ASKED = {
@@ -36,9 +36,7 @@ BEFORE = {"bash": "", "zsh": "compdef() { : }\n", "fish": ""}
 def folder(tmp_path_factory):
     """A folder with the command on its own path, the scripts, files and a run."""
     folder = tmp_path_factory.mktemp("completion")
-    (folder / "bin").mkdir()
-    (folder / "bin" / "layerctl").write_text(f'#!/bin/sh\nexec {sys.executable} -m layerctl "$@"\n')
-    (folder / "bin" / "layerctl").chmod(0o755)
+    with_command(folder)
     for name in ("configs/iris.yaml", "configs/wine.yml", "configs/notes.txt", "runs/iris/model.safetensors", "runs/iris/history.jsonl", "saved.keras"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
@@ -49,8 +47,7 @@ def folder(tmp_path_factory):
 
 
 def environment(folder):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("_LAYERCTL", "_TYPER", "COMP_"))}
-    return {**kept, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "TERM": "dumb"}
+    return {**with_command(folder), "HOME": str(folder)}
 
 
 def offered(shell, folder, line):

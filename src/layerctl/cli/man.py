@@ -45,6 +45,34 @@ def pages() -> dict[str, str]:
     return out
 
 
+def markdown() -> str:
+    """All commands with their arguments and options on one page, for the site."""
+    from typer.main import get_command
+
+    from layerctl.cli.app import app
+
+    group = get_command(app)
+    lines = ["# Commands", "", " ".join((group.epilog or "").split()), ""]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        words = " ".join((p.metavar or p.name.upper()) if p.required else f"[{(p.metavar or p.name.upper()).strip('[]')}]" for p in arguments)
+        lines += [f"## {name}", "", " ".join((command.help or "").split()), "", f"    layerctl {name} {words} [options]".replace("  [", " ["), ""]
+        lines += ["| argument or option | |", "|---|---|"]
+        lines += [f"| `{p.metavar or p.name.upper()}` | {_cell(p.help)} |" for p in arguments]
+        for p in command.params:
+            if p.param_type_name == "option" and not p.hidden:
+                value = "" if p.is_flag else f" {p.metavar or WHOLE}"
+                options = ", ".join(f"`{_cell(o + value)}`" for o in sorted(p.opts, key=len))
+                lines.append(f"| {options} | {_cell(p.help)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(text: str | None) -> str:
+    """Text in a cell of a table."""
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
 def scripts() -> dict[str, str]:
     """Completion scripts by their place below a `share` folder."""
     from layerctl.cli.completing import script
