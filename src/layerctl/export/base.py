@@ -128,8 +128,6 @@ def dialect_of(model: Any) -> Any:
 
 def answers_of(model: Any) -> Any:
     """How the model's results are told; without a data section, as numbers."""
-    from layerctl.predicting.answers import Answers
-    from layerctl.spec.features import FeatureSchema
     from layerctl.training import using
 
-    return using.answers_of(model) if model.schema is not None else Answers(FeatureSchema({}, {}), tuple(model.graph.outputs), ())
+    return using.answers_of(model)

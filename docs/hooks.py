@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -43,3 +45,13 @@ def on_files(files: Any, *, config: Any) -> Any:
     for place, text in made.items():
         files.append(File.generated(config, place, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Links to files of the sources beside this folder become those files' names: the site has the pages alone."""
+
+    def shown(found: re.Match[str]) -> str:
+        place = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page.file.src_uri), found[2]))
+        return found[0] if place.startswith("docs/") else f"{found[1]} (`{place}` in the sources)"
+
+    return re.sub(r"\[([^\]]+)\]\((?!\w+:)([^)#]+)\)", shown, markdown)
