@@ -8,9 +8,22 @@ import pytest
 
 from layerctl.api import Model
 
-FILE = "layerctl: 1\nname: m\nmodel:\n  inputs: {a: {shape: [4]}, ids: {shape: [2], dtype: int32}}\n  layers:\n" \
-       "    - {Embedding: {input_dim: 9, output_dim: 3}, from: ids}\n    - Flatten:\n      name: flat\n" \
-       "    - {Concatenate: null, from: [a, flat]}\n    - {Dense: 2, name: out}\n  outputs: [out]\n"  # fmt: skip
+FILE = """
+layerctl: 1
+name: m
+model:
+  inputs: {a: {shape: [4]}, ids: {shape: [2], dtype: int32}}
+  layers:
+    - Embedding: {input_dim: 9, output_dim: 3}
+      from: ids
+    - Flatten:
+      name: flat
+    - Concatenate:
+      from: [a, flat]
+    - Dense: 2
+      name: out
+  outputs: [out]
+"""
 
 
 @pytest.fixture(scope="module")

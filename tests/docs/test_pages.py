@@ -74,7 +74,8 @@ def test_a_page_does_what_it_says(page, tmp_path):
                                   timeout=300)  # fmt: skip
             assert done.returncode == (int(wanted[1]) if wanted else 0), f"{command}\n{done.stdout}"
             if shown:
-                assert pattern(shown).fullmatch(seen(done.stdout)), f"{command}\n--- shown on the page\n" + "\n".join(shown) + f"\n--- seen\n{seen(done.stdout)}"
+                said = seen(done.stdout)
+                assert pattern(shown).fullmatch(said), "\n".join([command, "--- shown on the page", *shown, "--- seen", said])
             ran += 1
     assert ran >= 3
 
