@@ -72,10 +72,16 @@ class Model:
         Raises:
             LayerctlError: with everything that is wrong in the file.
         """
-        return cls._of(opened(source, overrides, seed=seed), threads, widths)
+        return cls.of_document(opened(source, overrides, seed=seed), threads, widths)
 
     @classmethod
-    def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
+    def of_document(cls, document: Document, threads: int | None = None, widths: str = "cache", rows: Any = None) -> Model:
+        """A model from a file that was read. `widths` says whether what features measure comes from the `cache` or the data are `read`;
+        `rows` are the data section's rows where the caller has them already.
+
+        Raises:
+            LayerctlError: with everything that is wrong in the file.
+        """
         from layerctl.training.bases import opened as with_bases
 
         bases = with_bases(document, folder_of(document), load)
@@ -85,12 +91,14 @@ class Model:
         from layerctl.data.dataset import load as load_rows
         from layerctl.data.dataset import schema_of
 
-        if widths == "cache":
+        if widths == "cache" and rows is None:
             with placed(spec.data_span("source")):
                 schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
             return cls(spec, schema, threads, bases)
-        with placed(spec.data_span("source")):
-            data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+        data = rows
+        if data is None:
+            with placed(spec.data_span("source")):
+                data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model

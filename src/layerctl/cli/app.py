@@ -17,15 +17,36 @@ from layerctl.cli.verbs.render import render_command
 from layerctl.cli.verbs.report import report_command
 from layerctl.cli.verbs.runs import runs_command
 from layerctl.cli.verbs.schema import schema_command
+from layerctl.cli.verbs.tune import tune_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
-    name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural networks from YAML: build, train, evaluate, predict, export.",
     epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
     "70 a bug in layerctl, 130 and 143 interrupted with the state saved.",
 )  # fmt: skip
+
+
+@app.callback(invoke_without_command=True)
+def general(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
+    show: Annotated[str | None, typer.Option("--show-completion", metavar="bash|zsh|fish", help="Print the shell's completion script and exit.")] = None,
+    install: Annotated[str | None, typer.Option("--install-completion", metavar="bash|zsh|fish", help="Install the script for yourself and exit.")] = None,
+) -> None:  # fmt: skip
+    """Neural networks from YAML: build, train, evaluate, predict, export."""
+    if version:
+        from layerctl import __version__
+
+        print(f"layerctl {__version__}")
+        raise typer.Exit
+    if show is not None or install is not None:
+        from layerctl.cli.completing import installed, script
+
+        print(script(show) if show is not None else installed(install or ""), end="")
+        raise typer.Exit
+
 
 @app.command(name="build")
 def build_command(
@@ -215,3 +236,4 @@ app.command(name="explain")(explain_command)
 app.command(name="report")(report_command)
 app.command(name="runs")(runs_command)
 app.command(name="compare")(compare_command)
+app.command(name="tune")(tune_command)

@@ -62,12 +62,17 @@ def _main(arguments: list[str] | None) -> None:
 
 def _command(given: list[str]) -> int | None:
     """Runs a command: by typer, unless it is one of the few whose plain arguments need none. Returns the exit code, or None."""
-    run = plain(given) if "_LAYERCTL_COMPLETE" not in os.environ else None
+    completing = "_LAYERCTL_COMPLETE" in os.environ
+    run = plain(given) if not completing else None
     if run is not None:
         run()
         return None
     from layerctl.cli.app import app
 
+    if completing:
+        from layerctl.cli.completing import taught
+
+        return taught(app)(args=given, prog_name="layerctl", standalone_mode=False)
     return app(args=given, prog_name="layerctl", standalone_mode=False)
 
 

@@ -120,7 +120,7 @@ def exported(result: Any, as_json: bool) -> None:
                      "notes": list(r.notes), "unchecked": r.unchecked})  # fmt: skip
         return
     print(result.path)
-    output.say(f"not checked: {r.unchecked}" if r.unchecked else f"checked on {r.rows} rows: the largest difference is {r.difference:.2g}")
+    output.say(f"not checked: {r.unchecked}" if r.unchecked else f"checked on {r.rows} {r.what}: the largest difference is {r.difference:.2g}")
     for note in r.notes:
         output.say(f"note: {note}")
 

@@ -203,7 +203,9 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
     layer = construct(
         find("layers", "Input", item.kind_span, wiring.problems), item.arguments, item.kind_span, wiring.problems
     )
-    name = item.names[0].name if item.names else (layer and layer.name) or unique(INPUT, wiring.taken)
+    implied = [n for n, p in wiring.inputs.items() if p.span is None]
+    own = item.names[0].name if item.names else layer and layer.name
+    name = own or (implied[0] if len(implied) == 1 else unique(INPUT, wiring.taken))
     shape = layer.full_shape() if layer is not None else ()
     if wiring.steps and not item.names and wiring.last:
         wiring.problems.error(
@@ -212,10 +214,8 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
             item.span,
             hint="name it, and take it with `from`",
         )
-    if name in wiring.inputs and wiring.inputs[name].span is None:
-        del wiring.inputs[name]
-    for implied in [n for n, p in wiring.inputs.items() if p.span is None]:
-        del wiring.inputs[implied], wiring.values[implied]
+    for feature in implied:
+        del wiring.inputs[feature], wiring.values[feature]
     wiring.inputs[name] = Port(shape, layer.element() if layer is not None else "f32", item.span)
     wiring.values[name] = item.span
     wiring.taken.add(name)
@@ -277,6 +277,7 @@ def build_model(
 
 def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
     wiring = wire(node, given, problems)
+    _check_features(wiring.inputs, given, problems)
     if not wiring.inputs and not problems.errors:
         problems.error(
             "missing-input",
@@ -285,6 +286,14 @@ def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems:
             hint="start it with `- Input: {shape: [4]}`, or add a data section",
         )
     return finish(spec.name, wiring, wiring.last[:1])
+
+
+def _check_features(inputs: Mapping[str, Port], given: Mapping[str, Port], problems: Problems) -> None:
+    """Inputs of a model with data are features of the data."""
+    for name, port in inputs.items():
+        if given and name not in given:
+            problems.error("unknown-feature", f"no feature of the data is called '{name}'{did_you_mean(name, given)}", port.span,
+                           hint=f"the features are {', '.join(given)}")  # fmt: skip
 
 
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
@@ -299,21 +308,14 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
             problems.error("unknown-key", f"'model' has no key '{key}'{did_you_mean(key, known)}", e.key.span, hint=hint)
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
-    if declared is not None and given:
-        for name in inputs:
-            if name not in given:
-                problems.error(
-                    "unknown-feature",
-                    f"no feature of the data is called '{name}'{did_you_mean(name, given)}",
-                    inputs[name].span,
-                    hint=f"the features are {', '.join(given)}",
-                )
     listed = node.get("layers")
     if listed is None:
+        _check_features(inputs, given, problems)
         if not problems.errors:
             problems.error("missing-key", "'model' needs 'layers'", node.span, hint="list them: `layers: [{Dense: 3}]`")
         return None
     wiring = wire(listed, inputs, problems)
+    _check_features(wiring.inputs, given, problems)
     outputs = _outputs(node.get("outputs"), wiring)
     if not problems.errors:
         _check_use(wiring, outputs)

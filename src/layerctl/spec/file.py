@@ -14,6 +14,7 @@ from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import section_of
+from layerctl.spec.search import settled
 from layerctl.spec.variables import resolved, variables_of
 
 FORMAT = 1
@@ -107,11 +108,12 @@ class Spec:
 
 
 def read_spec(document: Document) -> Spec:
-    """Checks a document's sections.
+    """Checks a document's sections; ranges of a search have become their defaults in the result.
 
     Raises:
         LayerctlError: with everything that is wrong in them.
     """
+    document = settled(document)
     problems = Problems()
     root = document.root
     if not isinstance(root, Mapping):

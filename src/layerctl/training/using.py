@@ -13,6 +13,8 @@ from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, shown
 from layerctl.predicting.answers import BATCH, CHUNK, Answers, Predictions
+from layerctl.spec.data import DataSpec, FeatureSpec
+from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -209,13 +211,34 @@ def predict_stream(
     batch_size: int | None = None,
     layers: tuple[str, ...] = (),
 ) -> Iterator[Predictions]:
-    """Predictions for a file or a stream, piece by piece and in order, in bounded memory."""
-    if model.schema is None:
-        fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
-             hint="predict from Python with arrays, or add a data section")  # fmt: skip
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory.
+
+    A model without a data section takes its inputs' numbers as they are: arrays of their names, or columns NAME_0, NAME_1, ...
+    """
     size = batch_size or batch_of_predictions(model)
-    pieces = chunks(source, model.schema, model.spec.data.reading(), CHUNK, input_format)
-    yield from answers_of(model).stream(pieces, lambda rows: model.session(rows).predict(rows, size, layers))
+    schema = model.schema or plain_schema(model)
+    data = model.spec.data or DataSpec(source="-", features={n: FeatureSpec() for n in schema.features})
+
+    def predict(rows: Dataset) -> dict[str, np.ndarray]:
+        fit = rows if model.schema is not None else dataset_of(model, dict(rows.inputs), None)
+        return model.session(fit).predict(fit, size, layers)
+
+    yield from answers_of(model).stream(chunks(source, schema, data.reading(), CHUNK, input_format), predict)
+
+
+def plain_schema(model: Model) -> FeatureSchema:
+    """What a model without a data section reads: each input's numbers, neither scaled nor encoded.
+
+    Raises:
+        LayerctlError: for inputs of texts or of open sizes, which no table holds.
+    """
+    features = {}
+    for name, port in model.graph.inputs.items():
+        if port.dtype == "u8" or port.shape is None or any(d is None for d in port.shape):
+            fail("missing-section", f"the input '{name}' {shown((None, *(port.shape or ())))} cannot be read from a file without a data section",
+                 port.span, hint="predict from Python with arrays, or add a data section")  # fmt: skip
+        features[name] = FeatureFit("array", [int(d) for d in port.shape or ()], port.dtype, [ColumnFit(name, "number")])
+    return FeatureSchema(features, {})
 
 
 def batch_of_predictions(model: Model) -> int:
@@ -225,9 +248,9 @@ def batch_of_predictions(model: Model) -> int:
 
 def answers_of(model: Model) -> Answers:
     """How the model's results are told."""
-    assert model.schema is not None
+    schema = model.schema or FeatureSchema({}, {})
     logits = [n for n, o in model.outputs.items() if getattr(o.loss, "from_logits", False)]
-    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits))
+    return Answers(schema, tuple(model.graph.outputs), tuple(logits))
 
 
 def gradients(model: Model, x: Any, y: Any) -> dict[str, np.ndarray]:

@@ -1,1 +1,1 @@
-"""A command a file: its options, and what it does with them."""
+"""Commands, one a file: a typer function that reads options, and the rendering of its results."""

@@ -85,9 +85,7 @@ class Features:
         into = identifier(name)
         kind = "int32_t" if dtype == "i32" else "float"
         if fit.kind == "string":
-            text = f"C export has no form for the feature '{name}': its texts go into the model as they are"
-            self.problems.append(Diagnostic("cannot-export", text))
-            return
+            return  # refused by `Traced.problems`
         lines: list[str] = []
         if fit.kind == "array":
             lines = self._array(fit, dtype)
