@@ -15,7 +15,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an event. `kind` is text, number, count, flag, list, object, numbers (an object of numbers or nulls), with `or null`."""
+    """A field of an event. `kind` is text, number, count, flag, list, object, numbers (an object of numbers or nulls), with `or null`, or any."""
 
     name: str
     kind: str
@@ -123,6 +123,39 @@ EVENTS = (
         Field("weights", "list", "Against the first run: same, differing, tensors, largest; null for the first and where there is no model."),
         Field("curves", "list", "Of each run: epoch, loss, val_loss."), Field("path", "text or null", "The page that was written."),
     )),
+    Event("schema", ("schema",), "The schema of a model file.", (
+        Field("path", "text", "Where the schema that ships is."), Field("modeline", "text", "A file's first line, by which editors find it."),
+        Field("schema", "object", "The JSON Schema, with what other packages add to the catalogues."),
+    )),
+    Event("render", ("render",), "A file with every default filled in.", (Field("text", "text", "The file."),)),
+    Event("difference", ("render",), "With --diff: a place at which two files mean something else.", (
+        Field("path", "text", "The place, as `--set` names it."), Field("before", "any", "What the first file has; null where it has nothing."),
+        Field("after", "any", "What the second file has."), Field("has", "list", "Whether the first file has something there, and the second."),
+    ), several=True),
+    Event("diff", ("render",), "With --diff: all differences were told.", (
+        Field("equal", "flag", "Whether the two mean the same."), Field("differences", "count", "How many there are."),
+    )),
+    Event("code", ("explain",), "What a code at the end of a message means.", (
+        Field("code", "text", "The code."), Field("group", "text", "What it belongs to."), Field("means", "text", "What is wrong."),
+        Field("cure", "text", "What to do."), Field("example", "object or null", "name, file, command, says."),
+    ), several=True),
+    Event("tune-begin", ("tune",), "A search starts or goes on.", (
+        Field("parameters", "list", "The ranges' names."), Field("trials", "count", "Trials that are wanted."),
+        Field("ended", "count", "Trials that are there already."),
+    )),
+    Event("trial", ("tune",), "A trial has ended.", (
+        Field("number", "count", "From 0."), Field("state", "text", "`done`, `pruned`, `diverged` or `refused`."),
+        Field("value", "number or null", "The metric; of the last epoch where it was pruned."), Field("epochs", "count", "Epochs that were trained."),
+        Field("seconds", "number", "What it took."), Field("chosen", "object", "What was tried, by the range's name."),
+        Field("why", "text", "Why it did not come to an end; empty where it did."), Field("best", "count or null", "The best trial so far."),
+    ), several=True),
+    Event("tune", ("tune",), "The search has ended.", (
+        Field("reason", "text", "`done`, `time` or `interrupted`."), Field("folder", "text", "The study's folder."),
+        Field("metric", "text", "What trials are judged by."), Field("direction", "text", "`minimize` or `maximize`."),
+        Field("trials", "count", "Trials that ended."), Field("seconds", "number", "What it took."),
+        Field("best", "object or null", "The best trial: number, state, value, epochs, seconds, chosen, why."),
+        Field("file", "text or null", "The plain file of the best trial."), Field("report", "text", "The study's report."),
+    )),
     Event("diagnostic", (), "Something is wrong (the exit code says so too) or doubtful.", (
         Field("severity", "text", "`error` or `warning`."), Field("code", "text", "A stable name."), Field("message", "text", "What is wrong."),
         Field("file", "text", "The file.", True), Field("line", "count", "From 1.", True), Field("column", "count", "From 1.", True),
@@ -155,6 +188,8 @@ def problems(record: Any, command: str | None = None) -> list[str]:
 def _fits(value: Any, kind: str) -> bool:
     if kind.endswith(" or null"):
         return value is None or _fits(value, kind.removesuffix(" or null"))
+    if kind == "any":
+        return True
     if kind == "numbers":
         return isinstance(value, dict) and all(v is None or _fits(v, "number") for v in value.values())
     if kind == "number":

@@ -30,6 +30,9 @@ def folder(tmp_path_factory):
     text = (ROOT / "configs" / "iris.yaml").read_text().replace("  - Dropout: 0.2\n", "  - Dropout: 0.2\n    print: dropped\n")
     (folder / "iris.yaml").write_text(text.replace("callbacks:\n", "callbacks:\n    - LambdaCallback: {on_epoch_end: 'loss {loss:.2f}'}\n"))
     subprocess.run([sys.executable, "-m", "layerctl", "train", "iris.yaml", "--out", "runs/a", "--set", "fit.epochs=2", "-q"], cwd=folder, check=True)
+    ranges = text.replace("units: 16", "units: {search: [2, 16]}").replace("  - Dense: 16", "  - Dense: {search: [2, 16]}")
+    assert "search" in ranges
+    (folder / "ranges.yaml").write_text(ranges)
     return folder
 
 
@@ -45,6 +48,10 @@ CASES = {
     "report": [["runs/a"]],
     "runs": [[]],
     "compare": [["runs/a", "runs/a"]],
+    "schema": [[]],
+    "render": [["iris.yaml"], ["--diff", "iris.yaml", "ranges.yaml", "--set", "seed=3"], ["--diff", "iris.yaml", "iris.yaml"]],
+    "explain": [[], ["yaml-tab"]],
+    "tune": [["ranges.yaml", "--trials", "2", "--set", "fit.epochs=1"]],
 }
 
 
@@ -81,6 +88,7 @@ def test_predictions_are_rows_and_not_events(folder):
 @pytest.mark.parametrize("arguments", [
     ["build", "none.yaml"], ["eval", "nowhere"], ["train", "iris.yaml", "--out", "runs/a"], ["predict", "nowhere", "rows.csv"],
     ["runs", "elsewhere"], ["compare", "runs/a"], ["report", "nowhere"], ["layers", "Dens"],
+    ["render", "none.yaml"], ["explain", "yaml-tabs"], ["tune", "iris.yaml"], ["schema", "--path", "--modeline"],
 ])  # fmt: skip
 def test_mistakes_are_events_too(folder, arguments):
     found = lines(arguments, folder, (2,))

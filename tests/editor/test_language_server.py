@@ -63,6 +63,30 @@ def test_a_mistake_is_shown_at_its_place(server, text, line, character, words):
     assert (line, character) in found and words in found[line, character]
 
 
+@pytest.mark.parametrize("text", [
+    "  - Dense: {units: {search: [16, 256], scale: log, default: 64}, activation: {search: {choices: [relu, tanh]}}}\n", "  - Dropout: {search: [0.0, 0.5]}\n",
+    "  - {search: {choices: [{Dense: 3}, Flatten]}}\n", "  - Dense: 3\n    repeat: {search: [1, 4]}\n",
+    "  - Dense: 3\ncompile:\n  optimizer:\n    search:\n      choices: [{Adam: {learning_rate: {search: [1e-4, 0.1], scale: log}}}, SGD]\n",
+    "  - Dense: 3\ncompile: {loss: {search: {choices: [mse, mae]}}}\nfit: {batch_size: {search: [8, 32], step: 8}}\n",
+])  # fmt: skip
+def test_ranges_of_a_search_are_no_mistakes(server, text):
+    assert server.diagnostics(HEAD + text) == []
+
+
+@pytest.mark.parametrize(("text", "line", "character", "words"), [
+    ("  - Dense: {units: {search: [16]}}\n", 4, 28, "too few"), ("  - Dense: {units: {search: [1, 2], scal: log}}\n", 4, 36, "scal is not allowed"),
+    ("  - Dense: {units: {search: [1, 2], scale: lg}}\n", 4, 43, "log"), ("  - Dense: {search: {choises: [1, 2]}}\n", 4, 21, "choises is not allowed"),
+])  # fmt: skip
+def test_a_mistake_in_a_range_is_shown_at_its_place(server, text, line, character, words):
+    found = {(d["range"]["start"]["line"], d["range"]["start"]["character"]): d["message"] for d in server.diagnostics(HEAD + text)}
+    assert (line, character) in found and words in found[line, character]
+
+
+def test_a_range_is_completed_and_explained(server):
+    assert {"scale", "step", "default"} <= server.completions(HEAD + "  - Dense:\n      units:\n        search: [1, 2]\n        |").keys()
+    assert "factors count" in server.hover(HEAD + "  - Dense: {units: {search: [1, 2], sca|le: log}}\n")
+
+
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_configs_have_no_mistakes(server, config):
     assert server.diagnostics(f"{modeline()}\n{config.read_text()}") == []

@@ -22,7 +22,7 @@ class MLflow(Callback):
     experiment: str | None = Field(None, min_length=1, description="The experiment's name; MLFLOW_EXPERIMENT_NAME or Default if not given.")
     tracking_uri: str | None = Field(None, min_length=1, description="sqlite:///mlflow.db, http://…; MLFLOW_TRACKING_URI if not given.")
     run_name: str | None = Field(None, min_length=1, description="The run's name; the model's if not given.")
-    tags: dict[str, str] = Field(default_factory=dict, description="Tags of the run.")
+    tags: dict[str, str] = Field({}, description="Tags of the run.")
     artifacts: bool = Field(True, description="Whether the run's files are kept: the model, its file, the history, the report.")
 
     def objection(self, trainer: Trainer) -> str | None:

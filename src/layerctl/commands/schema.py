@@ -16,9 +16,13 @@ from layerctl.spec.data import DataSpec
 from layerctl.spec.file import COMPILE, FORMAT, SECTIONS, FitSpec
 from layerctl.spec.items import RESERVED
 from layerctl.spec.jsonschema import Schema, any_of, arguments, catalogue_schemas, reference_to, with_variable
+from layerctl.spec.searchschema import searchable
 from layerctl.training.bases import KEY, UPTO
 
 SHIPPED = Path(__file__).with_name("layerctl.schema.json")
+
+FIXED = ("layerctl", "include", "vars", "define")
+"""Sections that no range stands in the place of: it would be the format, a file's name, or the user's own names."""
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
@@ -57,7 +61,7 @@ def schema(installed: bool = True) -> Schema:
         "then": {"properties": {"model": reference_to("model.open")}},
         "else": {"properties": {"model": reference_to("model")}, "required": ["layerctl", "model"]},
     }
-    return {**whole, "definitions": _shared(definitions)}
+    return searchable({**whole, "definitions": _shared(definitions)}, FIXED)
 
 
 def text(installed: bool = True) -> str:

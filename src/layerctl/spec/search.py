@@ -14,9 +14,15 @@ from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean, fa
 from layerctl.source.document import Document, Entry, Mapping, Node, Path, Scalar, Sequence
 
 KEY = "search"
-KEYS = (KEY, "scale", "step", "default")
 SCALES = ("linear", "log")
-_NAMED_BY_USERS = frozenset((
+KEYS = {
+    KEY: "What `layerctl tune` tries: two numbers, the least and the greatest, or `{choices: [...]}`.",
+    "scale": "linear, or log where factors count and not differences.",
+    "step": "The distance of the numbers that are tried, from the least; every number if not given.",
+    "default": "What all other commands take in the range's place.",
+}
+"""The keys of a range, and what each is for."""
+NAMED_BY_USERS = frozenset((
     "vars", "features", "target", "source", "inputs", "outputs", "from", "define", "args", "weights", "state", "update", "next", "loss", "loss_weights",
     "metrics", "weighted_metrics", "class_weight", "learning_rate_multipliers",
 ))  # fmt: skip
@@ -143,7 +149,7 @@ def settled(document: Document) -> Document:
 def _names(document: Document) -> frozenset[str]:
     """The keys whose mappings have names of the user's own: those of the format, and the definitions'."""
     define = document.root.get("define") if isinstance(document.root, Mapping) else None
-    return _NAMED_BY_USERS | frozenset(define.keys() if isinstance(define, Mapping) else ())
+    return NAMED_BY_USERS | frozenset(define.keys() if isinstance(define, Mapping) else ())
 
 
 def _is_range(node: Node, names: frozenset[str]) -> bool:

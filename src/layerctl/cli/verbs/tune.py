@@ -137,7 +137,7 @@ class _Watching:
         self._helpers.start()
         self._names = short_names(s.name for s in found)
         if self._as_json:
-            output.emit({"event": "tune-begin", "schema_version": 1, "parameters": [s.name for s in found], "trials": wanted, "ended": ended})
+            output.emit({"event": "tune-begin", "parameters": [s.name for s in found], "trials": wanted, "ended": ended})
         elif not self._quiet:
             output.say(f"searching {', '.join(s.name for s in found)}: {wanted} trials" + (f", {ended} of them are there" if ended else ""))
 

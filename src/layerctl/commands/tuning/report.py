@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from layerctl.commands.pictures.figure import GRID, INK, PALETTE
-from layerctl.commands.pictures.panel import label, ticks
+from layerctl.reporting.axes import label, ticks
 from layerctl.spec.search import Choices, Search, short_names
 
 if TYPE_CHECKING:
