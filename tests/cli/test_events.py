@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     text = (ROOT / "configs" / "iris.yaml").read_text().replace("  - Dropout: 0.2\n", "  - Dropout: 0.2\n    print: dropped\n")
     (folder / "iris.yaml").write_text(text.replace("callbacks:\n", "callbacks:\n    - LambdaCallback: {on_epoch_end: 'loss {loss:.2f}'}\n"))
     subprocess.run([sys.executable, "-m", "layerctl", "train", "iris.yaml", "--out", "runs/a", "--set", "fit.epochs=2", "-q"], cwd=folder, check=True)
-    ranges = text.replace("units: 16", "units: {search: [2, 16]}").replace("  - Dense: 16", "  - Dense: {search: [2, 16]}")
+    ranges = text.replace("units: 16", "units: {search: [2, 16], default: 4}")
     assert "search" in ranges
     (folder / "ranges.yaml").write_text(ranges)
     return folder

@@ -14,6 +14,7 @@ from layerctl.source.document import Document, Mapping, Node
 from layerctl.source.dump import dumps, inline
 from layerctl.spec.file import SECTIONS, read_spec
 from layerctl.spec.filling import brief, filled, kind_of
+from layerctl.spec.search import settled
 from layerctl.spec.variables import resolved
 
 
@@ -49,7 +50,7 @@ def render(source: str, *, overrides: Sequence[str] = (), seed: int | None = Non
     from layerctl.source.opening import opened
 
     model = Model.from_yaml(source, overrides=overrides, seed=seed)
-    document = opened(source, overrides, seed=seed) if source != "-" else model.spec.document
+    document = settled(opened(source, overrides, seed=seed)) if source != "-" else model.spec.document
     assert isinstance(document.root, Mapping)
     made = filled(document.root)
     made.setdefault("name", model.spec.name)
