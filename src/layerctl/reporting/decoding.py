@@ -29,12 +29,12 @@ class Place:
 
 def places(name: str, fit: FeatureFit, width: int) -> list[Place]:
     """The columns of an input, if they stand side by side in its last axis; none if not."""
-    from layerctl.data.columns import DATE_WIDTH
+    from layerctl.data.dates import date_width
 
-    if fit.kind in ("text", "array", "string", "image"):
+    if fit.kind in ("text", "array", "string", "image", "vector", "sequence"):
         return []
     one = fit.encode == "index" or fit.kind == "window"
-    widths = [1 if one or c.kind == "number" else DATE_WIDTH if c.kind == "date" else len(c.words) + 1 for c in fit.columns]
+    widths = [1 if one or c.kind in ("number", "binary") else date_width(c) if c.kind == "date" else len(c.words) + 1 for c in fit.columns]
     ends = np.cumsum(widths).tolist()
     if not ends or ends[-1] != width:
         return []
@@ -79,11 +79,17 @@ def told(schema: FeatureSchema, rows: Dataset, row: int) -> dict[str, str]:
 
 
 def _value(place: Place, part: np.ndarray, fit: FeatureFit, array: np.ndarray) -> str:
+    from layerctl.data.dates import DEFAULT_PARTS
+
     c = place.column
     if c.kind == "number":
         digits = 4 - math.floor(math.log10(c.spread)) if c.spread > 0 else 4  # what float32 kept of it
         return f"{round(float(part[0]) * c.spread + c.centre, digits):.6g}"
+    if c.kind == "binary":
+        return next((w for w, v in zip(c.words, c.values, strict=False) if v == float(part[0])), f"{float(part[0]):.6g}")
     if c.kind == "date":
+        if c.parts and c.parts[0] != DEFAULT_PARTS[0]:
+            return "–"
         day = round(float(part[0]) * c.spread + c.centre)
         return datetime.date.fromordinal(day).isoformat() if 0 < day < 3_652_060 else "–"
     at = int(part.argmax()) if fit.encode != "index" else int(part[0]) - _before(place, fit)

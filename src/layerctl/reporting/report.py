@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,6 @@ def _plain(value: Any) -> bool:
 def _text(path: Path) -> str:
     try:
         with open(path, "rb") as file:
-            return file.read(LARGEST).decode("utf-8", "replace")
+            return file.read(min(LARGEST, os.fstat(file.fileno()).st_size)).decode("utf-8", "replace")
     except OSError:
         return ""
