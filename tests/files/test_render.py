@@ -152,7 +152,7 @@ def test_exit_codes_and_json_of_runs(tmp_path):
     done = run(["render", "--diff", "one", "two/model.safetensors", "--json"], tmp_path)
     assert done.returncode == 1
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"event": "difference", "path": "compile.optimizer.Adam.learning_rate", "before": 0.001, "after": 0.1, "has": [True, True]},
+        {"event": "difference", "version": 1, "path": "compile.optimizer.Adam.learning_rate", "before": 0.001, "after": 0.1, "has": [True, True]},
         {"event": "diff", "equal": False, "differences": 1},
     ]
 
