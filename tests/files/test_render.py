@@ -152,6 +152,13 @@ def test_exit_codes_and_json_of_runs(tmp_path):
     done = run(["render", "--diff", "one", "two/model.safetensors", "--json"], tmp_path)
     assert done.returncode == 1
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"event": "difference", "path": "compile.optimizer.Adam.learning_rate", "before": 0.001, "after": 0.1, "has": [True, True]},
+        {"event": "difference", "version": 1, "path": "compile.optimizer.Adam.learning_rate", "before": 0.001, "after": 0.1, "has": [True, True]},
         {"event": "diff", "equal": False, "differences": 1},
     ]
+
+
+def test_ranges_of_a_search_are_filled_with_their_defaults(tmp_path):
+    (tmp_path / "ranges.yaml").write_text(FILE.replace("filters: 4", "filters: {search: [2, 8], default: 4}"))
+    (tmp_path / "plain.yaml").write_text(FILE)
+    assert render(str(tmp_path / "ranges.yaml")).text.replace("name: ranges", "") == render(str(tmp_path / "plain.yaml")).text.replace("name: plain", "")
+    assert diff(str(tmp_path / "ranges.yaml"), str(tmp_path / "plain.yaml")) == []

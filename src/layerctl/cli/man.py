@@ -19,6 +19,7 @@ WHOLE = "N"
 ENVIRONMENT = {
     "LAYERCTL_CACHE": "The folder of compiled kernels and plans of predictions, in place of ~/.cache/layerctl.",
     "LAYERCTL_CPU": "Restricts the vectors that kernels use, for comparisons.",
+    "LAYERCTL_OBSERVERS": "The installed observers that hear of trainings; all if not set, none if empty.",
     "CC": "The C compiler that checks what export writes as C; cc if not set.",
     "NO_COLOR": "If it is not empty, nothing is coloured.",
     "GITHUB_ACTIONS": "If it is true, diagnostics are told as annotations too.",
