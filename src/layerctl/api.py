@@ -13,14 +13,13 @@ import numpy as np
 from layerctl import __version__
 from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, Problems, fail
+from layerctl.diagnostics import Diagnostic, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
-from layerctl.source.overrides import apply_overrides
-from layerctl.source.read import load as read_document
+from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.file import Spec, read_spec
@@ -74,26 +73,33 @@ class Model:
         Raises:
             LayerctlError: with everything that is wrong in the file.
         """
-        text = os.fspath(source)
-        document = loads(text) if "\n" in text else read_document(text)
-        changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
-        document = apply_overrides(document, changes) if changes else document
-        return cls._of(document, threads, widths)
+        return cls.of_document(opened(source, overrides, seed=seed), threads, widths)
 
     @classmethod
-    def _of(cls, document: Document, threads: int | None, widths: str) -> Model:
-        from layerctl.training.bases import opened
+    def of_document(cls, document: Document, threads: int | None = None, widths: str = "cache", rows: Any = None) -> Model:
+        """A model from a file that was read. `widths` says whether what features measure comes from the `cache` or the data are `read`;
+        `rows` are the data section's rows where the caller has them already.
 
-        bases = opened(document, folder_of(document), load)
+        Raises:
+            LayerctlError: with everything that is wrong in the file.
+        """
+        from layerctl.training.bases import opened as with_bases
+
+        bases = with_bases(document, folder_of(document), load)
         spec = read_spec(bases.document)
         if spec.data is None:
             return cls(spec, None, threads, bases)
         from layerctl.data.dataset import load as load_rows
         from layerctl.data.dataset import schema_of
 
-        if widths == "cache":
-            return cls(spec, schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec)), threads, bases)
-        data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+        if widths == "cache" and rows is None:
+            with placed(spec.data_span("source")):
+                schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+            return cls(spec, schema, threads, bases)
+        data = rows
+        if data is None:
+            with placed(spec.data_span("source")):
+                data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
         model = cls(spec, data.schema, threads, bases)
         model._data = data
         return model
@@ -158,11 +164,13 @@ class Model:
     def fit(
         self, x: Any = None, y: Any = None, *, run: str | os.PathLike[str] | None = None, resume: bool = False, max_seconds: float | None = None,
         max_steps: int | None = None, observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
+        finish: Callable[[Any], Any] | None = None,
     ) -> Any:  # fmt: skip
         """Trains as the `fit` section says, on the data section's rows or on arrays.
 
         `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint. It ends after
-        `max_seconds` or `max_steps` (those before a resume included), with the model saved.
+        `max_seconds` or `max_steps` (those before a resume included), with the model saved. `finish` is called with the outcome when the
+        model is saved, before observers hear of the end; it gives a `training.training.Finished`.
 
         Raises:
             LayerctlError: for what the file or the data lack; NumericalError when a loss is not finite.
@@ -180,6 +188,7 @@ class Model:
             max_steps=max_steps,
             observer=observer,
             on_trainer=on_trainer,
+            finish=finish,
         )
 
     def evaluate(

@@ -26,6 +26,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name).lower()
 
 
+CATALOGUES = (
+    "layers", "losses", "metrics", "optimizers", "schedules", "callbacks", "activations", "initializers", "regularizers", "constraints",
+)  # fmt: skip
+"""The folders that are registries, in the order in which pages list them."""
+
 CAMEL = ("layers", "optimizers", "schedules", "callbacks")
 """Folders whose entries a file calls by the class's name; the others go by snake_case."""
 
@@ -93,6 +98,10 @@ class Catalogue:
         else:
             return None
         return getattr(importlib.import_module(entry.module), entry.name)
+
+    def spelled(self, name: str) -> str:
+        """How a file calls the entry with this class name."""
+        return name if self.kind in CAMEL else snake_case(name)
 
     def nearest(self, name: str) -> str | None:
         """The name that a wrong one was most likely meant to be."""

@@ -57,11 +57,18 @@ def plain(value: Any) -> Any:
     return value
 
 
+REFERENCE, OR_NUMBER = "x-reference", "x-or-number"
+
+
 class Reference:
     """Marks a field that holds an entry of a catalogue, named or named with arguments; or, if `or_number`, a number."""
 
     def __init__(self, kind: str, or_number: bool = False):
         self.kind, self.or_number = kind, or_number
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """What stands in a JSON Schema for the field: the mark that `spec.jsonschema` turns into the catalogue's names."""
+        return {REFERENCE: self.kind, OR_NUMBER: self.or_number}
 
 
 def resolve(kind: str, value: Any) -> Any:

@@ -5,11 +5,12 @@ A Diagnostic has a severity, a code (a stable slug), a message, a span and a cur
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import enum
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 class ExitCode(enum.IntEnum):
@@ -163,6 +164,25 @@ class NumericalError(LayerctlError):
     """Training went to NaN or infinity."""
 
     exit_code = ExitCode.NUMERICAL
+
+
+@contextlib.contextmanager
+def placed(span: Span | None) -> Iterator[None]:
+    """Errors from inside that know no line point at this one, and say the file that they are of."""
+    try:
+        yield
+    except LayerctlError as error:
+        if span is None or not span.line or all(d.span is not None and d.span.line for d in error.diagnostics):
+            raise
+        found = []
+        for d in error.diagnostics:
+            if d.span is not None and d.span.line:
+                found.append(d)
+                continue
+            name = d.span.source.name if d.span is not None else ""
+            text = d.message if not name or name in d.message else f"{name}: {d.message}"
+            found.append(replace(d, message=text, span=span))
+        raise type(error)(found) from error
 
 
 def fail(code: str, message: str, span: Span | None = None, *, hint: str | None = None, notes: tuple[Note, ...] = ()):

@@ -17,8 +17,8 @@ from layerctl.catalogue import catalogue, snake_case
 from layerctl.cli.main import main
 from layerctl.commands.layers import KINDS
 from layerctl.commands.pictures.curves import curves
-from layerctl.commands.pictures.panel import label, ticks
 from layerctl.diagnostics import LayerctlError
+from layerctl.reporting.axes import label, ticks
 
 NAMES = [snake_case(n) for n in catalogue("activations") if "axis" not in catalogue("activations").get(n).model_fields]
 COSINE = "CosineDecay: {initial_learning_rate: 0.1, decay_steps: 100}"

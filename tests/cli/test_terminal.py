@@ -34,6 +34,10 @@ def test_a_bar_on_a_terminal_and_results_apart(tmp_path):
     text, out = on_terminal(["train", config, "--out", "run", "--set", "fit.epochs=3"], tmp_path)
     assert "\x1b[" in text and "rows/s" in text and "s left" in text and "epoch 3/3" in text
     assert out.startswith("test: loss ") and "\x1b" not in out
+    live = [part for part in text.split("rows/s") if "epoch 3/3" in part and "█" in part]
+    assert live, "the loss's curve stands beside the bar"
+    summary = [line for line in text.replace("\r", "\n").splitlines() if "best" in line and "in epoch" in line]
+    assert len(summary) == 4 and any("val_accuracy" in line and "→" in line for line in summary)
 
 
 def test_a_dumb_terminal_gets_plain_lines(tmp_path):

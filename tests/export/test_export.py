@@ -1,4 +1,4 @@
-"""Exported files beside layerctl: every config as ONNX, weights as npz."""
+"""Exported files beside layerctl: layers and raw columns as ONNX, weights as npz."""
 
 from pathlib import Path
 
@@ -14,14 +14,6 @@ from layerctl.diagnostics import LayerctlError
 from layerctl.export import npz, onnx
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_config_as_onnx(path, tmp_path):
-    with Model.from_yaml(path) as model:
-        report = onnx.export(model, tmp_path / "m.onnx")
-        assert report.difference <= 1e-4 and report.rows >= 20
-    assert (tmp_path / "m.onnx").stat().st_size > 100
 
 
 FUNCTIONAL = """

@@ -70,6 +70,29 @@ def test_json_alone_gives_the_yaml(tmp_path):
         assert model.predict(np.zeros((2, 4))).shape == (2, 2)
 
 
+def written(*layers):
+    """A Sequential as one writes it by hand: without modules and defaults."""
+    first = {"class_name": "InputLayer", "config": {"batch_shape": [None, 4], "name": "x"}}
+    return json.dumps({"class_name": "Sequential", "config": {"name": "hand", "layers": [first, *layers]}})
+
+
+@pytest.mark.parametrize(("layers", "shape"), [
+    ([], (2, 4)), ([{"class_name": "Dense", "config": {"name": "d", "units": 3, "activation": "relu"}}], (2, 3)),
+    ([{"class_name": "Softmax", "config": {"name": "s"}}, {"class_name": "Dense", "config": {"units": 5}}], (2, 5)),
+], ids=["input-alone", "dense", "softmax"])  # fmt: skip
+def test_json_that_was_written_by_hand(tmp_path, layers, shape):
+    (tmp_path / "m.json").write_text(written(*layers))
+    done = subprocess.run([sys.executable, "-m", "layerctl", "import", "m.json"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with Model.from_yaml(tmp_path / "m.yaml") as model:
+        assert model.predict(np.zeros((2, 4))).shape == shape
+
+
+def test_a_layer_that_is_none_is_named_and_nothing_is_written(tmp_path):
+    (tmp_path / "m.json").write_text(written({"class_name": "Foo", "config": {"name": "f"}}))
+    assert [(code, "Foo" in message) for code, message in refused(tmp_path / "m.json", tmp_path)] == [("cannot-import", True)]
+
+
 def test_the_yaml(tmp_path):
     model = heads()
     imported(model, tmp_path)

@@ -67,6 +67,8 @@ class Callback(Configured):
     kind: ClassVar[str] = "callbacks"
     changes_rate: ClassVar[bool] = False
     """Whether it sets the learning rate, which an optimizer with a schedule does not let it."""
+    tracker: ClassVar[str | None] = None
+    """The module of `training/tracking` whose observer does its work, for callbacks that tell others of the run."""
 
     _state: dict[str, Any] = PrivateAttr(default_factory=dict)
 

@@ -11,6 +11,7 @@ import typer
 from layerctl.cli import output, runs
 from layerctl.cli.ending import STOPPING, usage
 from layerctl.cli.options import (
+    Diagnostics,
     Json,
     Length,
     Overrides,
@@ -24,15 +25,42 @@ from layerctl.cli.options import (
     seconds,
     span,
 )
+from layerctl.cli.verbs.compare import compare_command
+from layerctl.cli.verbs.explain import explain_command
+from layerctl.cli.verbs.render import render_command
+from layerctl.cli.verbs.report import report_command
+from layerctl.cli.verbs.runs import runs_command
+from layerctl.cli.verbs.schema import schema_command
+from layerctl.cli.verbs.tune import tune_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
-    name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural networks from YAML: build, train, evaluate, predict, export.",
     epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
     "70 a bug in layerctl, 130 and 143 interrupted with the state saved.",
 )  # fmt: skip
+
+
+@app.callback(invoke_without_command=True)
+def general(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
+    show: Annotated[str | None, typer.Option("--show-completion", metavar="bash|zsh|fish", help="Print the shell's completion script and exit.")] = None,
+    install: Annotated[str | None, typer.Option("--install-completion", metavar="bash|zsh|fish", help="Install the script for yourself and exit.")] = None,
+) -> None:  # fmt: skip
+    """Neural networks from YAML: build, train, evaluate, predict, export."""
+    if version:
+        from layerctl import __version__
+
+        print(f"layerctl {__version__}")
+        raise typer.Exit
+    if show is not None or install is not None:
+        from layerctl.cli.completing import installed, script
+
+        print(script(show) if show is not None else installed(install or ""), end="")
+        raise typer.Exit
+
 
 @app.command(name="build")
 def build_command(
@@ -42,7 +70,7 @@ def build_command(
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Measure a training step on made-up rows, instruction by instruction.")] = False,
     predicting: Annotated[bool, typer.Option("--predicting", help="With --profile: a step of prediction.")] = False,
-    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False,
+    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
     """Check a model; print its layers, shapes, parameters, work and memory."""
     runs.build(model, show=show, batch=batch, profile=profile, predicting=predicting, overrides=overrides or (), seed=seed, threads=threads,
@@ -64,9 +92,11 @@ def train_command(
     folds: Annotated[int | None, typer.Option("--folds", metavar="N", min=2, max=1000, help="Train N runs, each judged by another Nth of the rows: "
                                               "DIR/fold-1, ...; their scores' mean and spread. --max-time is that of all together, "
                                               "--max-steps that of each.")] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Whether the run gets a report.html.")] = True,
     overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
+    diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
-    """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml."""
+    """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml, report.html."""
     from layerctl.cli.progress import observer_for
 
     stopper = _Stopper()
@@ -100,7 +130,7 @@ def train_command(
         else:
             from layerctl.commands.train import train
 
-            result = train(model, **options, observer=observer)
+            result = train(model, **options, report=report, observer=observer)
     if folds is not None:
         from layerctl.cli import fitted
 
@@ -127,7 +157,7 @@ def eval_command(
                                                   "or a number.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Write the threshold into the model file, for predict and eval to use.")] = False,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch.")] = None,
-    threads: Threads = None, as_json: Json = False,
+    threads: Threads = None, as_json: Json = False, diagnostics: Diagnostics = None,
 ) -> None:  # fmt: skip
     """Evaluate a trained model: metrics, each class, confusion, curves, calibration; or how far numbers are off."""
     from layerctl.cli.evaluating import evaluated
@@ -263,3 +293,12 @@ class _Stopper:
 
     def __exit__(self, *_: object) -> None:
         """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
+
+
+app.command(name="schema")(schema_command)
+app.command(name="render")(render_command)
+app.command(name="explain")(explain_command)
+app.command(name="report")(report_command)
+app.command(name="runs")(runs_command)
+app.command(name="compare")(compare_command)
+app.command(name="tune")(tune_command)

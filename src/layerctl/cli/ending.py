@@ -14,9 +14,12 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 """The signals that end training with its state saved."""
 
 
+HELP = "`--help` behind the command shows what each option takes"
+
+
 def usage(text: str, hint: str | None = None) -> LayerctlError:
     """The error for an option's value."""
-    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl")), (), hint))
+    return LayerctlError(Diagnostic("bad-option", text, Span(Source("layerctl")), (), hint or HELP))
 
 
 @contextlib.contextmanager

@@ -54,15 +54,14 @@ def evaluated(result: Any, as_json: bool) -> None:
 
 
 def _classes(c: Classified, head: str, decision: Any) -> None:
-    counts = confusion(c)
-    rows = table_of_classes(counts)
+    rows = table_of_classes(c)
     order = range(len(rows))
     picked = list(order) if len(rows) <= MOST_CLASSES else sorted(order, key=lambda i: (rows[i][2] if rows[i][2] == rows[i][2] else 2.0, i))[:MOST_CLASSES]
     lines = [["class", "precision", "recall", "f1", "rows"]]
     lines += [[c.classes[i], *(_share(v) for v in rows[i][:3]), f"{rows[i][3]:,}"] for i in picked]
     more = f" (the worst {MOST_CLASSES} of {len(rows)})" if len(rows) > MOST_CLASSES else ""
     print(f"\n{head}each class{more}\n{table(lines, {1, 2, 3, 4})}")
-    print(f"\n{head}{_confusion(c, counts)}")
+    print(f"\n{head}{_confusion(c, confusion(c))}")
     print()
     for name, value in numbers_of(c).items():
         print(f"{head}{name}  {_share(value)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.cli import output
 from layerctl.cli.render import number, size, table
-from layerctl.commands import doctor, inspect
+from layerctl.commands import doctor, inspect, report
 
 
 def inspected(found: inspect.Inspection, as_json: bool) -> None:
@@ -39,6 +39,16 @@ def _decision(d: dict[str, Any]) -> str:
     """A kept threshold, and how it was chosen."""
     how = f" ({d['rule']}, {number(d['value'])} on {d['rows']:,} rows)" if d.keys() >= {"rule", "value", "rows"} else ""
     return f"'{d.get('positive', 'the second class')}' above {d['threshold']:.9g}{how}"
+
+
+def reported(result: report.ReportResult, as_json: bool) -> None:
+    """Where the report is."""
+    if result.warnings:
+        output.show(result.warnings, as_json)
+    if as_json:
+        output.emit({"event": "report", "path": str(result.path), "size": result.size})
+        return
+    print(result.path)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

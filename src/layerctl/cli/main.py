@@ -11,7 +11,7 @@ import sys
 from layerctl.cli import output
 from layerctl.cli.ending import STOPPING
 from layerctl.cli.plain import plain
-from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError
+from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Span
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _main(arguments)
     finally:
+        output.finish()
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if arguments is None else handler)
         if arguments is None:
@@ -31,6 +32,8 @@ def _main(arguments: list[str] | None) -> None:
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
     _utf8()
+    output.begin()
+    output.use(given)
     if given in (["--version"], ["-V"]):
         from layerctl import __version__
 
@@ -54,28 +57,32 @@ def _main(arguments: list[str] | None) -> None:
         output.show([Diagnostic("out-of-memory", text, None, (), cure)], as_json="--json" in given)
         sys.exit(ExitCode.USER)
     except Exception as error:
-        sys.exit(_other(error))
+        sys.exit(_other(error, as_json="--json" in given))
 
 
 def _command(given: list[str]) -> int | None:
     """Runs a command: by typer, unless it is one of the few whose plain arguments need none. Returns the exit code, or None."""
-    run = plain(given) if "_LAYERCTL_COMPLETE" not in os.environ else None
+    completing = "_LAYERCTL_COMPLETE" in os.environ
+    run = plain(given) if not completing else None
     if run is not None:
         run()
         return None
     from layerctl.cli.app import app
 
+    if completing:
+        from layerctl.cli.completing import taught
+
+        return taught(app)(args=given, prog_name="layerctl", standalone_mode=False)
     return app(args=given, prog_name="layerctl", standalone_mode=False)
 
 
-def _other(error: Exception) -> int:
+def _other(error: Exception, as_json: bool) -> int:
     """Typer's usage errors, and bugs."""
     shown = getattr(error, "format_message", None)
     if shown is not None:
         context = getattr(error, "ctx", None)
         name = context.command_path if context is not None else "layerctl"
-        print(f"{name}: error: {shown()} [usage]", file=sys.stderr)
-        print(f"  hint: {name} --help shows the options", file=sys.stderr)
+        output.show([Diagnostic("usage", shown(), Span(Source(name)), (), f"{name} --help shows the options")], as_json=as_json)
         return ExitCode.USER
     if type(error).__name__ in ("Abort", "Exit"):
         return getattr(error, "exit_code", ExitCode.INTERRUPTED)

@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from layerctl.cli.ending import usage
+from layerctl.cli.output import FORMS
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: fit.epochs=3.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed, in place of the file's.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most threads; all allowed cores if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
+Diagnostics = Annotated[str | None, typer.Option("--diagnostics", metavar="text|json|github|sarif", callback=lambda form: _known(form),
+                                                help="The form of errors and warnings; json and sarif have standard output to themselves.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 
 Prompt = Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="A language model goes on with this text; DATA may hold it instead.")]
@@ -19,6 +22,13 @@ Length = Annotated[int | None, typer.Option("--length", min=1, max=1_000_000, he
 Temperature = Annotated[float | None, typer.Option("--temperature", min=0.0, help="Evens out (above 1) or sharpens probabilities; 0 takes the likeliest.")]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Draw among so many of the likeliest tokens.")]
 TopP = Annotated[float | None, typer.Option("--top-p", min=0.0, max=1.0, help="Draw among the fewest tokens with this share of the probability.")]
+
+
+def _known(form: str | None) -> str | None:
+    """Checks the form; `output.use` has it already, since other options may be at fault."""
+    if form is not None and form not in FORMS:
+        raise usage(f"--diagnostics takes {', '.join(FORMS)}, got '{form}'")
+    return form
 
 
 def span(text: str | None) -> tuple[float, float] | None:

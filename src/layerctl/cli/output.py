@@ -1,16 +1,57 @@
-"""Where text goes: results to standard output, all else to standard error."""
+"""Where text goes: results to standard output, all else to standard error; diagnostics in the form that was asked for."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, in_order
 
 ANNOTATIONS = 10
+OPTION = "--diagnostics"
+FORMS = ("text", "json", "github", "sarif")
+
+
+class _Asked:
+    """What `--diagnostics` asks for. In the machines' forms standard output holds diagnostics alone, and results go to standard error."""
+
+    def __init__(self) -> None:
+        self.form: str | None = None
+        self.stdout: Any = None
+        self.kept: list[Diagnostic] = []
+
+
+_asked = _Asked()
+
+
+def use(arguments: Sequence[str]) -> None:
+    """Shows diagnostics in the form that `--diagnostics` among a command's arguments says, until `finish`."""
+    words = [w for argument in arguments for w in (argument.split("=", 1) if argument.startswith(f"{OPTION}=") else [argument])]
+    form = words[words.index(OPTION) + 1] if OPTION in words[:-1] else None
+    if form not in FORMS:
+        return
+    _asked.form = form
+    if form in ("json", "sarif") and _asked.stdout is None:
+        _asked.stdout, sys.stdout = sys.stdout, sys.stderr
+
+
+def finish() -> None:
+    """Ends what `use` began: a SARIF log is one document, which is written when all is known."""
+    form, stdout, kept = _asked.form, _asked.stdout, _asked.kept
+    _asked.__init__()  # type: ignore[misc]
+    if stdout is not None:
+        sys.stdout.flush()
+        sys.stdout = stdout
+    if form == "sarif":
+        from layerctl.cli.sarif import log
+
+        try:
+            print(json.dumps(log(in_order(kept)), ensure_ascii=False, indent=1), file=stdout, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def say(text: str) -> None:
@@ -18,9 +59,27 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def emit(record: dict[str, Any]) -> None:
-    """A line of JSON on standard output; numbers that JSON has no word for become null."""
-    print(json.dumps(_plain(record), ensure_ascii=False), flush=True)
+_said: list[Any] = []
+"""The streams whose version was said."""
+
+
+def begin() -> None:
+    """Another command's streams begin."""
+    _said.clear()
+
+
+def emit(record: dict[str, Any], stream: Any = None) -> None:
+    """An event as a line of JSON, on standard output unless another stream is given; numbers that JSON has no word for become null.
+
+    A stream's first line has its version.
+    """
+    stream = stream or sys.stdout
+    if all(s is not stream for s in _said) or record.get("event") == "begin":
+        from layerctl.events import VERSION
+
+        _said.append(stream)
+        record = {"event": record["event"], "version": VERSION, **record}
+    print(json.dumps(_plain(record), ensure_ascii=False), file=stream, flush=True)
 
 
 def _plain(value: Any) -> Any:
@@ -38,14 +97,19 @@ def warn(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
 
 
 def show(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
-    """Diagnostics in the file's order; on GitHub the worst as annotations too."""
+    """Diagnostics in the file's order, in the form that was asked for; on GitHub the worst as annotations too."""
     found = in_order(diagnostics)
-    if as_json:
+    form = _asked.form or ("json" if as_json else "text")
+    if form == "sarif":
+        _asked.kept += found
+    elif form == "json":
         for d in found:
-            print(d.as_json(), flush=True)
-    else:
+            emit({"event": "diagnostic", **d.as_dict()}, _asked.stdout)
+    elif form == "text":
         say("\n".join(d.render() for d in found))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if form == "github" or os.environ.get("GITHUB_ACTIONS") == "true":
         worst = sorted(found, key=lambda d: d.severity != "error")
         for d in worst[:ANNOTATIONS]:
             say(d.as_github())
+        for d in worst[ANNOTATIONS:] if form == "github" else ():
+            say(d.first_line())

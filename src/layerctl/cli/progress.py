@@ -10,7 +10,12 @@ from collections.abc import Iterator
 
 from layerctl.cli import output
 from layerctl.cli.render import number
-from layerctl.training.events import Observer, Shown, Tick
+from layerctl.cli.sparks import spark
+from layerctl.diagnostics import Diagnostic
+from layerctl.training.events import Ended, Observer, Shown, Tick
+
+LIVE, SUMMARY = 16, 32
+"""Characters of a curve beside the bar, and at the end."""
 
 
 @contextlib.contextmanager
@@ -62,6 +67,9 @@ class PlainObserver(Observer):
     def message(self, text: str) -> None:
         output.say(text)
 
+    def warning(self, found: Diagnostic) -> None:
+        output.show([found], as_json=False)
+
 
 class JsonObserver(Observer):
     """An event a line on standard output."""
@@ -70,7 +78,7 @@ class JsonObserver(Observer):
         output.emit({"event": "compiling", "kernel": name, "done": done, "total": total})
 
     def begin(self, epochs: int, rows: int, parameters: int) -> None:
-        output.emit({"event": "begin", "schema_version": 1, "epochs": epochs, "rows": rows, "parameters": parameters})
+        output.emit({"event": "begin", "epochs": epochs, "rows": rows, "parameters": parameters})
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
         output.emit({"event": "epoch", "epoch": epoch, "epochs": epochs, "logs": logs, "seconds": round(seconds, 3)})
@@ -82,9 +90,12 @@ class JsonObserver(Observer):
     def message(self, text: str) -> None:
         output.emit({"event": "message", "text": text})
 
+    def warning(self, found: Diagnostic) -> None:
+        output.show([found], as_json=True)
+
 
 class BarObserver(Observer):
-    """A bar for the epoch, with loss, metrics, rows a second and time left; a line stays for each epoch."""
+    """A bar for the epoch, with the loss's curve so far, metrics, rows a second and time left; a line stays for each epoch, a summary at the end."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -92,10 +103,11 @@ class BarObserver(Observer):
 
         console = Console(stderr=True, highlight=False)
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.completed}/{task.total}"), TextColumn("{task.fields[text]}"),
-            console=console, transient=True,
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[curve]}", style="cyan"), TextColumn("{task.fields[text]}", markup=False), console=console, transient=True,
         )  # fmt: skip
-        self._task = self._bar.add_task("starting", total=1, text="")
+        self._task = self._bar.add_task("starting", total=1, text="", curve="")
+        self._history: list[dict[str, float]] = []
 
     def __enter__(self) -> BarObserver:
         self._bar.start()
@@ -104,21 +116,50 @@ class BarObserver(Observer):
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def _print(self, text: str) -> None:
+        self._bar.console.print(text, markup=False)
+
     def compiling(self, name: str, done: int, total: int) -> None:
         self._bar.update(self._task, description="compiling", total=total, completed=done, text=name)
 
     def begin(self, epochs: int, rows: int, parameters: int) -> None:
-        self._bar.console.print(f"training {parameters:,} parameters on {rows:,} rows for {epochs} epochs")
+        self._print(f"training {parameters:,} parameters on {rows:,} rows for {epochs} epochs")
 
     def tick(self, tick: Tick) -> None:
         text = f"{_metrics(tick.logs)}  {tick.rate:,.0f} rows/s  {tick.left:.0f} s left"
-        self._bar.update(self._task, description=f"epoch {tick.epoch}/{tick.epochs}", total=tick.steps, completed=tick.step, text=text)
+        curve = spark([*(row.get("loss") for row in self._history), tick.logs.get("loss")], LIVE)
+        self._bar.update(self._task, description=f"epoch {tick.epoch}/{tick.epochs}", total=tick.steps, completed=tick.step, text=text, curve=curve)
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
-        self._bar.console.print(f"epoch {epoch}/{epochs}  {_metrics(logs)}  {seconds:.2f} s")
+        self._history.append({"epoch": epoch, **logs})
+        self._print(f"epoch {epoch}/{epochs}  {_metrics(logs)}  {seconds:.2f} s")
 
     def layer(self, shown: Shown) -> None:
-        self._bar.console.print(_result(shown), markup=False)
+        self._print(_result(shown))
 
     def message(self, text: str) -> None:
-        self._bar.console.print(text)
+        self._print(text)
+
+    def warning(self, found: Diagnostic) -> None:
+        self._print(found.render())
+
+    def ended(self, run: Ended) -> None:
+        if len(self._history) > 1:
+            self._print(_summary(self._history))
+
+
+def _summary(history: list[dict[str, float]]) -> str:
+    """Each measure's curve: from where to where, and the best epoch."""
+    from layerctl.callbacks.base import better
+
+    names = [n for n in dict.fromkeys(k for row in history for k in row) if n not in ("epoch", "learning_rate")]
+    wide = max(map(len, names))
+    lines = []
+    for name in names:
+        values = [(row["epoch"], row[name]) for row in history if name in row and math.isfinite(row[name])]
+        if values:
+            sign = better("auto", name)
+            at, best = max(values, key=lambda v: sign * v[1])
+            curve = spark([row.get(name) for row in history], SUMMARY)
+            lines.append(f"{name.ljust(wide)}  {curve}  {number(values[0][1])} → {number(values[-1][1])}, best {number(best)} in epoch {at:.0f}")
+    return "\n".join(lines)

@@ -42,7 +42,7 @@ def built(result: BuildResult, as_json: bool) -> None:
     d = result.description
     output.show(result.warnings, as_json) if result.warnings else None
     if as_json:
-        out = {"event": "build", "schema_version": 1, **asdict(d)}
+        out = {"event": "build", **asdict(d)}
         if result.profile is not None:
             out["profile"] = asdict(result.profile)
         if result.fitted is not None:
@@ -97,6 +97,7 @@ def trained(result: Any, as_json: bool) -> None:
         output.emit({
             "event": "end", "reason": result.reason, "folder": str(result.folder), "epochs": result.epochs,
             "seconds": round(result.seconds, 3), "split": result.split, "scores": result.scores,
+            "report": str(result.report) if result.report is not None else None,
         })  # fmt: skip
         return
     if result.scores:
@@ -113,7 +114,7 @@ def exported(result: Any, as_json: bool) -> None:
                      "notes": list(r.notes), "unchecked": r.unchecked})  # fmt: skip
         return
     print(result.path)
-    output.say(f"not checked: {r.unchecked}" if r.unchecked else f"checked on {r.rows} rows: the largest difference is {r.difference:.2g}")
+    output.say(f"not checked: {r.unchecked}" if r.unchecked else f"checked on {r.rows} {r.what}: the largest difference is {r.difference:.2g}")
     for note in r.notes:
         output.say(f"note: {note}")
 

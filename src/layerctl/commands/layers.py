@@ -6,16 +6,14 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from layerctl.catalogue import catalogue
+from layerctl.catalogue import CATALOGUES, catalogue
 from layerctl.configured import Configured, plain, singular
 from layerctl.diagnostics import Source, Span, fail
 
 if TYPE_CHECKING:
     from layerctl.commands.examples import Example
 
-KINDS = (
-    "layers", "losses", "metrics", "optimizers", "schedules", "callbacks", "activations", "initializers", "regularizers", "constraints",
-)  # fmt: skip
+KINDS = CATALOGUES
 
 
 @dataclass(frozen=True)

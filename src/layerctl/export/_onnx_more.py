@@ -53,3 +53,23 @@ def _resample(c: Converter, node: Node) -> None:
     matrix = c.constant(np.asarray(node.attrs["matrix"]).T.astype(np.float64 if x.dtype == "f64" else np.float32))
     made = c.add("MatMul", [c.add("Transpose", [c.name(x)], perm=order), matrix])
     done(c, node, c.add("Transpose", [made], perm=[order.index(i) for i in range(x.rank)]))
+
+
+@converts("bins")
+def _bins(c: Converter, node: Node) -> None:
+    """How many boundaries are not above each number: NaN is below none of them."""
+    x, boundaries = (c.name(v) for v in node.inputs)
+    behind = c.constant(np.array([-1], np.int64))
+    passed = c.add("Not", [c.add("Less", [c.add("Unsqueeze", [x, behind]), boundaries])])
+    done(c, node, c.add("ReduceSum", [c.add("Cast", [passed], to=c.dtype("i32")), behind], keepdims=0))
+
+
+@converts("tally")
+def _tally(c: Converter, node: Node) -> None:
+    """Each id as a row of zeros with its weight, the rows added up."""
+    ids, weights = (c.name(v) for v in node.inputs)
+    behind = c.constant(np.array([-1], np.int64))
+    kinds = c.constant(np.arange(int(node.attrs["width"]), dtype=np.int32))
+    hits = c.add("Cast", [c.add("Equal", [c.add("Unsqueeze", [ids, behind]), kinds])], to=c.dtype(node.inputs[1].dtype))
+    shares = c.add("Mul", [hits, c.add("Unsqueeze", [weights, behind])])
+    done(c, node, c.add("ReduceSum", [shares, c.constant(np.array([-2], np.int64))], keepdims=0))

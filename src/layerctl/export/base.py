@@ -19,6 +19,8 @@ class Report:
     notes: tuple[str, ...] = field(default_factory=tuple)
     unchecked: str | None = None
     """Why the file was not compared with anything, where it was not."""
+    what: str = "rows"
+    """What `rows` counts: a file of weights is compared array by array."""
 
 
 def held_back_rows(model: Any, most: int = 64) -> dict[str, np.ndarray]:
@@ -74,12 +76,18 @@ class Traced:
     features: dict[str, Any]
 
     def problems(self, what: str) -> list[Any]:
-        """Inputs that a file without shapes to be found out later cannot take."""
+        """Inputs that a file cannot take whose shapes are known beforehand and which holds no table of texts."""
         from layerctl.diagnostics import Diagnostic
         from layerctl.ops.value import shown
 
         out = []
         for name, port in self.model.graph.inputs.items():
+            fit = self.features.get(name)
+            if fit is not None and fit.kind == "string":
+                place = self.model.spec.data_span("features", name) if self.model.spec.data is not None else port.span
+                text = f"{what} export has no form for the feature '{name}': its texts go into the model as they are"
+                out.append(Diagnostic("cannot-export", text, place, (), "`kind: text` makes ids of words, which can be exported"))
+                continue
             if any(d is None for d in port.shape or ()):
                 text = f"{what} export needs sizes that are known: the input '{name}' is {shown((None, *port.shape))}"
                 out.append(Diagnostic("cannot-export", text, port.span, (), "give the open dimension a size"))
@@ -121,10 +129,6 @@ def dialect_of(model: Any) -> Any:
 
 def answers_of(model: Any) -> Any:
     """How the model's results are told; without a data section, as numbers. Kept thresholds do not travel."""
-    from layerctl.predicting.answers import Answers
-    from layerctl.spec.features import FeatureSchema
     from layerctl.training import using
 
-    if model.schema is not None:
-        return replace(using.answers_of(model), thresholds={})
-    return Answers(FeatureSchema({}, {}), tuple(model.graph.outputs), ())
+    return replace(using.answers_of(model), thresholds={})

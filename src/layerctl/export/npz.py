@@ -30,4 +30,4 @@ def export(model: Any, path: Path) -> Report:
         same = set(found.files) == set(weights) and all(np.array_equal(found[n], a) for n, a in weights.items())
     if not same:
         fail("export-differs", "the file that was written does not hold the model's weights", Span(Source(str(path))))
-    return Report(sum(len(a) if a.ndim else 1 for a in weights.values()), 0.0, (f"{len(weights)} arrays, compared bit for bit",))
+    return Report(len(weights), 0.0, what="arrays")

@@ -100,12 +100,13 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     for name, v in outputs.items():
         converter.add("Identity", [converter.name(v)], name)
     helper = onnx.helper
+    read = {i for n in converter.nodes for i in n.input}
     used = {n.attrs["label"] for n in nodes if n.op.name == "input"}
     graph = helper.make_graph(
         converter.nodes, model.spec.name,
         [_info(helper, converter, n, v) for n, v in inputs.items() if n in used and (raw is None or n in raw.kept)]
         + [helper.make_tensor_value_info(n, t, s) for n, t, s in (raw.inputs if raw is not None else ())],
-        [_info(helper, converter, n, v) for n, v in outputs.items()], converter.initializers,
+        [_info(helper, converter, n, v) for n, v in outputs.items()], [i for i in converter.initializers if i.name in read],
     )  # fmt: skip
     opsets = [("", OPSET), *([("ai.onnx.ml", ML_OPSET)] if any(n.domain == "ai.onnx.ml" for n in converter.nodes) else [])]
     imports = [helper.make_opsetid(*o) for o in opsets]

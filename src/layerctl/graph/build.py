@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Note, Problems, Span, did_you_mean
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.source.document import Mapping as MappingNode
@@ -52,6 +52,7 @@ class Wiring:
                     "unknown-layer",
                     f"there is no layer '{item.use.name}' before this one{did_you_mean(item.use.name, self.layers)}",
                     item.use.span,
+                    hint=f"before it are {', '.join(list(self.layers)[-10:])}" if self.layers else "give the layer that you mean a `name`",
                 )
             return layer
         assert item.kind is not None
@@ -71,6 +72,7 @@ class Wiring:
                 "two-names",
                 f"the layer is called '{layer.name}' in its arguments and '{item.names[0].name}' beside it",
                 item.names[0].span,
+                hint="remove one of the two",
             )
         names = [r.name for r in item.names] if item.names else []
         if not names:
@@ -84,7 +86,10 @@ class Wiring:
         elif final:
             for r in item.names:
                 if r.name in self.taken:
-                    self.problems.error("duplicate-name", f"the name '{r.name}' is taken", r.span)
+                    before = self.values.get(r.name)
+                    notes = (Note("the first one is here", before),) if before is not None else ()
+                    self.problems.error("duplicate-name", f"the name '{r.name}' is taken", r.span, notes=notes,
+                                        hint=f"rename one; to use the same layer again write `use: {r.name}`")  # fmt: skip
                 self.taken.add(r.name)
         else:
             names = [unique(f"{n}_{number + 1}", self.taken) for n in names]
@@ -154,8 +159,9 @@ class Wiring:
                                     hint=f"'{r.name}' is defined at line {self.later[r.name].line}; a graph has no cycles")  # fmt: skip
             else:
                 self.problems.error(
-                    "unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span
-                )
+                    "unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span,
+                    hint=f"above are {', '.join(list(self.values)[-10:])}" if self.values else None,
+                )  # fmt: skip
             self.values[r.name] = r.span
         return r.name
 
@@ -175,11 +181,7 @@ def kind_name(layer: Layer) -> str:
 
 def find_layer(name: str, span: Span, problems: Problems) -> Any:
     """A layer's class by name; the file's own definitions are among the suggestions."""
-    if catalogue("layers").get(name) is None and definitions():
-        near = did_you_mean(name, [*definitions(), *catalogue("layers").names])
-        problems.error("unknown-layer", f"there is no layer '{name}'{near}", span)
-        return None
-    return find("layers", name, span, problems)
+    return find("layers", name, span, problems, definitions())
 
 
 def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wiring:
@@ -201,7 +203,9 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
     layer = construct(
         find("layers", "Input", item.kind_span, wiring.problems), item.arguments, item.kind_span, wiring.problems
     )
-    name = item.names[0].name if item.names else (layer and layer.name) or unique(INPUT, wiring.taken)
+    implied = [n for n, p in wiring.inputs.items() if p.span is None]
+    own = item.names[0].name if item.names else layer and layer.name
+    name = own or (implied[0] if len(implied) == 1 else unique(INPUT, wiring.taken))
     shape = layer.full_shape() if layer is not None else ()
     if wiring.steps and not item.names and wiring.last:
         wiring.problems.error(
@@ -210,10 +214,8 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
             item.span,
             hint="name it, and take it with `from`",
         )
-    if name in wiring.inputs and wiring.inputs[name].span is None:
-        del wiring.inputs[name]
-    for implied in [n for n, p in wiring.inputs.items() if p.span is None]:
-        del wiring.inputs[implied], wiring.values[implied]
+    for feature in implied:
+        del wiring.inputs[feature], wiring.values[feature]
     wiring.inputs[name] = Port(shape, layer.element() if layer is not None else "f32", item.span)
     wiring.values[name] = item.span
     wiring.taken.add(name)
@@ -264,7 +266,8 @@ def build_model(
         elif isinstance(node, MappingNode):
             model = _functional(spec, node, data_inputs or {}, problems)
         else:
-            problems.error("wrong-type", "'model' must be a list of layers, or inputs, layers and outputs", node.span)
+            problems.error("wrong-type", "'model' must be a list of layers, or inputs, layers and outputs", node.span,
+                           hint="write each layer below `model:`, indented, after a dash: `- Dense: 3`")  # fmt: skip
             model = None
     problems.check()
     assert model is not None
@@ -274,6 +277,7 @@ def build_model(
 
 def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
     wiring = wire(node, given, problems)
+    _check_features(wiring.inputs, given, problems)
     if not wiring.inputs and not problems.errors:
         problems.error(
             "missing-input",
@@ -284,27 +288,34 @@ def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems:
     return finish(spec.name, wiring, wiring.last[:1])
 
 
+def _check_features(inputs: Mapping[str, Port], given: Mapping[str, Port], problems: Problems) -> None:
+    """Inputs of a model with data are features of the data."""
+    for name, port in inputs.items():
+        if given and name not in given:
+            problems.error("unknown-feature", f"no feature of the data is called '{name}'{did_you_mean(name, given)}", port.span,
+                           hint=f"the features are {', '.join(given)}")  # fmt: skip
+
+
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
     known = ("inputs", "layers", "outputs")
     for e in node.entries:
-        if e.key.value not in known:
-            problems.error("unknown-key", f"'model' has no key '{e.key.value}'{did_you_mean(str(e.key.value), known)}", e.key.span,
-                           hint="a model is a list of layers, or a mapping of inputs, layers and outputs")  # fmt: skip
+        key = str(e.key.value)
+        if key not in known:
+            dashed = key.lstrip("-")
+            layer = dashed in catalogue("layers").names or dashed in definitions()
+            hint = "a model is a list of layers, or a mapping of inputs, layers and outputs"
+            hint = f"a list has dashes, each with a space behind it: `- {dashed}: …`" if layer else hint
+            problems.error("unknown-key", f"'model' has no key '{key}'{did_you_mean(key, known)}", e.key.span, hint=hint)
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
-    if declared is not None and given:
-        for name in inputs:
-            if name not in given:
-                problems.error(
-                    "unknown-feature",
-                    f"no feature of the data is called '{name}'{did_you_mean(name, given)}",
-                    inputs[name].span,
-                )
     listed = node.get("layers")
     if listed is None:
-        problems.error("missing-key", "'model' needs 'layers'", node.span)
+        _check_features(inputs, given, problems)
+        if not problems.errors:
+            problems.error("missing-key", "'model' needs 'layers'", node.span, hint="list them: `layers: [{Dense: 3}]`")
         return None
     wiring = wire(listed, inputs, problems)
+    _check_features(wiring.inputs, given, problems)
     outputs = _outputs(node.get("outputs"), wiring)
     if not problems.errors:
         _check_use(wiring, outputs)
@@ -315,7 +326,10 @@ def _outputs(node: Node | None, wiring: Wiring) -> list[str]:
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return wiring.last[:1]
     found = node.items if isinstance(node, Sequence) else [node]
-    return [wiring._name(Reference(str(n.plain()), n.span)) for n in found]
+    for n in found:
+        if not isinstance(n, Scalar):
+            wiring.problems.error("wrong-type", "'outputs' takes names of layers' results", n.span, hint="as in `outputs: [price, size]`")
+    return [wiring._name(Reference(str(n.plain()), n.span)) for n in found if isinstance(n, Scalar)]
 
 
 def _check_use(wiring: Wiring, outputs: list[str]) -> None:
@@ -323,7 +337,8 @@ def _check_use(wiring: Wiring, outputs: list[str]) -> None:
     by_result = {n: s for s in wiring.steps for n in s.names}
     for name, port in wiring.inputs.items():
         if name not in wiring.used and name not in outputs:
-            wiring.problems.error("unused-input", f"the input '{name}' is not used by any layer", port.span)
+            wiring.problems.error("unused-input", f"the input '{name}' is not used by any layer", port.span,
+                                  hint="take it with `from`, or remove it")  # fmt: skip
     for step in wiring.steps:
         if not any(n in wiring.used or n in outputs for n in step.names) and step is by_result[step.names[0]]:
             wiring.problems.error("unused-layer", f"the result of '{step.names[0]}' is not used and is no output", step.span,

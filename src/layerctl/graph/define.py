@@ -6,15 +6,32 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.graph.model import Model, Port
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import defining, definitions
 from layerctl.spec.variables import resolved
 
-BLOCK_KEYS = ("args", "inputs", "layers", "outputs")
-LAYER_KEYS = ("args", "inputs", "weights", "update", "call", "add_loss", "state", "next", "supports_masking")
+BLOCK_KEYS = {
+    "args": "Arguments by name, with their defaults.",
+    "inputs": "The names of the inputs; one called `input` if not given.",
+    "layers": "The items of a block.",
+    "outputs": "The names of the results; the last item's if not given.",
+}
+"""The keys of a block, and what each is for."""
+LAYER_KEYS = {
+    "args": "Arguments by name, with their defaults.",
+    "inputs": "The names of the inputs; one called `x` if not given.",
+    "weights": "Weights by name: `{shape: [...], initializer: ...}`.",
+    "update": "Expressions for the next values of weights, in training, before `call`.",
+    "call": "The expression of the result.",
+    "add_loss": "An expression that is added to the loss.",
+    "state": "The sizes of a cell's states by name.",
+    "next": "Expressions for the states' next values.",
+    "supports_masking": "Whether the input's mask is handed on.",
+}
+"""The keys of a layer of expressions, and what each is for."""
 _DEEPEST = 20
 
 
@@ -26,7 +43,9 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
     for e in node.entries if node is not None else ():
         name = str(e.key.value)
         if not isinstance(e.value, MappingNode):
-            problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span)
+            problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span,
+                           hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
+            table[name] = lambda arguments, span, problems: None
             continue
         _check_keys(name, e.value, problems)
         table[name] = _factory(name, e.value, scope, depth)
@@ -40,12 +59,14 @@ def _check_keys(name: str, body: MappingNode, problems: Problems) -> None:
     for e in body.entries:
         key = str(e.key.value)
         if key not in known:
-            problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{did_you_mean(key, known)}", e.key.span,
+            near = did_you_mean(key, known) or did_you_mean(key, BLOCK_KEYS)
+            problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{near}", e.key.span,
                            hint=f"a {'block' if is_block else 'layer of expressions'} has {', '.join(known)}")  # fmt: skip
-    if not is_block and body.get("call") is None:
+    if not is_block and body.get("call") is None and not any(k not in LAYER_KEYS and closest(k, ("layers", "call")) for k in (e.key.value for e in body)):
         problems.error(
-            "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span
-        )
+            "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span,
+            hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
+        )  # fmt: skip
 
 
 def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list[int]) -> Any:

@@ -16,7 +16,8 @@ from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import entry
-from layerctl.spec.file import Spec
+from layerctl.spec.file import COMPILE, Spec
+from layerctl.spec.foreign import argument_here
 from layerctl.spec.variables import resolved
 
 
@@ -64,10 +65,8 @@ class Output:
         """
         kind = "loss" if isinstance(judge, Loss) else "metric"
         text = f"the {kind} {type(judge).__name__} cannot judge the output '{name}': {error}"
-        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)))) from error
-
-
-KEYS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+        cure = "the last layer and the loss go together: one unit for a number or two classes (binary_crossentropy), one for each of more classes"
+        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)), (), cure if kind == "loss" else None)) from error
 
 
 def judging(
@@ -88,13 +87,9 @@ def judging(
     assert isinstance(node, MappingNode)
     for e in node.entries:
         key = str(e.key.value)
-        if key not in KEYS:
-            problems.error(
-                "unknown-key",
-                f"'compile' has no key '{key}'{did_you_mean(key, KEYS)}",
-                e.key.span,
-                hint=f"its keys are {', '.join(KEYS)}",
-            )
+        if key not in COMPILE:
+            cure, hint = argument_here("compile", key, COMPILE)
+            problems.error("unknown-key", f"'compile' has no key '{key}'{cure}", e.key.span, hint=hint and hint.replace("its arguments", "its keys"))
     chosen = node.get("optimizer")
     optimizer = (
         entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()
@@ -211,11 +206,12 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
         parts = outputs[name].losses
         given = n.items if isinstance(n, Sequence) else [n] * len(parts)
         if len(given) != len(parts):
-            problems.error("wrong-number", f"{len(given)} loss weights for the {len(parts)} losses of '{name}'", n.span)
+            problems.error("wrong-number", f"{len(given)} loss weights for the {len(parts)} loss{'es' * (len(parts) != 1)} of '{name}'", n.span,
+                           hint="give one for each, or one number for all of them")  # fmt: skip
         for part, each in zip(parts, given, strict=False):
             value = each.plain()
             if not isinstance(value, (int, float)) or isinstance(value, bool):
-                problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span)
+                problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span, hint="as in `loss_weights: {price: 1.0, size: 0.2}`")
                 break
             part.weight = float(value)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Span
+from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Span, placed
 from layerctl.layers.base import Layer, MaskError
 from layerctl.ops.value import Shape, ShapeError, Type, Value, current, shown
 from layerctl.spec.items import Constant
@@ -109,15 +110,17 @@ class Model(Layer):
                 tensors = _pick(values, step.sources)
             trace.around = f"{outside}{step.names[0]}/"
             try:
-                result = step.layer(tensors, **extra)
+                with placed(step.span):
+                    result = step.layer(tensors, **extra)
             except ShapeError as error:
                 raise LayerctlError(_refusal(step, error, tensors, made_by)) from error
             finally:
                 trace.around = outside
             results = list(result) if isinstance(result, (list, tuple)) else [result]
             if len(step.names) != len(results) and len(step.names) != 1:
-                text = f"{type(step.layer).__name__} has {len(results)} results, but {len(step.names)} names are given"
-                raise LayerctlError(Diagnostic("wrong-number-of-names", text, step.span))
+                text = f"{type(step.layer).__name__} has {len(results)} result{'s' * (len(results) != 1)}, but {len(step.names)} names are given"
+                cure = "give one name" if len(results) == 1 else f"give {len(results)} names"
+                raise LayerctlError(Diagnostic("wrong-number-of-names", text, step.span, (), cure))
             step.shapes = [v.shape for v in results]
             for name, value in zip(step.names, results, strict=False):
                 values[name] = value
@@ -184,8 +187,34 @@ def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, 
             "put a layer that uses the mask up before it (an LSTM, GlobalAveragePooling1D), or do not make one (mask_zero, Masking)",
         )  # fmt: skip
     return Diagnostic(
-        "shape", text if text.startswith(kind) else f"{kind} '{step.names[0]}': {text}", step.span, tuple(notes)
+        "shape", text if text.startswith(kind) else f"{kind} '{step.names[0]}': {text}", step.span, tuple(notes), _shape_cure(text, given)
     )
+
+
+def _shape_cure(text: str, given: list[Value]) -> str | None:
+    """What usually makes a tensor fit, by what the layer says of it."""
+    wanted = re.search(r"needs (?:an )?inputs? of (?:at least )?(\d+) dimensions", text)
+    if wanted is not None and given:
+        if given[0].rank > int(wanted[1]):
+            return "put a layer before it that takes dimensions away: Flatten, GlobalAveragePooling, or a recurrent layer without return_sequences"
+        return "give the input all its dimensions, or put `- Reshape: [...]` before it; recurrent layers keep steps with `return_sequences: true`"
+    if "open shape" in text:
+        return "write a number in place of null in the input's `shape`"
+    if "cannot be" in text and "numbers a row" in text:
+        return "give sizes whose product is the number of elements; -1 stands for one that follows"
+    if "at least two tensors" in text or "several tensors" in text:
+        return "name what it joins: `from: [a, b]`"
+    if "does not fit into" in text:
+        return "take a smaller kernel, or `padding: same`"
+    if "axis" in text:
+        return "axes are counted from 0, the batch; -1 is the last"
+    if "no order of the dimensions" in text:
+        return "dims count from 1, without the batch: [2, 1] exchanges two"
+    if "has no '->'" in text:
+        return "as in `ab,bc->ac`"
+    if "cannot combine" in text or "must be equal" in text or "differ" in text:
+        return "let both have the same sizes: a Dense, a convolution or a Reshape before one of them"
+    return None
 
 
 def input_types(model: Model, batch: int, lengths: Mapping[str, Sequence[int]] | None = None) -> dict[str, Type]:

@@ -102,7 +102,7 @@ class Calls:
         """The items without expressions that nothing takes (those of masks, which layers pass on by themselves)."""
         needed = {self.names.get(t) for t in wanted}
         kept: list[dict[str, Any]] = []
-        before = [None, *[_first(i) for i in self.items[:-1]]]
+        before = [None, *map(_first, self.items)][: len(self.items)]
         for item, previous in zip(reversed(self.items), reversed(before), strict=True):
             if "Lambda" in item and item["name"] not in needed:
                 continue

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from layerctl.catalogue import snake_case
+from layerctl.catalogue import catalogue, snake_case
 from layerctl.expressions.functions import functions
 from layerctl.importing.nodes import Call, Tensor, tensors
 
@@ -28,7 +28,10 @@ def is_op(saved: Mapping[str, Any]) -> bool:
     module, config = saved.get("module"), saved.get("config")
     if isinstance(module, str):
         return module.startswith(("keras.src.ops", "keras.ops"))
-    return isinstance(config, Mapping) and saved.get("class_name") != "InputLayer" and "name" in config and not {"trainable", "dtype", "layers"} & set(config)
+    kind = str(saved.get("class_name"))
+    if catalogue("layers").get(kind) is not None and kind not in _INFIX and _NAMES.get(kind, snake_case(kind)) not in functions():
+        return False  # a layer that was written by hand
+    return isinstance(config, Mapping) and kind != "InputLayer" and "name" in config and not {"trainable", "dtype", "layers"} & set(config)
 
 
 def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list[Tensor]]:

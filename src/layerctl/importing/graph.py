@@ -112,7 +112,7 @@ class Models:
                 self.reader.refuse(where, f"two layers are called {shown(name)}")
                 continue
             names.add(name)
-            made = self._part(saved, str(name), calls_of(saved.get("inbound_nodes", [])) if functional else [])
+            made = self._part(saved, str(name), calls_of(saved.get("inbound_nodes", [])) if functional else [], functional)
             if made is not None:
                 out.append(made)
         return out
@@ -123,7 +123,7 @@ class Models:
             self.reader.refuse(where, f"a layer is called {shown(name)}: a name is printable text without slashes")
         return bool(usable)
 
-    def _part(self, saved: Mapping[str, Any], name: str, calls: list[Call]) -> Part | None:
+    def _part(self, saved: Mapping[str, Any], name: str, calls: list[Call], functional: bool) -> Part | None:
         where = f"layer '{name}'"
         if saved.get("class_name") in MODELS:
             label = self.definition(saved, where)
@@ -131,7 +131,7 @@ class Models:
             config = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
             return Part(name, str(saved["class_name"]), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
-        if is_op(saved):
+        if functional and is_op(saved):
             return Part(name, str(saved.get("class_name")), dict(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
         if opened is None:

@@ -84,7 +84,7 @@ def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dic
     from layerctl.source.read import loads
 
     def build(parts: dict[str, Any]) -> Any:
-        return Model._of(loads(dumps(parts), f"{target.name} (made of {os.path.basename(span.source.name)})"), None, "cache")
+        return Model.of_document(loads(dumps(parts), f"{target.name} (made of {os.path.basename(span.source.name)})"), None, "cache")
 
     if "compile" not in sections:
         return build(sections), sections, []

@@ -14,7 +14,16 @@ from layerctl.layers._defined import Definition, WeightDefinition
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 
-WEIGHT_KEYS = ("shape", "initializer", "trainable", "regularizer", "constraint")
+_ALWAYS = {"training", "constant", "input", "vars", "features"}
+"""Names that every expression of a definition may use."""
+WEIGHT_KEYS = {
+    "shape": "Its sizes: numbers, or expressions such as `${input[-1]}`.",
+    "initializer": "Fills it; glorot_uniform if not given.",
+    "trainable": "Whether training changes it.",
+    "regularizer": "The penalty on it.",
+    "constraint": "Applied to it after each step.",
+}
+"""The arguments of a weight, and what each is for."""
 
 
 def definition_of(name: str, body: MappingNode, scope: Mapping[str, Any], span: Span, problems: Problems) -> Definition | None:
@@ -23,7 +32,7 @@ def definition_of(name: str, body: MappingNode, scope: Mapping[str, Any], span: 
     inputs = _inputs(body.get("inputs"))
     weights = _weights(name, body.get("weights"), problems)
     state = _mapping(body.get("state"), f"'state' of '{name}'", problems)
-    known = {*inputs, *weights, *state, *scope, "training", "constant", "input"}
+    known = {*inputs, *_mapping(body.get("weights"), "", Problems()), *state, *scope, *_ALWAYS}
     call = _expression(body.get("call"), problems)
     update = {k: e for k, n in _mapping(body.get("update"), f"'update' of '{name}'", problems).items() if (e := _expression(n, problems))}
     following = {k: e for k, n in _mapping(body.get("next"), f"'next' of '{name}'", problems).items() if (e := _expression(n, problems))}
@@ -62,7 +71,8 @@ def _weights(name: str, node: Node | None, problems: Problems) -> dict[str, Weig
         parts = _mapping(body, f"the weight '{key}'", problems)
         for k, n in parts.items():
             if k not in WEIGHT_KEYS:
-                problems.error("unknown-argument", f"a weight has no argument '{k}'{did_you_mean(k, WEIGHT_KEYS)}", body.key(k).span)  # type: ignore[attr-defined]
+                problems.error("unknown-argument", f"a weight has no argument '{k}'{did_you_mean(k, WEIGHT_KEYS)}", body.key(k).span,  # type: ignore[attr-defined]
+                               hint=f"its arguments are {', '.join(WEIGHT_KEYS)}")  # fmt: skip
             if k in ("initializer", "regularizer", "constraint"):
                 _check_reference(f"{k}s", n, problems)
         shape = parts.get("shape")
@@ -103,7 +113,8 @@ def _check_names(expression: Expression, known: set[str], problems: Problems) ->
     spans = {t.name: t.span for t in expression.walk() if type(t).__name__ == "Name"}
     for n in expression.names():
         if n not in known and n not in ("True", "False", "None", "pi", "e"):
-            problems.error("unknown-name", f"the expression uses '{n}', which is not defined{did_you_mean(n, known)}", spans.get(n) or expression.span)
+            problems.error("unknown-name", f"the expression uses '{n}', which is not defined{did_you_mean(n, known)}", spans.get(n) or expression.span,
+                           hint=f"weights stand below `weights:`, arguments below `args:`; there are {', '.join(sorted(known - _ALWAYS)[:12])}")  # fmt: skip
     for f in expression.functions():
         if f not in functions():
             problems.error("unknown-function", f"there is no function '{f}'{did_you_mean(f, functions())}", expression.span)

@@ -84,11 +84,15 @@ class Loss(Configured):
         return cast(total / apply("where", apply("eq", count, 0.0), 1.0, count), y_pred.dtype)
 
 
+BY_SHAPE = ("crossentropy", "ce")
+"""Names that stand for one of several losses."""
+
+
 def resolve_loss(name: str, y_pred: Shape) -> Loss | None:
     """What `crossentropy` stands for by the prediction's shape; None for other names."""
     from layerctl.catalogue import catalogue
 
-    if name not in ("crossentropy", "ce"):
+    if name not in BY_SHAPE:
         return None
     width = int(y_pred[-1]) if y_pred else 1
     return catalogue("losses").get("BinaryCrossentropy" if width == 1 else "CategoricalCrossentropy")()

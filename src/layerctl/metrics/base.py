@@ -118,20 +118,23 @@ def as_distribution(y_true: Value, y_pred: Value) -> Value:
     return y_true
 
 
+BY_LOSS = {"accuracy": "Accuracy", "acc": "Accuracy", "crossentropy": "Crossentropy", "ce": "Crossentropy"}
+"""Names that stand for one of several metrics."""
+
+
 def resolve_metric(name: str, loss: Any, y_pred: tuple[int, ...]) -> Metric | None:
     """What `accuracy` (and `crossentropy`) stand for, by the loss and the prediction's shape, as in Keras; None for other names."""
     from layerctl.catalogue import catalogue
 
-    kinds = {"accuracy": "Accuracy", "acc": "Accuracy", "crossentropy": "Crossentropy", "ce": "Crossentropy"}
-    if name not in kinds:
+    if name not in BY_LOSS:
         return None
     binary = int(y_pred[-1]) == 1 if y_pred else True
     multi_label = type(loss).__name__.startswith("Binary")
     sparse = getattr(loss, "classes", False)
     prefix = "Binary" if binary or multi_label else "SparseCategorical" if sparse else "Categorical"
-    made = catalogue("metrics").get(prefix + kinds[name])
+    made = catalogue("metrics").get(prefix + BY_LOSS[name])
     if made is None:
         return None
-    if kinds[name] == "Accuracy" and prefix == "Binary" and getattr(loss, "from_logits", False):
+    if BY_LOSS[name] == "Accuracy" and prefix == "Binary" and getattr(loss, "from_logits", False):
         return made(threshold=0.0, name=name)
     return made(name=name)

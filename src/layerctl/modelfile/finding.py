@@ -36,10 +36,10 @@ def find_model(given: str | os.PathLike[str]) -> Path:
 
 
 def _newest_run(path: Path, place: Span) -> Path:
-    from layerctl.source.read import load
+    from layerctl.source.opening import opened
     from layerctl.spec.file import read_spec
 
-    name = read_spec(load(path)).name
+    name = read_spec(opened(path)).name
     runs = [p for p in (Path("runs") / name, *sorted(Path("runs").glob(f"{name}-*"))) if (p / MODEL).is_file()]
     if not runs:
         fail("no-model", f"the model '{name}' has not been trained here: there is no {Path('runs') / name / MODEL}", place,

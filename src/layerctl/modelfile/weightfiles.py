@@ -46,7 +46,8 @@ def read(path: str | os.PathLike[str]) -> WeightFile:
             head = file.read(4096)
     except OSError as error:
         fail("no-such-file" if isinstance(error, FileNotFoundError) else "cannot-read",
-             f"the weights {os.path.basename(path)!r} cannot be read: {error.strerror or error}", Span(Source(path)))  # fmt: skip
+             f"the weights {os.path.basename(path)!r} cannot be read: {error.strerror or error}", Span(Source(path)),
+             hint="the path is relative to the model file")  # fmt: skip
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         root = hdf5.read(path)
         return WeightFile({}, kerasweights.layers(root), kerasweights.is_older(root))

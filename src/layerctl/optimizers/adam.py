@@ -44,6 +44,8 @@ class Adam(_Moments):
 class AdamW(Adam):
     """Adam with weight decay: at each step `w = w - rate * weight_decay * w` before it. Loshchilov and Hutter 2017."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("adamw",)
+
     weight_decay: float = Field(0.004, description="What share of a weight is taken off at each step, times the learning rate.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, PositiveFloat
 
 from layerctl.ops.elementwise import apply
@@ -11,6 +13,8 @@ from layerctl.optimizers.base import Optimizer
 
 class RMSprop(Optimizer):
     """Steps by the gradient over the root of the running mean of its squares; `centered` takes the mean's square off."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("rmsprop",)
 
     rho: float = Field(0.9, ge=0, le=1, description="How slowly the mean of squares follows.")
     momentum: float = Field(0.0, ge=0, description="What share of the last step is kept.")

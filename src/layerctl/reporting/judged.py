@@ -95,17 +95,26 @@ def _classified(name: str, classes: list[str] | None, true: np.ndarray, told: np
     return Classified(name, names, ids[known], shares.argmax(axis=1), shares, np.flatnonzero(known) // (ids.size // len(true)), honest)
 
 
-def confusion(c: Classified) -> np.ndarray:
-    """Counts (true class, told class)."""
+def tallies(c: Classified) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By class: how often it was told rightly, told, and true."""
     n = len(c.classes)
-    return np.bincount(c.true * n + c.told, minlength=n * n).reshape(n, n)
+    return np.bincount(c.true[c.true == c.told], minlength=n), np.bincount(c.told, minlength=n), np.bincount(c.true, minlength=n)
 
 
-def table_of_classes(counts: np.ndarray) -> list[tuple[float, float, float, int]]:
+def confusion(c: Classified, kept: np.ndarray | None = None) -> np.ndarray:
+    """Counts (true class, told class) of all classes, or among some, in their order: a square of all may be too large."""
+    kept = np.arange(len(c.classes)) if kept is None else kept
+    place = np.full(len(c.classes), -1)
+    place[kept] = np.arange(len(kept))
+    true, told = place[c.true], place[c.told]
+    both, n = (true >= 0) & (told >= 0), len(kept)
+    return np.bincount(true[both] * n + told[both], minlength=n * n).reshape(n, n)
+
+
+def table_of_classes(c: Classified) -> list[tuple[float, float, float, int]]:
     """(precision, recall, F1, rows) of each class; NaN where nothing was told of it, or nothing is of it."""
-    hits, told, true = np.diag(counts).astype(float), counts.sum(axis=0), counts.sum(axis=1)
     out = []
-    for h, t, r in zip(hits.tolist(), told.tolist(), true.tolist(), strict=True):
+    for h, t, r in zip(*(a.tolist() for a in tallies(c)), strict=True):
         precision, recall = h / t if t else float("nan"), h / r if r else float("nan")
         out.append((precision, recall, 2 * h / (t + r) if t + r else float("nan"), int(r)))
     return out

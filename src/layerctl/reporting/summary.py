@@ -39,7 +39,7 @@ def numbers_of(found: Classified | Measured) -> dict[str, float]:
         fit = fit_of(found)
         return dict(zip(("mae", "rmse", "r2"), fit.values(), strict=True))
     both = curves(found)
-    scores = [f for _, _, f, n in table_of_classes(confusion(found)) if n or f == f]
+    scores = [f for _, _, f, n in table_of_classes(found) if n or f == f]
     out = {
         "roc_auc": _mean([r.area for r, _ in both if r is not None]), "average_precision": _mean([p.area for _, p in both if p is not None]),
         "f1_macro": _mean([f if f == f else 0.0 for f in scores]),
@@ -65,12 +65,11 @@ def plain(found: Classified | Measured) -> dict[str, Any]:
             "output": found.name, "kind": "number", "rows": len(found.true), **numbers_of(found),
             "residual_quantiles": {f"{q:g}": v for q, v in residual_quantiles(found).items()},
         }  # fmt: skip
-    counts = confusion(found)
-    rows = zip(found.classes, table_of_classes(counts), strict=True)
+    rows = zip(found.classes, table_of_classes(found), strict=True)
     out: dict[str, Any] = {
         "output": found.name, "kind": "category", "rows": len(found.true), **numbers_of(found),
         "classes": [{"class": c, "precision": p, "recall": r, "f1": f, "support": n} for c, (p, r, f, n) in rows],
-        "confusion": counts.tolist(),
+        "confusion": confusion(found).tolist(),
         "roc": [_points(c) for c, _ in curves(found) if c is not None],
         "precision_recall": [_points(c) for _, c in curves(found) if c is not None],
     }  # fmt: skip

@@ -81,6 +81,11 @@ def _leaves(value: Any) -> bool:
     return True
 
 
+def inline(value: Any) -> str:
+    """A value on one line, in braces and brackets."""
+    return _flow(value)
+
+
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(k)}: {_flow(v)}" for k, v in value.items()) + "}"

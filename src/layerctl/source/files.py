@@ -13,6 +13,8 @@ from layerctl.diagnostics import Source, Span, did_you_mean, fail
 LARGEST = 1 << 20
 EMPTY_HINT = "the smallest model is `model: [{Dense: 1}]`, with `data:` and `compile:` beside it"
 
+_TEXT_HINT = "name the YAML file; data are named in it: `data: {source: …}`"
+
 _MAGIC = {
     b"PK\x03\x04": "a zip archive, as .keras and .npz files are", b"\x89HDF": "an HDF5 file",
     b"\x1f\x8b": "compressed with gzip",
@@ -59,8 +61,13 @@ def read_text(path: Any) -> str:
     return decoded(data, whole)
 
 
+def similar(path: str | Path) -> str:
+    """`; did you mean 'b.yaml'?` for a file that is not there, or nothing."""
+    return did_you_mean(Path(path).name, _yaml_files(Path(path).parent))
+
+
 def _missing(path: Path, whole: Span) -> NoReturn:
-    near = did_you_mean(path.name, _yaml_files(path.parent))
+    near = similar(path)
     fail(
         "file-not-found",
         f"there is no file '{path}'{near}",
@@ -86,9 +93,10 @@ def decoded(data: bytes, whole: Span) -> str:
     name = whole.source.name
     for magic, what in _MAGIC.items():
         if data.startswith(magic):
-            fail("file-binary", f"'{name}' is {what}, expected YAML text", whole)
+            fail("file-binary", f"'{name}' is {what}, expected YAML text", whole, hint=_TEXT_HINT)
     if data[8:10] in (b'{"', b"{}") and 0 in data[:8]:
-        fail("file-binary", f"'{name}' is a safetensors file, expected YAML text", whole)
+        fail("file-binary", f"'{name}' is a safetensors file, expected YAML text", whole,
+             hint="`layerctl inspect` says what a trained model's file holds")  # fmt: skip
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(data) > 3 and b"\0" in data and _halves(data[:64])):
         fail(
             "file-encoding",
@@ -97,7 +105,7 @@ def decoded(data: bytes, whole: Span) -> str:
             hint="save it as UTF-8, or `iconv -f UTF-16 -t UTF-8`",
         )
     if b"\0" in data:
-        fail("file-binary", f"'{name}' is a binary file (it has NUL bytes), expected YAML text", whole)
+        fail("file-binary", f"'{name}' is a binary file (it has NUL bytes), expected YAML text", whole, hint=_TEXT_HINT)
     if len(data) > LARGEST:
         fail(
             "file-too-large",

@@ -114,8 +114,8 @@ class _Override:
             if -len(node.items) <= at < len(node.items):
                 return at % len(node.items)
             self._no_item(
-                f"'{self._so_far(depth)}' has {len(node.items)} items, there is no item {part}, expected "
-                f"{'0 to ' + str(len(node.items) - 1) if node.items else 'a list with items'}",
+                f"'{self._so_far(depth)}' has {len(node.items)} item{'s' * (len(node.items) != 1)}, there is no item {part}, expected "
+                f"{'0 to ' + str(len(node.items) - 1) if len(node.items) > 1 else '0' if node.items else 'a list with items'}",
                 span,
             )
         names: dict[str, int] = {}

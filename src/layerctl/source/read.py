@@ -13,8 +13,8 @@ import yaml
 from layerctl.diagnostics import Problems, Source, Span, did_you_mean, fail
 from layerctl.source import files, scalars, syntax
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
+from layerctl.source.syntax import DEEPEST
 
-DEEPEST = 50
 MOST_NODES = 100_000
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean, fail
 from layerctl.source.document import Document, Entry, Mapping, Node, Path, Scalar, Sequence
 from layerctl.source.inside import within
-from layerctl.source.read import DEEPEST, MOST_NODES
+from layerctl.source.read import MOST_NODES
+from layerctl.source.syntax import DEEPEST
 
 Evaluate = Callable[[str, Span | None, Scope[str, Any]], Any]
 """Computes the text between `${` and `}` in a scope; what raises a LayerctlError is shown at that place."""
@@ -66,6 +67,24 @@ def substitute(node: Node, scope: Scope[str, Any], *, defer: bool = False, evalu
     result = _Substitution(scope, defer, evaluate, problems, [MOST_NODES, LONGEST_TEXT]).node(node, node.path)
     problems.check()
     return result
+
+
+def variables_of(node: Mapping, evaluate: Evaluate | None = None) -> dict[str, Any]:
+    """The values of `vars:`, which may use each other in any order, by their names and as `vars.name`.
+
+    Raises:
+        LayerctlError: for unknown names, cycles, texts that cannot be pasted; all of them at once.
+    """
+    problems = Problems()
+    scope = _Variables(node, evaluate)
+    found: dict[str, Any] = {}
+    for key in (e.key.value for e in node):
+        try:
+            found[key] = scope.node(key, problems).plain()
+        except LayerctlError as error:
+            problems.found.extend(error.diagnostics)
+    problems.check()
+    return found
 
 
 def to_node(value: Any, span: Any, path: Path = (), budget: list[int] | None = None) -> Node:
@@ -142,6 +161,8 @@ class _Variables(Scope):  # type: ignore[type-arg]
         self.budget = [MOST_NODES, LONGEST_TEXT]
 
     def __getitem__(self, name: str) -> Any:
+        if name == "vars" and name not in self.variables:
+            return self
         if name not in self.variables:
             raise KeyError(name)
         problems = Problems()
@@ -252,6 +273,9 @@ class _Substitution:
 
     def _value(self, text: str, span: Span | None) -> Any:
         name = text.strip()
+        if name.startswith("env:"):
+            fail("environment-not-here", f"'${{{name}}}' asks for the environment, which only values of a model file may", span,
+                 hint="a trained model's file and keys ask for none; give the value itself")  # fmt: skip
         if _NAME.fullmatch(name) and name not in _WORDS:
             if name in self.scope:
                 return self.scope[name]
@@ -268,7 +292,7 @@ class _Substitution:
 
 def unknown(name: str, scope: Scope[str, Any], span: Span | None) -> Diagnostic:
     """The error for a name that no variable has."""
-    names = sorted(scope)
+    names = sorted(n for n in scope if n not in ("vars", "features"))
     hint = f"there are {', '.join(names[:20])}" if names else f"define it: `vars: {{{name}: …}}`"
     return Diagnostic(
         "unknown-variable",
@@ -298,7 +322,7 @@ def split(node: Scalar) -> Any:
                 "variable-syntax",
                 "'${' is not closed, expected '}'",
                 within(text, node.span, found.start(), found.end()),
-                hint="`$${` is the text `${`",
+                hint="put '}' behind the name; `$${` is the text `${`",
             )
         if plain:
             yield plain

@@ -8,6 +8,8 @@ from typing import Any
 from layerctl.diagnostics import Diagnostic, Note, Problems, Source, Span
 from layerctl.source.document import Mapping, Scalar
 
+DEEPEST = 50
+"""How many collections may stand one inside the other."""
 QUOTE = 'quote the value: "…"'
 _BRACKETS = {"[": "]", "{": "}"}
 
@@ -182,16 +184,29 @@ def _flow(p: _Place) -> Diagnostic | None:
             f"'{p.char}' closes '{p.opener}', expected '{closer}'",
             p.span(),
             notes=(note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),),
+            hint=f"put '{closer}' before it",
+        )
+    opened = [i for i, c in enumerate(p.row[: p.column + 1]) if c in _BRACKETS]
+    if p.char in _BRACKETS and len(opened) > DEEPEST:  # the scanner's own bound comes before the events'
+        return Diagnostic(
+            "yaml-too-deep",
+            f"values nested more than {DEEPEST} deep, expected at most {DEEPEST}",
+            p.span(column=opened[DEEPEST]),
+            hint="a bracket too many is the usual cause",
         )
     if same_line and p.char:
+        rest = p.row[p.column :].split(",")[0].strip()
         return Diagnostic(
             "yaml-syntax",
-            f"expected ',' or '{closer}' before '{p.row[p.column :].split(',')[0].strip()}'",
+            f"expected ',' or '{closer}' before '{rest if len(rest) <= 40 else rest[:37] + '...'}'",
             p.span(),
             hint=f"separate values by ', '; {QUOTE} if it is one text",
         )
     return Diagnostic(
-        "yaml-unclosed", f"'{p.opener}' is not closed, expected '{closer}'", p.span(p.open_line, p.open_column)
+        "yaml-unclosed",
+        f"'{p.opener}' is not closed, expected '{closer}'",
+        p.span(p.open_line, p.open_column),
+        hint=f"put '{closer}' where the value ends",
     )
 
 
@@ -277,9 +292,9 @@ def _key(p: _Place) -> Diagnostic | None:
     if "could not find expected ':'" not in p.problem:
         return None
     row = p.rows[p.open_line][p.open_column :].rstrip()
-    return Diagnostic(
-        "yaml-colon", f"no ':' after '{row}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{row}: …`"
-    )
+    name, sign, value = (part.strip() for part in row.partition("="))
+    cure = f"{name}: {value}" if sign else f"{row}: …"
+    return Diagnostic("yaml-colon", f"no ':' after '{name}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{cure}`")
 
 
 def _indentation(p: _Place) -> Diagnostic | None:
@@ -300,6 +315,13 @@ def _indentation(p: _Place) -> Diagnostic | None:
                 p.span(),
                 hint="indent it under an item, or put it where the list's own key stands",
             )
+    elif p.char == "-" and last.lstrip().startswith("- ") and own > over:
+        return Diagnostic(
+            "yaml-indentation",
+            f"an item indented by {own} spaces below one of {over}, expected {over}",
+            p.span(),
+            hint="items of one list start in the same column",
+        )
     elif p.char == "-" and own == p.open_column:
         return Diagnostic(
             "yaml-indentation",

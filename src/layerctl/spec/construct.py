@@ -8,29 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from layerctl.catalogue import catalogue
+from layerctl.catalogue import CATALOGUES, catalogue
 from layerctl.configured import Configured, Reference, singular
-from layerctl.diagnostics import Problems, Span, closest, did_you_mean
+from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
-
-RENAMED = {
-    "lr": "learning_rate", "alpha": "negative_slope", "input_dim": "units", "nb_epoch": "epochs", "output_dim": "units",
-    "dropout": "rate", "p": "rate", "out_features": "units", "out_channels": "filters", "stride": "strides", "dilation": "dilation_rate",
-    "bias": "use_bias", "hidden_size": "units", "num_embeddings": "input_dim", "embedding_dim": "output_dim", "weight_decay": "weight_decay",
-}  # fmt: skip
-OTHER_NAMES = {
-    "Linear": "Dense", "FullyConnected": "Dense", "BatchNorm1d": "BatchNormalization", "BatchNorm2d": "BatchNormalization",
-    "BatchNorm": "BatchNormalization", "LayerNorm": "LayerNormalization", "Conv1d": "Conv1D", "Conv2d": "Conv2D", "Conv3d": "Conv3D",
-    "MaxPool1d": "MaxPooling1D", "MaxPool2d": "MaxPooling2D", "AvgPool2d": "AveragePooling2D", "Convolution2D": "Conv2D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D", "Merge": "Concatenate", "Concat": "Concatenate", "CuDNNLSTM": "LSTM",
-}  # fmt: skip
-
+from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, written_wrong
 
 Factory = Callable[[Node | None, Span, Problems], Any]
 _DEFINITIONS: contextvars.ContextVar[dict[str, Factory] | None] = contextvars.ContextVar("definitions", default=None)
@@ -57,8 +46,9 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
     if isinstance(node, Scalar):
         if not isinstance(node.value, str):
             problems.error(
-                "wrong-type", f"expected the name of a {what}, got {node.text or 'nothing'}", node.span, hint=hint
-            )
+                "wrong-type", f"expected the name of {a(what)}, got {node.text or 'nothing'}", node.span,
+                hint=hint or f"`layerctl layers` lists every {what}",
+            )  # fmt: skip
             return None
         if kind == "layers" and node.value in definitions():
             return definitions()[node.value](None, node.span, problems)
@@ -71,25 +61,46 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
         cls = find(kind, str(key.value), key.span, problems)
         return cls and construct(cls, value, key.span, problems)
     problems.error(
-        "wrong-type", f"expected a {what}: its name, or one name with its arguments", node.span,
-        hint=hint or f"write `Name` or `{{Name: {{argument: value}}}}` for one {what}",
+        "wrong-type", f"expected {a(what)}: its name, or one name with its arguments", node.span,
+        hint=hint or _entry_hint(node, kind, what),
     )  # fmt: skip
     return None
 
 
-def find(kind: str, name: str, span: Span, problems: Problems) -> type[Configured] | None:
-    """The class behind a name; an error names the nearest."""
+def a(word: str) -> str:
+    """The word with its article."""
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def _entry_hint(node: Node, kind: str, what: str) -> str:
+    """How an entry is written, after the example of what stands there: `{type: Dense, units: 3}`, several in one mapping."""
+    if isinstance(node, Mapping):
+        named = next((n for k in ("type", "class_name", "name") if isinstance(n := node.get(k), Scalar) and isinstance(n.value, str)), None)
+        if named is not None:
+            return f"write the name first: `{named.value}: {{argument: value}}`"
+        first, *others = (str(e.key.value) for e in node.entries) if len(node) else ("",)
+        cls = catalogue(kind).get(first)
+        if others and cls is not None and all(o in cls.model_fields for o in others):
+            return f"put {others[0]} into the braces behind {first}: `{first}: {{{others[0]}: …}}`"
+        if others and kind in ("callbacks", "metrics", "losses"):
+            return f"write a list, {a(what)} to an item: `[{first}, {others[0]}]`"
+    return f"write `Name` or `{{Name: {{argument: value}}}}` for one {what}"
+
+
+def find(kind: str, name: str, span: Span, problems: Problems, own: Iterable[str] = ()) -> type[Configured] | None:
+    """The class behind a name; an error says what it is here, or names the nearest, the file's `own` names included."""
     cls = catalogue(kind).get(name)
     if cls is not None:
         return cls
-    if name in OTHER_NAMES and kind == "layers":
-        problems.error(f"unknown-{singular(kind)}", f"{name} is {OTHER_NAMES[name]} here", span)
+    what = singular(kind)
+    answer = code_here(kind, name) if "(" in name else name_here(kind, name) or written_wrong(kind, name)
+    if answer is not None:
+        problems.error(f"unknown-{what}", answer[0], span, hint=answer[1])
         return None
-    near = catalogue(kind).nearest(name)
-    problems.error(
-        f"unknown-{singular(kind)}", f"there is no {singular(kind)} '{name}'" + (f"; did you mean '{near}'?" if near else ""), span,
-        hint=None if near else f"`layerctl layers` lists every {singular(kind)}",
-    )  # fmt: skip
+    near = did_you_mean(name, [*own, *catalogue(kind).names, *catalogue(kind).installed])
+    elsewhere = None if near else next((k for k in CATALOGUES if k != kind and name in catalogue(k).names), None)
+    hint = f"'{name}' is {a(singular(elsewhere))}" if elsewhere else f"`layerctl layers` lists every {what}"
+    problems.error(f"unknown-{what}", f"there is no {what} '{name}'{near}", span, hint=None if near else hint)
     return None
 
 
@@ -103,13 +114,15 @@ def construct(
     what = what or cls.__name__
     before = len(problems.errors)
     values, nodes = _arguments(cls, node, span, problems, what)
+    if values is None:
+        return None
     values |= given
     try:
         made = cls.model_validate(values)
     except ValidationError as error:
         bad = {e for e in cls.model_fields if e in nodes and values.get(e) is None and len(problems.errors) > before}
-        meant = {closest(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
-        for e in error.errors(include_url=False):
+        meant = {meant_argument(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
+        for e in _joined(error.errors(include_url=False), nodes):
             if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
                 report(e, what, nodes, span, problems, cls)
         return None
@@ -118,7 +131,8 @@ def construct(
 
 def _arguments(
     cls: type[BaseModel], node: Node | None, span: Span, problems: Problems, what: str
-) -> tuple[dict[str, Any], dict[str, tuple[Span, Node]]]:
+) -> tuple[dict[str, Any] | None, dict[str, tuple[Span, Node]]]:
+    """(values by argument, their places); no values where the node is none of arguments."""
     values: dict[str, Any] = {}
     nodes: dict[str, tuple[Span, Node]] = {}
     if node is None or (isinstance(node, Scalar) and node.value is None):
@@ -126,20 +140,17 @@ def _arguments(
     if not isinstance(node, Mapping):
         first = cls.first_argument() if issubclass(cls, Configured) else None
         if first is None:
-            problems.error("wrong-type", f"{what} takes no value, got {_shown(node.plain())}", node.span)
-            return values, nodes
+            names = list(cls.model_fields)
+            problems.error("wrong-type", f"{what} must be a mapping, got {_shown(node.plain())}" if names else f"{what} takes no value", node.span,
+                           hint=f"write `{what}: {{{names[0]}: …}}`; its arguments are {', '.join(names)}" if names else None)  # fmt: skip
+            return None, nodes
         _one(cls, first, node, node.span, values, nodes, problems)
         return values, nodes
     for item in node.entries:
         name = str(item.key.value)
         if name not in cls.model_fields:
-            cure = did_you_mean(name, cls.model_fields)
-            if not cure and RENAMED.get(name) in cls.model_fields:
-                cure = f"; it is '{RENAMED[name]}' here"
-            elif RENAMED.get(name) in cls.model_fields and name not in ("input_dim", "output_dim"):
-                cure = f"; did you mean '{RENAMED[name]}'?"
-            problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span,
-                           hint=None if cure else f"its arguments are {', '.join(cls.model_fields)}")  # fmt: skip
+            cure, hint = argument_here(what, name, cls.model_fields)
+            problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span, hint=hint)
             continue
         _one(cls, name, item.value, item.key.span, values, nodes, problems)
     return values, nodes
@@ -155,9 +166,20 @@ def _one(cls: type[BaseModel], name: str, node: Node, key: Span, values: dict, n
     elif many and isinstance(node, Sequence):
         values[name] = [entry(reference.kind, n, problems) for n in node.items]
     else:
+        if reference.or_number and isinstance(node, Scalar) and isinstance(node.value, str) and not _may_be_name(reference.kind, node.value):
+            wanted = f"a number or the name of {a(singular(reference.kind))}"
+            problems.error("wrong-type", f"{cls.__name__}: '{name}' must be {wanted}, got {_shown(node.value)}", node.span,
+                           hint=type_cure("a number", node.value) or _about(cls, (name,)))  # fmt: skip
+            values[name] = None
+            return
         made = entry(reference.kind, node, problems)
         only_lists = get_origin(cls.model_fields[name].annotation) is list
         values[name] = [made] if only_lists else made
+
+
+def _may_be_name(kind: str, text: str) -> bool:
+    """Whether a text is a name of a catalogue, or near one."""
+    return "(" in text or name_here(kind, text) is not None or catalogue(kind).get(text) is not None or bool(did_you_mean(text, catalogue(kind).names))
 
 
 def reference_of(cls: type[BaseModel], name: str) -> tuple[Reference | None, bool]:
@@ -174,6 +196,8 @@ def reference_of(cls: type[BaseModel], name: str) -> tuple[Reference | None, boo
     return None, False
 
 
+_SHORTEST = 15
+"""Characters below which a description says nothing that the argument's name does not."""
 _TYPES = {
     "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number", "string_type": "text",
     "bool_type": "true or false", "list_type": "a list", "tuple_type": "a list", "dict_type": "a mapping", "finite_number": "a finite number",
@@ -181,6 +205,38 @@ _TYPES = {
 }  # fmt: skip
 _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 _WORDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+def _joined(errors: list[ErrorDetails], nodes: dict[str, tuple[Span, Node]]) -> list[ErrorDetails]:
+    """Pydantic says of each branch of a union what is wrong; here one error says all types, and one inside goes before one of the whole."""
+    kept: list[ErrorDetails] = []
+    paths: list[tuple[Any, ...]] = []
+    for e in errors:
+        path = _reached(e["loc"], nodes)[1]
+        same = next((i for i, p in enumerate(paths) if p == path and e["type"] in _TYPES and kept[i]["type"] in _TYPES), None)
+        if same is None:
+            kept.append({**e})
+            paths.append(path)
+        else:
+            kept[same].setdefault("ctx", {}).setdefault("types", [kept[same]["type"]]).append(e["type"])
+    return [e for e, path in zip(kept, paths, strict=True)
+            if e["type"] not in _TYPES or not any(len(p) > len(path) and p[: len(path)] == path for p in paths)]  # fmt: skip
+
+
+def _reached(loc: tuple[Any, ...], nodes: dict[str, tuple[Span, Node]]) -> tuple[Node | None, tuple[Any, ...]]:
+    """(the deepest node of the file on a way of pydantic's, the parts of the way that the file has)."""
+    if not loc:
+        return None, ()
+    place, reached = nodes[str(loc[0])][1] if str(loc[0]) in nodes else None, [str(loc[0])]
+    for part in loc[1:] if place is not None else ():
+        if isinstance(place, Sequence) and isinstance(part, int) and part < len(place.items):
+            place = place.items[part]
+        elif isinstance(place, Mapping) and place.get(str(part)) is not None:
+            place = place.get(str(part))
+        else:
+            continue
+        reached.append(str(part))
+    return place, tuple(reached)
 
 
 def report(
@@ -195,31 +251,27 @@ def report(
     kind, loc, got = e["type"], e["loc"], e.get("input")
     if not loc:
         text = str((e.get("ctx") or {}).get("error", e["msg"]))
-        problems.error("bad-value", f"{what}: {text}", span)
+        problems.error("bad-value", text if text.startswith(what) else f"{what}: {text}", span,
+                       hint=f"`layerctl layers {what}` shows its arguments" if issubclass(cls, Configured) else None)  # fmt: skip
         return
     field = str(loc[0])
     if kind == "missing" and len(loc) == 1:
         problems.error("missing-argument", f"{what} needs '{field}'", span, hint=_description(cls, field))
         return
-    place = nodes[field][1] if field in nodes else None
-    where, reached = span, [field]
-    if place is not None:
-        for part in loc[1:]:
-            if isinstance(place, Sequence) and isinstance(part, int) and part < len(place.items):
-                place = place.items[part]
-            elif isinstance(place, Mapping) and place.get(str(part)) is not None:
-                place = place.get(str(part))
-            else:
-                continue
-            reached.append(str(part))
-        where = place.span
-    name = ".".join(reached)
+    place, reached = _reached(loc, nodes)
+    where = place.span if place is not None else span
+    name, about = ".".join(reached), _about(cls, loc)
     if kind in _TYPES:
-        problems.error("wrong-type", f"{what}: '{name}' must be {_TYPES[kind]}, got {_shown(got)}", where)
+        wanted = " or ".join(dict.fromkeys(_TYPES[k] for k in (e.get("ctx") or {}).get("types", [kind])))
+        cure = type_cure(wanted, got)
+        known = _fields_of(cls.model_fields[field].annotation)
+        if cure is None and wanted.endswith("a mapping") and known:
+            cure = f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
+        problems.error("wrong-type", f"{what}: '{name}' must be {wanted}, got {_shown(got)}", where, hint=cure or about)
     elif kind in _BOUNDS:
         bound = e["ctx"][_BOUNDS[kind]]
         problems.error(
-            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound:g}, got {_shown(got)}", where
+            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound:g}, got {_shown(got)}", where, hint=about
         )
     elif kind == "literal_error":
         allowed = e["ctx"]["expected"]
@@ -228,17 +280,41 @@ def report(
             "unknown-value",
             f"{what}: '{name}' must be {allowed}, got {_shown(got)}{did_you_mean(str(got), names)}",
             where,
+            hint=None if did_you_mean(str(got), names) else about,
         )
     elif kind == "missing":
         problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where)
     elif kind == "extra_forbidden":
         _unknown_inside(what, loc, place, nodes[field][1], cls, problems)
     elif kind in ("value_error", "assertion_error"):
-        problems.error("bad-value", f"{what}: '{name}': {e['ctx']['error']}", where)
+        problems.error("bad-value", f"{what}: '{name}': {e['ctx']['error']}", where, hint=about)
     else:
         problems.error(
-            "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {_shown(got)}", where
+            "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {_shown(got)}", where, hint=about
         )
+
+
+def type_cure(wanted: str, got: Any) -> str | None:
+    """How a value of the wrong type is usually meant."""
+    if got is None:
+        return "a value is missing behind the colon"
+    if isinstance(got, str):
+        text = got.strip()
+        if re.fullmatch(r"\$\w+", text):
+            return f'a variable is written "${{{text[1:]}}}"'
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?", text):
+            return f"write it without quotes: {text}"
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
+            return f"write {float(text.rstrip('% ')) / 100:g}"
+        if wanted == "true or false" and text.lower() in ("yes", "no", "on", "off", "true", "false"):
+            return f"write {'true' if text.lower() in ('yes', 'on', 'true') else 'false'}" + ("" if text.lower() in ("true", "false") else f": {text} is text")
+        if wanted == "a list":
+            return f"write it in brackets: [{text}]"
+    if wanted == "a whole number" and isinstance(got, float) and got == int(got):
+        return f"write {int(got)}"
+    if wanted == "text" and isinstance(got, (int, float)) and not isinstance(got, bool):
+        return f'quote it: "{got}"'
+    return None
 
 
 def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls: type[BaseModel], problems: Problems) -> None:
@@ -250,15 +326,36 @@ def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls:
     span = around.key(key).span if isinstance(around, Mapping) and key in around else place.span
     known = _fields_of(cls.model_fields[str(loc[0])].annotation)
     name = ".".join(str(p) for p in loc[:-1])
-    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{did_you_mean(key, known)}", span,
-                   hint=f"its arguments are {', '.join(known)}" if known else None)  # fmt: skip
+    cure, hint = argument_here(f"'{name}'", key, known)
+    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{cure}", span, hint=hint)
 
 
 def _fields_of(annotation: Any) -> list[str]:
     """The fields of the first model in an annotation."""
+    return next((list(m.model_fields) for m in _models(annotation)), [])
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return list(annotation.model_fields)
-    return next((found for a in get_args(annotation) if (found := _fields_of(a))), [])
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _about(cls: type[BaseModel], loc: tuple[Any, ...]) -> str | None:
+    """What the argument at the end of a way is for, and its default."""
+    name, field = "", None
+    for part in loc:
+        inner = cls.model_fields.get(part) if isinstance(part, str) else None
+        if inner is not None:
+            name, field = part, inner
+            cls = next(iter(_models(inner.annotation)), cls)
+    if field is None or len(field.description or "") < _SHORTEST:
+        return None
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    simple = isinstance(default, (str, int, float)) and "if not given" not in field.description
+    return f"{name}: {field.description}" + (f" {_shown(default)} if not given." if simple else "")
 
 
 def _description(cls: type[BaseModel], field: str) -> str | None:

@@ -9,14 +9,38 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from layerctl.configured import reference
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
-from layerctl.spec.variables import resolved
+from layerctl.spec.foreign import section_of
+from layerctl.spec.search import settled
+from layerctl.spec.variables import resolved, variables_of
 
 FORMAT = 1
-SECTIONS = ("layerctl", "name", "seed", "vars", "data", "define", "model", "compile", "fit")
+SECTIONS = {
+    "layerctl": "The format of the file: 1.",
+    "include": "Files whose sections this one starts from, relative to it; what stands here goes before what stands there.",
+    "name": "The run's name; the file's name if not given.",
+    "seed": "The seed of weights, splits, order and noise; 0 if not given.",
+    "vars": "Values for `${name}` anywhere; `--set vars.name=64` changes one.",
+    "data": "Where rows come from, and how columns become the model's inputs and targets.",
+    "define": "Blocks and layers of one's own, by name.",
+    "model": "The layers: a list, or inputs, layers and outputs.",
+    "compile": "How the model is judged and trained: optimizer, losses and metrics.",
+    "fit": "How long and in what pieces training goes on.",
+}
+"""The sections of a file, and what each is for."""
+
+COMPILE = {
+    "optimizer": "How gradients change weights; rmsprop if not given.",
+    "loss": "What training makes small: a name for all outputs, a list in their order, or a mapping by output.",
+    "loss_weights": "Factors of the losses, in the same form.",
+    "metrics": "What is reported: names for all outputs, or a mapping by output.",
+    "weighted_metrics": "The same, heeding sample weights.",
+}
+"""The keys of the `compile` section, and what each is for."""
+
 CallbackField = reference("callbacks")
 
 
@@ -55,6 +79,10 @@ class FitSpec(BaseModel):
     )
 
 
+_KEYS = {"fit": FitSpec.model_fields, "compile": COMPILE, "model": ("inputs", "layers", "outputs"), "data": DataSpec.model_fields}
+"""What stands in which section, for keys that stand at the top of a file."""
+
+
 @dataclass
 class Spec:
     """The sections of a file. `model`, `define` and `compile` stay nodes: the graph is built from them when the data are known."""
@@ -80,11 +108,12 @@ class Spec:
 
 
 def read_spec(document: Document) -> Spec:
-    """Checks a document's sections.
+    """Checks a document's sections; ranges of a search have become their defaults in the result.
 
     Raises:
         LayerctlError: with everything that is wrong in them.
     """
+    document = settled(document)
     problems = Problems()
     root = document.root
     if not isinstance(root, Mapping):
@@ -98,9 +127,14 @@ def read_spec(document: Document) -> Spec:
     assert isinstance(root, Mapping)
     for e in root.entries:
         key = str(e.key.value)
-        if key not in SECTIONS:
-            problems.error("unknown-section", f"there is no section '{key}'{did_you_mean(key, SECTIONS)}", e.key.span,
-                           hint=f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
+        if key == "include":
+            problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span,
+                           hint="a trained model's file and --set include nothing")  # fmt: skip
+        elif key not in SECTIONS:
+            there = section_of(key, _KEYS)
+            near = "" if there else did_you_mean(key, SECTIONS)
+            problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
+                           hint=f"write it as `{there}`" if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
     _version(root, problems)
     variables = _variables(root, problems)
     scope = {**variables, "vars": variables}
@@ -109,7 +143,7 @@ def read_spec(document: Document) -> Spec:
         key = str(e.key.value)
         parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
-    if model is None:
+    if model is None and not any((d.hint or "").startswith("write it as `model") for d in problems.found):
         problems.error(
             "missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`"
         )
@@ -136,7 +170,10 @@ def _version(root: Mapping, problems: Problems) -> None:
                        hint=f"write `layerctl: {FORMAT}` at the top")  # fmt: skip
     elif node.plain() != FORMAT or isinstance(node.plain(), bool):
         problems.error(
-            "unknown-version", f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}", node.span
+            "unknown-version",
+            f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}",
+            node.span,
+            hint=f"write `layerctl: {FORMAT}`, or update: pip install -U layerctl",
         )
 
 
@@ -145,12 +182,14 @@ def _variables(root: Mapping, problems: Problems) -> dict[str, Any]:
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
     if not isinstance(node, Mapping):
-        problems.error("wrong-type", "'vars' must be a mapping of names to values", node.span)
+        problems.error("wrong-type", "'vars' must be a mapping of names to values", node.span, hint="as in `vars: {width: 32}`")
         return {}
-    out: dict[str, Any] = {}
-    for e in node.entries:
-        out[str(e.key.value)] = resolved(e.value, {**out, "vars": out}, defer=False).plain()
-    return out
+    try:
+        return variables_of(node)
+    except LayerctlError as error:
+        problems.found.extend(error.diagnostics)
+        problems.check()
+        return {}
 
 
 def _mapping(parts: dict[str, Node], name: str, problems: Problems) -> Mapping | None:
@@ -158,7 +197,8 @@ def _mapping(parts: dict[str, Node], name: str, problems: Problems) -> Mapping |
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return None
     if not isinstance(node, Mapping):
-        problems.error("wrong-type", f"'{name}' must be a mapping", node.span)
+        cure = {"compile": "as in `compile: {optimizer: adam, loss: mean_squared_error}`", "define": "as in `define: {Name: {args: {…}, layers: […]}}`"}
+        problems.error("wrong-type", f"'{name}' must be a mapping", node.span, hint=cure.get(name))
         return None
     return node
 
@@ -177,7 +217,11 @@ def _name(parts: dict[str, Node], document: Document, problems: Problems) -> str
         or len(value) > 100
     ):
         problems.error(
-            "bad-name", f"'name' must be text without slashes that does not start with a dot, got {value!r}", node.span
+            "bad-name",
+            f"'name' must be text without slashes that does not start with a dot, got {value!r}",
+            node.span,
+            hint=f'quote it: name: "{node.text}"' if isinstance(node, Scalar) and node.style == "plain" and not isinstance(value, str)
+            else "the run's folder has this name: letters, digits, - and _",
         )
         return "model"
     return value
@@ -189,6 +233,6 @@ def _seed(parts: dict[str, Node], problems: Problems) -> int:
         return 0
     value = node.plain()
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {value!r}", node.span)
+        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {value!r}", node.span, hint="as in `seed: 7`")
         return 0
     return value

@@ -8,8 +8,17 @@ from typing import Any
 from layerctl.catalogue import catalogue
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
+from layerctl.spec.construct import type_cure
 
-RESERVED = ("name", "from", "use", "repeat", "trainable", "print")
+RESERVED = {
+    "name": "The name of the result, by which `from` takes it; a list of names where the layer has several results.",
+    "from": "What the layer takes: a name, a list of names, or call arguments by name; the item before if not given.",
+    "use": "The name of an earlier layer that is used again, with the same weights.",
+    "repeat": "How often the item stands here, each time with weights of its own.",
+    "trainable": "Whether training changes the layer's weights.",
+    "print": "true, or a text: the result is shown on the first batch of each epoch.",
+}
+"""What an item may have beside its layer."""
 
 
 @dataclass
@@ -59,7 +68,7 @@ def item(node: Node, problems: Problems) -> Item | None:
     """One item; None after an error."""
     if isinstance(node, Scalar):
         if not isinstance(node.value, str):
-            problems.error("wrong-type", f"expected a layer, got {node.text or 'nothing'}", node.span)
+            problems.error("wrong-type", f"expected a layer, got {node.text or 'nothing'}", node.span, hint="write `- Dense: 64`")
             return None
         return Item(node.value, node.span, None, None, [], None, 1, None, node.span, node.path)
     if not isinstance(node, Mapping):
@@ -74,6 +83,14 @@ def item(node: Node, problems: Problems) -> Item | None:
         if known is not None and key in known.model_fields:
             owner = kinds[0].key.value
             hint = f"'{key}' is an argument of {owner}: indent it below the layer, or write {{{key}: ...}} behind the colon"
+        elif isinstance(kinds[0].value, Scalar) and kinds[0].key.value in ("type", "class_name", "layer", "class"):
+            hint = f"write the layer's name as the key: `- {kinds[0].value.text}: {{…}}`"
+        elif use and not (len(kinds) > 1):
+            hint = "an item makes a layer, or uses one again: write two items"
+        elif catalogue("layers").get(key) is not None:
+            hint = f"{key} is a layer: give it an item of its own, `- {key}: …`"
+        elif key in ("inputs", "input", "input_layer", "inbound_nodes"):
+            hint = "it is 'from' here: the name of what the layer takes"
         else:
             hint = f"an item is one layer with {', '.join(RESERVED)}{did_you_mean(key, RESERVED)}"
         problems.error("unknown-key", f"'{key}' is not a key of a layer's item", extra.key.span, hint=hint)
@@ -100,7 +117,8 @@ def _use(node: Mapping, problems: Problems) -> Reference | None:
 def _reference(node: Node, problems: Problems) -> Reference | None:
     if isinstance(node, Scalar) and isinstance(node.value, (str, int)) and not isinstance(node.value, bool):
         return Reference(str(node.value), node.span)
-    problems.error("wrong-type", "expected a name", node.span)
+    got = (node.text or "nothing") if isinstance(node, Scalar) else "a list" if isinstance(node, Sequence) else "a mapping"
+    problems.error("wrong-type", f"expected a name, got {got}", node.span, hint="write a name, such as `hidden`, or leave the key out")
     return None
 
 
@@ -116,6 +134,7 @@ def _names(node: Mapping, problems: Problems) -> list[Reference]:
                 "bad-name",
                 f"a name may not be empty, hold slashes or line breaks, or be '.' or '..': got {r.name!r}",
                 r.span,
+                hint="letters, digits, - and _ make names of weights and files",
             )
     return names
 
@@ -143,7 +162,7 @@ def _repeat(node: Mapping, problems: Problems) -> int:
         return 1
     n = value.plain()
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 1000:
-        problems.error("out-of-range", f"'repeat' must be a whole number from 1 to 1000, got {n!r}", value.span)
+        problems.error("out-of-range", f"'repeat' must be a whole number from 1 to 1000, got {n!r}", value.span, hint="as in `repeat: 3`")
         return 1
     return n
 
@@ -152,7 +171,7 @@ def _print(node: Mapping, problems: Problems) -> bool | str:
     value = node.get("print")
     plain = value.plain() if value is not None else False
     if not isinstance(plain, (bool, str)):
-        problems.error("wrong-type", f"'print' must be true, false or a text, got {plain!r}", value.span)
+        problems.error("wrong-type", f"'print' must be true, false or a text, got {plain!r}", value.span, hint="as in `print: true`")
         return False
     return plain
 
@@ -162,6 +181,6 @@ def _flag(node: Mapping, key: str, problems: Problems) -> bool | None:
     if value is None:
         return None
     if not isinstance(value.plain(), bool):
-        problems.error("wrong-type", f"'{key}' must be true or false, got {value.plain()!r}", value.span)
+        problems.error("wrong-type", f"'{key}' must be true or false, got {value.plain()!r}", value.span, hint=type_cure("true or false", value.plain()))
         return None
     return value.plain()

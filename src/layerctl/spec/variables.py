@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerctl.diagnostics import Span, did_you_mean, fail
+from layerctl.source import resolve
+from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node
 from layerctl.source.resolve import substitute
 
@@ -20,6 +22,15 @@ def resolved(node: Node, scope: Mapping[str, Any], *, defer: bool = False) -> No
         LayerctlError: for unknown names, unless `defer` leaves them as they are.
     """
     return substitute(node, scope, defer=defer, evaluate=_evaluate)
+
+
+def variables_of(node: MappingNode) -> dict[str, Any]:
+    """The values of `vars:`, with arithmetic on each other.
+
+    Raises:
+        LayerctlError: as `source.resolve.variables_of`.
+    """
+    return resolve.variables_of(node, _evaluate)
 
 
 def _evaluate(text: str, span: Span | None, scope: Mapping[str, Any]) -> Any:

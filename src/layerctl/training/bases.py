@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.catalogue import catalogue
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Problems, Span, did_you_mean, placed
 from layerctl.initializers.base import Initializer
 from layerctl.layers.base import unique
 from layerctl.source.document import Document, Entry, Node, Scalar, Sequence
@@ -115,7 +115,10 @@ class _Opening:
                                     hint=f"it has model, {', '.join(known)}")  # fmt: skip
         if file is None:
             return item
-        with self.load(file) as base:
+        place = item.get(KEY)
+        with placed(place.span if place is not None else None):
+            loaded = self.load(file)
+        with loaded as base:
             kept = self._kept(base, upto, item)
             if kept is None:
                 return item

@@ -2,7 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from layerctl.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True)
+class Started:
+    """What is going to be trained: `file` is the resolved YAML, `plain` the same as data; `data` the fingerprint of the training rows.
+
+    `folder` is None for a training from Python without a run's folder; `first_epoch` counts from 1 and is more where a run goes on.
+    """
+
+    name: str
+    folder: Path | None
+    file: str
+    plain: dict[str, Any]
+    seed: int
+    data: str
+    rows: int
+    parameters: int
+    first_epoch: int = 1
+    callbacks: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a training ended: `reason` is done, early, time, interrupted or failed; `scores` are those of the rows of `split`.
+
+    `files` of the run's folder are finished; `error` says why it failed.
+    """
+
+    reason: str
+    epochs: int
+    seconds: float
+    scores: dict[str, float] = field(default_factory=dict)
+    split: str = ""
+    files: tuple[Path, ...] = ()
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +75,9 @@ class Shown:
 class Observer:
     """Hears of training; every method may be left as it is."""
 
+    def started(self, run: Started) -> None:
+        """All is ready, and nothing trained."""
+
     def compiling(self, name: str, done: int, total: int) -> None:
         """A kernel is being compiled, number `done` of `total`."""
 
@@ -53,3 +95,9 @@ class Observer:
 
     def message(self, text: str) -> None:
         """A line for the user."""
+
+    def warning(self, found: Diagnostic) -> None:
+        """Something is doubtful, and training goes on."""
+
+    def ended(self, run: Ended) -> None:
+        """Nothing comes after this: the model is saved, or training was interrupted or has failed."""

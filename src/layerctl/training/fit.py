@@ -146,7 +146,6 @@ class Trainer:
             NumericalError: when a step's loss is not finite.
         """
         self._started = time.monotonic()
-        self._check_callbacks()
         trained, _ = parameters(self.session)
         self.observer.begin(self.fit.epochs, len(self.train), trained)
         if not self.progress.history and not self.progress.within:
@@ -175,7 +174,12 @@ class Trainer:
         if self._save is not None:
             self._save(self)
 
-    def _check_callbacks(self) -> None:
+    def check_callbacks(self) -> None:
+        """Whether callbacks can work with this training; before the first step.
+
+        Raises:
+            LayerctlError: for what one of them cannot.
+        """
         names = self.measured()
         for c in self.callbacks:
             wanted, kind = c.monitored(), type(c).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from layerctl.modelfile.atomic import cannot_write, clean_stale, write
 from layerctl.modelfile.checkpoint import Checkpoint, CheckpointStore
 from layerctl.modelfile.finding import CHECKPOINTS, MODEL
 from layerctl.modelfile.lock import NAME, FolderLock
+from layerctl.training.status import STATUS, environment, moment, note, read_status, write_status
 
 HISTORY = "history.jsonl"
 RESOLVED = "model.yaml"
+REPORT = "report.html"
 ORIGIN = "origin"
 """Holds the folder that the file's relative paths start from; beside the model, not in it, so that a model's bytes know no machine."""
 
@@ -42,6 +45,18 @@ class RunFolder:
         """A small file of the folder, replaced whole."""
         write(self.path / name, [text.encode()])
 
+    def begin(self, threads: int, rows: Mapping[str, int], data: str) -> None:
+        """Notes that training goes on from here: where, on how many threads and rows of each split."""
+        before = read_status(self.path)
+        write_status(self.path, {
+            "state": "running", "started": before.get("started") or moment(), "process": os.getpid(), "rows": dict(rows), "data": data,
+            "environment": environment(threads),
+        })  # fmt: skip
+
+    def end(self, state: str, reason: str, epochs: int, seconds: float, error: str | None = None) -> None:
+        """Notes how training ended: finished, interrupted or failed."""
+        note(self.path, state=state, reason=reason, epochs=epochs, seconds=round(seconds, 3), error=error, ended=moment())
+
     def open_history(self, before_epoch: int) -> None:
         """Opens the history; what it has of `before_epoch` (from 1) and later is dropped."""
         self.history = JsonLines(self.path / HISTORY)
@@ -55,9 +70,9 @@ class RunFolder:
     def write_at(self, name: str, data: bytes, at: int | None) -> int:
         """Makes `data` the end of a callback's file, behind its first `at` bytes (None: all); returns the file's size."""
         first = Path(name).parts[0] if Path(name).parts else name
-        if first in (CHECKPOINTS, MODEL, HISTORY, RESOLVED, ORIGIN, NAME):
+        if first in (CHECKPOINTS, MODEL, HISTORY, RESOLVED, ORIGIN, STATUS, REPORT, NAME):
             fail("cannot-write", f"'{name}' is a file of the run itself, expected a name of the callback's own", Span(Source(str(self.path))),
-                 hint=f"the run's own are {', '.join((CHECKPOINTS, MODEL, HISTORY, RESOLVED, ORIGIN))}")  # fmt: skip
+                 hint=f"the run's own are {', '.join((CHECKPOINTS, MODEL, HISTORY, RESOLVED, ORIGIN, STATUS, REPORT))}")  # fmt: skip
         path = self.path / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail, placed
 from layerctl.modelfile.hdf5 import Array
 from layerctl.modelfile.kerasweights import order
 from layerctl.modelfile.weightfiles import WeightFile, read
@@ -60,7 +60,8 @@ def starting_weights(
         LayerctlError: for a file that cannot be read; and, unless `partial`, for all names and shapes that do not fit; in any case if
             nothing fits.
     """
-    file = read(path)
+    with placed(span):
+        file = read(path)
     place = span or Span(Source(os.fspath(path)))
     if not by_name and not file.ordered:
         fail("no-order", f"the weights in {os.path.basename(os.fspath(path))!r} stand in the order of their names: match them by name", place)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +12,11 @@ import numpy as np
 
 from layerctl.diagnostics import fail
 from layerctl.training.adapting import adapt
-from layerctl.training.events import Observer
+from layerctl.training.events import Ended, Observer, Started
 from layerctl.training.fit import Outcome, Trainer
-from layerctl.training.runfolder import MODEL, ORIGIN, RESOLVED, RunFolder
+from layerctl.training.observers import Observers, failed, observers
+from layerctl.training.runfolder import HISTORY, MODEL, ORIGIN, RESOLVED, RunFolder
+from layerctl.training.session import parameters
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -22,9 +26,9 @@ BEST = "callback/"
 
 def train(
     model: Model, x: Any, y: Any, *, validation: Any, run: Any, resume: bool, max_seconds: float | None, observer: Observer | None,
-    on_trainer: Callable[[Trainer], None] | None, max_steps: int | None = None,
+    on_trainer: Callable[[Trainer], None] | None, max_steps: int | None = None, finish: Callable[[Outcome], Finished] | None = None,
 ) -> Outcome:  # fmt: skip
-    """Trains a model; see `Model.fit`."""
+    """Trains a model; see `Model.fit`. `finish` is what is done with the saved model before observers hear of the end."""
     from layerctl.training.using import dataset_of, prepared
 
     observer = observer or Observer()
@@ -55,16 +59,67 @@ def train(
             folder.open_history(trainer.progress.epoch + 1)
             folder.write_text(RESOLVED, model.resolved())
             folder.write_text(ORIGIN, str(model.folder.absolute()))
+        trainer.check_callbacks()
         adapt(session, rows)
-        outcome = trainer.run()
-        if folder is not None and outcome.saved:
-            model.save(folder.path / MODEL, _last_scores(outcome))
-        if folder is not None and outcome.reason in ("done", "early") and any(c.drops_checkpoints() for c in trainer.callbacks):
-            folder.drop_checkpoints()
-        return outcome
+        fingerprint = model.data.fingerprint if x is None else rows.fingerprint  # the first is the one that the model file tells
+        started = _started(model, trainer, folder, fingerprint)
+        trainer.observer = heard = observers(observer, started)
+        with _told(trainer, folder, heard, started):
+            return _run(model, trainer, folder, heard, finish)
     finally:
         if folder is not None:
             folder.close()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What was done with a trained model: its scores on the rows of `split`, the files that were made of it."""
+
+    scores: dict[str, float]
+    split: str
+    files: tuple[Path, ...] = ()
+
+
+def _run(model: Model, trainer: Trainer, folder: RunFolder | None, observer: Observer, finish: Callable[[Outcome], Finished] | None) -> Outcome:
+    """The training itself, and its end: the model saved, then judged, then told of."""
+    outcome = trainer.run()
+    saved = outcome.saved
+    if folder is not None and saved:
+        model.save(folder.path / MODEL, _last_scores(outcome))
+    if folder is not None and outcome.reason in ("done", "early") and any(c.drops_checkpoints() for c in trainer.callbacks):
+        folder.drop_checkpoints()
+    if folder is not None:
+        folder.end("finished" if saved else "interrupted", outcome.reason, outcome.epochs, outcome.seconds)
+    end = finish(outcome) if finish is not None else Finished(_last_scores(outcome), "")
+    files = [folder.path / n for n in (MODEL, RESOLVED, HISTORY)] if folder is not None else []
+    present = tuple(p for p in (*files, *end.files) if p.is_file())
+    observer.ended(Ended(outcome.reason, outcome.epochs, outcome.seconds, end.scores, end.split, present))
+    return outcome
+
+
+def _started(model: Model, trainer: Trainer, folder: RunFolder | None, fingerprint: str) -> Started:
+    trained, _ = parameters(trainer.session)
+    return Started(
+        model.spec.name, folder.path if folder is not None else None, model.resolved(), dict(model.spec.document.plain()), model.spec.seed,
+        fingerprint, len(trainer.train), trained, trainer.progress.epoch + 1, tuple(trainer.callbacks),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _told(trainer: Trainer, folder: RunFolder | None, observer: Observers, started: Started) -> Iterator[None]:
+    """Notes that training goes on, and that it failed if an error ends it."""
+    if folder is not None:
+        held = len(trainer.validation) if trainer.validation is not None else 0
+        folder.begin(trainer.session.machine.threads, {"train": len(trainer.train), "validation": held}, started.data)
+    observer.started(started)
+    try:
+        yield
+    except BaseException as error:
+        end = failed(len(trainer.progress.history), trainer.elapsed(), error)
+        if folder is not None:
+            folder.end(end.reason, end.reason, end.epochs, end.seconds, end.error)
+        observer.ended(end)
+        raise
 
 
 def take_weights(model: Model, session: Any, observer: Observer) -> None:

@@ -17,6 +17,8 @@ from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, Unknown, shown
 from layerctl.predicting.ahead import ahead
 from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
+from layerctl.spec.data import DataSpec, FeatureSpec
+from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -228,15 +230,36 @@ def predict_stream(
     model: Model, source: Any, *, input_format: str | None = None, batch_size: int | None = None, layers: tuple[str, ...] = (),
     wanted: Wanted = PLAIN, faults: Faults | None = None,
 ) -> Iterator[Predictions]:  # fmt: skip
-    """Predictions for a file or a stream, piece by piece and in order, in bounded memory; `faults` says what becomes of bad rows."""
-    if model.schema is None:
-        fail("missing-section", "a file can only be read by a model with a data section", model.spec.document.root.span,
-             hint="predict from Python with arrays, or add a data section")  # fmt: skip
+    """Predictions for a file or a stream, piece by piece and in order, in bounded memory; `faults` says what becomes of bad rows.
+
+    A model without a data section takes its inputs' numbers as they are: arrays of their names, or columns NAME_0, NAME_1, ...
+    """
     answers = replace(answers_of(model), wanted=wanted)
     answers.check()
     size = batch_size or batch_of_predictions(model)
-    found = pieces(source, model.schema, model.spec.data.reading(), CHUNK, input_format, faults)
-    yield from answers.stream(ahead(found), lambda rows, arriving: model.session(rows).predict(rows, size, layers, arriving))
+    schema = model.schema or plain_schema(model)
+    data = model.spec.data or DataSpec(source="-", features={n: FeatureSpec() for n in schema.features})
+
+    def predict(rows: Dataset, arriving: bool) -> dict[str, np.ndarray]:
+        fit = rows if model.schema is not None else dataset_of(model, dict(rows.inputs), None)
+        return model.session(fit).predict(fit, size, layers, arriving)
+
+    yield from answers.stream(ahead(pieces(source, schema, data.reading(), CHUNK, input_format, faults)), predict)
+
+
+def plain_schema(model: Model) -> FeatureSchema:
+    """What a model without a data section reads: each input's numbers, neither scaled nor encoded.
+
+    Raises:
+        LayerctlError: for inputs of texts or of open sizes, which no table holds.
+    """
+    features = {}
+    for name, port in model.graph.inputs.items():
+        if port.dtype == "u8" or port.shape is None or any(d is None for d in port.shape):
+            fail("missing-section", f"the input '{name}' {shown((None, *(port.shape or ())))} cannot be read from a file without a data section",
+                 port.span, hint="predict from Python with arrays, or add a data section")  # fmt: skip
+        features[name] = FeatureFit("array", [int(d) for d in port.shape or ()], port.dtype, [ColumnFit(name, "number")])
+    return FeatureSchema(features, {})
 
 
 def batch_of_predictions(model: Model) -> int:
@@ -246,9 +269,9 @@ def batch_of_predictions(model: Model) -> int:
 
 def answers_of(model: Model) -> Answers:
     """How the model's results are told."""
-    assert model.schema is not None
+    schema = model.schema or FeatureSchema({}, {})
     logits = [n for n, o in model.outputs.items() if getattr(o.loss, "from_logits", False)]
-    return Answers(model.schema, tuple(model.graph.outputs), tuple(logits), model.thresholds, shapes=_shapes(model))
+    return Answers(schema, tuple(model.graph.outputs), tuple(logits), model.thresholds, shapes=_shapes(model))
 
 
 def _shapes(model: Model) -> dict[str, tuple[int, ...]]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from layerctl.commands.pictures.curves import Curve
-from layerctl.commands.pictures.panel import Panel, label, panels_of, ticks
+from layerctl.commands.pictures.panel import Panel, panels_of
+from layerctl.reporting.axes import PALETTE, label, ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, ROW = 460, 340, 58, 14, 34, 30, 20
 INK, GRID, ZERO = "#222222", "#e6e6e6", "#b0b0b0"
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3c8d")
-"""Told apart by people with every kind of colour vision (but for the last two, Okabe and Ito 2008); then the same again in dashes."""
 
 
 @dataclass(frozen=True)

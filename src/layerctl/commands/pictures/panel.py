@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,19 +59,3 @@ def panels_of_one(curve: Curve) -> list[Panel]:
     """One curve in a panel, its derivative in a second."""
     first = panel(curve.name, curve.x, [curve.y])
     return [first] if curve.derivative is None else [first, panel("its derivative", curve.x, [curve.derivative])]
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` round numbers (1, 2 or 5 times a power of ten apart) from low to high."""
-    least = (high - low) / max(most, 1)
-    power = 10.0 ** math.floor(math.log10(least))
-    for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first < most:
-            return [round(i * step, 12) for i in range(first, last + 1)]
-    return []
-
-
-def label(value: float) -> str:
-    """A tick's number."""
-    return f"{value:.6g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")

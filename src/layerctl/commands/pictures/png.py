@@ -1,14 +1,12 @@
-"""A figure as PNG (ISO/IEC 15948): pixels by distance to the strokes, letters from a font of dots, zlib for the rest."""
+"""A figure as PNG: pixels by distance to the strokes, letters from a font of dots."""
 
 from __future__ import annotations
-
-import struct
-import zlib
 
 import numpy as np
 
 from layerctl.commands.pictures.figure import INK, Figure, Stroke, Word
 from layerctl.commands.pictures.font import ADVANCE, HEIGHT, glyph
+from layerctl.reporting.png import png as encoded
 
 SCALE = 2
 """Pixels for one unit of the figure, in each direction."""
@@ -21,15 +19,7 @@ def png(figure: Figure) -> bytes:
         _stroke(pixels, stroke)
     for word in figure.words:
         _word(pixels, word)
-    rows = np.rint(pixels).astype(np.uint8)
-    filtered = np.concatenate([np.zeros((len(rows), 1), np.uint8), rows.reshape(len(rows), -1)], axis=1)
-    head = struct.pack(">IIBBBBB", rows.shape[1], rows.shape[0], 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(filtered.tobytes(), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return encoded(np.rint(pixels).astype(np.uint8))
 
 
 def _colour(text: str) -> np.ndarray:

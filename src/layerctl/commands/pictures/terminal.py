@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from layerctl.commands.pictures.curves import Curve
-from layerctl.commands.pictures.panel import Panel, label, panels_of_one, ticks
+from layerctl.commands.pictures.panel import Panel, panels_of_one
+from layerctl.reporting.axes import label, ticks
 
 ROWS = 9
 LABELS = 7

@@ -90,9 +90,7 @@ class Features:
         into = identifier(name)
         kind = "int32_t" if dtype == "i32" else "float"
         if fit.kind == "string":
-            text = f"C export has no form for the feature '{name}': its texts go into the model as they are"
-            self.problems.append(Diagnostic("cannot-export", text))
-            return
+            return  # refused by `Traced.problems`
         if any(key in CANNOT for c in fit.columns for key, _ in of_column(c)):
             return
         lines: list[str] = []

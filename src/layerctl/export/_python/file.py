@@ -45,7 +45,7 @@ def python_file(traced: Traced) -> str:
             problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(model, node.origin)))
             converter.lines.append("")
             converter._names.update((id(v), "None") for v in node.outputs)
-    found = [*problems.values(), *traced.problems("Python"), *_features(traced), *unmet(traced, "Python", CANNOT)]
+    found = [*problems.values(), *traced.problems("Python"), *unmet(traced, "Python", CANNOT)]
     if found:
         raise LayerctlError(found)
     results = ", ".join(f"{n!r}: {converter.name(v)}" for n, v in traced.outputs.items())
@@ -112,11 +112,6 @@ if __name__ == "__main__":
         stream.reconfigure(encoding="utf-8", errors="replace")
     sys.exit(run(sys.argv[1], SCHEMA, predict, sys.stdout))
 '''
-
-
-def _features(traced: Traced) -> list[Diagnostic]:
-    what = "Python export has no form for the feature '{}': its texts go into the model as they are"
-    return [Diagnostic("cannot-export", what.format(n)) for n, f in traced.features.items() if f.kind == "string"]
 
 
 def _quiet(name: str) -> str:

@@ -1,0 +1,1 @@
+"""What `layerctl tune` is made of: the study's folder and journal, one trial, the report."""
