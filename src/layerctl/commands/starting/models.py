@@ -1,0 +1,139 @@
+"""The layers, loss and training that fit a table of some size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from layerctl.commands.starting.facts import Facts, Target
+from layerctl.commands.starting.features import Inputs, Item, joined
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model, and how it is trained, for a number of rows."""
+
+    units: int
+    dropout: float
+    rate: float
+    decay: float
+    batch: int
+    epochs: int
+    patience: int
+
+
+def size_of(rows: int, width: int, numbers: bool) -> Size:
+    """By the training rows, the row's width, and whether numbers are predicted, which noise in the layers blurs."""
+    units = 64 if rows < 300 else 128 if rows < 50_000 else 256
+    dropout = 0.3 if width > rows / 4 else 0.2 if rows < 20_000 else 0.1
+    batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
+    steps = max(1, rows // batch)
+    epochs = int(min(200, max(20, math.ceil(8_000 / steps))))
+    patience = max(4, min(25, epochs // 5))
+    rate = 0.002 if batch <= 64 else 0.003
+    return Size(units, dropout / 2 if numbers else dropout, rate, 0.02, batch, epochs, patience)
+
+
+def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], list[str], dict[str, str]]:
+    """(the model's items, its outputs, comments by item's name)."""
+    items = list(inputs.layers)
+    parts, said = list(inputs.parts), {}
+    if inputs.layers and any(i["name"] == "tamed" for i in items):
+        said["tamed"] = "about a logarithm, on both sides of the middle"
+    for name in inputs.texts:
+        parts.append(_text(name, items, facts.rows))
+    for name, shape in inputs.arrays.items():
+        parts.append(_array(name, shape, items, size))
+    row = joined(parts, "row", items)
+    deep = row
+    if inputs.parts or len(parts) > 1 or inputs.arrays:
+        for i, units in enumerate((size.units, size.units // 2)):
+            items.append({"Dense": {"units": units, "activation": "relu"}, "name": f"hidden_{i + 1}", "from": deep})
+            items.append({"Dropout": size.dropout, "name": f"drop_{i + 1}"})
+            deep = f"drop_{i + 1}"
+        if inputs.parts:
+            said["both"] = "the row itself beside what the layers make of it: what is linear need not be learned by them"
+            deep = joined([deep, row], "both", items)
+    outputs = []
+    for target in facts.targets:
+        name = _output_name(target, {i["name"] for i in items if "name" in i} | set(inputs.features))
+        items.append({"Dense": _head(target), "name": name, "from": deep})
+        outputs.append(name)
+    return items, outputs, said
+
+
+def _head(target: Target) -> dict[str, Any]:
+    if target.kind == "number":
+        return {"units": 1}
+    return {"units": 1, "activation": "sigmoid"} if target.kind == "binary" else {"units": len(target.classes), "activation": "softmax"}
+
+
+def _output_name(target: Target, taken: set[str]) -> str:
+    import re
+
+    made = re.sub(r"\W+", "_", target.column).strip("_")[:40] or "output"
+    made = made if made[0].isalpha() else f"target_{made}"
+    while made in taken:
+        made += "_out"
+    return made
+
+
+def _text(name: str, items: list[Item], rows: int) -> str:
+    """Words as vectors; their mean says what a text is about, the strongest pair or triple of words what stands out."""
+    size = 32 if rows < 20_000 else 64
+    items.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size, "mask_zero": True}, "name": f"{name}_words", "from": name})
+    items.append({"GlobalAveragePooling1D": {}, "name": f"{name}_mean", "from": f"{name}_words"})
+    items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases",
+                  "from": {"inputs": f"{name}_words", "mask": False}})  # fmt: skip
+    items.append({"GlobalMaxPooling1D": {}, "name": f"{name}_strongest"})
+    items.append({"Concatenate": {"axis": -1}, "name": f"{name}_all", "from": [f"{name}_mean", f"{name}_strongest"]})
+    items.append({"Dropout": 0.4, "name": f"{name}_text"})
+    return f"{name}_text"
+
+
+def _array(name: str, shape: tuple[int, ...], items: list[Item], size: Size) -> str:
+    """Images and sequences by convolutions, vectors as they are."""
+    if len(shape) == 1:
+        return name
+    last = name
+    if len(shape) == 2 and shape[0] >= 8 and shape[1] >= 8 and max(shape) <= 4 * min(shape):
+        items.append({"Reshape": [*shape, 1], "name": f"{name}_image", "from": name})
+        last, shape = f"{name}_image", (*shape, 1)
+    if len(shape) == 3 and min(shape[:2]) >= 4:
+        for i, filters in enumerate((32, 64)):
+            items.append({"Conv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_conv_{i + 1}",
+                          "from": last})  # fmt: skip
+            items.append({"MaxPooling2D": 2, "name": f"{name}_pool_{i + 1}"})
+            last = f"{name}_pool_{i + 1}"
+    elif len(shape) == 2 and shape[0] >= 8:
+        items.append({"Conv1D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_conv", "from": last})
+        last = f"{name}_conv"
+    items.append({"Flatten": {}, "name": f"{name}_flat", "from": last})
+    return f"{name}_flat"
+
+
+def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
+    """Optimizer, losses and metrics for the targets."""
+    loss = {"number": "mean_squared_error", "binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
+    metrics = {"number": ["mae", "R2Score"], "binary": ["accuracy", "AUC"], "classes": ["accuracy"]}
+    losses = {n: loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
+    judged = {n: metrics[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
+    single = len(outputs) == 1
+    return {
+        "optimizer": {"AdamW": {"learning_rate": size.rate, "weight_decay": size.decay}},
+        "loss": losses[outputs[0]] if single else losses,
+        "metrics": judged[outputs[0]] if single else judged,
+    }
+
+
+def fit_of(size: Size) -> dict[str, Any]:
+    """Epochs, batches and callbacks."""
+    return {
+        "epochs": size.epochs,
+        "batch_size": size.batch,
+        "callbacks": [
+            {"ReduceLROnPlateau": {"monitor": "val_loss", "factor": 0.4, "patience": max(2, size.patience // 3)}},
+            {"EarlyStopping": {"monitor": "val_loss", "patience": size.patience, "restore_best_weights": True}},
+        ],
+    }
