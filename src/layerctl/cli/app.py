@@ -24,6 +24,7 @@ from layerctl.cli.options import (
     seconds,
     span,
 )
+from layerctl.cli.verbs.data import data_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -263,3 +264,6 @@ class _Stopper:
 
     def __exit__(self, *_: object) -> None:
         """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
+
+
+app.command(name="data")(data_command)

@@ -12,7 +12,7 @@ import numpy as np
 from layerctl.commands.starting.facts import Facts
 from layerctl.data.examining.kinds import Column
 
-WIDE = 60
+WIDE = 500
 """Different words up to which a category is one-hot; an embedding stands for more."""
 Item = dict[str, Any]
 
@@ -83,19 +83,18 @@ def _numbers(facts: Facts, out: Inputs) -> None:
 
 def _categories(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("category")
-    least = 2 if facts.rows >= 200 else 1
     narrow = [c for c in columns if c.distinct <= WIDE]
-    policy = {"missing": "constant", "constant": "missing", "min_count": least}
+    policy = {"missing": "constant", "constant": "missing"}
     if narrow:
         out.features["categories"] = {"columns": [c.name for c in narrow], "kind": "category", "encode": "one_hot", **policy}
-        out.said["categories"] = "one-hot; what is missing, rare or unseen in training is a bucket of its own"
+        out.said["categories"] = "one-hot; what is missing or unseen in training is a bucket of its own"
         out.parts.append("categories")
         out.width += sum(c.distinct + 1 for c in narrow)
     for c in columns:
         if c not in narrow:
             name = out_name(out, c.name)
             size = int(min(24, max(4, round(c.distinct**0.5))))
-            out.features[name] = {"columns": [c.name], "kind": "category", "encode": "index", **policy}
+            out.features[name] = {"columns": [c.name], "kind": "category", "encode": "index", **policy, "min_count": 2}
             out.said[name] = f"{c.distinct} different words: each a vector of {size} numbers"
             out.layers.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size}, "name": f"{name}_vector", "from": name})
             out.parts.append(f"{name}_vector")

@@ -27,7 +27,7 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
         LayerctlError: for a file that cannot be read, for targets that are not there or cannot be predicted.
     """
     dialect, table, columns = opened(source, names)
-    goals = _named(targets, table, columns) if targets else [_clear(table, columns)]
+    goals = named_targets(targets, table, columns) if targets else [_clear(table, columns)]
     found = []
     for name in goals:
         try:
@@ -66,7 +66,12 @@ def _texts(table: Table, name: str) -> list[str]:
     return [v for v in values if v is not None] if isinstance(values, list) else []
 
 
-def _named(targets: Sequence[str], table: Table, columns: dict[str, Column]) -> list[str]:
+def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Column]) -> list[str]:
+    """Columns by their names, or by their numbers from 1 (from -1 backwards).
+
+    Raises:
+        LayerctlError: for a name that is no column.
+    """
     out = []
     order = list(columns)
     for given in targets:
@@ -81,22 +86,24 @@ def _named(targets: Sequence[str], table: Table, columns: dict[str, Column]) -> 
     return out
 
 
-def _clear(table: Table, columns: dict[str, Column]) -> str:
-    """The one column that can be meant where no target is named: by its name, or the only category among numbers at an end of the table.
-
-    Raises:
-        LayerctlError: `no-target` where it is not clear.
-    """
+def clear_target(columns: dict[str, Column]) -> str | None:
+    """The one column that can be meant where no target is named: by its name, or the only column of words at an end of a table of numbers."""
     by_name = [c.name for c in columns.values() if c.name.lower().strip() in CLEAR]
     if len(by_name) == 1:
         return by_name[0]
     words = [c for c in columns.values() if c.kind == "category"]
     ends = {list(columns)[0], list(columns)[-1]}
-    others = [c for c in columns.values() if c.kind in ("number", "text") and c not in words]
+    others = any(c.kind in ("number", "text", "array") for c in columns.values())
     if len(words) == 1 and words[0].name in ends and words[0].distinct <= MOST_CATEGORIES and others:
         return words[0].name
-    fail("no-target", "which column is to be predicted?", Span(Source(table.name)), hint=f"name it with --target; {_listing(columns)}")
-    return ""
+    return None
+
+
+def _clear(table: Table, columns: dict[str, Column]) -> str:
+    found = clear_target(columns)
+    if found is None:
+        fail("no-target", "which column is to be predicted?", Span(Source(table.name)), hint=f"name it with --target; {_listing(columns)}")
+    return str(found)
 
 
 def _listing(columns: dict[str, Column], most: int = 30) -> str:

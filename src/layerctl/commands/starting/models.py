@@ -32,7 +32,7 @@ def size_of(rows: int, width: int, numbers: bool) -> Size:
     epochs = int(min(200, max(20, math.ceil(8_000 / steps))))
     patience = max(4, min(25, epochs // 5))
     rate = 0.002 if batch <= 64 else 0.003
-    return Size(units, dropout / 2 if numbers else dropout, rate, 0.02, batch, epochs, patience)
+    return Size(units, dropout, rate, 0.02, batch, epochs, patience)
 
 
 def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], list[str], dict[str, str]]:
@@ -52,13 +52,19 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
             items.append({"Dense": {"units": units, "activation": "relu"}, "name": f"hidden_{i + 1}", "from": deep})
             items.append({"Dropout": size.dropout, "name": f"drop_{i + 1}"})
             deep = f"drop_{i + 1}"
-        if inputs.parts:
-            said["both"] = "the row itself beside what the layers make of it: what is linear need not be learned by them"
-            deep = joined([deep, row], "both", items)
     outputs = []
     for target in facts.targets:
         name = _output_name(target, {i["name"] for i in items if "name" in i} | set(inputs.features))
-        items.append({"Dense": _head(target), "name": name, "from": deep})
+        if inputs.parts:
+            said[f"{name}_wide"] = "what is linear in the row is learned straight from it; the layers begin at nothing and add the rest"
+            units, activation = _head(target)["units"], _head(target).get("activation")
+            items.append({"Dense": units, "name": f"{name}_wide", "from": row})
+            items.append({"Dense": {"units": units, "use_bias": False, "kernel_initializer": "zeros"}, "name": f"{name}_deep", "from": deep})
+            items.append({"Add": {}, "name": f"{name}_sum" if activation else name, "from": [f"{name}_wide", f"{name}_deep"]})
+            if activation:
+                items.append({"Activation": activation, "name": name})
+        else:
+            items.append({"Dense": _head(target), "name": name, "from": deep})
         outputs.append(name)
     return items, outputs, said
 
@@ -84,8 +90,8 @@ def _text(name: str, items: list[Item], rows: int) -> str:
     size = 32 if rows < 20_000 else 64
     items.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size, "mask_zero": True}, "name": f"{name}_words", "from": name})
     items.append({"GlobalAveragePooling1D": {}, "name": f"{name}_mean", "from": f"{name}_words"})
-    items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases",
-                  "from": {"inputs": f"{name}_words", "mask": False}})  # fmt: skip
+    items.append({"Lambda": {"function": "x", "mask": "none"}, "name": f"{name}_unmasked", "from": f"{name}_words"})
+    items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases"})
     items.append({"GlobalMaxPooling1D": {}, "name": f"{name}_strongest"})
     items.append({"Concatenate": {"axis": -1}, "name": f"{name}_all", "from": [f"{name}_mean", f"{name}_strongest"]})
     items.append({"Dropout": 0.4, "name": f"{name}_text"})
