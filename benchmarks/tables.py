@@ -105,7 +105,7 @@ def own(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int, folder
     write(columns, np.concatenate([context, test]), folder / "test.csv")
     init(str(folder / "train.csv"), target=",".join(columns.targets), wanted=None if columns.classes else "number", out=str(folder / "model.yaml"), force=True)
     started = time.perf_counter()
-    train_model(str(folder / "model.yaml"), out=str(folder / "run"), seed=seed, force=True)
+    train_model(str(folder / "model.yaml"), out=str(folder / "run"), seed=seed, force=True, threads=1)
     seconds = time.perf_counter() - started
     predict(str(folder / "run"), str(folder / "test.csv"), form="csv", out=str(folder / "out.csv"))
     rows = list(csv.DictReader(io.StringIO((folder / "out.csv").read_text())))

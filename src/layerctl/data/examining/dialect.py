@@ -20,7 +20,7 @@ from layerctl.spec.reading import Reading
 
 SAMPLE = 1 << 20
 """Bytes from the beginning that delimiter, quotes and header are guessed from."""
-RECORDS = 5000
+RECORDS = 2000
 DELIMITERS = (",", "\t", ";", "|", " ")
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
@@ -145,7 +145,7 @@ def _is_json_lines(text: str) -> bool:
         return False
 
 
-def _rows(text: str, delimiter: str, quote: str | None) -> list[list[str]]:
+def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS) -> list[list[str]]:
     options = {"delimiter": delimiter, "skipinitialspace": delimiter != " "}
     reader = csv.reader(io.StringIO(text), quoting=csv.QUOTE_NONE, **options) if quote is None else csv.reader(io.StringIO(text), quotechar=quote, **options)
     out: list[list[str]] = []
@@ -153,7 +153,7 @@ def _rows(text: str, delimiter: str, quote: str | None) -> list[list[str]]:
         for row in reader:
             if any(f.strip() for f in row):
                 out.append([f.strip() for f in row])
-            if len(out) >= RECORDS:
+            if len(out) >= most:
                 break
     except csv.Error:
         return out
@@ -184,9 +184,11 @@ def _encloses(text: str, quote: str) -> bool:
 
 def _swallows(text: str, delimiter: str, quote: str) -> bool:
     """Whether quotes, read as such, join lines that are whole records without them."""
-    plain = _rows(text, delimiter, None)
+    if quote not in text:
+        return False
+    plain = _rows(text, delimiter, None, SAMPLE)
     regular = len({len(r) for r in plain}) == 1 and len(plain[0]) > 1
-    return regular and any("\n" in f for r in _rows(text, delimiter, quote) for f in r)
+    return regular and any("\n" in f for r in _rows(text, delimiter, quote, SAMPLE) for f in r)
 
 
 def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | None) -> float:
