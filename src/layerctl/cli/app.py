@@ -25,6 +25,7 @@ from layerctl.cli.options import (
     span,
 )
 from layerctl.cli.verbs.data import data_command
+from layerctl.cli.verbs.init import init_command
 from layerctl.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -267,3 +268,4 @@ class _Stopper:
 
 
 app.command(name="data")(data_command)
+app.command(name="init")(init_command)

@@ -25,6 +25,7 @@ class Target:
     counts: tuple[int, ...] = ()
     strip_suffix: str | None = None
     incomplete: bool = False
+    strip: str | None = None
 
     @property
     def imbalanced(self) -> bool:
@@ -70,7 +71,7 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
     if wanted == "number" and not numbers:
         raise ValueError(f"{column.why}: they are no numbers")
     if wanted == "number" or (wanted is None and numbers and not whole and column.distinct > 2):
-        return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0)
+        return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0, strip=column.strip)
     suffix = _suffix(set(texts))
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
     found, counts = np.unique(np.array(labels, dtype=object).astype(str), return_counts=True)

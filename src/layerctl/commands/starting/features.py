@@ -40,7 +40,7 @@ def inputs_of(facts: Facts) -> Inputs:
     _dates(facts, out)
     for c in facts.inputs("text"):
         name = out_name(out, c.name)
-        out.features[name] = _text(facts, c)
+        out.features[name] = text_feature(facts, c)
         out.said[name] = f"{c.name}: {c.why}"
         out.texts.append(name)
     for c in facts.inputs("array"):
@@ -68,8 +68,8 @@ def out_name(out: Inputs, column: str) -> str:
 
 def _numbers(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("number")
-    plain = [c for c in columns if not c.skewed]
-    far = [c for c in columns if c.skewed]
+    plain = [c for c in columns if not c.skewed and not c.strip]
+    far = [c for c in columns if c.skewed and not c.strip]
     if plain:
         out.features["numbers"] = {"columns": [c.name for c in plain], "kind": "number", "scale": "standard", "missing": "median"}
         out.parts.append("numbers")
@@ -78,6 +78,14 @@ def _numbers(facts: Facts, out: Inputs) -> None:
         out.said["skewed"] = "a few values of these are far off: scaled by the middle half, and tamed by a logarithm on both sides in the model"
         out.layers.append({"Lambda": "arcsinh(x)", "name": "tamed", "from": "skewed"})
         out.parts.append("tamed")
+    for c in columns:
+        if c.strip:
+            name = out_name(out, c.name)
+            out.features[name] = {"columns": [c.name], "kind": "number", "strip": c.strip, "scale": "robust" if c.skewed else "standard", "missing": "median"}
+            out.said[name] = f"numbers with {c.strip!r} in them, which does not count"
+            if c.skewed:
+                out.layers.append({"Lambda": "arcsinh(x)", "name": f"{name}_tamed", "from": name})
+            out.parts.append(f"{name}_tamed" if c.skewed else name)
     out.width += len(columns)
 
 
@@ -107,13 +115,21 @@ def _dates(facts: Facts, out: Inputs) -> None:
         forms.setdefault(c.format, []).append(c)
     for i, (form, columns) in enumerate(forms.items()):
         name = "dates" if i == 0 else f"dates_{i + 1}"
-        out.features[name] = {"columns": [c.name for c in columns], "kind": "date", **({"format": form} if form else {}), "missing": "median"}
-        out.said[name] = "the day, month and weekday" + (f"; dates are written {form}" if form else "")
+        parts = date_parts(form, [v for c in columns for v, _ in c.counts])
+        out.features[name] = {"columns": [c.name for c in columns], "kind": "date", **({"format": form} if form else {}), "parts": parts, "missing": "median"}
+        out.said[name] = f"dates are written {form}" if form else "ISO dates"
         out.parts.append(name)
         out.width += 20 * len(columns)
 
 
-def _text(facts: Facts, c: Column) -> dict[str, Any]:
+def date_parts(form: str | None, values: Sequence[str]) -> list[str]:
+    """What a date is taken apart into: the hour too where there is a time of day."""
+    timed = any(p in form for p in ("%H", "%I")) if form else any(len(v) > 10 for v in values)
+    return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
+
+
+def text_feature(facts: Facts, c: Column) -> dict[str, Any]:
+    """A text's entry: as long as nearly all texts are."""
     from layerctl.data.texts import tokens
 
     lengths = [len(tokens(v, "words", True)) for v in facts.table.texts(c.name)[:20000] if v]

@@ -10,6 +10,10 @@ from layerctl.commands.starting.facts import Facts, Target
 from layerctl.commands.starting.features import Inputs, Item, joined
 
 
+JUDGED = 160
+"""Training rows below which validation rows are too few to say when training should end."""
+
+
 @dataclass(frozen=True)
 class Size:
     """How large a model, and how it is trained, for a number of rows."""
@@ -21,6 +25,7 @@ class Size:
     batch: int
     epochs: int
     patience: int
+    rows: int
 
 
 def size_of(rows: int, width: int, numbers: bool) -> Size:
@@ -30,9 +35,11 @@ def size_of(rows: int, width: int, numbers: bool) -> Size:
     batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
     steps = max(1, rows // batch)
     epochs = int(min(200, max(20, math.ceil(8_000 / steps))))
-    patience = max(4, min(25, epochs // 5))
+    patience = max(4, min(25, epochs // 5)) if rows >= JUDGED else 0
+    if not patience:
+        epochs = max(20, round(1_000 / steps))
     rate = 0.002 if batch <= 64 else 0.003
-    return Size(units, dropout, rate, 0.02, batch, epochs, patience)
+    return Size(units, dropout, rate, 0.02, batch, epochs, patience, rows)
 
 
 def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], list[str], dict[str, str]]:
@@ -121,25 +128,28 @@ def _array(name: str, shape: tuple[int, ...], items: list[Item], size: Size) -> 
 
 def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
     """Optimizer, losses and metrics for the targets."""
+    rate: Any = size.rate
+    if not size.patience:
+        steps = size.epochs * -(-size.rows // size.batch)
+        rate = {"CosineDecay": {"initial_learning_rate": size.rate, "decay_steps": steps}}
     loss = {"number": "mean_squared_error", "binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
     metrics = {"number": ["mae", "R2Score"], "binary": ["accuracy", "AUC"], "classes": ["accuracy"]}
     losses = {n: loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     judged = {n: metrics[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     single = len(outputs) == 1
     return {
-        "optimizer": {"AdamW": {"learning_rate": size.rate, "weight_decay": size.decay}},
+        "optimizer": {"AdamW": {"learning_rate": rate, "weight_decay": size.decay}},
         "loss": losses[outputs[0]] if single else losses,
         "metrics": judged[outputs[0]] if single else judged,
     }
 
 
 def fit_of(size: Size) -> dict[str, Any]:
-    """Epochs, batches and callbacks."""
-    return {
-        "epochs": size.epochs,
-        "batch_size": size.batch,
-        "callbacks": [
+    """Epochs, batches and callbacks; without patience all epochs, at a falling rate."""
+    out: dict[str, Any] = {"epochs": size.epochs, "batch_size": size.batch}
+    if size.patience:
+        out["callbacks"] = [
             {"ReduceLROnPlateau": {"monitor": "val_loss", "factor": 0.4, "patience": max(2, size.patience // 3)}},
             {"EarlyStopping": {"monitor": "val_loss", "patience": size.patience, "restore_best_weights": True}},
-        ],
-    }
+        ]
+    return out

@@ -12,6 +12,9 @@ from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.data import MISSING
 
 Path = tuple[str | int, ...]
+SHARE = 0.1
+TESTED = 400
+"""Rows below which none are held back for a test: they would be too few to say much, and are missed in training."""
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
 
 
-def table_draft(facts: Facts, name: str, source: str, shares: tuple[float, float], test: str | None = None) -> Draft:
+def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None, float | None], test: str | None = None) -> Draft:
     """A model for the targets of a table. `shares` are the parts held back for validation and test; `test` a file in place of the latter.
 
     Raises:
@@ -33,6 +36,7 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float, float
     if not inputs.features:
         reasons = "; ".join(f"{n}: {why}" for n, why in inputs.left_out.items())
         fail("no-features", f"no column is left to predict from{f' ({reasons})' if reasons else ''}", Span(Source(facts.source)))
+    shares = shares_of(facts.rows, shares)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
     size = size_of(rows, inputs.width, all(t.kind == "number" for t in facts.targets))
     items, outputs, told = layers_of(facts, inputs, size)
@@ -44,8 +48,15 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float, float
             draft.said["model", "layers", i] = told[item["name"]]
     draft.plain["compile"] = compile_of(facts, outputs, size)
     draft.plain["fit"] = fit_of(size)
-    draft.said["fit", "callbacks"] = "a smaller rate when validation gets no better, then the end, and the best weights back"
+    if size.patience:
+        draft.said["fit", "callbacks"] = "a smaller rate when validation gets no better, then the end, and the best weights back"
     return draft
+
+
+def shares_of(rows: int, given: tuple[float | None, float | None]) -> tuple[float, float]:
+    """The shares held back for validation and for the test, where they are not given: of few rows none for a test, whose score would be chance."""
+    validation, test = given
+    return (SHARE if validation is None else validation), ((SHARE if rows >= TESTED else 0.0) if test is None else test)
 
 
 def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict[str, Any]:
@@ -86,6 +97,8 @@ def target_plain(target: Target) -> dict[str, Any]:
     out: dict[str, Any] = {"column": target.column, "kind": "number" if target.kind == "number" else "category"}
     if target.kind == "number":
         out["scale"] = "standard"
+        if target.strip:
+            out["strip"] = target.strip
     elif len(target.classes) <= 100:
         out["classes"] = list(target.classes)
     if target.strip_suffix:

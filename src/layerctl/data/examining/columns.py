@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from layerctl.data.examining.kinds import Column
-from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day, numeric
+from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
+from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import middle_and_width
 from layerctl.data.table import Table
 from layerctl.diagnostics import Diagnostic
@@ -76,6 +77,10 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
     """Numbers and dates that are stored so that they do not read as such."""
     values = table.texts(c.name)
     total = len(table) - c.missing
+    if c.strip:
+        row = next(i for i, v in enumerate(values) if v is not None and dressed(v))
+        yield warning(table, row, c.name, "column-number-as-text", f"numbers are written as text, such as {values[row]!r}",
+                      f'`strip: "{c.strip}"` in the feature reads them as numbers')  # fmt: skip
     if c.kind in ("number", "date") and c.odd:
         new = [w for w in c.odd if w not in MISSING]
         row = next((i for i, v in enumerate(values) if v in c.odd), 0)
@@ -107,10 +112,7 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
 
 
 def _far(table: Table, c: Column) -> Iterator[Diagnostic]:
-    if table.decimal == "." and not c.odd:
-        values = table.numbers(c.name)
-    else:
-        values = np.array([float(v) if v is not None and numeric(v) else np.nan for v in _points(table, c.name)])
+    values = numbers(table, c)
     present = np.flatnonzero(~np.isnan(values))
     if len(present) < 20:
         return
@@ -129,9 +131,13 @@ def _far(table: Table, c: Column) -> Iterator[Diagnostic]:
                   "correct them if they are mistakes; `scale: robust` keeps them from setting the scale")  # fmt: skip
 
 
-def _points(table: Table, name: str) -> list[str | None]:
-    values = table.texts(name)
-    return values if table.decimal == "." else [None if v is None else v.replace(".", "").replace(",", ".") for v in values]
+def numbers(table: Table, c: Column) -> np.ndarray:
+    """A column's numbers; NaN for what is missing or no number."""
+    if isinstance(table.columns[c.name], np.ndarray):
+        return table.numbers(c.name)
+    gone = {*c.odd, *NOTHING}
+    plain = [None if v is None or v in gone else v for v in table.texts(c.name)]
+    return numbers_of(Table(table.name, {c.name: plain}, table.lines, table.decimal), c.name, c.strip or "")
 
 
 def _alike(table: Table, c: Column) -> Iterator[Diagnostic]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from layerctl.data.examining.words import NOTHING, PERHAPS, date_format, dressed, numeric
 from layerctl.data.features import is_text
+from layerctl.data.numbers import numbers_of, strip_of
 from layerctl.data.table import Table
 
 FEW = 0.1
@@ -44,7 +45,7 @@ class Column:
     skewed: bool = False
     dressed: int = 0
     ordered: bool = False
-    words: float = 0.0
+    strip: str | None = None
 
     @property
     def usable(self) -> bool:
@@ -139,12 +140,29 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     return Column(name, "date", why, **{**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing}, format=form, ambiguous=ambiguous)
 
 
+def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
+    """Numbers with currencies, percent signs or marks between thousands."""
+    nothing = {v: n for v, n in counts.items() if v in PERHAPS}
+    strip = strip_of([v for v in counts if v not in nothing], table.decimal)
+    if not strip:
+        return None
+    plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]
+    values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip)
+    values = values[~np.isnan(values)]
+    facts = {**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing, "dressed": sum(counts.values())}
+    return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, skewed=_skewed(values), low=float(values.min()),
+                  high=float(values.max()), **facts)  # fmt: skip
+
+
 def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:
     clad = sum(n for v, n in counts.items() if dressed(v))
+    worn = _worn(table, name, counts, facts) if clad > len(present) / 2 else None
+    if worn is not None:
+        return worn
     numbers = sum(n for v, n in counts.items() if numeric(v))
     odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
-    facts = {**facts, "odd": odd, "dressed": clad, "words": words}
+    facts = {**facts, "odd": odd, "dressed": clad}
     if is_text(table, name) and not clad > len(present) / 2:
         return Column(name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts)
     if len(present) >= 8 and len(counts) > UNIQUE * len(present):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from layerctl.data.examining.columns import error, warning
+from layerctl.data.examining.columns import error, numbers, warning
 from layerctl.data.examining.kinds import Column
 from layerctl.data.table import Table
 from layerctl.diagnostics import Diagnostic
@@ -23,7 +23,7 @@ _HINT = "leave it out of the features, unless it is known at the time of predict
 
 def findings(table: Table, columns: Mapping[str, Column], target: str, classes: bool) -> Iterator[Diagnostic]:
     """An error for each column that predicts the target perfectly on rows it was not fitted to, a warning where it is nearly so."""
-    goal = _labels(table, columns[target]) if classes else _values(table, columns[target])
+    goal = _labels(table, columns[target]) if classes else numbers(table, columns[target])
     rows = np.flatnonzero(goal >= 0 if classes else ~np.isnan(goal))[:MOST_ROWS]
     if len(rows) < LEAST_ROWS:
         return
@@ -43,7 +43,7 @@ def findings(table: Table, columns: Mapping[str, Column], target: str, classes: 
 
 def _skill(table: Table, c: Column, goal: np.ndarray, rows: np.ndarray, classes: bool) -> tuple[float, str]:
     """(how well the best simple rule does on rows that it was not fitted to, in words which)."""
-    values = _values(table, c) if c.kind == "number" or (c.kind == "id" and table.is_numeric(c.name)) else None
+    values = numbers(table, c) if c.kind == "number" or (c.kind == "id" and table.is_numeric(c.name)) else None
     texts = table.texts(c.name)
     best, how = 0.0, ""
     if values is not None:
@@ -107,7 +107,7 @@ def _sum(table: Table, columns: Mapping[str, Column], target: str, goal: np.ndar
     names = [c.name for c in columns.values() if c.kind == "number" and c.name != target and c.name not in found and not c.missing][:MOST_SUMMED]
     if len(names) < 2 or len(rows) < 4 * len(names) + LEAST_ROWS:
         return
-    x = np.stack([_values(table, columns[n])[rows] for n in names], axis=1)
+    x = np.stack([numbers(table, columns[n])[rows] for n in names], axis=1)
     x = (x - x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
     y = goal[rows] - goal[rows].mean()
     y = y / (y.std() or 1.0)
@@ -123,11 +123,3 @@ def _labels(table: Table, c: Column) -> np.ndarray:
     texts = table.texts(c.name)
     ids = {v: i for i, v in enumerate(dict.fromkeys(v for v in texts if v is not None))}
     return np.array([-1 if v is None else ids[v] for v in texts])
-
-
-def _values(table: Table, c: Column) -> np.ndarray:
-    """A column's numbers; NaN for what is missing or no number."""
-    if isinstance(table.columns[c.name], np.ndarray):
-        return table.numbers(c.name)
-    plain = [None if v is None or v in c.odd else v for v in table.texts(c.name)]
-    return Table(table.name, {c.name: plain}, table.lines, table.decimal).numbers(c.name)

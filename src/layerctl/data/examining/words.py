@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 
+from layerctl.data.dates import KNOWN_FORMATS
+
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 DRESSED = re.compile(r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?")
 NOTHING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "<NA>", "NULL_VALUE"})
@@ -12,12 +14,6 @@ NOTHING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "*", "nil", "inf", "-inf", "Inf",
                      "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
 """Words that stand for a missing value among numbers or dates."""
-FORMATS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y",
-    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%y", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%y %H:%M", "%m/%d/%Y %I:%M %p",
-    "%m/%d/%Y %I:%M:%S %p", "%Y-%m", "%b %Y", "%B %Y", "%a %b %d %H:%M:%S %Y",
-)  # fmt: skip
 _DIGIT = re.compile(r"\d")
 
 
@@ -50,7 +46,7 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
         return True, None, False
     if all(map(numeric, values)):
         return False, None, False
-    fits = [f for f in FORMATS if _parses(values[0], f)]
+    fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
     found = [f for f in fits if all(_parses(v, f) for v in values)]
     if not found:
         return False, None, False
