@@ -5,7 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from starting import SHARED, flowers, run, write
+from starting import ROOT, flowers, run, write
+
+MESSAGES = ROOT / "configs" / "data" / "messages.tsv"
 
 
 def report(folder, *arguments, code=0):
@@ -187,11 +189,7 @@ def test_an_unknown_target_has_the_nearest_name(tmp_path):
     assert "there is no column 'specie' to predict; did you mean 'species'?" in run(tmp_path, "data", "t.csv", "-t", "specie", code=2).stderr
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside the repository")
-def test_real_files(tmp_path):
-    found = report(tmp_path, SHARED / "sms.tsv", "-t", "1")
-    assert found["rows"] == 5574 and found["dialect"]["quote"] == "none" and [c["kind"] for c in found["columns"]] == ["category", "text"]
-    found = report(tmp_path, SHARED / "auto_imports.csv", "-t", "-1")
-    assert {c["name"]: c["missing"] for c in found["columns"] if c["missing"]} == {
-        "column_2": 37, "column_6": 2, "column_19": 4, "column_20": 4, "column_22": 2, "column_23": 2}  # fmt: skip
-    assert not found["errors"]
+def test_messages_without_a_header_and_with_stray_quotes(tmp_path):
+    found = report(tmp_path, MESSAGES, "-t", "1")
+    assert found["rows"] == MESSAGES.read_text().count("\n") and [c["kind"] for c in found["columns"]] == ["category", "text"]
+    assert found["dialect"]["columns"] == ["column_1", "column_2"] and not found["errors"]

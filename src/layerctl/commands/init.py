@@ -59,13 +59,13 @@ def _of_data(
     from layerctl.commands.starting.gathering import base_name, gather
     from layerctl.commands.starting.series import is_series, series_draft
     from layerctl.commands.starting.table import table_draft
-    from layerctl.source.dump import dumps
+    from layerctl.source.dump import dumps, printable
 
     facts = gather(source, goals, "number" if template == "timeseries" else wanted, columns, test)
     draft_of = series_draft if template == "timeseries" or (template is None and is_series(facts)) else table_draft
     draft = draft_of(facts, name or base_name(source), relative(source, folder), shares, None if test is None else relative(test, folder))
     chosen = [] if goals else [f"nothing was said of the target: {facts.targets[0].column} it is, the only column that can be meant"]
-    head = f"# {', '.join(t.column for t in facts.targets)} from {base_name(source)}: {facts.rows} rows, {len(facts.columns)} columns.\n"
+    head = f"# {printable(', '.join(t.column for t in facts.targets))} from {base_name(source)}: {facts.rows} rows, {len(facts.columns)} columns.\n"
     return Started(None, head + dumps(draft.plain, draft.said), tuple(t.column for t in facts.targets), facts.rows, [*chosen, *draft.notes])
 
 

@@ -50,7 +50,12 @@ def _entry(name: str, value: Any, indent: int, said: _Comments, path: _Path, *, 
 
 
 def _comment(said: _Comments, path: _Path, pad: str) -> list[str]:
-    return [f"{pad}# {line}".rstrip() for line in said[path].split("\n")] if path in said else []
+    return [f"{pad}# {printable(line)}".rstrip() for line in said[path].split("\n")] if path in said else []
+
+
+def printable(text: str) -> str:
+    """A text on one line of a comment: whatever cannot be printed is a blank."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _entry_value(head: str, value: Any, indent: int, said: _Comments, path: _Path, block: bool) -> list[str]:

@@ -87,7 +87,7 @@ def _output_name(target: Target, taken: set[str]) -> str:
 
     made = re.sub(r"\W+", "_", target.column).strip("_")[:40] or "output"
     made = made if made[0].isalpha() else f"target_{made}"
-    while made in taken:
+    while any(f"{made}{end}" in taken for end in ("", "_wide", "_deep", "_sum")):
         made += "_out"
     return made
 

@@ -9,7 +9,7 @@ import numpy as np
 from layerctl.commands.starting.facts import Facts
 from layerctl.commands.starting.features import date_parts
 from layerctl.commands.starting.models import fit_of, size_of
-from layerctl.commands.starting.table import Draft, data_head, in_order, shares_of, target_plain
+from layerctl.commands.starting.table import Draft, data_head, in_order, literal, shares_of, target_plain
 from layerctl.diagnostics import Source, Span, fail
 
 LONGEST = 60
@@ -53,7 +53,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     draft.said["data", "target"] = f"{target.column}: {target.why}"
     data["split"] = {"validation": held[0], **({"test": held[1]} if held[1] and test is None else {}), "by": "time"}
     draft.said["data", "split"] = "the last rows are held back"
-    draft.plain["data"] = data
+    draft.plain["data"] = literal(data)
     draft.plain["model"] = {"layers": _layers(flat, size.units, target.column), "outputs": [_output(target.column)]}
     draft.plain["compile"] = {"optimizer": {"AdamW": {"learning_rate": 0.001, "weight_decay": size.decay}}, "loss": "mean_squared_error",
                               "metrics": ["mae", "R2Score"]}  # fmt: skip

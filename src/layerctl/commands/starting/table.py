@@ -41,7 +41,7 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     size = size_of(rows, inputs.width, all(t.kind == "number" for t in facts.targets))
     items, outputs, told = layers_of(facts, inputs, size)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
-    draft.plain["data"] = _data(facts, inputs, outputs, source, shares, test, draft)
+    draft.plain["data"] = literal(_data(facts, inputs, outputs, source, shares, test, draft))
     draft.plain["model"] = {"layers": items, "outputs": outputs}
     for i, item in enumerate(items):
         if item.get("name") in told:
@@ -90,6 +90,15 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
     draft.said["data", "target"] = "; ".join(f"{t.column}: {t.why}" for t in facts.targets)
     out["split"], draft.said["data", "split"] = split_of(facts, shares if test is None else (shares[0], 0.0))
     return out
+
+
+def literal(value: Any) -> Any:
+    """Plain data in which `${` is text: columns and words may be called anything."""
+    if isinstance(value, dict):
+        return {k: literal(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [literal(v) for v in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
 
 
 def target_plain(target: Target) -> dict[str, Any]:

@@ -26,12 +26,14 @@ def builtin_text(template: str, name: str | None) -> str:
     Raises:
         LayerctlError: for a name that is none.
     """
+    from layerctl.source.dump import dumps
+
     known = template_names()
     if template not in known:
         fail("unknown-template", f"there is no template '{template}'{did_you_mean(template, known)}", Span(Source("--template")),
              hint=f"there are {', '.join(known)}")  # fmt: skip
     text = (FOLDER / f"{template}.yaml").read_text(encoding="utf-8")
-    return re.sub(r"^name: .*$", f"name: {name}", text, count=1, flags=re.MULTILINE) if name else text
+    return re.sub(r"^name: .*$", lambda _: dumps({"name": name}).rstrip(), text, count=1, flags=re.MULTILINE) if name else text
 
 
 def filled(template: str, facts: Facts, source: str, name: str) -> str:
@@ -40,7 +42,7 @@ def filled(template: str, facts: Facts, source: str, name: str) -> str:
     Raises:
         LayerctlError: for a file without the columns that the template is for.
     """
-    from layerctl.commands.starting.table import Draft, data_head
+    from layerctl.commands.starting.table import Draft, data_head, literal
     from layerctl.source.dump import dumps
 
     text = builtin_text(template, name)
@@ -48,7 +50,7 @@ def filled(template: str, facts: Facts, source: str, name: str) -> str:
     data = data_head(facts, source, None, draft)
     told = FILLS[template](facts)
     data.update(told["data"])
-    section = dumps({"data": data}, draft.said)
+    section = dumps({"data": literal(data)}, draft.said)
     text = re.sub(r"^data:\n(?:[ #].*\n|\n)*", lambda _: section, text, count=1, flags=re.MULTILINE)
     for key, value in told.get("vars", {}).items():
         text = re.sub(rf"(?<={key}: )\w+", str(value), text, count=1)
