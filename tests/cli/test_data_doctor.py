@@ -55,7 +55,7 @@ def test_everything_that_is_wrong_is_found(odd, tmp_path):
 def test_the_text_has_places_and_cures(odd, tmp_path):
     done = run(tmp_path, "data", odd, "--target", "paid", code=1)
     assert "odd.csv:7:6: warning: column 'far': 2 values are -999, far from all others" in done.stdout
-    assert 'hint: add "-999" to `missing_values`' in done.stdout and done.stdout.rstrip().splitlines()[-1].startswith("1 error")
+    assert 'hint: add "-999" to `missing_values`' in done.stdout and done.stdout.rstrip().splitlines()[-1].startswith("2 errors and")
     assert done.stderr == ""
 
 

@@ -204,7 +204,7 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     stray = sum(1 for f in fields if f[:1] == '"' and f[-1:] == '"' and len(f) > 1) if quote is None else 0
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
-    penalty = 0.5 * stray / len(fields) + (0.6 if longest > 30 else 0.0) + (0.2 if swallowed > 2 * len(rows) else 0.0)
+    penalty = 0.3 * (widths[0] != width) + 0.5 * stray / len(fields) + (0.6 if longest > 30 else 0.0) + (0.2 if swallowed > 2 * len(rows) else 0.0)
     return share - penalty - (0.15 if delimiter == " " else 0.0)
 
 

@@ -71,7 +71,7 @@ def column(table: Table, name: str) -> Column:
         return Column(name, "empty", "every value is missing", empty)
     top = tuple(sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:20])
     facts = {"missing": empty, "distinct": len(counts), "counts": top}
-    if len(counts) == 1:
+    if len(counts) == 1 and not empty:
         return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
     found = _number(table, name, counts, facts) or _date(name, counts, facts)
     return found if found is not None else _words(table, name, present, counts, facts)

@@ -101,7 +101,7 @@ def classes(table: Table, column: Column) -> Iterator[Diagnostic]:
     if len(counts) < 2:
         yield error(table, 0, column.name, "target-one-class", f"all rows are of the class {texts[0] if texts else 'none'!r}", "a model needs rows of two classes at least")
         return
-    if len(counts) > 0.5 * len(texts):
+    if len(counts) > max(2, 0.5 * len(texts)):
         yield error(table, 0, column.name, "target-no-classes", f"{len(counts)} different words in {len(texts)} rows are no classes", "choose another target")
         return
     word, least = min(counts.items(), key=lambda p: (p[1], p[0]))
