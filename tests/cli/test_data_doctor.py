@@ -120,8 +120,8 @@ def test_what_cannot_be_read_is_an_error_of_the_user(tmp_path, name, data, code)
 
 
 @pytest.mark.parametrize(("data", "wanted"), [
-    ("a;b\n1,5;x\n2,5;y\n3,25;x\n".encode(), {"delimiter": ";", "decimal": ","}),
-    ("a\tb\n1\tx\n2\ty\n".encode(), {"delimiter": "\t"}),
+    (b"a;b\n1,5;x\n2,5;y\n3,25;x\n", {"delimiter": ";", "decimal": ","}),
+    (b"a\tb\n1\tx\n2\ty\n", {"delimiter": "\t"}),
     ("naïve|b\n1|é\n2|y\n".encode("latin-1"), {"delimiter": "|", "encoding": "latin-1"}),
     ("a,b\n1,“x”\n2,y\n".encode("cp1252"), {"encoding": "cp1252"}),
     ("a,b\n1,x\n2,y\n".encode("utf-16"), {"encoding": "utf-16"}),

@@ -9,7 +9,6 @@ from typing import Any
 from layerctl.commands.starting.facts import Facts, Target
 from layerctl.commands.starting.features import Inputs, Item, joined
 
-
 JUDGED = 160
 """Training rows below which validation rows are too few to say when training should end."""
 

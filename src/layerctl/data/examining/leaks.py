@@ -60,7 +60,7 @@ def _skill(table: Table, c: Column, goal: np.ndarray, rows: np.ndarray, classes:
             best, how = by_word, "its value"
     if c.missing:
         holes = _judge(np.array([v is None for v in texts]).astype(int), goal, rows, classes)
-        if holes > best:
+        if holes >= best:
             best, how = holes, "whether it is missing"
     return best, how
 
