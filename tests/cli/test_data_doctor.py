@@ -44,7 +44,9 @@ def test_everything_that_is_wrong_is_found(odd, tmp_path):
     kinds = {c["name"]: c["kind"] for c in found["columns"]}
     assert kinds == {"id": "id", "nothing": "empty", "always": "constant", "price": "number", "size": "number", "far": "number", "zip": "number",
                      "word": "category", "sold": "date", "paid": "category", "again": "category"}  # fmt: skip
-    by_column = {(f["message"].split("'")[1], f["code"]) for f in found["findings"] if f["message"].startswith("column")}
+    by_column = {
+        (f["message"].split("'")[1], f["code"]) for f in found["findings"] if f["message"].startswith("column")
+    }
     assert {("id", "column-id"), ("nothing", "column-empty"), ("always", "column-constant"), ("price", "column-number-as-text"),
             ("far", "column-sentinel"), ("zip", "column-code"), ("word", "column-spelling"), ("sold", "column-date-order"),
             ("again", "target-leak")} <= by_column  # fmt: skip
@@ -55,13 +57,19 @@ def test_everything_that_is_wrong_is_found(odd, tmp_path):
 def test_the_text_has_places_and_cures(odd, tmp_path):
     done = run(tmp_path, "data", odd, "--target", "paid", code=1)
     assert "odd.csv:7:6: warning: column 'far': 2 values are -999, far from all others" in done.stdout
-    assert 'hint: add "-999" to `missing_values`' in done.stdout and done.stdout.rstrip().splitlines()[-1].startswith("2 errors and")
+    assert 'hint: add "-999" to `missing_values`' in done.stdout and done.stdout.rstrip().splitlines()[-1].startswith(
+        "2 errors and"
+    )
     assert done.stderr == ""
 
 
 def test_a_good_file_is_good(tmp_path):
     found = report(tmp_path, write(tmp_path / "good.csv", flowers()))
-    assert found["errors"] == found["warnings"] == 0 and found["targets"] == {"species": "classes"} and found["dialect"] == {}
+    assert (
+        found["errors"] == found["warnings"] == 0
+        and found["targets"] == {"species": "classes"}
+        and found["dialect"] == {}
+    )
     assert run(tmp_path, "data", "good.csv").stdout.rstrip().endswith("nothing is wrong")
 
 
@@ -78,14 +86,24 @@ def test_columns_that_give_a_number_away(tmp_path, how):
         y = 3 * a - b
     else:
         columns["other"] = (y if how == "a copy" else y * 1.8 + 32).tolist()
-    found = report(tmp_path, write(tmp_path / "t.csv", {**columns, "y": y.tolist()}), "-t", "y", code=0 if how == "a sum" else 1)
+    found = report(
+        tmp_path, write(tmp_path / "t.csv", {**columns, "y": y.tolist()}), "-t", "y", code=0 if how == "a sum" else 1
+    )
     told = [f["message"] for f in found["findings"] if f["code"] == "target-leak"]
-    assert len(told) == 1 and {"by its holes": "whether it is missing", "a sum": "a weighted sum of a, b"}.get(how, "a straight line") in told[0]
+    assert (
+        len(told) == 1
+        and {"by its holes": "whether it is missing", "a sum": "a weighted sum of a, b"}.get(how, "a straight line")
+        in told[0]
+    )
 
 
 def test_noise_gives_nothing_away(tmp_path):
     rng = np.random.default_rng(5)
-    columns = {**{f"x{i}": rng.normal(size=300).tolist() for i in range(5)}, "c": rng.integers(0, 90, 300).tolist(), "y": rng.normal(size=300).tolist()}
+    columns = {
+        **{f"x{i}": rng.normal(size=300).tolist() for i in range(5)},
+        "c": rng.integers(0, 90, 300).tolist(),
+        "y": rng.normal(size=300).tolist(),
+    }
     assert "target-leak" not in {c for c, _ in codes(report(tmp_path, write(tmp_path / "t.csv", columns), "-t", "y"))}
 
 
@@ -126,7 +144,7 @@ def test_what_cannot_be_read_is_an_error_of_the_user(tmp_path, name, data, code)
     ("a,b\n1,“x”\n2,y\n".encode("cp1252"), {"encoding": "cp1252"}),
     ("a,b\n1,x\n2,y\n".encode("utf-16"), {"encoding": "utf-16"}),
     ("\ufeffa,b\r\n1,x\r\n2,y\r\n".encode(), {}),
-    (b"a,b\n1,'x, y'\n2,'z'\n3,'q'\n4,'r'\n5,'s'\n6,'t, t'\n", {"quote": "'"}),
+    (b"a,b\n1,'x, y'\n2,'z'\n3,'q'\n4,'z'\n5,'q'\n6,'x, y'\n", {"quote": "'"}),
     (b'a\tb\n1\t"no end\n2\tz\n3\tend"\n', {"delimiter": "\t", "quote": "none"}),
     (b"1.5,2,x\n2.5,3,y\n3.5,9,x\n", {"columns": ["column_1", "column_2", "column_3"]}),
     (b'{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n', {"format": "jsonl"}),
@@ -158,13 +176,19 @@ fit: {{epochs: 1}}
 def test_a_models_parts_are_compared(tmp_path):
     columns = flowers()
     write(tmp_path / "train.csv", columns)
-    write(tmp_path / "test.csv", {n: [*c[:20], *([c[20]] * 20 if n != "colour" else ["mauve"] * 20)] for n, c in columns.items()})
+    write(
+        tmp_path / "test.csv",
+        {n: [*c[:20], *([c[20]] * 20 if n != "colour" else ["mauve"] * 20)] for n, c in columns.items()},
+    )
     (tmp_path / "m.yaml").write_text(MODEL.format(source="{train: train.csv, test: test.csv}"))
     found = report(tmp_path, "m.yaml", code=1)
     assert found["parts"] == {"train": 160, "validation": 40, "test": 40}
     across = next(f for f in found["findings"] if f["code"] == "duplicates-across-splits")
     assert across["severity"] == "error" and across["file"].endswith("test.csv")
-    assert "20 of 40 rows of test have values that training does not: 'mauve'" in next(f for f in found["findings"] if f["code"] == "unseen-values")["message"]
+    assert (
+        "20 of 40 rows of test have values that training does not: 'mauve'"
+        in next(f for f in found["findings"] if f["code"] == "unseen-values")["message"]
+    )
 
 
 def test_a_run_is_looked_at_like_its_file(tmp_path):
@@ -172,7 +196,9 @@ def test_a_run_is_looked_at_like_its_file(tmp_path):
     (tmp_path / "m.yaml").write_text(MODEL.format(source="t.csv"))
     run(tmp_path, "train", "m.yaml", "-q")
     found = report(tmp_path, "runs/m")
-    assert found["parts"] == {"train": 64, "validation": 16} == report(tmp_path, "m.yaml")["parts"] and not found["errors"]
+    assert (
+        found["parts"] == {"train": 64, "validation": 16} == report(tmp_path, "m.yaml")["parts"] and not found["errors"]
+    )
 
 
 def test_labels_that_training_lacks_are_errors(tmp_path):
@@ -181,15 +207,23 @@ def test_labels_that_training_lacks_are_errors(tmp_path):
     write(tmp_path / "test.csv", {**flowers(40, 1), "species": ["kind 0."] * 40})
     (tmp_path / "m.yaml").write_text(MODEL.format(source="{train: train.csv, test: test.csv}"))
     found = report(tmp_path, "m.yaml", code=1)
-    assert any("is no class of the training data" in f["message"] or f["code"] == "unseen-classes" for f in found["findings"])
+    assert any(
+        "is no class of the training data" in f["message"] or f["code"] == "unseen-classes" for f in found["findings"]
+    )
 
 
 def test_an_unknown_target_has_the_nearest_name(tmp_path):
     write(tmp_path / "t.csv", flowers(30))
-    assert "there is no column 'specie' to predict; did you mean 'species'?" in run(tmp_path, "data", "t.csv", "-t", "specie", code=2).stderr
+    assert (
+        "there is no column 'specie' to predict; did you mean 'species'?"
+        in run(tmp_path, "data", "t.csv", "-t", "specie", code=2).stderr
+    )
 
 
 def test_messages_without_a_header_and_with_stray_quotes(tmp_path):
     found = report(tmp_path, MESSAGES, "-t", "1")
-    assert found["rows"] == MESSAGES.read_text().count("\n") and [c["kind"] for c in found["columns"]] == ["category", "text"]
+    assert found["rows"] == MESSAGES.read_text().count("\n") and [c["kind"] for c in found["columns"]] == [
+        "category",
+        "text",
+    ]
     assert found["dialect"]["columns"] == ["column_1", "column_2"] and not found["errors"]

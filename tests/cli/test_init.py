@@ -27,7 +27,10 @@ def trained(folder, *more):
 
 
 def predictions(folder, rows):
-    return [r["prediction"] for r in csv.DictReader(io.StringIO(run(folder, "predict", "runs/" + plain(folder)["name"], rows).stdout))]
+    return [
+        r["prediction"]
+        for r in csv.DictReader(io.StringIO(run(folder, "predict", "runs/" + plain(folder)["name"], rows).stdout))
+    ]
 
 
 @pytest.fixture
@@ -43,9 +46,18 @@ def test_the_file_is_whole_commented_and_trains(table):
     assert text.startswith("# yaml-language-server: $schema=") and text.count("\n") > 30 and text.count("# ") >= 5
     assert found["name"] == "flowers" and found["data"]["source"] == "flowers.csv"
     features = found["data"]["features"]
-    assert features["numbers"] == {"columns": ["length", "width"], "kind": "number", "scale": "standard", "missing": "median"}
+    assert features["numbers"] == {
+        "columns": ["length", "width"],
+        "kind": "number",
+        "scale": "standard",
+        "missing": "median",
+    }
     assert features["categories"]["columns"] == ["colour"] and features["categories"]["kind"] == "category"
-    assert found["data"]["target"] == {"column": "species", "kind": "category", "classes": ["kind 0", "kind 1", "kind 2"]}
+    assert found["data"]["target"] == {
+        "column": "species",
+        "kind": "category",
+        "classes": ["kind 0", "kind 1", "kind 2"],
+    }
     assert found["data"]["split"]["stratify"] is True and found["compile"]["loss"] == "sparse_categorical_crossentropy"
     assert "accuracy" in trained(table)
 
@@ -71,7 +83,10 @@ def test_without_out_the_file_goes_to_standard_output(table):
 
 
 def test_a_target_is_guessed_only_where_it_is_clear(table):
-    assert "nothing was said of the target: species it is" in init(table, "flowers.csv").stderr or "colour" in (table / "flowers.csv").read_text()
+    assert (
+        "nothing was said of the target: species it is" in init(table, "flowers.csv").stderr
+        or "colour" in (table / "flowers.csv").read_text()
+    )
     columns = flowers()
     write(table / "unclear.csv", {"a": columns["length"], "b": columns["width"]})
     done = init(table, "unclear.csv", code=2)
@@ -84,7 +99,10 @@ def test_a_target_is_guessed_only_where_it_is_clear(table):
 def test_a_number_and_several_targets(table):
     init(table, "flowers.csv", "-t", "length")
     found = plain(table)
-    assert found["data"]["target"] == {"column": "length", "kind": "number", "scale": "standard"} and found["compile"]["loss"] == "mean_squared_error"
+    assert (
+        found["data"]["target"] == {"column": "length", "kind": "number", "scale": "standard"}
+        and found["compile"]["loss"] == "mean_squared_error"
+    )
     assert "r2_score" in trained(table)
     init(table, "flowers.csv", "-t", "length,4")
     assert plain(table)["model"]["outputs"] == ["length", "species"]
@@ -111,13 +129,26 @@ def test_an_untidy_table(tmp_path):
         rows.append([i + 1, f"{1 + i % 28:02d}.{1 + i % 12:02d}.2021", f"${1000 * size:,.2f}", rng.choice(["Zürich", "Oslo", "N/A"]),
                      f'it was "{rng.choice(["good", "bad"])}"; really\nand so on, number {i}', "none" if i % 9 == 0 else round(rng.random(), 3),
                      "ja" if size > 10 else "nein"])  # fmt: skip
-    columns = dict(zip(["id", "sold on", "price", "city", "note", "share", "big"], map(list, zip(*rows, strict=True)), strict=True))
+    columns = dict(
+        zip(["id", "sold on", "price", "city", "note", "share", "big"], map(list, zip(*rows, strict=True)), strict=True)
+    )
     write(tmp_path / "t.csv", columns, delimiter=";", encoding="latin-1")
     done = init(tmp_path, "t.csv", "-t", "big")
     data = plain(tmp_path)["data"]
-    assert data["delimiter"] == ";" and data["encoding"] in ("latin-1", "cp1252") and "none" in data["missing_values"] and "N/A" in data["missing_values"]
+    assert (
+        data["delimiter"] == ";"
+        and data["encoding"] in ("latin-1", "cp1252")
+        and "none" in data["missing_values"]
+        and "N/A" in data["missing_values"]
+    )
     kinds = {tuple(f["columns"]): f["kind"] for f in data["features"].values()}
-    assert kinds == {("share",): "number", ("price",): "number", ("city",): "category", ("sold on",): "date", ("note",): "text"}
+    assert kinds == {
+        ("share",): "number",
+        ("price",): "number",
+        ("city",): "category",
+        ("sold on",): "date",
+        ("note",): "text",
+    }
     assert "id is left out" in done.stderr and data["target"]["classes"] == ["ja", "nein"]
     assert "auc" in trained(tmp_path)
 
@@ -125,7 +156,10 @@ def test_an_untidy_table(tmp_path):
 def test_no_header(tmp_path):
     (tmp_path / "t.csv").write_text("".join(f"{i % 7}.5,{'ab'[i % 2]},{i * 3 % 11}\n" for i in range(60)))
     init(tmp_path, "t.csv", "-t", "2")
-    assert plain(tmp_path)["data"]["columns"] == ["column_1", "column_2", "column_3"] and "has no header" in (tmp_path / "model.yaml").read_text()
+    assert (
+        plain(tmp_path)["data"]["columns"] == ["column_1", "column_2", "column_3"]
+        and "has no header" in (tmp_path / "model.yaml").read_text()
+    )
     init(tmp_path, "t.csv", "-t", "kind", "--columns", "size,kind,age")
     assert plain(tmp_path)["data"]["columns"] == ["size", "kind", "age"]
     trained(tmp_path)
@@ -137,7 +171,10 @@ def test_the_parts(tmp_path):
     write(tmp_path / "test.csv", {**flowers(30, 1), "species": [f"{s}." for s in flowers(30, 1)["species"]]})
     init(tmp_path, "train.csv", "-t", "species", "--test", "test.csv", "--validation", "0.2")
     data = plain(tmp_path)["data"]
-    assert data["source"] == {"train": "train.csv", "test": "test.csv"} and data["split"] == {"validation": 0.2, "stratify": True}
+    assert data["source"] == {"train": "train.csv", "test": "test.csv"} and data["split"] == {
+        "validation": 0.2,
+        "stratify": True,
+    }
     assert data["target"]["strip_suffix"] == "." and "test: loss" in trained(tmp_path)
     init(tmp_path, "train.csv", "-t", "species", "--test", "0.25")
     assert plain(tmp_path)["data"]["split"]["test"] == 0.25
@@ -157,7 +194,10 @@ def test_rows_in_the_order_of_a_date_are_split_by_time(tmp_path):
     write(tmp_path / "level.csv", {"day": days, "level": level})
     done = init(tmp_path, "level.csv", "-t", "level")
     found = plain(tmp_path)
-    assert found["data"]["features"]["past"]["window"] == {"length": 6, "horizon": 1} and "a series in the order of day" in done.stderr
+    assert (
+        found["data"]["features"]["past"]["window"] == {"length": 6, "horizon": 1}
+        and "a series in the order of day" in done.stderr
+    )
     assert "r2_score" in trained(tmp_path)
 
 
@@ -172,9 +212,17 @@ def test_templates_train_on_their_own_data(tmp_path, template):
 def test_templates_on_data_of_ones_own(tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.random((80, 16)).round(2)
-    write(tmp_path / "pixels.csv", {**{f"p{i}": pixels[:, i].tolist() for i in range(16)}, "shape": ["round" if p.mean() > 0.5 else "flat" for p in pixels]})
+    write(
+        tmp_path / "pixels.csv",
+        {
+            **{f"p{i}": pixels[:, i].tolist() for i in range(16)},
+            "shape": ["round" if p.mean() > 0.5 else "flat" for p in pixels],
+        },
+    )
     init(tmp_path, "pixels.csv", "--template", "cnn", "-t", "shape")
-    assert plain(tmp_path)["data"]["features"]["image"]["shape"] == [4, 4, 1] and plain(tmp_path)["vars"]["classes"] == 2
+    assert (
+        plain(tmp_path)["data"]["features"]["image"]["shape"] == [4, 4, 1] and plain(tmp_path)["vars"]["classes"] == 2
+    )
     trained(tmp_path)
     init(tmp_path, "pixels.csv", "--template", "autoencoder", "--name", "squeeze")
     assert plain(tmp_path)["data"]["target"] == "input" and plain(tmp_path)["name"] == "squeeze"
@@ -194,11 +242,31 @@ def test_templates_on_data_of_ones_own(tmp_path):
 def test_arrays_get_convolutions(tmp_path):
     init(tmp_path, "builtin:digits", "-t", "digit")
     found = plain(tmp_path)
-    assert found["data"]["source"] == "builtin:digits" and any("Conv2D" in i for i in found["model"]["layers"]) and "columns" not in found["data"]
+    assert (
+        found["data"]["source"] == "builtin:digits"
+        and any("Conv2D" in i for i in found["model"]["layers"])
+        and "columns" not in found["data"]
+    )
     assert "accuracy" in trained(tmp_path)
 
 
-NASTY = ["a: b", "# c", "- d", "'e'", '"f"', "numbers", "ünï", "g\nh", "${x}", "{i}", "x" * 300, "null", "1e3x", " padded ", "row"]
+NASTY = [
+    "a: b",
+    "# c",
+    "- d",
+    "'e'",
+    '"f"',
+    "numbers",
+    "ünï",
+    "g\nh",
+    "${x}",
+    "{i}",
+    "x" * 300,
+    "null",
+    "1e3x",
+    " padded ",
+    "row",
+]
 
 
 def test_columns_names_may_be_anything(tmp_path):
@@ -220,16 +288,31 @@ def test_columns_names_may_be_anything(tmp_path):
 def test_tables_that_nothing_can_be_learned_from(tmp_path, columns, target, code, part):
     write(tmp_path / "t.csv", columns)
     done = init(tmp_path, "t.csv", "-t", target, code=2)
-    assert f"[{code}]" in done.stderr and part in done.stderr and "Traceback" not in done.stderr and not (tmp_path / "model.yaml").exists()
+    assert (
+        f"[{code}]" in done.stderr
+        and part in done.stderr
+        and "Traceback" not in done.stderr
+        and not (tmp_path / "model.yaml").exists()
+    )
 
 
 def test_few_rows_many_columns_and_far_numbers(tmp_path):
     rng = np.random.default_rng(0)
-    write(tmp_path / "t.csv", {**{f"x{i}": rng.normal(size=20).round(3).tolist() for i in range(300)}, "y": ["a", "b"] * 10})
+    write(
+        tmp_path / "t.csv",
+        {**{f"x{i}": rng.normal(size=20).round(3).tolist() for i in range(300)}, "y": ["a", "b"] * 10},
+    )
     init(tmp_path, "t.csv", "-t", "y")
     trained(tmp_path)
     far = np.exp(rng.normal(size=(200, 3)) * 20)
-    write(tmp_path / "t.csv", {**{f"x{i}": far[:, i].tolist() for i in range(3)}, "inf": ["inf", "-inf", "1e400", *range(197)], "y": (far[:, 0] > 1).tolist()})
+    write(
+        tmp_path / "t.csv",
+        {
+            **{f"x{i}": far[:, i].tolist() for i in range(3)},
+            "inf": ["inf", "-inf", "1e400", *range(197)],
+            "y": (far[:, 0] > 1).tolist(),
+        },
+    )
     init(tmp_path, "t.csv", "-t", "y")
     trained(tmp_path)
 
@@ -264,7 +347,9 @@ def test_scores_are_as_good_as_scikit_learns(tmp_path, name, classes):
         found = predictions(tmp_path, "test.csv")
         x = np.array([c for n, c in columns.items() if n != target], float).T
         y = np.array(columns[target])
-        peer = make_pipeline(StandardScaler(), (MLPClassifier if classes else MLPRegressor)(random_state=seed)).fit(x[train], y[train])
+        peer = make_pipeline(StandardScaler(), (MLPClassifier if classes else MLPRegressor)(random_state=seed)).fit(
+            x[train], y[train]
+        )
         judge = accuracy_score if classes else r2_score
         ours.append(judge(y[test], np.array(found) if classes else np.array(found, float)))
         theirs.append(judge(y[test], peer.predict(x[test])))

@@ -37,7 +37,12 @@ def init(
 
     path = Path(out) if out else None
     if path is not None and path.exists() and not force:
-        fail("file-exists", f"'{path}' is there already", Span(Source(str(path))), hint="give another name with --out, or --force")
+        fail(
+            "file-exists",
+            f"'{path}' is there already",
+            Span(Source(str(path))),
+            hint="give another name with --out, or --force",
+        )
     folder = path.parent if path is not None else Path()
     goals = [t.strip() for t in target.split(",") if t.strip()] if target else []
     if source is None:
@@ -63,18 +68,40 @@ def _of_data(
 
     facts = gather(source, goals, "number" if template == "timeseries" else wanted, columns, test)
     draft_of = series_draft if template == "timeseries" or (template is None and is_series(facts)) else table_draft
-    draft = draft_of(facts, name or base_name(source), relative(source, folder), shares, None if test is None else relative(test, folder))
-    chosen = [] if goals else [f"nothing was said of the target: {facts.targets[0].column} it is, the only column that can be meant"]
+    draft = draft_of(
+        facts,
+        name or base_name(source),
+        relative(source, folder),
+        shares,
+        None if test is None else relative(test, folder),
+    )
+    chosen = (
+        []
+        if goals
+        else [f"nothing was said of the target: {facts.targets[0].column} it is, the only column that can be meant"]
+    )
     head = f"# {printable(', '.join(t.column for t in facts.targets))} from {base_name(source)}: {facts.rows} rows, {len(facts.columns)} columns.\n"
-    return Started(None, head + dumps(draft.plain, draft.said), tuple(t.column for t in facts.targets), facts.rows, [*chosen, *draft.notes])
+    return Started(
+        None,
+        head + dumps(draft.plain, draft.said),
+        tuple(t.column for t in facts.targets),
+        facts.rows,
+        [*chosen, *draft.notes],
+    )
 
 
-def _of_template(template: str, source: str, goals: Sequence[str], columns: Sequence[str] | None, name: str | None, folder: Path) -> Started:
+def _of_template(
+    template: str, source: str, goals: Sequence[str], columns: Sequence[str] | None, name: str | None, folder: Path
+) -> Started:
     from layerctl.commands.starting import templates
     from layerctl.commands.starting.gathering import base_name
 
     templates.builtin_text(template, None)
-    facts = templates.facts_without_target(source, columns) if template in templates.UNTARGETED else templates.facts_with_classes(source, goals, columns)
+    facts = (
+        templates.facts_without_target(source, columns)
+        if template in templates.UNTARGETED
+        else templates.facts_with_classes(source, goals, columns)
+    )
     text = templates.filled(template, facts, relative(source, folder), name or base_name(source))
     return Started(None, text, tuple(t.column for t in facts.targets), facts.rows)
 

@@ -92,7 +92,7 @@ def clear_target(columns: dict[str, Column]) -> str | None:
     if len(by_name) == 1:
         return by_name[0]
     words = [c for c in columns.values() if c.kind == "category"]
-    ends = {list(columns)[0], list(columns)[-1]}
+    ends = {next(iter(columns)), next(reversed(columns))}
     others = any(c.kind in ("number", "text", "array") for c in columns.values())
     if len(words) == 1 and words[0].name in ends and words[0].distinct <= MOST_CATEGORIES and others:
         return words[0].name

@@ -129,8 +129,9 @@ def split_of(facts: Facts, shares: tuple[float, float]) -> tuple[dict[str, Any],
 def in_order(facts: Facts, name: str) -> bool:
     """Whether a date column rises from row to row, and hardly a date stands twice."""
     import datetime
+    from itertools import pairwise
 
     form = facts.columns[name].format
     values = [v for v in facts.table.texts(name) if v is not None]
     days = [datetime.datetime.strptime(v, form) if form else datetime.datetime.fromisoformat(v).replace(tzinfo=None) for v in values]
-    return len(days) > 10 and all(a <= b for a, b in zip(days, days[1:], strict=False)) and len(set(days)) > 0.5 * len(days)
+    return len(days) > 10 and all(a <= b for a, b in pairwise(days)) and len(set(days)) > 0.5 * len(days)

@@ -46,12 +46,26 @@ def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
         yield make(table, 0, c.name, "column-empty", "every value is missing", "leave the column out of the features")
         return
     if c.kind == "constant":
-        yield make(table, 0, c.name, "column-constant", f"every value is {c.counts[0][0]!r}: nothing can be learned from it", "leave the column out")
+        yield make(
+            table,
+            0,
+            c.name,
+            "column-constant",
+            f"every value is {c.counts[0][0]!r}: nothing can be learned from it",
+            "leave the column out",
+        )
         return
     if c.missing:
         yield from _missing(table, c, target)
     if c.kind == "id" and not target:
-        yield warning(table, 0, c.name, "column-id", c.why, "leave the column out of the features; `predict --keep` repeats it beside predictions")
+        yield warning(
+            table,
+            0,
+            c.name,
+            "column-id",
+            c.why,
+            "leave the column out of the features; `predict --keep` repeats it beside predictions",
+        )
     yield from _disguised(table, c)
     if c.kind == "number":
         yield from _far(table, c)
@@ -66,11 +80,32 @@ def _missing(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     share = c.missing / len(table)
     text = f"{c.missing} of {len(table)} values are missing ({share:.1%})"
     if target:
-        yield warning(table, row, c.name, "target-missing", text, "rows without a target are left out with `target: {column: ..., missing: drop}`")
+        yield warning(
+            table,
+            row,
+            c.name,
+            "target-missing",
+            text,
+            "rows without a target are left out with `target: {column: ..., missing: drop}`",
+        )
     elif share > HOLEY:
-        yield warning(table, row, c.name, "column-missing", text, "leave the column out, or say what stands for a missing value: `missing: median`")
+        yield warning(
+            table,
+            row,
+            c.name,
+            "column-missing",
+            text,
+            "leave the column out, or say what stands for a missing value: `missing: median`",
+        )
     else:
-        yield warning(table, row, c.name, "column-missing", text, "say what stands for a missing value in the feature: `missing: median`, `most_frequent`, `constant`")
+        yield warning(
+            table,
+            row,
+            c.name,
+            "column-missing",
+            text,
+            "say what stands for a missing value in the feature: `missing: median`, `most_frequent`, `constant`",
+        )
 
 
 def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
@@ -100,7 +135,14 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
                       "make it one or the other; words that stand for nothing belong into `missing_values`")  # fmt: skip
     if c.kind == "number" and any(_LEADING_ZERO.fullmatch(v) for v, _ in c.counts):
         row = next((i for i, v in enumerate(values) if v is not None and _LEADING_ZERO.fullmatch(v)), 0)
-        yield warning(table, row, c.name, "column-code", f"{values[row]!r} has a leading zero: a code rather than a number", "`kind: category` keeps it as it is")
+        yield warning(
+            table,
+            row,
+            c.name,
+            "column-code",
+            f"{values[row]!r} has a leading zero: a code rather than a number",
+            "`kind: category` keeps it as it is",
+        )
     if c.kind == "date" and c.ambiguous:
         yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.format}",
                       f"write the `format` in the feature: `{{kind: date, format: \"{c.format}\"}}`")  # fmt: skip
@@ -108,7 +150,14 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
         days = [i for i, v in enumerate(values) if v is not None and iso_day(v)]
         if 0.5 * total < len(days) < total:
             row = next(i for i, v in enumerate(values) if v is not None and not iso_day(v) and v not in PERHAPS)
-            yield warning(table, row, c.name, "column-mixed", f"{len(days)} of {total} values are dates, {values[row]!r} is none", "correct the others")
+            yield warning(
+                table,
+                row,
+                c.name,
+                "column-mixed",
+                f"{len(days)} of {total} values are dates, {values[row]!r} is none",
+                "correct the others",
+            )
 
 
 def _far(table: Table, c: Column) -> Iterator[Diagnostic]:

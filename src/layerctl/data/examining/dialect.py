@@ -37,7 +37,14 @@ class Dialect:
     def settings(self) -> dict[str, object]:
         """The entries of a data section that read the file as it was read here, without those that go without saying."""
         r = self.reading
-        plain = {"format": r.format, "columns": r.columns, "delimiter": r.delimiter, "quote": r.quote, "decimal": r.decimal, "encoding": r.encoding}
+        plain = {
+            "format": r.format,
+            "columns": r.columns,
+            "delimiter": r.delimiter,
+            "quote": r.quote,
+            "decimal": r.decimal,
+            "encoding": r.encoding,
+        }
         usual = {"format": None, "columns": None, "delimiter": None, "quote": '"', "decimal": ".", "encoding": "utf-8"}
         return {k: v for k, v in plain.items() if v != usual[k]}
 
@@ -61,11 +68,17 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
         return Dialect(plain)
     encoding, reason = _encoding(path, head)
     why = {"encoding": reason} if reason else {}
-    text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = (
+        head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+    )
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
     if kind == "csv" and text.lstrip().startswith("{") and _is_json_lines(text):
-        return Dialect(replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"})
+        return Dialect(
+            replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
+        )
     return _delimited(text, replace(plain, encoding=encoding), kind, why)
 
 
@@ -78,13 +91,21 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
     header, told = _has_header(rows, width)
     if quote is None:
         why["quote"] = "with them as quotes, lines would run into each other"
+    elif quote == "'":
+        why["quote"] = "fields stand between apostrophes"
     columns = None
     if not header:
         columns, why["columns"] = [f"column_{i + 1}" for i in range(width)], told
     decimal = "."
     if delimiter != "," and _decimal_comma(rows[1:] if header else rows):
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
-    made = replace(plain, delimiter=None if delimiter == usual else delimiter, quote="none" if quote is None else quote, decimal=decimal, columns=columns)
+    made = replace(
+        plain,
+        delimiter=None if delimiter == usual else delimiter,
+        quote="none" if quote is None else quote,
+        decimal=decimal,
+        columns=columns,
+    )
     return Dialect(made, why)
 
 
@@ -147,7 +168,11 @@ def _is_json_lines(text: str) -> bool:
 
 def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS) -> list[list[str]]:
     options = {"delimiter": delimiter, "skipinitialspace": delimiter != " "}
-    reader = csv.reader(io.StringIO(text), quoting=csv.QUOTE_NONE, **options) if quote is None else csv.reader(io.StringIO(text), quotechar=quote, **options)
+    reader = (
+        csv.reader(io.StringIO(text), quoting=csv.QUOTE_NONE, **options)
+        if quote is None
+        else csv.reader(io.StringIO(text), quotechar=quote, **options)
+    )
     out: list[list[str]] = []
     try:
         for row in reader:
@@ -179,7 +204,9 @@ def _separators(text: str, usual: str) -> tuple[str, str | None, str]:
 
 
 def _encloses(text: str, quote: str) -> bool:
-    return len(re.findall(rf"(?:^|[,;\t|])\s*{quote}[^{quote}\n]*{quote}\s*(?=$|[,;\t|])", text[:20000], re.MULTILINE)) > 4
+    return (
+        len(re.findall(rf"(?:^|[,;\t|])\s*{quote}[^{quote}\n]*{quote}\s*(?=$|[,;\t|])", text[:20000], re.MULTILINE)) > 4
+    )
 
 
 def _swallows(text: str, delimiter: str, quote: str) -> bool:
@@ -204,7 +231,12 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     stray = sum(1 for f in fields if f[:1] == '"' and f[-1:] == '"' and len(f) > 1) if quote is None else 0
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
-    penalty = 0.3 * (widths[0] != width) + 0.5 * stray / len(fields) + (0.6 if longest > 30 else 0.0) + (0.2 if swallowed > 2 * len(rows) else 0.0)
+    penalty = (
+        0.3 * (widths[0] != width)
+        + 0.5 * stray / len(fields)
+        + (0.6 if longest > 30 else 0.0)
+        + (0.2 if swallowed > 2 * len(rows) else 0.0)
+    )
     return share - penalty - (0.15 if delimiter == " " else 0.0)
 
 

@@ -19,7 +19,10 @@ FEW = 0.1
 UNIQUE = 0.98
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
-_ID_NAME = re.compile(r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|id)?)$|^unnamed|^column_1$|^#$|^no\.?$", re.IGNORECASE)
+_ID_NAME = re.compile(
+    r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|id)?)$|^unnamed|^column_1$|^#$|^no\.?$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,20 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     numbers = total - sum(odd.values())
     if strange and (sum(strange.values()) > FEW * total or len(strange) > 5):
         return None
-    values = np.array([float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd])
-    why = "all values are numbers" if not odd else f"{numbers} of {total} values are numbers; the rest ({_listed(odd)}) counts as missing"
+    values = np.array(
+        [float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd]
+    )
+    why = (
+        "all values are numbers"
+        if not odd
+        else f"{numbers} of {total} values are numbers; the rest ({_listed(odd)}) counts as missing"
+    )
     whole = bool((values == np.round(values)).all() and np.abs(values).max() < 1e15)
     facts = {**facts, "missing": facts["missing"] + sum(odd.values()), "odd": {**nothing, **strange}}
     if whole and _is_id(name, values, facts["missing"]):
-        return Column(name, "id", "whole numbers that differ in every row: they tell rows apart and nothing else", **facts)
+        return Column(
+            name, "id", "whole numbers that differ in every row: they tell rows apart and nothing else", **facts
+        )
     return Column(name, "number", why, whole=whole, low=float(values.min()), high=float(values.max()), skewed=_skewed(values), **facts,
                   ordered=bool((np.diff(values) >= 0).all()))  # fmt: skip
 
@@ -137,7 +148,14 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     if not is_date:
         return None
     why = "all values are ISO dates" if form is None else f"all values are dates of the form {form}"
-    return Column(name, "date", why, **{**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing}, format=form, ambiguous=ambiguous)
+    return Column(
+        name,
+        "date",
+        why,
+        **{**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing},
+        format=form,
+        ambiguous=ambiguous,
+    )
 
 
 def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
@@ -149,7 +167,12 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
     plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]
     values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip)
     values = values[~np.isnan(values)]
-    facts = {**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing, "dressed": sum(counts.values())}
+    facts = {
+        **facts,
+        "missing": facts["missing"] + sum(nothing.values()),
+        "odd": nothing,
+        "dressed": sum(counts.values()),
+    }
     return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, skewed=_skewed(values), low=float(values.min()),
                   high=float(values.max()), **facts)  # fmt: skip
 
@@ -164,7 +187,14 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
     facts = {**facts, "odd": odd, "dressed": clad}
     if is_text(table, name) and not clad > len(present) / 2:
-        return Column(name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts)
+        return Column(
+            name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts
+        )
     if len(present) >= 8 and len(counts) > UNIQUE * len(present):
-        return Column(name, "id", f"short words that differ in nearly every row ({len(counts)} in {len(present)}): nothing to learn from", **facts)
+        return Column(
+            name,
+            "id",
+            f"short words that differ in nearly every row ({len(counts)} in {len(present)}): nothing to learn from",
+            **facts,
+        )
     return Column(name, "category", f"words, {len(counts)} different ones", **facts)

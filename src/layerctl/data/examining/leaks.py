@@ -34,7 +34,9 @@ def findings(table: Table, columns: Mapping[str, Column], target: str, classes: 
         skill, how = _skill(table, c, goal, rows, classes)
         if skill >= LIKELY:
             found.add(c.name)
-            make, sure = (error, "gives the target away") if skill >= SURE else (warning, "nearly gives the target away")
+            make, sure = (
+                (error, "gives the target away") if skill >= SURE else (warning, "nearly gives the target away")
+            )
             share = f"{skill:.2%} of what a guess leaves open" if classes else f"R² {skill:.4f}"
             yield make(table, 0, c.name, "target-leak", f"it {sure}: {how} predicts '{target}' ({share})", _HINT)
     if not classes:
@@ -80,7 +82,9 @@ def _judge(groups: np.ndarray, goal: np.ndarray, rows: np.ndarray, classes: bool
             seen[g][t] += 1
         usual = Counter(goal[fitted].tolist()).most_common(1)[0][0]
         rule = {g: c.most_common(1)[0][0] for g, c in seen.items()}
-        right = np.mean([rule.get(g, usual) == t for g, t in zip(groups[judged].tolist(), goal[judged].tolist(), strict=True)])
+        right = np.mean(
+            [rule.get(g, usual) == t for g, t in zip(groups[judged].tolist(), goal[judged].tolist(), strict=True)]
+        )
         base = float(np.mean(goal[judged] == usual))
         return float((right - base) / (1 - base)) if base < 1 else 0.0
     sums: dict[int, list[float]] = defaultdict(list)
@@ -102,9 +106,15 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float((a * b).sum() / size) ** 2 if size > 0 else 0.0
 
 
-def _sum(table: Table, columns: Mapping[str, Column], target: str, goal: np.ndarray, rows: np.ndarray, found: set[str]) -> Iterator[Diagnostic]:
+def _sum(
+    table: Table, columns: Mapping[str, Column], target: str, goal: np.ndarray, rows: np.ndarray, found: set[str]
+) -> Iterator[Diagnostic]:
     """Numbers whose weighted sum is the target."""
-    names = [c.name for c in columns.values() if c.kind == "number" and c.name != target and c.name not in found and not c.missing][:MOST_SUMMED]
+    names = [
+        c.name
+        for c in columns.values()
+        if c.kind == "number" and c.name != target and c.name not in found and not c.missing
+    ][:MOST_SUMMED]
     if len(names) < 2 or len(rows) < 4 * len(names) + LEAST_ROWS:
         return
     x = np.stack([numbers(table, columns[n])[rows] for n in names], axis=1)
@@ -115,7 +125,14 @@ def _sum(table: Table, columns: Mapping[str, Column], target: str, goal: np.ndar
     left = float(((y[1::2] - x[1::2] @ weights) ** 2).mean())
     if left < 1e-6:
         parts = [n for n, w in zip(names, weights, strict=True) if abs(w) > 1e-4]
-        yield warning(table, 0, target, "target-leak", f"it is a weighted sum of {', '.join(parts[:6])}", "no network is needed, or columns are in that follow from the target")
+        yield warning(
+            table,
+            0,
+            target,
+            "target-leak",
+            f"it is a weighted sum of {', '.join(parts[:6])}",
+            "no network is needed, or columns are in that follow from the target",
+        )
 
 
 def _labels(table: Table, c: Column) -> np.ndarray:

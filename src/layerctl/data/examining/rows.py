@@ -35,13 +35,23 @@ def keys(table: Table) -> list[bytes]:
     flat = [table.columns[n] for n in names]
     texts = [[c[i].tobytes().hex() for i in range(len(table))] if isinstance(c, np.ndarray) and c.ndim > 1 else table.texts(n)
              for n, c in zip(names, flat, strict=True)]  # fmt: skip
-    return [hashlib.blake2b("\x1f".join("\x00" if v is None else v for v in row).encode(), digest_size=12).digest() for row in zip(*texts, strict=True)]
+    return [
+        hashlib.blake2b("\x1f".join("\x00" if v is None else v for v in row).encode(), digest_size=12).digest()
+        for row in zip(*texts, strict=True)
+    ]
 
 
 def duplicates(table: Table) -> Iterator[Diagnostic]:
     """Rows that stand in the table before."""
     if len(table) < FEW_ROWS and len(table) > 0:
-        yield Diagnostic("few-rows", f"{len(table)} rows are few: scores on held-out rows will be uncertain", table.span(0), (), "gather more, or use `train --folds`", "warning")
+        yield Diagnostic(
+            "few-rows",
+            f"{len(table)} rows are few: scores on held-out rows will be uncertain",
+            table.span(0),
+            (),
+            "gather more, or use `train --folds`",
+            "warning",
+        )
     found = keys(table)
     seen: dict[bytes, int] = {}
     again = [(i, seen[k]) for i, k in enumerate(found) if seen.setdefault(k, i) != i]
@@ -49,7 +59,14 @@ def duplicates(table: Table) -> Iterator[Diagnostic]:
         row, first = again[0]
         line = table.lines[first] if first < len(table.lines) else first + 1
         text = f"{len(again)} of {len(table)} rows stand in the table before; the first is the same as line {line}"
-        yield Diagnostic("duplicate-rows", text, table.span(row), (), "take them out, or split so that the same rows stay together", "warning")
+        yield Diagnostic(
+            "duplicate-rows",
+            text,
+            table.span(row),
+            (),
+            "take them out, or split so that the same rows stay together",
+            "warning",
+        )
 
 
 def across(parts: Sequence[Part]) -> Iterator[Diagnostic]:
@@ -66,7 +83,9 @@ def across(parts: Sequence[Part]) -> Iterator[Diagnostic]:
             share = len(both) / len(p.rows)
             severity = "error" if share > MANY_TWICE and ordinary else "warning"
             text = f"{len(both)} of {len(p.rows)} rows of {p.name} are in training as well ({share:.1%}): scores are too good by them"
-            yield Diagnostic("duplicates-across-splits", text, p.table.span(both[0]), (), "take duplicates out of the data", severity)
+            yield Diagnostic(
+                "duplicates-across-splits", text, p.table.span(both[0]), (), "take duplicates out of the data", severity
+            )
 
 
 def unseen(parts: Sequence[Part], columns: Mapping[str, Column], targets: Mapping[str, bool]) -> Iterator[Diagnostic]:
@@ -88,10 +107,21 @@ def unseen(parts: Sequence[Part], columns: Mapping[str, Column], targets: Mappin
             shown = ", ".join(repr(w) for w in words[:4]) + (", …" if len(words) > 4 else "")
             text = f"{len(new)} of {len(p.rows)} rows of {p.name} have values that training does not: {shown}"
             if targets.get(c.name, False):
-                hint = "`target: {column: ..., strip_suffix: \".\"}` takes an ending off" if all(w.endswith(".") for w in words) else "`stratify: true` gives each part all classes"
+                hint = (
+                    '`target: {column: ..., strip_suffix: "."}` takes an ending off'
+                    if all(w.endswith(".") for w in words)
+                    else "`stratify: true` gives each part all classes"
+                )
                 yield error(p.table, new[0], c.name, "unseen-classes", text, hint)
             elif len(new) > 0.01 * len(p.rows):
-                yield warning(p.table, new[0], c.name, "unseen-values", text, "they share the bucket of the unseen; `min_count: 2` trains it on rare words")
+                yield warning(
+                    p.table,
+                    new[0],
+                    c.name,
+                    "unseen-values",
+                    text,
+                    "they share the bucket of the unseen; `min_count: 2` trains it on rare words",
+                )
 
 
 def classes(table: Table, column: Column) -> Iterator[Diagnostic]:
@@ -99,10 +129,24 @@ def classes(table: Table, column: Column) -> Iterator[Diagnostic]:
     texts = [v for v in table.texts(column.name) if v is not None]
     counts = Counter(texts)
     if len(counts) < 2:
-        yield error(table, 0, column.name, "target-one-class", f"all rows are of the class {texts[0] if texts else 'none'!r}", "a model needs rows of two classes at least")
+        yield error(
+            table,
+            0,
+            column.name,
+            "target-one-class",
+            f"all rows are of the class {texts[0] if texts else 'none'!r}",
+            "a model needs rows of two classes at least",
+        )
         return
     if len(counts) > max(2, 0.5 * len(texts)):
-        yield error(table, 0, column.name, "target-no-classes", f"{len(counts)} different words in {len(texts)} rows are no classes", "choose another target")
+        yield error(
+            table,
+            0,
+            column.name,
+            "target-no-classes",
+            f"{len(counts)} different words in {len(texts)} rows are no classes",
+            "choose another target",
+        )
         return
     word, least = min(counts.items(), key=lambda p: (p[1], p[0]))
     row = table.texts(column.name).index(word)

@@ -8,8 +8,12 @@ import re
 from layerctl.data.dates import KNOWN_FORMATS
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-DRESSED = re.compile(r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?")
-NOTHING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "<NA>", "NULL_VALUE"})
+DRESSED = re.compile(
+    r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?"
+)
+NOTHING = frozenset(
+    {"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
+)
 """Words that stand for a missing value wherever they stand."""
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "*", "nil", "inf", "-inf", "Inf",
                      "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
