@@ -14,12 +14,12 @@ _KINDS = ("classes", "number")
 
 def init_command(
     source: Annotated[str | None, typer.Argument(metavar="[DATA]", help="A file of data, or builtin:NAME; a template's own data if not given.")] = None,
-    target: Annotated[str | None, typer.Option("--target", "-t", metavar="NAME", help="The column to predict; several with commas; a number counts columns.")] = None,
+    target: Annotated[str | None, typer.Option("--target", "-t", metavar="NAME", help="The column to predict; several with commas, or its number.")] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="MODEL.yaml", help="The file to write; standard output if not given.")] = None,
     template: Annotated[str | None, typer.Option("--template", metavar="NAME", help="autoencoder, cnn, language, table, text, timeseries.")] = None,
     wanted: Annotated[str | None, typer.Option("--as", metavar="classes|number", help="What the target is taken for.")] = None,
     columns: Annotated[str | None, typer.Option("--columns", metavar="NAMES", help="Names for the columns of a file without a header: a,b,c.")] = None,
-    test: Annotated[str | None, typer.Option("--test", metavar="FILE|SHARE", help="A file of rows for the test, or the share of rows held back for it.")] = None,
+    test: Annotated[str | None, typer.Option("--test", metavar="FILE|SHARE", help="A file of test rows, or the share of rows held back.")] = None,
     validation: Annotated[float | None, typer.Option("--validation", metavar="SHARE", help="The share of rows held back for validation.")] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="The model's name; the file's if not given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False, as_json: Json = False,
