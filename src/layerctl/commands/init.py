@@ -25,7 +25,8 @@ class Started:
 
 def init(
     source: str | None, *, target: str | None = None, out: str | None = None, wanted: str | None = None, columns: Sequence[str] | None = None,
-    template: str | None = None, test: str | None = None, validation: float | None = None, held: float | None = None, name: str | None = None, force: bool = False,
+    template: str | None = None, test: str | None = None, validation: float | None = None, held: float | None = None,
+    name: str | None = None, force: bool = False,
 ) -> Started:  # fmt: skip
     """Writes a model file for `source`.
 

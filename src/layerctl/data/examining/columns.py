@@ -176,7 +176,7 @@ def _far(table: Table, c: Column) -> Iterator[Diagnostic]:
         yield warning(table, row, c.name, "column-sentinel", f"{same} values are {shown}, far from all others: it seems to stand for a missing value",
                       f"add \"{table.texts(c.name)[row]}\" to `missing_values`")  # fmt: skip
         return
-    yield warning(table, row, c.name, "column-outliers", f"{len(off)} values are far from the others, such as {shown} (half of them lie within {width:g} around {middle:g})",
+    yield warning(table, row, c.name, "column-outliers", f"{len(off)} values are far off, such as {shown} (half of all lie within {width:g} around {middle:g})",
                   "correct them if they are mistakes; `scale: robust` keeps them from setting the scale")  # fmt: skip
 
 

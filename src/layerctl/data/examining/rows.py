@@ -153,7 +153,7 @@ def classes(table: Table, column: Column) -> Iterator[Diagnostic]:
     share = least / len(texts)
     if least < FEW_OF_A_CLASS:
         few = sum(n < FEW_OF_A_CLASS for n in counts.values())
-        yield warning(table, row, column.name, "target-rare-classes", f"{few} of {len(counts)} classes have fewer than {FEW_OF_A_CLASS} rows: {word!r} has {least}",
+        yield warning(table, row, column.name, "target-rare-classes", f"{few} of {len(counts)} classes have under {FEW_OF_A_CLASS} rows: {word!r} has {least}",
                       "gather more rows, or put rare classes together")  # fmt: skip
     elif share * len(counts) < RARE:
         often = max(counts, key=lambda w: counts[w])

@@ -15,7 +15,7 @@ NOTHING = frozenset(
     {"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
 )
 """Words that stand for a missing value wherever they stand."""
-PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "*", "nil", "inf", "-inf", "Inf",
+PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
                      "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
 """Words that stand for a missing value among numbers or dates."""
 _DIGIT = re.compile(r"\d")
