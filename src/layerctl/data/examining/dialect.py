@@ -246,13 +246,13 @@ def _has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:
     if not rest:
         numbers = any(numeric(f) for f in first)
         return not numbers, "the only line has a number in it, as names have not" if numbers else ""
-    if len({f for f in first if f}) < len([f for f in first if f]):
-        return False, "the first line has a value twice"
     columns = list(zip(*rest, strict=True))
     valued = [f for f, c in zip(first, columns, strict=True) if _valued(c) and f not in NOTHING]
     like = sum(map(looks_like_value, valued))
     if valued:
         return 2 * like < len(valued), "the first line has numbers where the others have them"
+    if len({f for f in first if f}) < len([f for f in first if f]):
+        return False, "the first line has a value twice"
     again = sum(1 for f, c in zip(first, columns, strict=True) if f and f in c)
     if again * 2 >= width or (again and any(len(f) > 40 for f in first)):
         return False, "values of the first line occur in other lines too"
