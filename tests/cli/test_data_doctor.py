@@ -145,7 +145,7 @@ def test_what_cannot_be_read_is_an_error_of_the_user(tmp_path, name, data, code)
     ("a,b\n1,x\n2,y\n".encode("utf-16"), {"encoding": "utf-16"}),
     ("\ufeffa,b\r\n1,x\r\n2,y\r\n".encode(), {}),
     (b"a,b\n1,'x, y'\n2,'z'\n3,'q'\n4,'z'\n5,'q'\n6,'x, y'\n", {"quote": "'"}),
-    (b'a\tb\n1\t"no end\n2\tz\n3\tend"\n4\tz\n5\tz\n', {"delimiter": "\t", "quote": "none"}),
+    (b'a\tb\n1\t"no end\n2\tz\n3\tend"\n4\tz\n5\tz\n6\tz\n', {"delimiter": "\t", "quote": "none"}),
     (b"1.5,2,x\n2.5,3,y\n3.5,9,x\n", {"columns": ["column_1", "column_2", "column_3"]}),
     (b'{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n', {"format": "jsonl"}),
 ])  # fmt: skip
