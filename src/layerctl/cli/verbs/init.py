@@ -8,6 +8,7 @@ import typer
 
 from layerctl.cli.ending import usage
 from layerctl.cli.options import Json
+from layerctl.diagnostics import did_you_mean
 
 _KINDS = ("classes", "number")
 
@@ -29,9 +30,9 @@ def init_command(
     from layerctl.commands.init import init
 
     if source is None and template is None:
-        raise usage("say which file of data (`layerctl init data.csv --target price`), or which --template")
+        raise usage("there is nothing to start from", "name a file of data (`layerctl init data.csv --target price`) or a --template")
     if wanted is not None and wanted not in _KINDS:
-        raise usage(f"--as takes classes or number, got '{wanted}'")
+        raise usage(f"--as takes classes or number, got '{wanted}'{did_you_mean(wanted, _KINDS)}", "without --as it is guessed from the column")
     share = _share("--test", test)
     started = init(
         source, target=target, out=out, wanted=wanted, columns=columns.split(",") if columns else None, template=template,
@@ -63,5 +64,5 @@ def _share(option: str, text: str | None) -> float | None:
     except ValueError:
         return None
     if not 0 <= share < 1:
-        raise usage(f"{option} takes a share of rows such as 0.1, got '{text}'")
+        raise usage(f"{option} takes a share of rows such as 0.1, got '{text}'", "a share is a number from 0 to below 1")
     return share

@@ -81,7 +81,7 @@ def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Colum
         if name not in columns:
             fail("unknown-column", f"there is no column '{given}' to predict{did_you_mean(given, columns)}", Span(Source(table.name)), hint=_listing(columns))
         if name in out:
-            fail("bad-target", f"the target '{name}' is named twice", Span(Source(table.name)))
+            fail("bad-target", f"the target '{name}' is named twice", Span(Source(table.name)), hint="name each column once, by its name or its number")
         out.append(name)
     return out
 

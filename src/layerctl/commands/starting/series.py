@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from layerctl.commands.starting.facts import Facts
 from layerctl.commands.starting.features import date_parts
 from layerctl.commands.starting.models import fit_of, size_of
 from layerctl.commands.starting.table import Draft, data_head, in_order, literal, shares_of, target_plain
 from layerctl.diagnostics import Source, Span, fail
 
-LONGEST = 60
+LONGEST = 28
+"""Rows that a window holds at most: four weeks of days."""
+SHARE_OF_ROWS = 20
+"""A window holds at most one in so many of a table's rows."""
 
 
 def is_series(facts: Facts) -> bool:
@@ -33,7 +34,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
         fail("bad-target", f"a series needs one number to predict, '{target.column}' is {target.why}", Span(Source(facts.source)))
     length = window_length(facts.rows)
     if length < 2:
-        fail("too-few-rows", f"{facts.rows} rows are too few for a series", Span(Source(facts.source)))
+        fail("too-few-rows", f"{facts.rows} rows are too few for a series", Span(Source(facts.source)), hint=f"{2 * SHARE_OF_ROWS} rows or more are needed")
     held = shares_of(facts.rows, shares)
     rows = round(facts.rows * (1 - sum(held)))
     columns = [target.column, *(c.name for c in facts.inputs("number") if not c.strip)]
@@ -63,8 +64,8 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
 
 
 def window_length(rows: int) -> int:
-    """A month of days where there are rows enough, at most a twentieth of all rows."""
-    return int(min(28, np.floor(rows / 20))) if rows < 20 * LONGEST else 28
+    """Four weeks of days where there are rows enough."""
+    return min(LONGEST, rows // SHARE_OF_ROWS)
 
 
 def _output(column: str) -> str:

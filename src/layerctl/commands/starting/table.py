@@ -35,7 +35,8 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     inputs = inputs_of(facts)
     if not inputs.features:
         reasons = "; ".join(f"{n}: {why}" for n, why in inputs.left_out.items())
-        fail("no-features", f"no column is left to predict from{f' ({reasons})' if reasons else ''}", Span(Source(facts.source)))
+        fail("no-features", f"no column is left to predict from{f' ({reasons})' if reasons else ''}", Span(Source(facts.source)),
+             hint="add a column that differs from row to row and says something of the target")
     shares = shares_of(facts.rows, shares)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
     size = size_of(rows, inputs.width, all(t.kind == "number" for t in facts.targets))

@@ -67,7 +67,7 @@ def _cnn(facts: Facts) -> dict[str, Any]:
         columns = [c.name for c in facts.inputs("number")]
         side = math.isqrt(len(columns))
         if side < 4 or side * side != len(columns):
-            _needs(facts, "cnn", f"images: a column of arrays, or the columns of square images (16, 64, 784, ...); there are {len(columns)} columns of numbers")
+            _needs(facts, "cnn", f"images: a column of arrays, or the columns of square images (16, 64, 784, ...); columns of numbers: {len(columns)}")
         shape = (side, side, 1)
     feature = {"columns": columns, "kind": "array", "shape": list(shape), "scale": "minmax"}
     return {"data": {"features": {"image": feature}, **_classes(facts, "cnn")}, "vars": {"classes": len(facts.targets[0].classes)}}
