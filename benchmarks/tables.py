@@ -112,6 +112,8 @@ def own(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int, folder
     if len(columns.targets) > 1:
         return np.array([[float(r[f"{t}_prediction"] if f"{t}_prediction" in r else r[t]) for t in columns.targets] for r in rows]), seconds
     found = [r["prediction"] for r in rows]
+    if columns.context:
+        found = found[columns.context - 1 : -1]  # a window's prediction stands at its last row, and is of the next
     return (np.array(found) if columns.classes else np.array(found, float)), seconds
 
 
