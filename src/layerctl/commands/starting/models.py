@@ -9,8 +9,12 @@ from typing import Any
 from layerctl.commands.starting.facts import Facts, Target
 from layerctl.commands.starting.features import Inputs, Item, joined
 
-JUDGED = 160
+FEW = 400
+"""Training rows below which small batches, at a larger rate, are seen many times."""
+WATCHED = 160
 """Training rows below which validation rows are too few to say when training should end."""
+MANY = 10_000
+"""Rows of which enough are held back to say when training should end."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,24 @@ class Size:
     rows: int
 
 
-def size_of(rows: int, width: int, numbers: bool) -> Size:
-    """By the training rows, the row's width, and whether numbers are predicted, which noise in the layers blurs."""
+def row_size(rows: int, width: int, numbers: bool) -> Size:
+    """For rows of numbers and categories: a number of epochs at a falling rate, with which nothing has to be held back to say when training
+    should end; what predicts numbers is dropped out of more."""
+    few = rows < FEW
+    batch = 16 if few else 32 if rows < 1_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
+    epochs = math.ceil((4_000 if few else 3_000) / math.ceil(max(rows, 1) / batch))
+    dropout = 0.3 if width > rows / 4 else 0.2 if numbers or rows < 1_000 else 0.1
+    return Size(64 if few else 128, dropout, 0.002 if few else 0.0015, 0.02, batch, max(20, min(200 if few else 100, epochs)), 0, rows)
+
+
+def watched_size(rows: int, width: int, held: float) -> Size:
+    """For texts, arrays, series and many rows: as long as validation, for which the share `held` of rows is held back, gets better."""
     units = 64 if rows < 300 else 128 if rows < 50_000 else 256
     dropout = 0.3 if width > rows / 4 else 0.2 if rows < 20_000 else 0.1
     batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
     steps = max(1, rows // batch)
     epochs = int(min(200, max(20, math.ceil(8_000 / steps))))
-    patience = max(4, min(25, epochs // 5)) if rows >= JUDGED else 0
+    patience = max(4, min(25, epochs // 5)) if held and rows >= WATCHED else 0
     if not patience:
         epochs = max(20, round(1_000 / steps))
     rate = 0.002 if batch <= 64 else 0.003
@@ -62,9 +76,9 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     for target in facts.targets:
         name = _output_name(target, {i["name"] for i in items if "name" in i} | set(inputs.features))
         if inputs.parts:
-            said[f"{name}_wide"] = "what is linear in the row is learned straight from it; the layers begin at nothing and add the rest"
+            said[f"{name}_wide"] = "what is linear in the row is learned straight from it, the rest by the layers; both begin at nothing"
             units, activation = _head(target)["units"], _head(target).get("activation")
-            items.append({"Dense": units, "name": f"{name}_wide", "from": row})
+            items.append({"Dense": {"units": units, "kernel_initializer": "zeros"}, "name": f"{name}_wide", "from": row})
             items.append({"Dense": {"units": units, "use_bias": False, "kernel_initializer": "zeros"}, "name": f"{name}_deep", "from": deep})
             items.append({"Add": {}, "name": f"{name}_sum" if activation else name, "from": [f"{name}_wide", f"{name}_deep"]})
             if activation:

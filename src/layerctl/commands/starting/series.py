@@ -6,7 +6,7 @@ from typing import Any
 
 from layerctl.commands.starting.facts import Facts
 from layerctl.commands.starting.features import date_parts
-from layerctl.commands.starting.models import fit_of, size_of
+from layerctl.commands.starting.models import fit_of, watched_size
 from layerctl.commands.starting.table import Draft, data_head, in_order, literal, shares_of, target_plain
 from layerctl.diagnostics import Source, Span, fail
 
@@ -35,10 +35,10 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     length = window_length(facts.rows)
     if length < 2:
         fail("too-few-rows", f"{facts.rows} rows are too few for a series", Span(Source(facts.source)), hint=f"{2 * SHARE_OF_ROWS} rows or more are needed")
-    held = shares_of(facts.rows, shares)
+    held = shares_of(facts.rows, shares, True)
     rows = round(facts.rows * (1 - sum(held)))
     columns = [target.column, *(c.name for c in facts.inputs("number") if not c.strip)]
-    size = size_of(rows, length * len(columns), True)
+    size = watched_size(rows, length * len(columns), held[0])
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     data = data_head(facts, source, test, draft)
     data["features"] = {"past": {"columns": columns, "kind": "window", "scale": "standard", "missing": "median", "window": {"length": length, "horizon": 1}}}

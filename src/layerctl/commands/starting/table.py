@@ -7,14 +7,15 @@ from typing import Any
 
 from layerctl.commands.starting.facts import Facts, Target
 from layerctl.commands.starting.features import Inputs, inputs_of
-from layerctl.commands.starting.models import compile_of, fit_of, layers_of, size_of
+from layerctl.commands.starting.models import MANY, WATCHED, compile_of, fit_of, layers_of, row_size, watched_size
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.data import MISSING
 
 Path = tuple[str | int, ...]
-SHARE = 0.1
-TESTED = 400
-"""Rows below which none are held back for a test: they would be too few to say much, and are missed in training."""
+WATCHED_SHARE = 0.1
+"""The share of rows held back where validation says when training ends."""
+TOLD_SHARE = 0.05
+"""The share of rows held back to tell how training goes."""
 
 
 @dataclass
@@ -37,9 +38,11 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
         reasons = "; ".join(f"{n}: {why}" for n, why in inputs.left_out.items())
         fail("no-features", f"no column is left to predict from{f' ({reasons})' if reasons else ''}", Span(Source(facts.source)),
              hint="add a column that differs from row to row and says something of the target")
-    shares = shares_of(facts.rows, shares)
+    watched = bool(inputs.texts or inputs.arrays) or facts.rows >= MANY
+    shares = shares_of(facts.rows, shares, watched)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
-    size = size_of(rows, inputs.width, all(t.kind == "number" for t in facts.targets))
+    numbers = all(t.kind == "number" for t in facts.targets)
+    size = watched_size(rows, inputs.width, shares[0]) if watched else row_size(rows, inputs.width, numbers)
     items, outputs, told = layers_of(facts, inputs, size)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     draft.plain["data"] = literal(_data(facts, inputs, outputs, source, shares, test, draft))
@@ -54,10 +57,12 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     return draft
 
 
-def shares_of(rows: int, given: tuple[float | None, float | None]) -> tuple[float, float]:
-    """The shares held back for validation and for the test, where they are not given: of few rows none for a test, whose score would be chance."""
+def shares_of(rows: int, given: tuple[float | None, float | None], watched: bool) -> tuple[float, float]:
+    """The shares held back for validation and for the test, where they are not given: none for a test, and of few rows none at all, whose scores
+    would be chance and which are missed in training."""
     validation, test = given
-    return (SHARE if validation is None else validation), ((SHARE if rows >= TESTED else 0.0) if test is None else test)
+    usual = 0.0 if rows < WATCHED else WATCHED_SHARE if watched else TOLD_SHARE
+    return (usual if validation is None else validation), (test or 0.0)
 
 
 def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict[str, Any]:
