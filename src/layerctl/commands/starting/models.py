@@ -33,12 +33,13 @@ class Size:
 
 def row_size(rows: int, width: int, numbers: bool) -> Size:
     """For rows of numbers and categories: a number of epochs at a falling rate, with which nothing has to be held back to say when training
-    should end; what predicts numbers is dropped out of more."""
-    few = rows < FEW
-    batch = 16 if few else 32 if rows < 1_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
-    epochs = math.ceil((4_000 if few else 3_000) / math.ceil(max(rows, 1) / batch))
+    should end; what predicts numbers is dropped out of more, and few rows are held to smaller weights."""
+    if rows < FEW:
+        epochs = math.ceil(2_000 / math.ceil(max(rows, 1) / 16))
+        return Size(64, 0.3, 0.002, 0.2, 16, max(20, min(200, epochs)), 0, rows)
+    batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
     dropout = 0.3 if width > rows / 4 else 0.2 if numbers or rows < 1_000 else 0.1
-    return Size(64 if few else 128, dropout, 0.002 if few else 0.0015, 0.02, batch, max(20, min(200 if few else 100, epochs)), 0, rows)
+    return Size(128, dropout, 0.0015, 0.02, batch, max(20, min(100, math.ceil(3_000 / math.ceil(rows / batch)))), 0, rows)
 
 
 def watched_size(rows: int, width: int, held: float) -> Size:
