@@ -26,7 +26,9 @@ from layerctl.cli.options import (
     span,
 )
 from layerctl.cli.verbs.compare import compare_command
+from layerctl.cli.verbs.data import data_command
 from layerctl.cli.verbs.explain import explain_command
+from layerctl.cli.verbs.init import init_command
 from layerctl.cli.verbs.render import render_command
 from layerctl.cli.verbs.report import report_command
 from layerctl.cli.verbs.runs import runs_command
@@ -302,3 +304,5 @@ app.command(name="report")(report_command)
 app.command(name="runs")(runs_command)
 app.command(name="compare")(compare_command)
 app.command(name="tune")(tune_command)
+app.command(name="data")(data_command)
+app.command(name="init")(init_command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data.numbers import numbers_of, strip_of
-from layerctl.data.statistics import mean_and_deviation, median, quantile
+from layerctl.data.statistics import mean_and_deviation, median, middle_and_width, quantile
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
 from layerctl.spec.features import ColumnFit
@@ -102,6 +102,8 @@ def scale(fit: ColumnFit, values: np.ndarray, how: str) -> None:
     elif how == "minmax":
         fit.centre = float(values.min())
         fit.spread = float(values.max() - values.min()) or 1.0
+    elif how == "robust":
+        fit.centre, fit.spread = middle_and_width(values)
 
 
 def encode_number(table: Table, fit: ColumnFit) -> np.ndarray:

@@ -80,10 +80,10 @@ def kind_of(table: Table, names: Sequence[str], spec: FeatureSpec) -> str:
         return "window"
     if all(table.is_numeric(n) or col.stripped_of(table, n, spec.strip) for n in names):
         return "number"
-    return "text" if len(names) == 1 and _is_text(table, names[0]) else "table"
+    return "text" if len(names) == 1 and is_text(table, names[0]) else "table"
 
 
-def _is_text(table: Table, name: str) -> bool:
+def is_text(table: Table, name: str) -> bool:
     """Long values that hardly repeat."""
     values = [v for v in table.texts(name) if v]
     words = sum(len(v.split()) for v in values) / max(len(values), 1)

@@ -29,3 +29,18 @@ def quantile(x: np.ndarray, q: float) -> float:
     low = int(at)
     high = min(low + 1, len(ordered) - 1)
     return float(ordered[low] + (ordered[high] - ordered[low]) * (at - low))
+
+
+def middle_and_width(x: np.ndarray) -> tuple[float, float]:
+    """(median, width of the middle half of the numbers), neither of which a few far numbers can move.
+
+    Where more than half of the numbers are the same, the width is the median distance of the others from it; 1 for a constant column.
+    """
+    ordered = np.sort(x.ravel())
+    middle, n = median(x), len(ordered)
+    width = float(ordered[(3 * n - 1) // 4] - ordered[n // 4])
+    if not width > 0.0:
+        apart = np.abs(ordered - middle)
+        apart = apart[apart > 0.0]
+        width = median(apart) if len(apart) else 1.0
+    return middle, width

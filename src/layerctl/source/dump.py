@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from layerctl.source import scalars
@@ -15,56 +16,74 @@ _SAFE_KEY = re.compile(r"[^\W][\w./+-]*")
 _ESCAPED = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def dumps(plain: Any) -> str:
+_Comments = Mapping[tuple[str | int, ...], str]
+_Path = tuple[str | int, ...]
+
+
+def dumps(plain: Any, comments: _Comments | None = None) -> str:
     """YAML of dicts (with text keys), lists and scalars: blocks outside, short leaves in braces.
+
+    `comments` stand above the entries at these paths; a mapping that has some inside is a block.
 
     Raises:
         ValueError: for an integer of more than 30 digits, which no YAML here may have.
         TypeError: for other objects.
     """
+    said = comments or {}
     if isinstance(plain, dict) and plain:
         lines = []
         for key, value in plain.items():
-            lines += _entry(_key(key), value, 0, block=True)
+            lines += _entry(key, value, 0, said, (key,), block=True)
         return "\n".join(lines) + "\n"
     if isinstance(plain, (list, tuple)) and plain:
-        return "\n".join(_items(plain, 0)) + "\n"
+        return "\n".join(_items(plain, 0, said, ())) + "\n"
     return _flow(plain) + "\n"
 
 
-def _entry(key: str, value: Any, indent: int, *, block: bool = False) -> list[str]:
+def _entry(name: str, value: Any, indent: int, said: _Comments, path: _Path, *, block: bool = False) -> list[str]:
     """The lines of `key: value`; with `block`, a mapping is not put into braces however short."""
-    pad = " " * indent
+    pad, key = " " * indent, _key(name)
+    block = block or any(p[: len(path)] == path and len(p) > len(path) for p in said)
     if len(key) > 1000:  # the longest key that YAML finds without a mark
-        return [f"{pad}? {key}", *_entry_value(f"{pad}:", value, indent, block)]
-    return _entry_value(f"{pad}{key}:", value, indent, block)
+        return [f"{pad}? {key}", *_entry_value(f"{pad}:", value, indent, said, path, block)]
+    return [*_comment(said, path, pad), *_entry_value(f"{pad}{key}:", value, indent, said, path, block)]
 
 
-def _entry_value(head: str, value: Any, indent: int, block: bool) -> list[str]:
+def _comment(said: _Comments, path: _Path, pad: str) -> list[str]:
+    return [f"{pad}# {printable(line)}".rstrip() for line in said[path].split("\n")] if path in said else []
+
+
+def printable(text: str) -> str:
+    """A text on one line of a comment: whatever cannot be printed is a blank."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _entry_value(head: str, value: Any, indent: int, said: _Comments, path: _Path, block: bool) -> list[str]:
     if isinstance(value, dict) and value and (block or not _short(value, len(head))):
         lines = [head]
         for key, item in value.items():
-            lines += _entry(_key(key), item, indent + 2)
+            lines += _entry(key, item, indent + 2, said, (*path, key))
         return lines
-    if isinstance(value, (list, tuple)) and value and not _short(value, len(head)):
-        return [head, *_items(value, indent + 2)]
+    if isinstance(value, (list, tuple)) and value and (block or not _short(value, len(head))):
+        return [head, *_items(value, indent + 2, said, path)]
     return [f"{head} {_flow(value)}"]
 
 
-def _items(items: Any, indent: int) -> list[str]:
+def _items(items: Any, indent: int, said: _Comments, path: _Path) -> list[str]:
     """The lines of a list, each item after its dash."""
     pad = " " * indent
     lines = []
-    for item in items:
+    for i, item in enumerate(items):
+        here = (*path, i)
         if isinstance(item, dict) and item:
             inner: list[str] = []
             for key, value in item.items():
-                inner += _entry(_key(key), value, indent + 2)
+                inner += _entry(key, value, indent + 2, said, (*here, key))
         elif isinstance(item, (list, tuple)) and item and not _short(item, indent + 2):
-            inner = _items(item, indent + 2)
+            inner = _items(item, indent + 2, said, here)
         else:
             inner = [f"{pad}  {_flow(item)}"]
-        lines += [f"{pad}- {inner[0][indent + 2 :]}", *inner[1:]]
+        lines += [*_comment(said, here, pad), f"{pad}- {inner[0][indent + 2 :]}", *inner[1:]]
     return lines
 
 

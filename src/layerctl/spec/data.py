@@ -30,8 +30,9 @@ class FeatureSpec(Section):
     kind: Literal["number", "category", "binary", "text", "date", "array", "vector", "sequence", "window", "table", "string", "image"] | None = Field(
         None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text. string: as it is, for an input of texts."
     )
-    scale: Literal["standard", "minmax", "none"] | None = Field(
-        None, description="How numbers are scaled: to mean 0 and deviation 1 (the default for numbers), to 0..1, or not."
+    scale: Literal["standard", "minmax", "robust", "none"] | None = Field(
+        None, description="How numbers are scaled: to mean 0 and deviation 1 (the default for numbers), to 0..1, by the median and the "
+        "spread of the middle half, which far values do not move, or not."
     )
     encode: Literal["index", "one_hot"] | None = Field(None, description="How categories become numbers; index for an Embedding.")
     missing: Literal["error", "mean", "median", "most_frequent", "constant", "drop"] = Field(

@@ -1,0 +1,124 @@
+"""`layerctl init`: a model file for a file of data, or from a template."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from layerctl.diagnostics import Source, Span, fail
+
+SCHEMA = "layerctl.schema.json"
+
+
+@dataclass(frozen=True)
+class Started:
+    """The file that was written, what it predicts, and what was found on the way."""
+
+    path: Path | None
+    text: str
+    targets: tuple[str, ...]
+    rows: int
+    notes: list[str] = field(default_factory=list)
+
+
+def init(
+    source: str | None, *, target: str | None = None, out: str | None = None, wanted: str | None = None, columns: Sequence[str] | None = None,
+    template: str | None = None, test: str | None = None, validation: float | None = None, held: float | None = None,
+    name: str | None = None, force: bool = False,
+) -> Started:  # fmt: skip
+    """Writes a model file for `source`.
+
+    Raises:
+        LayerctlError: for a file that cannot be read, targets that are not there, and files that are there already, unless `force`.
+    """
+    from layerctl.commands.starting.templates import builtin_text
+    from layerctl.modelfile.atomic import write
+
+    path = Path(out) if out else None
+    if path is not None and path.exists() and not force:
+        fail(
+            "file-exists",
+            f"'{path}' is there already",
+            Span(Source(str(path))),
+            hint="give another name with --out, or --force",
+        )
+    folder = path.parent if path is not None else Path()
+    goals = [t.strip() for t in target.split(",") if t.strip()] if target else []
+    if source is None:
+        made = Started(None, builtin_text(template or "table", name), (), 0)
+    elif template not in (None, "table", "timeseries"):
+        made = _of_template(str(template), source, goals, columns, name, folder)
+    else:
+        made = _of_data(source, goals, wanted, columns, template, test, (validation, held), name, folder)
+    text = f"# yaml-language-server: $schema={SCHEMA if path is None else schema_name(folder)}\n{made.text}"
+    if path is not None:
+        write(path, [text.encode()])
+    return Started(path, text, made.targets, made.rows, made.notes)
+
+
+def _of_data(
+    source: str, goals: Sequence[str], wanted: str | None, columns: Sequence[str] | None, template: str | None, test: str | None,
+    shares: tuple[float | None, float | None], name: str | None, folder: Path,
+) -> Started:  # fmt: skip
+    from layerctl.commands.starting.gathering import base_name, gather
+    from layerctl.commands.starting.series import is_series, series_draft
+    from layerctl.commands.starting.table import table_draft
+    from layerctl.source.dump import dumps, printable
+
+    facts = gather(source, goals, "number" if template == "timeseries" else wanted, columns, test)
+    draft_of = series_draft if template == "timeseries" or (template is None and is_series(facts)) else table_draft
+    draft = draft_of(
+        facts,
+        name or base_name(source),
+        relative(source, folder),
+        shares,
+        None if test is None else relative(test, folder),
+    )
+    chosen = (
+        []
+        if goals
+        else [f"nothing was said of the target: {facts.targets[0].column} it is, the only column that can be meant"]
+    )
+    head = f"# {printable(', '.join(t.column for t in facts.targets))} from {base_name(source)}: {facts.rows} rows, {len(facts.columns)} columns.\n"
+    return Started(
+        None,
+        head + dumps(draft.plain, draft.said),
+        tuple(t.column for t in facts.targets),
+        facts.rows,
+        [*chosen, *draft.notes],
+    )
+
+
+def _of_template(
+    template: str, source: str, goals: Sequence[str], columns: Sequence[str] | None, name: str | None, folder: Path
+) -> Started:
+    from layerctl.commands.starting import templates
+    from layerctl.commands.starting.gathering import base_name
+
+    templates.builtin_text(template, None)
+    facts = (
+        templates.facts_without_target(source, columns)
+        if template in templates.UNTARGETED
+        else templates.facts_with_classes(source, goals, columns)
+    )
+    text = templates.filled(template, facts, relative(source, folder), name or base_name(source))
+    return Started(None, text, tuple(t.column for t in facts.targets), facts.rows)
+
+
+def schema_name(folder: Path) -> str:
+    """What editors find the file format's schema by, from a model file in `folder`: a copy beside it of the schema that ships with layerctl."""
+    from layerctl.modelfile.atomic import write
+
+    shipped = Path(__file__).with_name(SCHEMA)
+    if shipped.is_file() and not (folder / SCHEMA).exists():
+        write(folder / SCHEMA, [shipped.read_bytes()])
+    return f"./{SCHEMA}"
+
+
+def relative(source: str, folder: Path) -> str:
+    """A file's name as a model file in `folder` says it."""
+    if source.startswith("builtin:") or os.path.isabs(source):
+        return source
+    return os.path.relpath(source, folder)

@@ -1,0 +1,95 @@
+"""What a model is chosen by: the table as it was read, its columns, and the targets among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerctl.data.examining.dialect import Dialect
+from layerctl.data.examining.kinds import Column
+from layerctl.data.table import Table
+
+MOST_NUMBERED_CLASSES = 10
+"""Different whole numbers up to which a target is taken for classes."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A column to predict: `kind` is binary, classes or number; `classes` are its words in order of the output's units."""
+
+    column: str
+    kind: str
+    why: str
+    classes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    strip_suffix: str | None = None
+    incomplete: bool = False
+    strip: str | None = None
+
+    @property
+    def imbalanced(self) -> bool:
+        """Whether the rarest class has less than a fifth of an even share."""
+        return bool(self.counts) and min(self.counts) * len(self.counts) < 0.2 * sum(self.counts)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known of a file before a model is chosen."""
+
+    source: str
+    dialect: Dialect
+    table: Table
+    columns: dict[str, Column]
+    targets: tuple[Target, ...]
+    test: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.table)
+
+    def inputs(self, kind: str) -> list[Column]:
+        """The columns of a kind that are not to be predicted."""
+        goals = {t.column for t in self.targets}
+        return [c for c in self.columns.values() if c.kind == kind and c.name not in goals]
+
+
+def target_of(table: Table, column: Column, wanted: str | None = None) -> Target:
+    """What kind of target a column is; `wanted` (classes or number) decides where given.
+
+    Raises:
+        ValueError: with the reason, for a column that cannot be predicted so.
+    """
+    if column.kind in ("empty", "constant"):
+        raise ValueError(f"{column.why}: there is nothing to learn")
+    if column.kind == "array":
+        raise ValueError("it holds arrays; a target is a class or a number a row")
+    texts = [v for v in table.texts(column.name) if v is not None and v not in column.odd]
+    numbers = column.kind == "number" or (column.kind == "id" and table.is_numeric(column.name))
+    whole = column.whole and column.distinct - len(column.odd) <= MOST_NUMBERED_CLASSES and len(texts) >= 5 * column.distinct
+    if wanted == "number" and not numbers:
+        raise ValueError(f"{column.why}: they are no numbers")
+    if wanted == "number" or (wanted is None and numbers and not whole and column.distinct > 2):
+        return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0, strip=column.strip)
+    suffix = _suffix(set(texts))
+    labels = [v.removesuffix(suffix) if suffix else v for v in texts]
+    found, counts = np.unique(np.array(labels, dtype=object).astype(str), return_counts=True)
+    classes = [str(f) for f in found]
+    if len(classes) > max(2, 0.5 * len(labels)) or len(classes) > 10_000:
+        raise ValueError(f"it has {len(classes)} different words in {len(labels)} rows, which are no classes")
+    if numbers:
+        order = np.argsort([float(c.replace(",", ".")) for c in classes], kind="stable")
+        classes, counts = [classes[i] for i in order], counts[order]
+    kind = "binary" if len(classes) == 2 else "classes"
+    why = f"{len(classes)} classes" + (" (whole numbers; `--as number` predicts the number)" if numbers and wanted is None else "")
+    return Target(column.name, kind, why, tuple(classes), tuple(int(c) for c in counts), suffix, column.missing > 0)
+
+
+def _suffix(labels: set[str]) -> str | None:
+    """An ending that some labels have, all of them labels without it too: the dot in adult's test file."""
+    for ending in (".",):
+        with_it = {v for v in labels if v.endswith(ending) and v != ending}
+        if with_it and with_it < labels and all(v.removesuffix(ending) in labels for v in with_it):
+            return ending
+    return None

@@ -1,0 +1,146 @@
+"""Columns as a model's inputs: which belong together, how each is encoded, how it enters the layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from layerctl.commands.starting.facts import Facts
+from layerctl.data.examining.kinds import Column
+
+WIDE = 500
+"""Different words up to which a category is one-hot; an embedding stands for more."""
+Item = dict[str, Any]
+
+
+@dataclass
+class Inputs:
+    """`features` of the data section by name; `layers` that prepare them; `parts` whose concatenation is the table's row; `texts` and `arrays`,
+    which need layers of their own; `left_out` columns with the reason; `said` comments by feature."""
+
+    features: dict[str, dict[str, Any]] = field(default_factory=dict)
+    layers: list[Item] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    arrays: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    width: int = 0
+
+
+def inputs_of(facts: Facts) -> Inputs:
+    """The inputs for a table."""
+    out = Inputs()
+    _numbers(facts, out)
+    _categories(facts, out)
+    _dates(facts, out)
+    for c in facts.inputs("text"):
+        name = out_name(out, c.name)
+        out.features[name] = text_feature(facts, c)
+        out.said[name] = f"{c.name}: {c.why}"
+        out.texts.append(name)
+    for c in facts.inputs("array"):
+        name = out_name(out, c.name)
+        shape = tuple(int(d) for d in np.shape(facts.table.columns[c.name])[1:])
+        out.features[name] = {"columns": [c.name], "kind": "array", "shape": list(shape), "scale": "standard"}
+        out.arrays[name] = shape
+    for c in facts.columns.values():
+        if not c.usable and c.name not in {t.column for t in facts.targets}:
+            out.left_out[c.name] = c.why
+    return out
+
+
+def out_name(out: Inputs, column: str) -> str:
+    """A feature's name after a column: a word, and none that is taken."""
+    made = re.sub(r"\W+", "_", column).strip("_")[:40] or "column"
+    made = made if made[0].isalpha() else f"c_{made}"
+    reserved = {"numbers", "skewed", "categories", "tamed", "row", "input", "hidden_1", "hidden_2", "drop_1", "drop_2"}
+    taken = reserved | set(out.features)
+    name, i = (f"{made}_in" if made in taken or made.startswith("dates") else made), 2
+    while name in taken:
+        name, i = f"{made}_{i}", i + 1
+    return name
+
+
+def _numbers(facts: Facts, out: Inputs) -> None:
+    columns = facts.inputs("number")
+    plain = [c for c in columns if not c.skewed and not c.strip]
+    far = [c for c in columns if c.skewed and not c.strip]
+    if plain:
+        out.features["numbers"] = {"columns": [c.name for c in plain], "kind": "number", "scale": "standard", "missing": "median"}
+        out.parts.append("numbers")
+    if far:
+        out.features["skewed"] = {"columns": [c.name for c in far], "kind": "number", "scale": "robust", "missing": "median"}
+        out.said["skewed"] = "a few values of these are far off: scaled by the middle half, and tamed by a logarithm on both sides in the model"
+        out.layers.append({"Lambda": "arcsinh(x)", "name": "tamed", "from": "skewed"})
+        out.parts.append("tamed")
+    for c in columns:
+        if c.strip:
+            name = out_name(out, c.name)
+            out.features[name] = {"columns": [c.name], "kind": "number", "strip": c.strip, "scale": "robust" if c.skewed else "standard", "missing": "median"}
+            out.said[name] = f"numbers with {c.strip!r} in them, which does not count"
+            if c.skewed:
+                out.layers.append({"Lambda": "arcsinh(x)", "name": f"{name}_tamed", "from": name})
+            out.parts.append(f"{name}_tamed" if c.skewed else name)
+    out.width += len(columns)
+
+
+def _categories(facts: Facts, out: Inputs) -> None:
+    columns = facts.inputs("category")
+    narrow = [c for c in columns if c.distinct <= WIDE]
+    policy = {"missing": "constant", "constant": "missing"}
+    if narrow:
+        out.features["categories"] = {"columns": [c.name for c in narrow], "kind": "category", "encode": "one_hot", **policy}
+        out.said["categories"] = "one-hot; what is missing or unseen in training is a bucket of its own"
+        out.parts.append("categories")
+        out.width += sum(c.distinct + 1 for c in narrow)
+    for c in columns:
+        if c not in narrow:
+            name = out_name(out, c.name)
+            size = int(min(24, max(4, round(c.distinct**0.5))))
+            out.features[name] = {"columns": [c.name], "kind": "category", "encode": "index", **policy, "min_count": 2}
+            out.said[name] = f"{c.distinct} different words: each a vector of {size} numbers"
+            out.layers.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size}, "name": f"{name}_vector", "from": name})
+            out.parts.append(f"{name}_vector")
+            out.width += size
+
+
+def _dates(facts: Facts, out: Inputs) -> None:
+    forms: dict[str | None, list[Column]] = {}
+    for c in facts.inputs("date"):
+        forms.setdefault(c.format, []).append(c)
+    for i, (form, columns) in enumerate(forms.items()):
+        name = "dates" if i == 0 else f"dates_{i + 1}"
+        parts = date_parts(form, [v for c in columns for v, _ in c.counts])
+        out.features[name] = {"columns": [c.name for c in columns], "kind": "date", **({"format": form} if form else {}), "parts": parts, "missing": "median"}
+        out.said[name] = f"dates are written {form}" if form else "ISO dates"
+        out.parts.append(name)
+        out.width += 20 * len(columns)
+
+
+def date_parts(form: str | None, values: Sequence[str]) -> list[str]:
+    """What a date is taken apart into: the hour too where there is a time of day."""
+    timed = any(p in form for p in ("%H", "%I")) if form else any(len(v) > 10 for v in values)
+    return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
+
+
+def text_feature(facts: Facts, c: Column) -> dict[str, Any]:
+    """A text's entry: as long as nearly all texts are."""
+    from layerctl.data.texts import tokens
+
+    lengths = [len(tokens(v, "words", True)) for v in facts.table.texts(c.name)[:20000] if v]
+    length = int(min(200, max(8, np.quantile(lengths, 0.98)))) if lengths else 8
+    least = 2 if facts.rows >= 500 else 1
+    return {"columns": [c.name], "kind": "text", "length": length, "vocabulary": 20000, "min_count": least, "missing": "constant", "constant": ""}
+
+
+def joined(parts: Sequence[str], name: str, layers: list[Item]) -> str:
+    """The name of the concatenation of parts, with a layer for it where there are several."""
+    if len(parts) == 1:
+        return parts[0]
+    layers.append({"Concatenate": {"axis": -1}, "name": name, "from": list(parts)})
+    return name

@@ -1,0 +1,132 @@
+"""Reads a file as its dialect is guessed, looks at its columns, finds the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from layerctl.commands.starting.facts import Facts, Target, target_of
+from layerctl.data.examining.dialect import Dialect, guess
+from layerctl.data.examining.kinds import Column, examine
+from layerctl.data.examining.words import NOTHING
+from layerctl.data.readers import read_table
+from layerctl.data.table import Table
+from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.spec.data import MISSING
+
+CLEAR = frozenset({"target", "label", "class", "y", "outcome", "species", "response"})
+"""Names that say by themselves what is to be predicted."""
+MOST_CATEGORIES = 20
+
+
+def gather(source: str, targets: Sequence[str], wanted: str | None = None, names: Sequence[str] | None = None, test: str | None = None) -> Facts:
+    """What is known of a file; `targets` name columns (or their numbers, from 1), `names` the columns of a file without a header.
+
+    Raises:
+        LayerctlError: for a file that cannot be read, for targets that are not there or cannot be predicted.
+    """
+    dialect, table, columns = opened(source, names)
+    goals = named_targets(targets, table, columns) if targets else [_clear(table, columns)]
+    found = []
+    for name in goals:
+        try:
+            found.append(target_of(table, columns[name], wanted))
+        except ValueError as error:
+            fail("bad-target", f"column '{name}' cannot be predicted: {error}", table.span(0, name), hint=_listing(columns))
+    if test is not None:
+        found = [_with_test(t, test, dialect) for t in found]
+    return Facts(source, dialect, table, columns, tuple(found), test)
+
+
+def opened(source: str, names: Sequence[str] | None = None) -> tuple[Dialect, Table, dict[str, Column]]:
+    """A file's dialect with the words that stand for missing values, the table read by it, and its columns.
+
+    Raises:
+        LayerctlError: for a file that cannot be read.
+    """
+    dialect = guess(source)
+    if names is not None:
+        reading = replace(dialect.reading, columns=list(names))
+        dialect = replace(dialect, reading=reading, why={**dialect.why, "columns": "as given"})
+    table = read_table(source, dialect.reading)
+    columns = examine(table)
+    odd = {w for c in columns.values() if c.kind in ("number", "date") for w in c.odd}
+    seen = {w for n in table.columns for w in set(_texts(table, n)) & NOTHING}
+    words = sorted((odd | seen) - set(MISSING))
+    if words:
+        dialect = replace(dialect, reading=replace(dialect.reading, missing_values=[*MISSING, *words]))
+        table = read_table(source, dialect.reading)
+        columns = examine(table)
+    return dialect, table, columns
+
+
+def _texts(table: Table, name: str) -> list[str]:
+    values = table.columns[name]
+    return [v for v in values if v is not None] if isinstance(values, list) else []
+
+
+def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Column]) -> list[str]:
+    """Columns by their names, or by their numbers from 1 (from -1 backwards).
+
+    Raises:
+        LayerctlError: for a name that is no column.
+    """
+    out = []
+    order = list(columns)
+    for given in targets:
+        name = given
+        if given not in columns and given.lstrip("-").isdigit() and 0 < abs(int(given)) <= len(order):
+            name = order[int(given) - 1 if int(given) > 0 else int(given)]
+        if name not in columns:
+            fail("unknown-column", f"there is no column '{given}' to predict{did_you_mean(given, columns)}", Span(Source(table.name)), hint=_listing(columns))
+        if name in out:
+            fail("bad-target", f"the target '{name}' is named twice", Span(Source(table.name)), hint="name each column once, by its name or its number")
+        out.append(name)
+    return out
+
+
+def clear_target(columns: dict[str, Column]) -> str | None:
+    """The one column that can be meant where no target is named: by its name, or the only column of words at an end of a table of numbers."""
+    by_name = [c.name for c in columns.values() if c.name.lower().strip() in CLEAR]
+    if len(by_name) == 1:
+        return by_name[0]
+    words = [c for c in columns.values() if c.kind == "category"]
+    ends = {next(iter(columns)), next(reversed(columns))}
+    others = any(c.kind in ("number", "text", "array") for c in columns.values())
+    if len(words) == 1 and words[0].name in ends and words[0].distinct <= MOST_CATEGORIES and others:
+        return words[0].name
+    return None
+
+
+def _clear(table: Table, columns: dict[str, Column]) -> str:
+    found = clear_target(columns)
+    if found is None:
+        fail("no-target", "which column is to be predicted?", Span(Source(table.name)), hint=f"name it with --target; {_listing(columns)}")
+    return str(found)
+
+
+def _listing(columns: dict[str, Column], most: int = 30) -> str:
+    shown = [f"{c.name} ({c.kind})" for c in list(columns.values())[:most]]
+    return f"the columns are {', '.join(shown)}" + (f" and {len(columns) - most} more" if len(columns) > most else "")
+
+
+def _with_test(target: Target, test: str, dialect: Dialect) -> Target:
+    """The target with an ending that only the test file's labels have."""
+    if target.kind == "number":
+        return target
+    table = read_table(test, dialect.reading)
+    if target.column not in table.columns:
+        fail("unknown-column", f"{test} lacks the target '{target.column}'", Span(Source(test)), hint=f"it has {', '.join(table.columns)}")
+    new = {v for v in table.texts(target.column) if v is not None} - set(target.classes)
+    if new and all(v.endswith(".") and v[:-1] in target.classes for v in new):
+        return replace(target, strip_suffix=".")
+    return target
+
+
+def base_name(source: str) -> str:
+    """What a model of this file is called: the file's name without endings, in letters, digits and dashes."""
+    plain = source.split(":")[-1] if source.startswith("builtin:") else Path(source).name
+    stem = plain.removesuffix(".gz").split(".")[0] or "model"
+    made = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-")
+    return made[:60] or "model"

@@ -1,0 +1,169 @@
+"""The layers, loss and training that fit a table of some size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from layerctl.commands.starting.facts import Facts, Target
+from layerctl.commands.starting.features import Inputs, Item, joined
+
+FEW = 400
+"""Training rows below which small batches, at a larger rate, are seen many times."""
+WATCHED = 160
+"""Training rows below which validation rows are too few to say when training should end."""
+MANY = 10_000
+"""Rows of which enough are held back to say when training should end."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model, and how it is trained, for a number of rows."""
+
+    units: int
+    dropout: float
+    rate: float
+    decay: float
+    batch: int
+    epochs: int
+    patience: int
+    rows: int
+
+
+def row_size(rows: int, width: int, numbers: bool) -> Size:
+    """For rows of numbers and categories: a number of epochs at a falling rate, with which nothing has to be held back to say when training
+    should end; what predicts numbers is dropped out of more, and few rows are held to smaller weights."""
+    if rows < FEW:
+        epochs = math.ceil(2_000 / math.ceil(max(rows, 1) / 16))
+        return Size(64, 0.3, 0.002, 0.2, 16, max(20, min(200, epochs)), 0, rows)
+    batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
+    dropout = 0.3 if width > rows / 4 else 0.2 if numbers or rows < 1_000 else 0.1
+    return Size(128, dropout, 0.0015, 0.02, batch, max(20, min(100, math.ceil(3_000 / math.ceil(rows / batch)))), 0, rows)
+
+
+def watched_size(rows: int, width: int, held: float) -> Size:
+    """For texts, arrays, series and many rows: as long as validation, for which the share `held` of rows is held back, gets better."""
+    units = 64 if rows < 300 else 128 if rows < 50_000 else 256
+    dropout = 0.3 if width > rows / 4 else 0.2 if rows < 20_000 else 0.1
+    batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
+    steps = max(1, rows // batch)
+    epochs = int(min(200, max(20, math.ceil(8_000 / steps))))
+    patience = max(4, min(25, epochs // 5)) if held and rows >= WATCHED else 0
+    if not patience:
+        epochs = max(20, round(1_000 / steps))
+    rate = 0.002 if batch <= 64 else 0.003
+    return Size(units, dropout, rate, 0.02, batch, epochs, patience, rows)
+
+
+def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], list[str], dict[str, str]]:
+    """(the model's items, its outputs, comments by item's name)."""
+    items = list(inputs.layers)
+    parts, said = list(inputs.parts), {}
+    if inputs.layers and any(i["name"] == "tamed" for i in items):
+        said["tamed"] = "about a logarithm, on both sides of the middle"
+    for name in inputs.texts:
+        parts.append(_text(name, items, facts.rows))
+    for name, shape in inputs.arrays.items():
+        parts.append(_array(name, shape, items, size))
+    row = joined(parts, "row", items)
+    deep = row
+    if inputs.parts or len(parts) > 1 or inputs.arrays:
+        for i, units in enumerate((size.units, size.units // 2)):
+            items.append({"Dense": {"units": units, "activation": "relu"}, "name": f"hidden_{i + 1}", "from": deep})
+            items.append({"Dropout": size.dropout, "name": f"drop_{i + 1}"})
+            deep = f"drop_{i + 1}"
+    outputs = []
+    for target in facts.targets:
+        name = _output_name(target, {i["name"] for i in items if "name" in i} | set(inputs.features))
+        if inputs.parts:
+            said[f"{name}_wide"] = "what is linear in the row is learned straight from it, the rest by the layers; both begin at nothing"
+            units, activation = _head(target)["units"], _head(target).get("activation")
+            items.append({"Dense": {"units": units, "kernel_initializer": "zeros"}, "name": f"{name}_wide", "from": row})
+            items.append({"Dense": {"units": units, "use_bias": False, "kernel_initializer": "zeros"}, "name": f"{name}_deep", "from": deep})
+            items.append({"Add": {}, "name": f"{name}_sum" if activation else name, "from": [f"{name}_wide", f"{name}_deep"]})
+            if activation:
+                items.append({"Activation": activation, "name": name})
+        else:
+            items.append({"Dense": _head(target), "name": name, "from": deep})
+        outputs.append(name)
+    return items, outputs, said
+
+
+def _head(target: Target) -> dict[str, Any]:
+    if target.kind == "number":
+        return {"units": 1}
+    return {"units": 1, "activation": "sigmoid"} if target.kind == "binary" else {"units": len(target.classes), "activation": "softmax"}
+
+
+def _output_name(target: Target, taken: set[str]) -> str:
+    import re
+
+    made = re.sub(r"\W+", "_", target.column).strip("_")[:40] or "output"
+    made = made if made[0].isalpha() else f"target_{made}"
+    while any(f"{made}{end}" in taken for end in ("", "_wide", "_deep", "_sum")):
+        made += "_out"
+    return made
+
+
+def _text(name: str, items: list[Item], rows: int) -> str:
+    """Words as vectors; their mean says what a text is about, the strongest pair or triple of words what stands out."""
+    size = 32 if rows < 20_000 else 64
+    items.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size, "mask_zero": True}, "name": f"{name}_words", "from": name})
+    items.append({"GlobalAveragePooling1D": {}, "name": f"{name}_mean", "from": f"{name}_words"})
+    items.append({"Lambda": {"function": "x", "mask": "none"}, "name": f"{name}_unmasked", "from": f"{name}_words"})
+    items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases"})
+    items.append({"GlobalMaxPooling1D": {}, "name": f"{name}_strongest"})
+    items.append({"Concatenate": {"axis": -1}, "name": f"{name}_all", "from": [f"{name}_mean", f"{name}_strongest"]})
+    items.append({"Dropout": 0.4, "name": f"{name}_text"})
+    return f"{name}_text"
+
+
+def _array(name: str, shape: tuple[int, ...], items: list[Item], size: Size) -> str:
+    """Images and sequences by convolutions, vectors as they are."""
+    if len(shape) == 1:
+        return name
+    last = name
+    if len(shape) == 2 and shape[0] >= 8 and shape[1] >= 8 and max(shape) <= 4 * min(shape):
+        items.append({"Reshape": [*shape, 1], "name": f"{name}_image", "from": name})
+        last, shape = f"{name}_image", (*shape, 1)
+    if len(shape) == 3 and min(shape[:2]) >= 4:
+        for i, filters in enumerate((32, 64)):
+            items.append({"Conv2D": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_conv_{i + 1}",
+                          "from": last})  # fmt: skip
+            items.append({"MaxPooling2D": 2, "name": f"{name}_pool_{i + 1}"})
+            last = f"{name}_pool_{i + 1}"
+    elif len(shape) == 2 and shape[0] >= 8:
+        items.append({"Conv1D": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_conv", "from": last})
+        last = f"{name}_conv"
+    items.append({"Flatten": {}, "name": f"{name}_flat", "from": last})
+    return f"{name}_flat"
+
+
+def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
+    """Optimizer, losses and metrics for the targets."""
+    rate: Any = size.rate
+    if not size.patience:
+        steps = size.epochs * -(-size.rows // size.batch)
+        rate = {"CosineDecay": {"initial_learning_rate": size.rate, "decay_steps": steps}}
+    loss = {"number": "mean_squared_error", "binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
+    metrics = {"number": ["mae", "R2Score"], "binary": ["accuracy", "AUC"], "classes": ["accuracy"]}
+    losses = {n: loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
+    judged = {n: metrics[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
+    single = len(outputs) == 1
+    return {
+        "optimizer": {"AdamW": {"learning_rate": rate, "weight_decay": size.decay}},
+        "loss": losses[outputs[0]] if single else losses,
+        "metrics": judged[outputs[0]] if single else judged,
+    }
+
+
+def fit_of(size: Size) -> dict[str, Any]:
+    """Epochs, batches and callbacks; without patience all epochs, at a falling rate."""
+    out: dict[str, Any] = {"epochs": size.epochs, "batch_size": size.batch}
+    if size.patience:
+        out["callbacks"] = [
+            {"ReduceLROnPlateau": {"monitor": "val_loss", "factor": 0.4, "patience": max(2, size.patience // 3)}},
+            {"EarlyStopping": {"monitor": "val_loss", "patience": size.patience, "restore_best_weights": True}},
+        ]
+    return out

@@ -1,0 +1,202 @@
+"""What is wrong or doubtful in single columns: holes, constants, numbers in disguise, mixtures, far values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from layerctl.data.examining.kinds import Column
+from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
+from layerctl.data.numbers import numbers_of
+from layerctl.data.statistics import middle_and_width
+from layerctl.data.table import Table
+from layerctl.diagnostics import Diagnostic
+from layerctl.spec.data import MISSING
+
+HOLEY = 0.5
+FAR = 15.0
+"""Widths of the middle half beyond which a value is far off."""
+SENTINELS = frozenset({-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, 999999.0})
+_LEADING_ZERO = re.compile(r"0\d+")
+
+
+def findings(table: Table, columns: Mapping[str, Column], targets: frozenset[str]) -> Iterator[Diagnostic]:
+    """What to know of each column, in the table's order."""
+    for c in columns.values():
+        yield from _of(table, c, c.name in targets)
+
+
+def warning(table: Table, row: int, column: str, code: str, text: str, hint: str | None = None) -> Diagnostic:
+    """A warning at a field."""
+    return Diagnostic(code, f"column '{column}': {text}", table.span(row, column), (), hint, "warning")
+
+
+def error(table: Table, row: int, column: str, code: str, text: str, hint: str | None = None) -> Diagnostic:
+    """An error at a field."""
+    return Diagnostic(code, f"column '{column}': {text}", table.span(row, column), (), hint)
+
+
+def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
+    make = error if target else warning
+    if c.kind == "array":
+        return
+    if c.kind == "empty":
+        yield make(table, 0, c.name, "column-empty", "every value is missing", "leave the column out of the features")
+        return
+    if c.kind == "constant":
+        yield make(
+            table,
+            0,
+            c.name,
+            "column-constant",
+            f"every value is {c.counts[0][0]!r}: nothing can be learned from it",
+            "leave the column out",
+        )
+        return
+    if c.missing:
+        yield from _missing(table, c, target)
+    if c.kind == "id" and not target:
+        yield warning(
+            table,
+            0,
+            c.name,
+            "column-id",
+            c.why,
+            "leave the column out of the features; `predict --keep` repeats it beside predictions",
+        )
+    yield from _disguised(table, c)
+    if c.kind == "number":
+        yield from _far(table, c)
+    if c.kind in ("category", "id") and c.distinct > 1:
+        yield from _alike(table, c)
+
+
+def _missing(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
+    values = table.texts(c.name)
+    gone = {*NOTHING, *(c.odd if c.kind in ("number", "date") else ())}
+    row = next((i for i, v in enumerate(values) if v is None or v in gone), 0)
+    share = c.missing / len(table)
+    text = f"{c.missing} of {len(table)} values are missing ({share:.1%})"
+    if target:
+        yield warning(
+            table,
+            row,
+            c.name,
+            "target-missing",
+            text,
+            "rows without a target are left out with `target: {column: ..., missing: drop}`",
+        )
+    elif share > HOLEY:
+        yield warning(
+            table,
+            row,
+            c.name,
+            "column-missing",
+            text,
+            "leave the column out, or say what stands for a missing value: `missing: median`",
+        )
+    else:
+        yield warning(
+            table,
+            row,
+            c.name,
+            "column-missing",
+            text,
+            "say what stands for a missing value in the feature: `missing: median`, `most_frequent`, `constant`",
+        )
+
+
+def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
+    """Numbers and dates that are stored so that they do not read as such."""
+    values = table.texts(c.name)
+    total = len(table) - c.missing
+    if c.strip:
+        row = next(i for i, v in enumerate(values) if v is not None and dressed(v))
+        yield warning(table, row, c.name, "column-number-as-text", f"numbers are written as text, such as {values[row]!r}",
+                      f'`strip: "{c.strip}"` in the feature reads them as numbers')  # fmt: skip
+    if c.kind in ("number", "date") and c.odd:
+        new = [w for w in c.odd if w not in MISSING]
+        row = next((i for i, v in enumerate(values) if v in c.odd), 0)
+        what = "numbers" if c.kind == "number" else "dates"
+        shown = ", ".join(repr(w) for w in new[:5])
+        quoted = ", ".join(f'"{w}"' for w in new[:5])
+        yield warning(table, row, c.name, "column-mixed", f"{sum(c.odd.values())} values among {what} are none: {shown}",
+                      f"if they stand for nothing, say `missing_values: [\"?\", NA, \"\", {quoted}]` in the data section; else correct them")  # fmt: skip
+    elif c.kind in ("category", "id", "text") and c.dressed > 0.5 * total:
+        row = next((i for i, v in enumerate(values) if v is not None and dressed(v)), 0)
+        yield warning(table, row, c.name, "column-number-as-text", f"{c.dressed} of {total} values are numbers written as text, such as {values[row]!r}",
+                      "write plain numbers (no units, currencies or marks between thousands), or the column is a category")  # fmt: skip
+    elif c.kind == "category" and c.odd:
+        numbers = sum(c.odd.values())
+        row = next((i for i, v in enumerate(values) if v in c.odd), 0)
+        yield warning(table, row, c.name, "column-mixed", f"{numbers} of {total} values are numbers and the rest are words: it is taken for a category",
+                      "make it one or the other; words that stand for nothing belong into `missing_values`")  # fmt: skip
+    if c.kind == "number" and any(_LEADING_ZERO.fullmatch(v) for v, _ in c.counts):
+        row = next((i for i, v in enumerate(values) if v is not None and _LEADING_ZERO.fullmatch(v)), 0)
+        yield warning(
+            table,
+            row,
+            c.name,
+            "column-code",
+            f"{values[row]!r} has a leading zero: a code rather than a number",
+            "`kind: category` keeps it as it is",
+        )
+    if c.kind == "date" and c.ambiguous:
+        yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.format}",
+                      f"write the `format` in the feature: `{{kind: date, format: \"{c.format}\"}}`")  # fmt: skip
+    if c.kind in ("category", "id"):
+        days = [i for i, v in enumerate(values) if v is not None and iso_day(v)]
+        if 0.5 * total < len(days) < total:
+            row = next(i for i, v in enumerate(values) if v is not None and not iso_day(v) and v not in PERHAPS)
+            yield warning(
+                table,
+                row,
+                c.name,
+                "column-mixed",
+                f"{len(days)} of {total} values are dates, {values[row]!r} is none",
+                "correct the others",
+            )
+
+
+def _far(table: Table, c: Column) -> Iterator[Diagnostic]:
+    values = numbers(table, c)
+    present = np.flatnonzero(~np.isnan(values))
+    if len(present) < 20:
+        return
+    middle, width = middle_and_width(values[present])
+    off = present[np.abs(values[present] - middle) > FAR * width]
+    if not len(off) or len(off) > 0.02 * len(present):
+        return
+    row = int(off[np.argmax(np.abs(values[off] - middle))])
+    shown = f"{values[row]:g}"
+    same = int((values[present] == values[row]).sum())
+    if values[row] in SENTINELS and same > 1:
+        yield warning(table, row, c.name, "column-sentinel", f"{same} values are {shown}, far from all others: it seems to stand for a missing value",
+                      f"add \"{table.texts(c.name)[row]}\" to `missing_values`")  # fmt: skip
+        return
+    yield warning(table, row, c.name, "column-outliers", f"{len(off)} values are far off, such as {shown} (half of all lie within {width:g} around {middle:g})",
+                  "correct them if they are mistakes; `scale: robust` keeps them from setting the scale")  # fmt: skip
+
+
+def numbers(table: Table, c: Column) -> np.ndarray:
+    """A column's numbers; NaN for what is missing or no number."""
+    if isinstance(table.columns[c.name], np.ndarray):
+        return table.numbers(c.name)
+    gone = {*c.odd, *NOTHING}
+    plain = [None if v is None or v in gone else v for v in table.texts(c.name)]
+    return numbers_of(Table(table.name, {c.name: plain}, table.lines, table.decimal), c.name, c.strip or "")
+
+
+def _alike(table: Table, c: Column) -> Iterator[Diagnostic]:
+    """Words that differ in capitals or blanks only."""
+    seen: dict[str, str] = {}
+    for row, v in enumerate(table.texts(c.name)):
+        if v is None:
+            continue
+        first = seen.setdefault(" ".join(v.split()).casefold(), v)
+        if first != v:
+            yield warning(table, row, c.name, "column-spelling", f"{v!r} and {first!r} differ in capitals or blanks only, and are two categories",
+                          "write them alike")  # fmt: skip
+            return

@@ -1,0 +1,200 @@
+"""What a table's columns hold, and why they are taken to hold it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from layerctl.data.examining.words import NOTHING, PERHAPS, date_format, dressed, numeric
+from layerctl.data.features import is_text
+from layerctl.data.numbers import numbers_of, strip_of
+from layerctl.data.table import Table
+
+FEW = 0.1
+"""The share of odd words among numbers up to which they are taken for missing values."""
+UNIQUE = 0.98
+LARGEST = 1e150
+"""Numbers whose squares are numbers still."""
+_ID_NAME = re.compile(
+    r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|id)?)$|^unnamed|^column_1$|^#$|^no\.?$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `kind` is number, category, date, text, array, id, constant or empty; `why` says how that was found.
+
+    `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
+    `format` a date's (None: ISO 8601).
+    """
+
+    name: str
+    kind: str
+    why: str
+    missing: int = 0
+    distinct: int = 0
+    counts: tuple[tuple[str, int], ...] = ()
+    odd: Mapping[str, int] = field(default_factory=dict)
+    format: str | None = None
+    ambiguous: bool = False
+    whole: bool = False
+    low: float | None = None
+    high: float | None = None
+    skewed: bool = False
+    dressed: int = 0
+    ordered: bool = False
+    strip: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a model can learn from it."""
+        return self.kind in ("number", "category", "date", "text", "array")
+
+
+def examine(table: Table) -> dict[str, Column]:
+    """Every column by name."""
+    return {name: column(table, name) for name in table.columns}
+
+
+def column(table: Table, name: str) -> Column:
+    """One column."""
+    values = table.columns[name]
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        return Column(name, "array", f"{'×'.join(map(str, values.shape[1:]))} numbers a row")
+    texts = table.texts(name)
+    present = [v for v in texts if v is not None and v not in NOTHING]
+    empty = len(texts) - len(present)
+    counts = Counter(present)
+    if not present:
+        return Column(name, "empty", "every value is missing", empty)
+    top = tuple(sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:20])
+    facts = {"missing": empty, "distinct": len(counts), "counts": top}
+    if len(counts) == 1 and not empty:
+        return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
+    found = _number(table, name, counts, facts) or _date(name, counts, facts)
+    return found if found is not None else _words(table, name, present, counts, facts)
+
+
+def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
+    odd = {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
+    if len(odd) == len(counts) or date_format([v for v in counts if v not in PERHAPS][:50])[0]:
+        return None
+    nothing = {v: n for v, n in odd.items() if v in PERHAPS}
+    strange = {v: n for v, n in odd.items() if v not in PERHAPS}
+    total = sum(counts.values())
+    numbers = total - sum(odd.values())
+    if strange and (sum(strange.values()) > FEW * total or len(strange) > 5):
+        return None
+    values = np.array(
+        [float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd]
+    )
+    why = (
+        "all values are numbers"
+        if not odd
+        else f"{numbers} of {total} values are numbers; the rest ({_listed(odd)}) counts as missing"
+    )
+    whole = bool((values == np.round(values)).all() and np.abs(values).max() < 1e15)
+    facts = {**facts, "missing": facts["missing"] + sum(odd.values()), "odd": {**nothing, **strange}}
+    if whole and _is_id(name, values, facts["missing"]):
+        return Column(
+            name, "id", "whole numbers that differ in every row: they tell rows apart and nothing else", **facts
+        )
+    return Column(name, "number", why, whole=whole, low=float(values.min()), high=float(values.max()), skewed=_skewed(values), **facts,
+                  ordered=bool((np.diff(values) >= 0).all()))  # fmt: skip
+
+
+def _finite(text: str, decimal: str) -> bool:
+    plain = _plain(text, decimal)
+    return numeric(plain) and abs(float(plain)) < LARGEST
+
+
+def _plain(text: str, decimal: str) -> str:
+    return text.replace(".", "").replace(",", ".") if decimal == "," else text
+
+
+def _listed(words: Mapping[str, int]) -> str:
+    return ", ".join(f"'{w}'" for w in list(words)[:4]) + (", …" if len(words) > 4 else "")
+
+
+def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
+    if missing or len(values) < 8 or len(np.unique(values)) < len(values):
+        return False
+    steps = np.diff(values)
+    return bool((steps == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
+
+
+def _skewed(values: np.ndarray) -> bool:
+    """Whether a few values are so far off that they hide the rest once the column is standardised."""
+    scale = np.abs(values).max()
+    if scale == 0 or len(values) < 3:
+        return False
+    z = values / scale
+    spread = z.std()
+    if spread == 0:
+        return False
+    z = (z - z.mean()) / spread
+    return bool(np.abs(z).max() > 7.0 or abs((z**3).mean()) > 2.0)
+
+
+def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
+    nothing = {v: n for v, n in counts.items() if v in PERHAPS}
+    values = [v for v in counts if v not in nothing]
+    is_date, form, ambiguous = date_format(values) if values else (False, None, False)
+    if not is_date:
+        return None
+    why = "all values are ISO dates" if form is None else f"all values are dates of the form {form}"
+    return Column(
+        name,
+        "date",
+        why,
+        **{**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing},
+        format=form,
+        ambiguous=ambiguous,
+    )
+
+
+def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
+    """Numbers with currencies, percent signs or marks between thousands."""
+    nothing = {v: n for v, n in counts.items() if v in PERHAPS}
+    strip = strip_of([v for v in counts if v not in nothing], table.decimal)
+    if not strip:
+        return None
+    plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]
+    values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip)
+    values = values[~np.isnan(values)]
+    facts = {
+        **facts,
+        "missing": facts["missing"] + sum(nothing.values()),
+        "odd": nothing,
+        "dressed": sum(counts.values()),
+    }
+    return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, skewed=_skewed(values), low=float(values.min()),
+                  high=float(values.max()), **facts)  # fmt: skip
+
+
+def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:
+    clad = sum(n for v, n in counts.items() if dressed(v))
+    worn = _worn(table, name, counts, facts) if clad > len(present) / 2 else None
+    if worn is not None:
+        return worn
+    numbers = sum(n for v, n in counts.items() if numeric(v))
+    odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
+    words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
+    facts = {**facts, "odd": odd, "dressed": clad}
+    if is_text(table, name) and not clad > len(present) / 2:
+        return Column(
+            name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts
+        )
+    if len(present) >= 8 and len(counts) > UNIQUE * len(present):
+        return Column(
+            name,
+            "id",
+            f"short words that differ in nearly every row ({len(counts)} in {len(present)}): nothing to learn from",
+            **facts,
+        )
+    return Column(name, "category", f"words, {len(counts)} different ones", **facts)

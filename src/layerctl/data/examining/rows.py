@@ -1,0 +1,161 @@
+"""What is wrong or doubtful in rows and parts: rows twice, the same rows in training and in what judges it, values that training never saw, rare classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerctl.data.examining.columns import error, warning
+from layerctl.data.examining.kinds import Column
+from layerctl.data.table import Table
+from layerctl.diagnostics import Diagnostic
+
+MANY_TWICE = 0.05
+RARE = 0.2
+FEW_OF_A_CLASS = 10
+FEW_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one table that are trained on, or held back."""
+
+    name: str
+    table: Table
+    rows: np.ndarray
+
+
+def keys(table: Table) -> list[bytes]:
+    """A hash of each row's values."""
+    names = list(table.columns)
+    flat = [table.columns[n] for n in names]
+    texts = [[c[i].tobytes().hex() for i in range(len(table))] if isinstance(c, np.ndarray) and c.ndim > 1 else table.texts(n)
+             for n, c in zip(names, flat, strict=True)]  # fmt: skip
+    return [
+        hashlib.blake2b("\x1f".join("\x00" if v is None else v for v in row).encode(), digest_size=12).digest()
+        for row in zip(*texts, strict=True)
+    ]
+
+
+def duplicates(table: Table) -> Iterator[Diagnostic]:
+    """Rows that stand in the table before."""
+    if len(table) < FEW_ROWS and len(table) > 0:
+        yield Diagnostic(
+            "few-rows",
+            f"{len(table)} rows are few: scores on held-out rows will be uncertain",
+            table.span(0),
+            (),
+            "gather more, or use `train --folds`",
+            "warning",
+        )
+    found = keys(table)
+    seen: dict[bytes, int] = {}
+    again = [(i, seen[k]) for i, k in enumerate(found) if seen.setdefault(k, i) != i]
+    if again:
+        row, first = again[0]
+        line = table.lines[first] if first < len(table.lines) else first + 1
+        text = f"{len(again)} of {len(table)} rows stand in the table before; the first is the same as line {line}"
+        yield Diagnostic(
+            "duplicate-rows",
+            text,
+            table.span(row),
+            (),
+            "take them out, or split so that the same rows stay together",
+            "warning",
+        )
+
+
+def across(parts: Sequence[Part]) -> Iterator[Diagnostic]:
+    """Rows held back that are trained on as well: an error where they are many and no table of a few categories makes them."""
+    hashed = {id(p.table): keys(p.table) for p in parts}
+    train = next(p for p in parts if p.name == "train")
+    known = {hashed[id(train.table)][i] for i in train.rows.tolist()}
+    ordinary = len(known) > 0.9 * len(train.rows)
+    for p in parts:
+        if p.name == "train":
+            continue
+        both = [i for i in p.rows.tolist() if hashed[id(p.table)][i] in known]
+        if both:
+            share = len(both) / len(p.rows)
+            severity = "error" if share > MANY_TWICE and ordinary else "warning"
+            text = f"{len(both)} of {len(p.rows)} rows of {p.name} are in training as well ({share:.1%}): scores are too good by them"
+            yield Diagnostic(
+                "duplicates-across-splits", text, p.table.span(both[0]), (), "take duplicates out of the data", severity
+            )
+
+
+def unseen(parts: Sequence[Part], columns: Mapping[str, Column], targets: Mapping[str, bool]) -> Iterator[Diagnostic]:
+    """Categories in held-back rows that training rows do not have; classes that they lack are errors. `targets` says which are classes."""
+    train = next(p for p in parts if p.name == "train")
+    for c in columns.values():
+        if c.kind != "category" and not targets.get(c.name, False):
+            continue
+        texts = train.table.texts(c.name)
+        known = {texts[i] for i in train.rows.tolist()} | {None}
+        for p in parts:
+            if p.name == "train" or c.name not in p.table.columns:
+                continue
+            values = p.table.texts(c.name)
+            new = [i for i in p.rows.tolist() if values[i] not in known]
+            if not new:
+                continue
+            words = sorted({str(values[i]) for i in new})
+            shown = ", ".join(repr(w) for w in words[:4]) + (", …" if len(words) > 4 else "")
+            text = f"{len(new)} of {len(p.rows)} rows of {p.name} have values that training does not: {shown}"
+            if targets.get(c.name, False):
+                hint = (
+                    '`target: {column: ..., strip_suffix: "."}` takes an ending off'
+                    if all(w.endswith(".") for w in words)
+                    else "`stratify: true` gives each part all classes"
+                )
+                yield error(p.table, new[0], c.name, "unseen-classes", text, hint)
+            elif len(new) > 0.01 * len(p.rows):
+                yield warning(
+                    p.table,
+                    new[0],
+                    c.name,
+                    "unseen-values",
+                    text,
+                    "they share the bucket of the unseen; `min_count: 2` trains it on rare words",
+                )
+
+
+def classes(table: Table, column: Column) -> Iterator[Diagnostic]:
+    """A target of classes: one only, rare ones, classes of a few rows."""
+    texts = [v for v in table.texts(column.name) if v is not None]
+    counts = Counter(texts)
+    if len(counts) < 2:
+        yield error(
+            table,
+            0,
+            column.name,
+            "target-one-class",
+            f"all rows are of the class {texts[0] if texts else 'none'!r}",
+            "a model needs rows of two classes at least",
+        )
+        return
+    if len(counts) > max(2, 0.5 * len(texts)):
+        yield error(
+            table,
+            0,
+            column.name,
+            "target-no-classes",
+            f"{len(counts)} different words in {len(texts)} rows are no classes",
+            "choose another target",
+        )
+        return
+    word, least = min(counts.items(), key=lambda p: (p[1], p[0]))
+    row = table.texts(column.name).index(word)
+    share = least / len(texts)
+    if least < FEW_OF_A_CLASS:
+        few = sum(n < FEW_OF_A_CLASS for n in counts.values())
+        yield warning(table, row, column.name, "target-rare-classes", f"{few} of {len(counts)} classes have under {FEW_OF_A_CLASS} rows: {word!r} has {least}",
+                      "gather more rows, or put rare classes together")  # fmt: skip
+    elif share * len(counts) < RARE:
+        often = max(counts, key=lambda w: counts[w])
+        yield warning(table, row, column.name, "target-imbalance", f"{word!r} has {share:.1%} of the rows, {often!r} {counts[often] / len(texts):.1%}",
+                      "judge by AUC or F1Score beside accuracy; `fit: {class_weight: …}` weighs rare classes")  # fmt: skip

@@ -1,0 +1,73 @@
+"""What single fields look like: numbers, dates, words that stand for nothing."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from layerctl.data.dates import KNOWN_FORMATS
+
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+DRESSED = re.compile(
+    r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?"
+)
+NOTHING = frozenset(
+    {"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
+)
+"""Words that stand for a missing value wherever they stand."""
+PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
+                     "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
+"""Words that stand for a missing value among numbers or dates."""
+_DIGIT = re.compile(r"\d")
+
+
+def numeric(text: str) -> bool:
+    """Whether a field is a number with a decimal point."""
+    return NUMBER.fullmatch(text.strip()) is not None
+
+
+def dressed(text: str) -> bool:
+    """Whether a field is a number with a currency, a unit, a percent sign or marks between thousands."""
+    return DRESSED.fullmatch(text.strip()) is not None and not numeric(text)
+
+
+def iso_day(text: str) -> bool:
+    """Whether a field is an ISO date with marks between its parts."""
+    if not (len(text) >= 8 and text[:4].isdigit() and "-" in text[4:5]):
+        return False
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
+    """(whether all are dates, their format or None for ISO 8601, whether day and month could be the other way round)."""
+    if not values or not all(_DIGIT.search(v) and len(v) <= 40 for v in values):
+        return False, None, False
+    if all(map(iso_day, values)):
+        return True, None, False
+    if all(map(numeric, values)):
+        return False, None, False
+    fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
+    found = [f for f in fits if all(_parses(v, f) for v in values)]
+    if not found:
+        return False, None, False
+    return True, found[0], len(found) > 1
+
+
+def _parses(text: str, form: str) -> bool:
+    try:
+        datetime.datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
+
+
+def looks_like_value(text: str) -> bool:
+    """Whether a field is a number, dressed up or not, or a date: what no column is called."""
+    if not text:
+        return False
+    comma = text.replace(",", ".", 1)
+    return numeric(text) or numeric(comma) or (dressed(text) and not text[-1].isalpha()) or date_format([text])[0]

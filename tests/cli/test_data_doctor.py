@@ -1,0 +1,231 @@
+"""`layerctl data` on good, doubtful, broken and hostile files: what it says, where, and its exit code."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from starting import ROOT, flowers, run, write
+
+MESSAGES = ROOT / "configs" / "data" / "messages.tsv"
+
+
+def report(folder, *arguments, code=0):
+    return json.loads(run(folder, "data", *arguments, "--json", code=code).stdout)
+
+
+def codes(found):
+    return {(f["code"], f["severity"]) for f in found["findings"]}
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """A table with something wrong in nearly every column."""
+    n = 120
+    rng = np.random.default_rng(3)
+    price = rng.normal(50, 10, n).round(2)
+    return write(tmp_path / "odd.csv", {
+        "id": range(1, n + 1),
+        "nothing": [None] * n,
+        "always": ["x"] * n,
+        "price": [f"${1000 * p:,.2f}" for p in price],
+        "size": ["n/a" if i == 7 else "big" if i == 9 else round(float(v), 2) for i, v in enumerate(rng.normal(size=n))],
+        "far": [-999 if i in (5, 6) else round(float(v), 3) for i, v in enumerate(rng.normal(size=n))],
+        "zip": [f"0{v}" if v % 2 else v for v in rng.integers(1000, 9999, n)],
+        "word": [("Yes", "yes", "no")[i % 3] for i in range(n)],
+        "sold": [f"{1 + i % 12:02d}/{1 + i % 11:02d}/2024" for i in range(n)],
+        "paid": ["late" if p > 50 else "early" for p in price],
+        "again": [{"late": "L", "early": "E"}["late" if p > 50 else "early"] for p in price],
+    })  # fmt: skip
+
+
+def test_everything_that_is_wrong_is_found(odd, tmp_path):
+    found = report(tmp_path, odd, "--target", "paid", code=1)
+    kinds = {c["name"]: c["kind"] for c in found["columns"]}
+    assert kinds == {"id": "id", "nothing": "empty", "always": "constant", "price": "number", "size": "number", "far": "number", "zip": "number",
+                     "word": "category", "sold": "date", "paid": "category", "again": "category"}  # fmt: skip
+    by_column = {
+        (f["message"].split("'")[1], f["code"]) for f in found["findings"] if f["message"].startswith("column")
+    }
+    assert {("id", "column-id"), ("nothing", "column-empty"), ("always", "column-constant"), ("price", "column-number-as-text"),
+            ("far", "column-sentinel"), ("zip", "column-code"), ("word", "column-spelling"), ("sold", "column-date-order"),
+            ("again", "target-leak")} <= by_column  # fmt: skip
+    assert ("target-leak", "error") in codes(found) and found["errors"] >= 1 and found["targets"] == {"paid": "classes"}
+    assert all(f["file"].endswith("odd.csv") and f["line"] > 1 and f["hint"] for f in found["findings"])
+
+
+def test_the_text_has_places_and_cures(odd, tmp_path):
+    done = run(tmp_path, "data", odd, "--target", "paid", code=1)
+    assert "odd.csv:7:6: warning: column 'far': 2 values are -999, far from all others" in done.stdout
+    assert 'hint: add "-999" to `missing_values`' in done.stdout and done.stdout.rstrip().splitlines()[-1].startswith(
+        "2 errors and"
+    )
+    assert done.stderr == ""
+
+
+def test_a_good_file_is_good(tmp_path):
+    found = report(tmp_path, write(tmp_path / "good.csv", flowers()))
+    assert (
+        found["errors"] == found["warnings"] == 0
+        and found["targets"] == {"species": "classes"}
+        and found["dialect"] == {}
+    )
+    assert run(tmp_path, "data", "good.csv").stdout.rstrip().endswith("nothing is wrong")
+
+
+@pytest.mark.parametrize("how", ["a copy", "in another unit", "by its holes", "a sum"])
+def test_columns_that_give_a_number_away(tmp_path, how):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=200), rng.normal(size=200)
+    y = a * 2 + rng.normal(size=200)
+    columns = {"a": a.tolist(), "b": b.tolist()}
+    if how == "by its holes":
+        y = np.where(y > 0, 100.0 + 1e-6 * y, 1e-6 * y)
+        columns["when"] = ["2024-01-01" if v > 50 else None for v in y]
+    elif how == "a sum":
+        y = 3 * a - b
+    else:
+        columns["other"] = (y if how == "a copy" else y * 1.8 + 32).tolist()
+    found = report(
+        tmp_path, write(tmp_path / "t.csv", {**columns, "y": y.tolist()}), "-t", "y", code=0 if how == "a sum" else 1
+    )
+    told = [f["message"] for f in found["findings"] if f["code"] == "target-leak"]
+    assert (
+        len(told) == 1
+        and {"by its holes": "whether it is missing", "a sum": "a weighted sum of a, b"}.get(how, "a straight line")
+        in told[0]
+    )
+
+
+def test_noise_gives_nothing_away(tmp_path):
+    rng = np.random.default_rng(5)
+    columns = {
+        **{f"x{i}": rng.normal(size=300).tolist() for i in range(5)},
+        "c": rng.integers(0, 90, 300).tolist(),
+        "y": rng.normal(size=300).tolist(),
+    }
+    assert "target-leak" not in {c for c, _ in codes(report(tmp_path, write(tmp_path / "t.csv", columns), "-t", "y"))}
+
+
+@pytest.mark.parametrize(("name", "data", "code"), [
+    ("ragged.csv", b"a,b\n1,2\n3\n4,5,6\n", "data-ragged"),
+    ("quote.csv", b'a,b\n1,"two, x\n3,four\n', "data-unclosed-quote"),
+    ("twice.csv", b"a,a\n1,2\n", "data-duplicate-column"),
+    ("nul.csv", b"a,b\n1,\0\n", "file-binary"),
+    ("empty.csv", b"", "file-empty"),
+    ("blank.csv", b"\n\n  \n", "file-empty"),
+    ("head.csv", b"a,b\n", "data-no-rows"),
+    ("bad.jsonl", b'{"a": 1}\n{"a": \n', "data-syntax"),
+])  # fmt: skip
+def test_broken_files_are_findings(tmp_path, name, data, code):
+    (tmp_path / name).write_bytes(data)
+    found = report(tmp_path, name, code=1)
+    assert any(f["code"] == code for f in found["findings"]) and found["rows"] == 0
+    assert name in run(tmp_path, "data", name, code=1).stdout
+
+
+@pytest.mark.parametrize(("name", "data", "code"), [
+    ("no.csv", None, "file-not-found"),
+    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9000)[:60], "file-unreadable"),
+    ("folder.csv", "folder", "file-unreadable"),
+    ("bad.npz", b"PK\x03\x04 and no more", "file-unreadable"),
+])  # fmt: skip
+def test_what_cannot_be_read_is_an_error_of_the_user(tmp_path, name, data, code):
+    if data == "folder":
+        (tmp_path / name).mkdir()
+    elif data is not None:
+        (tmp_path / name).write_bytes(data)
+    done = run(tmp_path, "data", name, code=2)
+    assert f"[{code}]" in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize(("data", "wanted"), [
+    (b"a;b\n1,5;x\n2,5;y\n3,25;x\n", {"delimiter": ";", "decimal": ","}),
+    (b"a\tb\n1\tx\n2\ty\n", {"delimiter": "\t"}),
+    ("naïve|b\n1|é\n2|y\n".encode("latin-1"), {"delimiter": "|", "encoding": "latin-1"}),
+    ("a,b\n1,“x”\n2,y\n".encode("cp1252"), {"encoding": "cp1252"}),
+    ("a,b\n1,x\n2,y\n".encode("utf-16"), {"encoding": "utf-16"}),
+    ("\ufeffa,b\r\n1,x\r\n2,y\r\n".encode(), {}),
+    (b"a,b\n1,'x, y'\n2,'z'\n3,'q'\n4,'z'\n5,'q'\n6,'x, y'\n", {"quote": "'"}),
+    (b'a\tb\n1\t"no end\n2\tz\n3\tend"\n4\tz\n5\tz\n6\tz\n', {"delimiter": "\t", "quote": "none"}),
+    (b"1.5,2,x\n2.5,3,y\n3.5,9,x\n", {"columns": ["column_1", "column_2", "column_3"]}),
+    (b'{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n', {"format": "jsonl"}),
+])  # fmt: skip
+def test_dialects(tmp_path, data, wanted):
+    (tmp_path / "t.csv").write_bytes(data)
+    found = report(tmp_path, "t.csv")
+    assert found["dialect"] == wanted and found["rows"] >= 2 and not found["errors"]
+    assert set(wanted) <= set(found["why"])
+
+
+MODEL = """
+layerctl: 1
+data:
+  source: {source}
+  features: {{x: {{columns: [length, width], kind: number}}, c: {{columns: [colour], kind: category}}}}
+  target: {{column: species, kind: category}}
+  split: {{validation: 0.2}}
+model:
+  layers:
+    - Concatenate:
+      from: [x, c]
+    - Dense: {{units: 3, activation: softmax}}
+compile: {{optimizer: adam, loss: sparse_categorical_crossentropy}}
+fit: {{epochs: 1}}
+"""
+
+
+def test_a_models_parts_are_compared(tmp_path):
+    columns = flowers()
+    write(tmp_path / "train.csv", columns)
+    write(
+        tmp_path / "test.csv",
+        {n: [*c[:20], *([c[20]] * 20 if n != "colour" else ["mauve"] * 20)] for n, c in columns.items()},
+    )
+    (tmp_path / "m.yaml").write_text(MODEL.format(source="{train: train.csv, test: test.csv}"))
+    found = report(tmp_path, "m.yaml", code=1)
+    assert found["parts"] == {"train": 160, "validation": 40, "test": 40}
+    across = next(f for f in found["findings"] if f["code"] == "duplicates-across-splits")
+    assert across["severity"] == "error" and across["file"].endswith("test.csv")
+    assert (
+        "20 of 40 rows of test have values that training does not: 'mauve'"
+        in next(f for f in found["findings"] if f["code"] == "unseen-values")["message"]
+    )
+
+
+def test_a_run_is_looked_at_like_its_file(tmp_path):
+    write(tmp_path / "t.csv", flowers(80))
+    (tmp_path / "m.yaml").write_text(MODEL.format(source="t.csv"))
+    run(tmp_path, "train", "m.yaml", "-q")
+    found = report(tmp_path, "runs/m")
+    assert (
+        found["parts"] == {"train": 64, "validation": 16} == report(tmp_path, "m.yaml")["parts"] and not found["errors"]
+    )
+
+
+def test_labels_that_training_lacks_are_errors(tmp_path):
+    columns = flowers(100)
+    write(tmp_path / "train.csv", columns)
+    write(tmp_path / "test.csv", {**flowers(40, 1), "species": ["kind 0."] * 40})
+    (tmp_path / "m.yaml").write_text(MODEL.format(source="{train: train.csv, test: test.csv}"))
+    found = report(tmp_path, "m.yaml", code=1)
+    assert any(
+        "is no class of the training data" in f["message"] or f["code"] == "unseen-classes" for f in found["findings"]
+    )
+
+
+def test_an_unknown_target_has_the_nearest_name(tmp_path):
+    write(tmp_path / "t.csv", flowers(30))
+    assert (
+        "there is no column 'specie' to predict; did you mean 'species'?"
+        in run(tmp_path, "data", "t.csv", "-t", "specie", code=2).stderr
+    )
+
+
+def test_messages_without_a_header_and_with_stray_quotes(tmp_path):
+    found = report(tmp_path, MESSAGES, "-t", "1")
+    assert found["rows"] == MESSAGES.read_text().count("\n") and [c["kind"] for c in found["columns"]] == [
+        "category",
+        "text",
+    ]
+    assert found["dialect"]["columns"] == ["column_1", "column_2"] and not found["errors"]
