@@ -9,8 +9,6 @@ from pathlib import Path
 
 from layerctl.diagnostics import Source, Span, fail
 
-SCHEMA = "layerctl.schema.json"
-
 
 @dataclass(frozen=True)
 class Started:
@@ -44,6 +42,8 @@ def init(
             Span(Source(str(path))),
             hint="give another name with --out, or --force",
         )
+    from layerctl.commands.schema import SHIPPED, modeline
+
     folder = path.parent if path is not None else Path()
     goals = [t.strip() for t in target.split(",") if t.strip()] if target else []
     if source is None:
@@ -52,7 +52,7 @@ def init(
         made = _of_template(str(template), source, goals, columns, name, folder)
     else:
         made = _of_data(source, goals, wanted, columns, template, test, (validation, held), name, folder)
-    text = f"# yaml-language-server: $schema={SCHEMA if path is None else schema_name(folder)}\n{made.text}"
+    text = f"{modeline(SHIPPED.name if path is None else schema_name(folder))}\n{made.text}"
     if path is not None:
         write(path, [text.encode()])
     return Started(path, text, made.targets, made.rows, made.notes)
@@ -109,12 +109,12 @@ def _of_template(
 
 def schema_name(folder: Path) -> str:
     """What editors find the file format's schema by, from a model file in `folder`: a copy beside it of the schema that ships with layerctl."""
+    from layerctl.commands.schema import SHIPPED
     from layerctl.modelfile.atomic import write
 
-    shipped = Path(__file__).with_name(SCHEMA)
-    if shipped.is_file() and not (folder / SCHEMA).exists():
-        write(folder / SCHEMA, [shipped.read_bytes()])
-    return f"./{SCHEMA}"
+    if not (folder / SHIPPED.name).exists():
+        write(folder / SHIPPED.name, [SHIPPED.read_bytes()])
+    return f"./{SHIPPED.name}"
 
 
 def relative(source: str, folder: Path) -> str:
