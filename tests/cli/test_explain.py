@@ -20,7 +20,7 @@ SINGLE = {"shape", "cycle", "usage"}
 REPORTS = {"fail", "error", "warn", "Diagnostic"}
 """What takes a code of one word; codes of several words are recognised wherever they are handed on."""
 ENCODINGS = {"encode", "decode", "read_text", "write_text"}
-NO_CODES = {"utf-8", "utf-8-sig", "latin-1", "self-test", "e-0", "x86-64-v3", "tune-begin"}
+NO_CODES = {"utf-8", "utf-8-sig", "latin-1", "self-test", "e-0", "x86-64-v3", "tune-begin", "layerctl-reader"}
 
 
 def run(*arguments):
