@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -65,10 +66,42 @@ EVENTS = (
     ), several=True),
     Event("message", ("train",), "A line for people, by callbacks and by what training notes.", (Field("text", "text", "The line."),), several=True),
     Event("end", ("train",), "Training has ended.", (
-        Field("reason", "text", "`done`, `early` (a callback), `time` or `interrupted`."), Field("folder", "text", "The run's folder."),
+        Field("reason", "text", "`done`, `early` (a callback), `time`, `steps` or `interrupted`."), Field("folder", "text", "The run's folder."),
         Field("epochs", "count", "Epochs that were trained."), Field("seconds", "number", "Seconds of training."),
         Field("split", "text", "The rows that the scores are of: `test`, `validation` or `train`."), Field("scores", "numbers", "Loss and metrics."),
         Field("report", "text or null", "The report's file."),
+    )),
+    Event("folds", ("train",), "With --folds, in place of `end`: what the folds score.", (
+        Field("folder", "text", "The folder of the folds' runs."), Field("count", "count", "Folds that are wanted."),
+        Field("reason", "text", "How the last one ended, as `end` tells it."),
+        Field("folds", "list", "Folds that are trained: fold, folder, reason, epochs, seconds, scores."),
+        Field("mean", "numbers", "The mean of each score that all folds have."), Field("spread", "numbers", "Its standard deviation (n - 1) over folds."),
+    )),
+    Event("lr_find", ("train",), "With --lr-find: a range test of the learning rate.", (
+        Field("rates", "list", "The rate of each step."), Field("losses", "list", "The loss of each step."),
+        Field("smoothed", "list", "The running mean of the losses."),
+        Field("suggestion", "number or null", "The rate at which the loss fell most steeply; null where it never fell."),
+        Field("lowest", "number or null", "The rate at which the running mean was least."),
+        Field("reason", "text", "`done`, `diverged` or `not-finite`."), Field("seconds", "number", "What it took."),
+    )),
+    Event("overfit", ("train",), "With --overfit-one-batch: whether a batch could be learned by heart.", (
+        Field("rows", "count", "Rows of the batch."), Field("steps", "count", "Steps that were trained."),
+        Field("losses", "list", "The batch's loss before the first step and from time to time."),
+        Field("reached", "flag", "Whether it became less than 1% of the first."),
+        Field("reason", "text", "`reached`, `steps`, `time` or `not-finite`."), Field("seconds", "number", "What it took."),
+        Field("hints", "list", "What may be wrong, where it was not reached."),
+    )),
+    Event("dry_run", ("train",), "With --dry-run: what a training would take.", (
+        Field("name", "text", "The model's name."), Field("rows", "count", "Training rows."), Field("held", "count", "Validation rows."),
+        Field("tested", "count", "Test rows."), Field("batch", "count", "Rows of a step."), Field("steps", "count", "Steps of an epoch."),
+        Field("epochs", "count", "Epochs that are wanted."), Field("trained", "count", "Numbers that are learned."),
+        Field("other", "count", "Numbers that are not."), Field("measured", "count", "Steps that were measured."),
+        Field("step_seconds", "number", "Their median."), Field("validation_seconds", "number", "Seconds of a validation."),
+        Field("seconds", "number", "Seconds of the whole training, within its budgets."),
+        Field("state", "count", "Bytes of weights and optimizer."), Field("work", "count", "Bytes that a step computes with."),
+        Field("data", "count", "Bytes of the rows."), Field("peak", "count", "Bytes that this process has had."),
+        Field("checkpoint", "count", "Bytes of a checkpoint."), Field("checkpoints", "count", "Checkpoints that are kept."),
+        Field("model", "count", "Bytes of the model file's tensors."),
     )),
     Event("build", ("build",), "A model is what its file says.", (
         Field("name", "text", "The model's name."), Field("rows", "list", "Its layers: name, kind, shape, parameters, macs, line, depth."),
@@ -77,11 +110,21 @@ EVENTS = (
         Field("memory_training", "count or null", "Bytes; null where the file does not say how to train."),
         Field("memory_inference", "count", "Bytes."), Field("inputs", "object", "Shapes by input."), Field("outputs", "object", "Shapes by output."),
         Field("notes", "list", "Remarks."), Field("profile", "object", "With --profile: instructions, seconds, rates.", True),
-        Field("text", "text", "With --show: the stage that was asked for.", True),
+        Field("features", "list", "With --show features: inputs and targets as they were fitted: role, name, kind, columns, …", True),
+        Field("text", "text", "With --show of another stage: its text.", True),
     )),
     Event("eval", ("eval",), "A model was judged.", (
         Field("rows", "text", "The rows: a split, or a file."), Field("scores", "numbers", "Loss and metrics."),
+        Field("measured", "numbers", "Numbers that follow from the predictions, for gates too: roc_auc, ece, r2, …"),
+        Field("outputs", "list", "Of each output: output, kind, rows and what was measured; classes, confusion, roc, precision_recall and calibration of "
+                                 "`category`, residual_quantiles of `number`."),
+        Field("thresholds", "list", "Thresholds that are in force: output, positive, threshold, rule, value, rows."),
+        Field("kept", "text or null", "The model file that they were written to, with --keep."),
         Field("missed", "list", "Gates that were missed: name, value, over."),
+    )),
+    Event("continuation", ("predict",), "With --prompt: a language model has gone on with a text.", (
+        Field("prompt", "text", "The text that was given."), Field("text", "text", "What stands behind it."),
+        Field("tokens", "list", "The tokens that were drawn."),
     )),
     Event("export", ("export",), "A file was written and compared.", (
         Field("path", "text", "The file."), Field("target", "text", "The format."), Field("rows", "count", "Rows that were compared."),
@@ -96,9 +139,24 @@ EVENTS = (
         Field("path", "text", "The file."), Field("size", "count", "Bytes."), Field("name", "text", "The model's name."),
         Field("layerctl", "text", "The version that wrote it."), Field("format", "count", "The file's format."),
         Field("created_by", "object", "Versions of what made it."), Field("data", "text", "The training rows' fingerprint."),
-        Field("scores", "numbers", "Scores."), Field("parameters", "count", "Numbers in its tensors."), Field("yaml", "text", "The model's file, resolved."),
+        Field("scores", "numbers", "Scores."), Field("parameters", "count", "Numbers in its tensors."),
+        Field("thresholds", "object", "By output, the threshold that predictions use: threshold, positive, rule, value, rows."),
+        Field("yaml", "text", "The model's file, resolved."),
         Field("features", "list", "Inputs and targets: name, role, kind, shape, columns, fitted."),
         Field("tensors", "list", "Tensors: name, dtype, shape, size."),
+    )),
+    Event("data", ("data",), "What is in a file of data, and what is wrong with it.", (
+        Field("source", "text", "The file."), Field("rows", "count", "Its rows."),
+        Field("dialect", "object", "How it is read: delimiter, columns, …"), Field("why", "object", "By the dialect's names, what tells so."),
+        Field("targets", "object", "By column, `classes` or `number`."), Field("parts", "object", "Rows of train, validation and test, where a model says so."),
+        Field("columns", "list", "Columns: name, kind, why, missing, distinct, format, most_frequent, low, high."),
+        Field("errors", "count", "Findings that are errors."), Field("warnings", "count", "Those that are warnings."),
+        Field("findings", "list", "What is wrong or doubtful, with the fields of a `diagnostic`."),
+    )),
+    Event("init", ("init",), "A model's file was made.", (
+        Field("file", "text or null", "The file; null where it is in `text`."), Field("targets", "list", "What is predicted."),
+        Field("rows", "count", "Rows of the data."), Field("notes", "list", "What was decided, and why."),
+        Field("text", "text", "Where no file was written: what it would hold.", True),
     )),
     Event("check", ("doctor",), "One thing that was looked at.", (
         Field("group", "text", "What it belongs to."), Field("name", "text", "What was looked at."), Field("found", "text", "What was found."),
@@ -166,6 +224,21 @@ EVENTS = (
 BY_NAME = {e.name: e for e in EVENTS}
 
 
+def line(record: dict[str, Any], first: bool) -> str:
+    """An event as JSON on one line; a stream's first one has the version. Numbers that JSON has no word for become null."""
+    if first:
+        record = {"event": record["event"], "version": VERSION, **record}
+    return json.dumps(_plain(record), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
 def problems(record: Any, command: str | None = None) -> list[str]:
     """What is wrong with a line as an event of a command; nothing if all is as declared."""
     if not isinstance(record, dict) or not isinstance(record.get("event"), str):
@@ -210,8 +283,8 @@ error may have lines for people and is not part of the stream; the exit code say
 
     layerctl train model.yaml --json | jq -r 'select(.event == "epoch") | [.epoch, .logs.loss, .logs.val_loss] | @tsv'
 
-`{ROWS} --json` prints rows, not events: an object of predictions for each row of the input, in order, as `--format jsonl` does.
-Diagnostics are events there, too: a line with `"event": "diagnostic"`.
+`{ROWS} --json` prints rows, not events: an object of predictions for each row of the input, in order, as `--format jsonl` does;
+with `--prompt` it prints the one event that is below. Diagnostics are events there, too: a line with `"event": "diagnostic"`.
 
 | command | events |
 |---|---|

@@ -12,6 +12,24 @@ from layerctl import events
 from layerctl.cli.app import app
 
 ROOT = Path(__file__).parents[2]
+WRITER = """layerctl: 1
+name: writer
+data: {source: lines.csv, features: {text: {kind: text, split: characters, length: 8}}, target: next}
+model:
+  - Embedding: {input_dim: "${features.text.size}", output_dim: 4}
+  - SimpleRNN: {units: 8, return_sequences: true}
+  - Dense: {units: "${features.text.size}"}
+compile: {optimizer: adam, loss: {SparseCategoricalCrossentropy: {from_logits: true}}}
+fit: {epochs: 1}
+"""
+COIN = """layerctl: 1
+name: coin
+seed: 1
+data: {source: coin.csv, features: {x: {columns: [a]}}, target: side, split: {validation: 0.2, test: 0.2}}
+model: [Dense: {units: 1, activation: sigmoid}]
+compile: {optimizer: adam, loss: binary_crossentropy}
+fit: {epochs: 1}
+"""
 ROWS = "sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.7,3.0,5.2,2.3\n"
 
 
@@ -33,16 +51,28 @@ def folder(tmp_path_factory):
     ranges = text.replace("units: 16", "units: {search: [2, 16], default: 4}")
     assert "search" in ranges
     (folder / "ranges.yaml").write_text(ranges)
+    (folder / "writer.yaml").write_text(WRITER)
+    (folder / "lines.csv").write_text("text\n" + "a cat\nthe mat\n" * 20)
+    (folder / "coin.yaml").write_text(COIN)
+    (folder / "coin.csv").write_text("a,side\n" + "1.5,heads\n-1,tails\n0.5,heads\n-0.5,tails\n" * 15)
+    for name in ("writer.yaml", "coin.yaml"):
+        subprocess.run([sys.executable, "-m", "layerctl", "train", name, "-q"], cwd=folder, check=True)
     return folder
 
 
 CASES = {
-    "build": [["iris.yaml"], ["iris.yaml", "--show", "graph"], ["iris.yaml", "--profile"]],
-    "train": [["iris.yaml", "--out", "runs/b", "--force", "--set", "fit.epochs=2"]],
-    "eval": [["runs/a"], ["runs/a", "--fail-under", "accuracy=1.5"]],
+    "build": [["iris.yaml"], ["iris.yaml", "--show", "graph"], ["iris.yaml", "--show", "features"], ["iris.yaml", "--profile"]],
+    "train": [
+        ["iris.yaml", "--out", "runs/b", "--force", "--set", "fit.epochs=2"], ["iris.yaml", "--out", "runs/f", "--folds", "2", "--set", "fit.epochs=1"],
+        ["iris.yaml", "--lr-find", "--max-steps", "20"], ["iris.yaml", "--overfit-one-batch", "--max-steps", "20"], ["iris.yaml", "--dry-run"],
+    ],
+    "eval": [["runs/a"], ["runs/a", "--fail-under", "accuracy=1.5"], ["runs/coin", "--threshold", "f1", "--keep"]],
+    "predict": [["runs/writer", "--prompt", "the", "--length", "3"]],
+    "data": [["builtin:iris"], ["iris.yaml"], ["lines.csv", "--target", "text"]],
+    "init": [["builtin:iris", "--target", "species", "-o", "made.yaml"], ["--template", "table"]],
     "export": [["runs/a", "--to", "npz"]],
     "import": [["saved.keras", "-o", "back.yaml"]],
-    "inspect": [["runs/a"]],
+    "inspect": [["runs/a"], ["runs/coin"]],
     "doctor": [[]],
     "layers": [[], ["Dense"], ["relu", "--plot"]],
     "report": [["runs/a"]],
@@ -52,7 +82,7 @@ CASES = {
     "render": [["iris.yaml"], ["--diff", "iris.yaml", "ranges.yaml", "--set", "seed=3"], ["--diff", "iris.yaml", "iris.yaml"]],
     "explain": [[], ["yaml-tab"]],
     "tune": [["ranges.yaml", "--trials", "2", "--set", "fit.epochs=1"]],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", CASES)
@@ -89,6 +119,7 @@ def test_predictions_are_rows_and_not_events(folder):
     ["build", "none.yaml"], ["eval", "nowhere"], ["train", "iris.yaml", "--out", "runs/a"], ["predict", "nowhere", "rows.csv"],
     ["runs", "elsewhere"], ["compare", "runs/a"], ["report", "nowhere"], ["layers", "Dens"],
     ["render", "none.yaml"], ["explain", "yaml-tabs"], ["tune", "iris.yaml"], ["schema", "--path", "--modeline"],
+    ["data", "none.csv"], ["init", "builtin:iris", "--target", "colour"],
 ])  # fmt: skip
 def test_mistakes_are_events_too(folder, arguments):
     found = lines(arguments, folder, (2,))

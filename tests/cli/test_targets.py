@@ -139,7 +139,7 @@ def test_a_language_model_goes_on_with_a_prompt(folder, writer):
 
 def test_a_continuation_as_json_and_into_a_file(folder, writer):
     line = json.loads(run(folder, "predict", "runs/writer", "--prompt", "a dog r", "--temperature", "0", "--json").stdout)
-    assert line == {"event": "continuation", "prompt": "a dog r", "text": "an in the park", "tokens": list("an in the park")}
+    assert line == {"event": "continuation", "version": 1, "prompt": "a dog r", "text": "an in the park", "tokens": list("an in the park")}
     run(folder, "predict", "runs/writer", "--prompt", "a dog r", "--temperature", "0", "-o", "made.txt")
     assert (folder / "made.txt").read_text() == "a dog ran in the park\n"
 

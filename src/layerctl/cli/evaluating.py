@@ -30,7 +30,7 @@ def evaluated(result: Any, as_json: bool) -> None:
     """The scores, a line each, what lies behind them, and the gates that were missed."""
     if as_json:
         output.emit({
-            "event": "eval", "schema_version": 1, "rows": result.rows, "scores": result.scores, "measured": result.measured,
+            "event": "eval", "rows": result.rows, "scores": result.scores, "measured": result.measured,
             "outputs": [plain(f) for f in result.outputs], "thresholds": [asdict(d) for d in result.decisions],
             "kept": str(result.kept) if result.kept is not None else None, "missed": [asdict(g) for g in result.missed],
         })  # fmt: skip

@@ -18,6 +18,7 @@ WHOLE = "N"
 """What stands for the value of an option that names none: a whole number."""
 ENVIRONMENT = {
     "LAYERCTL_CACHE": "The folder of compiled kernels and plans of predictions, in place of ~/.cache/layerctl.",
+    "LAYERCTL_CACHE_GB": "How many gigabytes the encoded rows in that folder may take, 64 if not set; those that were not used for longest go first.",
     "LAYERCTL_CPU": "Restricts the vectors that kernels use, for comparisons.",
     "LAYERCTL_OBSERVERS": "The installed observers that hear of trainings; all if not set, none if empty.",
     "CC": "The C compiler that checks what export writes as C; cc if not set.",

@@ -74,20 +74,12 @@ def emit(record: dict[str, Any], stream: Any = None) -> None:
     A stream's first line has its version.
     """
     stream = stream or sys.stdout
-    if all(s is not stream for s in _said) or record.get("event") == "begin":
-        from layerctl.events import VERSION
+    from layerctl.events import line
 
+    first = all(s is not stream for s in _said)
+    if first:
         _said.append(stream)
-        record = {"event": record["event"], "version": VERSION, **record}
-    print(json.dumps(_plain(record), ensure_ascii=False), file=stream, flush=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+    print(line(record, first or record.get("event") == "begin"), file=stream, flush=True)
 
 
 def warn(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:

@@ -52,7 +52,7 @@ def tried(run: Callable[[Any], Any], observer: AbstractContextManager[Any], stop
 def ranged(result: Any, as_json: bool) -> int:
     """The range test."""
     if as_json:
-        output.emit({"event": "lr_find", "schema_version": 1, **asdict(result)})
+        output.emit({"event": "lr_find", **asdict(result)})
         return 0
     if result.rates:
         line = [min(v, 1.5 * max(result.smoothed[0], min(result.smoothed))) for v in result.smoothed]
@@ -71,7 +71,7 @@ def ranged(result: Any, as_json: bool) -> int:
 def overfitted(result: Any, as_json: bool) -> int:
     """Whether one batch could be learned by heart; 1 if not."""
     if as_json:
-        output.emit({"event": "overfit", "schema_version": 1, **asdict(result)})
+        output.emit({"event": "overfit", **asdict(result)})
         return 0 if result.reached else 1
     print(f"loss  {sparkline([math.log10(max(abs(v), 1e-12)) if math.isfinite(v) else v for v in result.losses])}  (logarithms)")
     share = f"{abs(result.losses[-1]) / abs(result.losses[0]):.2%}" if result.losses[0] else "all"
@@ -88,7 +88,7 @@ def overfitted(result: Any, as_json: bool) -> int:
 def rehearsed(r: Any, as_json: bool) -> int:
     """What a training would take."""
     if as_json:
-        output.emit({"event": "dry_run", "schema_version": 1, **asdict(r)})
+        output.emit({"event": "dry_run", **asdict(r)})
         return 0
     total = r.steps * r.epochs
     held = ", ".join([f"{r.rows:,} to train on", *([f"{r.held:,} for validation"] if r.held else []), *([f"{r.tested:,} to test"] if r.tested else [])])

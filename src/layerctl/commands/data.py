@@ -202,7 +202,7 @@ def plain(report: Report) -> dict[str, Any]:
     columns = [{"name": c.name, "kind": c.kind, "why": c.why, "missing": c.missing, "distinct": c.distinct, "format": c.format,
                 "most_frequent": [{"value": v, "rows": n} for v, n in c.counts[:5]], "low": c.low, "high": c.high} for c in report.columns]  # fmt: skip
     return {
-        "event": "data", "schema_version": 1, "source": report.source, "rows": report.rows, "dialect": dict(report.dialect), "why": dict(report.why),
+        "event": "data", "source": report.source, "rows": report.rows, "dialect": dict(report.dialect), "why": dict(report.why),
         "targets": {n: "classes" if c else "number" for n, c in report.targets.items()}, "parts": dict(report.parts), "columns": columns,
         "errors": report.errors, "warnings": len(report.findings) - report.errors, "findings": [d.as_dict() for d in report.findings],
     }  # fmt: skip

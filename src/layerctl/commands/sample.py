@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ def sample(model: Model, data: str | None, prompt: str | None, how: Sampling, *,
     Raises:
         LayerctlError: for a model that goes on with no text, and for a prompt that cannot be read.
     """
+    from layerctl.events import line
     from layerctl.training.continuing import Continuation, plain
 
     if form not in (None, "jsonl"):
@@ -45,8 +45,8 @@ def sample(model: Model, data: str | None, prompt: str | None, how: Sampling, *,
         sys.stdout.write("\n")
         sys.stdout.flush()
         return warnings
-    whole = found.prompt + "".join(found) + "\n"
-    text = whole if form is None else json.dumps(plain(found), ensure_ascii=False) + "\n"
+    whole = found.prompt + "".join(found)
+    text = (whole if form is None else line(plain(found), first=True)) + "\n"
     if out is None:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -40,7 +40,7 @@ def init_command(
         force=force,
     )  # fmt: skip
     if as_json:
-        output.emit({"event": "init", "schema_version": 1, "file": None if started.path is None else str(started.path), "targets": list(started.targets),
+        output.emit({"event": "init", "file": None if started.path is None else str(started.path), "targets": list(started.targets),
                      "rows": started.rows, "notes": started.notes, **({"text": started.text} if started.path is None else {})})  # fmt: skip
         return
     for note in started.notes:
