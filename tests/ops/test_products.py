@@ -37,12 +37,14 @@ def test_bits_do_not_depend_on_vectors(expected, width):
     assert [line.split(" ", 1) for line in done.stdout.splitlines()] == [[d, name] for name, d in expected.items()]
 
 
-def test_an_epilogue_is_called_on_every_finished_block_of_rows():
+@pytest.mark.parametrize("own", [0, 1])
+def test_an_epilogue_is_called_on_every_finished_block_of_rows(own):
     rng = np.random.default_rng(3)
     batch, m, k, n, blocks = 2, 13, 5, 11, 3
     a, b = (rng.standard_normal(s).astype(np.float32) for s in ((batch, m, k), (batch, k, n)))
     packed, c = np.zeros(batch * k * 64, np.float32), np.full(batch * m * n, np.nan, np.float32)
-    pack.function(0, 1, b.ravel(), packed, batch, k, n, k * n, n, 1)
+    if not own:
+        pack.function(0, 1, b.ravel(), packed, batch, k, n, k * n, n, 1)
     seen = []
 
     def epilogue(task, tasks, block):
@@ -50,6 +52,6 @@ def test_an_epilogue_is_called_on_every_finished_block_of_rows():
         assert np.isfinite(c[:high]).all() and block == 99
         seen.append((low, high))
 
-    multiply.function(0, 1, a.ravel(), packed, c, epilogue, 99, batch, m, n, k, 1, blocks, 1, m * k, k, 1, 0, 3)
+    multiply.function(0, 1, a.ravel(), b.ravel(), packed, c, epilogue, 99, batch, m, n, k, 1, blocks, 1, m * k, k, 1, k * n, n, 1, 0, 3, own)
     np.testing.assert_allclose(c.reshape(batch, m, n), a @ b, rtol=1e-5, atol=1e-6)
     assert seen[0][0] == 0 and seen[-1][1] == len(c) and all(x[1] == y[0] for x, y in pairwise(seen))
