@@ -65,6 +65,15 @@ def test_build(folder):
     assert not has(found, COMPILER | SHELL | {"layerctl.expressions", "layerctl.kernels", "layerctl.export", "layerctl.importing"})
 
 
+def test_build_of_a_small_file(folder):
+    (folder / "small.csv").write_text("a,b,kind\n" + "1,2,x\n2,1,y\n" * 20)
+    (folder / "small.yaml").write_text("layerctl: 1\ndata: {source: small.csv, features: {n: {columns: [a, b]}}, target: kind}\n"
+        "model: [Dense: {units: 2, activation: softmax}]\n"
+        "compile: {optimizer: adam, loss: sparse_categorical_crossentropy}\nfit: {epochs: 1}\n")  # fmt: skip
+    found = imported(["build", "small.yaml", "--show", "features"], folder)
+    assert not has(found, COMPILER | SHELL | {"layerctl.data.caching", "layerctl.kernels"})
+
+
 @pytest.mark.parametrize("command", ["train", "eval"])
 def test_warm_commands_compile_nothing(folder, command):
     more = [str(ROOT / "configs" / "iris.yaml"), "--out", "iris2", "--force", "--set", "fit.epochs=1"] if command == "train" else ["iris"]

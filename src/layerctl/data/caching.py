@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,45 +12,22 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.data import encoded
-from layerctl.data.arrays import BUILTIN
 from layerctl.data.dataset import Data, SpanAt, _encode, kept_rows, plan
 from layerctl.data.encoded import Part
 from layerctl.data.fingerprints import fingerprint_of
 from layerctl.data.readers import BATCH, Files, format_of, read_table, tables
 from layerctl.data.rows import Dataset
-from layerctl.data.spool import Spool, size_of
+from layerctl.data.spool import Spool
 from layerctl.data.table import Table
 from layerctl.spec.features import FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.spec.data import DataSpec
 
-LARGE = 64 << 20
-"""Bytes of a source from which on its rows go through the cache, if the data section does not say otherwise."""
-PACKED = 8
-"""How much smaller a packed file counts as large."""
 PIECE = 1 << 16
 """The most rows that are encoded at a time."""
 FIELDS = 1 << 20
 """The most fields of a table, and numbers of the model's inputs, that they may have, as long as there are some rows."""
-
-
-def is_large(spec: DataSpec, source: str, folder: Path) -> bool:
-    """Whether a source's rows go through the cache: as `cache` says, else by its size.
-
-    Streams do not, nor texts for layers that read texts, nor images beside a table, of which the table's content says nothing, nor the texts of
-    a language model, whose samples are not rows.
-    """
-    if spec.cache is False or source == "-" or source.startswith(BUILTIN) or any(f.kind == "string" for f in spec.features.values()):
-        return False
-    if any(t.next is not None for t in spec.targets().values()):
-        return False
-    paths = Files.of(source, folder).paths
-    folders = all(map(os.path.isdir, paths))
-    if any(f.kind == "image" for f in spec.features.values()) and not folders:
-        return False
-    packed = folders or all(p.endswith((".gz", ".parquet", ".pq")) for p in paths)
-    return bool(spec.cache) or size_of(paths) * (PACKED if packed else 1) >= LARGE
 
 
 def cached(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[str, str | None]) -> Data | None:

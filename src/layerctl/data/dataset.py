@@ -15,6 +15,7 @@ import numpy as np
 from layerctl import __version__
 from layerctl.cache import cache_folder
 from layerctl.data.features import columns_of, encode_feature, fit_schema, incomplete
+from layerctl.data.large import is_large
 from layerctl.data.parts import order_of, parts_of, resampled
 from layerctl.data.readers import read_table
 from layerctl.data.rows import Dataset
@@ -57,10 +58,12 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
     if not isinstance(spec.source, str):
         return _separate(spec, span, folder, hints or {})
     _check_source(spec.source, span, folder)
-    from layerctl.data.caching import cached, is_large
+    if is_large(spec, spec.source, folder):
+        from layerctl.data.caching import cached
 
-    if is_large(spec, spec.source, folder) and (found := cached(spec, seed, span, folder, hints or {})) is not None:
-        return found
+        found = cached(spec, seed, span, folder, hints or {})
+        if found is not None:
+            return found
     planned = plan(spec, seed, read_table(spec.source, spec.reading(), folder), span, hints or {})
     if planned.schema.continued() is not None:
         made = {p: _encode(spec, planned.table.take(r), planned.schema) if len(r) else None for p, r in planned.parts.items()}
@@ -270,10 +273,12 @@ def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> D
 
 def held_rows(spec: DataSpec, source: str, schema: FeatureSchema, folder: Path) -> Dataset:
     """The rows of a source with targets, by a fitted schema."""
-    from layerctl.data.caching import cached_by_schema, is_large
+    if is_large(spec, source, folder):
+        from layerctl.data.caching import cached_by_schema
 
-    if is_large(spec, source, folder) and (found := cached_by_schema(spec, source, schema, folder)) is not None:
-        return found
+        found = cached_by_schema(spec, source, schema, folder)
+        if found is not None:
+            return found
     return _encode(spec, kept_rows(spec, read_table(source, spec.reading(), folder), schema), schema)
 
 

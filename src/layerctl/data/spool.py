@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -271,12 +270,3 @@ class Spool:
         for table in self._source():
             out.add(table.texts(name) if name in table.columns else [None] * len(table))
         return out
-
-
-def size_of(paths: Sequence[str]) -> int:
-    """Bytes of files and of the files in folders; 0 where one cannot be looked at."""
-    try:
-        files = [f for p in paths for f in ([os.path.join(d, n) for d, _, names in os.walk(p) for n in names] if os.path.isdir(p) else [p])]
-        return sum(os.stat(f).st_size for f in files)
-    except OSError:
-        return 0
