@@ -21,7 +21,7 @@ _layerctl_completion layerctl
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """,
     "zsh": """
-_arguments() {{ print -r -- "$1" | tr -d "\\"'" | sed -e 's/^[*]: :((//' -e 's/))$//' -e 's/:.*//' | tr " " "\\n"; }}
+_arguments() {{ local all=${{${{1#*\\(\\(}}%\\)\\)}} word; for word in ${{(Q)${{(z)all}}}}; do print -r -- "${{word%%:*}}"; done }}
 _files() {{ print files }}
 words=({line}); [ -n "{blank}" ] && words+=("")
 CURRENT=$#words
@@ -67,7 +67,7 @@ def test_bash_is_there():
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(("line", "answer"), [
     ("layerctl tr", ["train"]),
-    ("layerctl train --max", ["--max-time"]),
+    ("layerctl train --max", ["--max-steps", "--max-time"]),
     ("layerctl export --to ", ["onnx", "c", "python", "keras", "npz"]),
     ("layerctl tune --prune h", ["hyperband"]),
     ("layerctl train configs/", ["configs/iris.yaml", "configs/wine.yml"]),
