@@ -165,13 +165,17 @@ def test_signals_at_random_moments(folder, mode):
     rng = random.Random(mode)
     endless = ["--set", "fit.epochs=100000", "--set", "compile.optimizer={SGD: 1e-6}", "--out", "signalled", "--force", "--max-time", "60s"]
     more = endless if mode.startswith("--max") else ["--set", "compile.optimizer={SGD: 1e-6}", "--max-steps", "1000000"] if "over" in mode else []
-    codes = []
+    codes, whole = [], 1.5
+    if mode in MODES and "over" not in mode:
+        start = time.monotonic()
+        layerctl("train", "table.yaml", mode, *more, cwd=folder)
+        whole = time.monotonic() - start
     for i in range(6):
         number = (signal.SIGTERM, signal.SIGINT)[i % 2]
         before = everything(folder)
         process = subprocess.Popen([sys.executable, "-m", "layerctl", "train", "table.yaml", mode, *more], cwd=folder, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
-        time.sleep(rng.uniform(0.3, 1.5))
+        time.sleep(rng.uniform(0.2, 0.9) * whole)
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
         codes.append(process.returncode)
@@ -183,7 +187,7 @@ def test_signals_at_random_moments(folder, mode):
             again = layerctl("train", "table.yaml", "--resume", "--out", "signalled", "--max-time", "0.1s", "--set", "fit.epochs=100000",
                              "--set", "compile.optimizer={SGD: 1e-6}", cwd=folder)  # fmt: skip
             assert again.returncode == 0 and "resuming at epoch" in again.stderr, again.stderr
-    assert any(c > 0 for c in codes), codes
+    assert any(codes), codes
 
 
 def test_a_trial_weighs_classes_as_training_does():
