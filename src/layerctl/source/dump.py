@@ -43,10 +43,10 @@ def dumps(plain: Any, comments: _Comments | None = None) -> str:
 def _entry(name: str, value: Any, indent: int, said: _Comments, path: _Path, *, block: bool = False) -> list[str]:
     """The lines of `key: value`; with `block`, a mapping is not put into braces however short."""
     pad, key = " " * indent, _key(name)
-    block = block or any(p[: len(path)] == path and len(p) > len(path) for p in said)
+    inside = any(p[: len(path)] == path and len(p) > len(path) for p in said)
     if len(key) > 1000:  # the longest key that YAML finds without a mark
-        return [f"{pad}? {key}", *_entry_value(f"{pad}:", value, indent, said, path, block)]
-    return [*_comment(said, path, pad), *_entry_value(f"{pad}{key}:", value, indent, said, path, block)]
+        return [f"{pad}? {key}", *_entry_value(f"{pad}:", value, indent, said, path, block or inside, inside)]
+    return [*_comment(said, path, pad), *_entry_value(f"{pad}{key}:", value, indent, said, path, block or inside, inside)]
 
 
 def _comment(said: _Comments, path: _Path, pad: str) -> list[str]:
@@ -58,13 +58,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _entry_value(head: str, value: Any, indent: int, said: _Comments, path: _Path, block: bool) -> list[str]:
+def _entry_value(head: str, value: Any, indent: int, said: _Comments, path: _Path, block: bool, inside: bool) -> list[str]:
     if isinstance(value, dict) and value and (block or not _short(value, len(head))):
         lines = [head]
         for key, item in value.items():
             lines += _entry(key, item, indent + 2, said, (*path, key))
         return lines
-    if isinstance(value, (list, tuple)) and value and (block or not _short(value, len(head))):
+    if isinstance(value, (list, tuple)) and value and (inside or not _short(value, len(head))):
         return [head, *_items(value, indent + 2, said, path)]
     return [f"{head} {_flow(value)}"]
 

@@ -234,19 +234,17 @@ def _rows(traced: Traced, name: str, features: Features, outputs: Outputs, windo
             encode.append(f"encode_{into}(in_{into} + {(f.length - 1) * step});")
         else:
             encode.append(f"encode_{into}(in_{into});")
-    wait = [f"        if (rows < {window.length})", "            continue;"] if window is not None else []
-    ahead = window.length - 1 if window is not None else 0
-    before = [f"            for (i = 0; i < {ahead}; i++)", f'                puts("{empty}");'] if ahead else []
+    wait = []
+    if window is not None:  # no window ends at the first rows
+        wait = [f"        if (rows < {window.length}) {{", f'            puts("{empty}");', "            continue;", "        }"]
     writing = "\n    putchar(',');\n    ".join(outputs.writing)
     loop = ["    int i;"] if "(i = 0" in writing else []
     tail = [
         *buffers, "", "static void write_row(void)", "{", *loop, f"    {writing}", "    putchar('\\n');", "}", "",
-        "int main(void)", "{", "    long rows = 0;", *(["    int i;"] if ahead else []), "    int ready;", *_bom(),
+        "int main(void)", "{", "    long rows = 0;", "    int ready;", *_bom(),
         "    ready = read_header();", "    while (ready || read_record()) {", "        ready = 0;", "        if (field_count != columns)",
         '            refuse(NULL, "this record has another number of fields than the first");',
-        *(f"        {line}" for line in encode), "        rows++;", *wait,
-        f"        if (rows == {ahead + 1}) {{" if before else "        if (rows == 1)",
-        f"            puts({string(first)});", *before, *(["        }"] if before else []),
+        *(f"        {line}" for line in encode), "        rows++;", "        if (rows == 1)", f"            puts({string(first)});", *wait,
         f"        {name}_predict({', '.join(args)});", "        write_row();", "    }",
         "    if (fflush(stdout) != 0 || ferror(stdout))", "        return 2;", "    return 0;", "}", "",
     ]  # fmt: skip

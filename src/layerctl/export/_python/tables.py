@@ -266,7 +266,9 @@ def encoded(table, f, schema):
 
 
 def inputs_of(stream, schema):
-    """Pieces of a table as the model's inputs, and how many rows at the beginning no window ends at."""
+    """Pieces of a table as the model's inputs, how many rows at the beginning no window ends at, and whether there are predictions to tell:
+    not of a table that is shorter than a window, whose piece is only there for the columns' names."""
+    inside = {n for n, f in schema["features"].items() if f["kind"] == "window"}
     window = next((f["length"] for f in schema["features"].values() if f["kind"] == "window"), None)
     kept, ahead = None, (window or 1) - 1
     for table in tables(stream, schema):
@@ -277,10 +279,12 @@ def inputs_of(stream, schema):
             places = np.arange(len(next(iter(x.values()))) - window + 1)
             if not len(places):
                 continue
-            inside = {n for n, f in schema["features"].items() if f["kind"] == "window"}
             x = {n: a[places[:, None] + np.arange(window)] if n in inside else a[places + window - 1] for n, a in x.items()}
-        yield x, ahead
+        yield x, ahead, True
         ahead = 0
+    if kept is not None and ahead:
+        x = {n: np.zeros((1, window, *a.shape[1:]), a.dtype) if n in inside else a[:1] for n, a in kept.items()}
+        yield x, len(next(iter(kept.values()))), False
 
 
 def decided(y, logits):
@@ -329,13 +333,14 @@ def run(source, schema, predict, to):
     writer, header = csv.writer(to, lineterminator="\n"), True
     try:
         with open(0 if source == "-" else source, encoding=schema["encoding"], errors="replace", newline="") as stream:
-            for x, ahead in inputs_of(stream, schema):
+            for x, ahead, told in inputs_of(stream, schema):
                 columns = columns_of(predict(x), schema)
                 if header:
                     writer.writerow(columns)
                     header = False
                 writer.writerows([[""] * len(columns)] * ahead)
-                writer.writerows(zip(*columns.values(), strict=True))
+                if told:
+                    writer.writerows(zip(*columns.values(), strict=True))
     except (BadData, OSError, csv.Error) as error:
         to.flush()
         print(f"{source}: error: {error}", file=sys.stderr)
