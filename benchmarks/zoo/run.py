@@ -4,7 +4,7 @@
     python benchmarks/zoo/run.py [--models mlp,cnn] [--systems layerctl,torch] [--threads 1,2] [--rounds 5] [--whole] [--write]
 
 Each system is a process of its own that waits while the others work; a round is one epoch and one pass of prediction of each system in
-turn. Ratios are of a round's pair of times, to the peer that is best by its median; given are medians and, in brackets, their range.
+turn, with another one first each time. Ratios are of a round's pair of times, to the peer that is best by its median; given are medians and, in brackets, their range.
 `--write` puts the tables into README.md beside this file.
 """
 
@@ -113,9 +113,11 @@ def measure(name: str, systems: list[str], threads: int, rounds: int, whole: boo
         m.memory = answer[1] if answer else 0.0
         for command in ("predict", "one"):
             process.ask(command)
-    for _ in range(rounds):
+    for turn in range(rounds):
+        first = turn % len(systems)
         for command, place in (("epoch", "train"), ("predict", "predict"), ("one", "one")):
-            for system, process in running.items():
+            for system in [*systems[first:], *systems[:first]]:
+                process = running[system]
                 time.sleep(REST)
                 answer = process.ask(command)
                 if answer is not None:

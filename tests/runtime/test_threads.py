@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layerctl.kernels import words
 from layerctl.kernels.store import addresses
 from layerctl.ops.kernel import Loop
 from layerctl.runtime import threads
@@ -208,3 +209,47 @@ def test_count_is_the_least_of_all(monkeypatch):
     assert (count(), count(2), count(100)) == (3, 2, 3)
     monkeypatch.setattr(threads, "_quotas", lambda: [0.2])
     assert count() == count(4) == 1
+
+
+def allowed(task: int) -> set[int]:
+    """The cores that a thread of this process may use."""
+    return os.sched_getaffinity(task)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core, or no affinity here")
+def test_threads_are_on_cores_of_their_own_while_they_run_and_free_after():
+    program, n = Program(), 1 << 16
+    buffers = [np.zeros(n, np.float32) for _ in range(2)]
+    for i in range(2):
+        program.add(STEP, n, buffers[i - 1], buffers[i])
+    team, free, seen = Team(2), allowed(0), []
+    team.run(program.instructions, 10)
+    worker, leader = team._workers[0].native_id, threading.get_native_id()
+
+    def watch():
+        for _ in range(50):
+            time.sleep(0.002)
+            seen.append((allowed(leader), allowed(worker)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    while watcher.is_alive():
+        team._state[words.HURRIED] = 0
+        team.run(program.instructions, 200)
+    watcher.join()
+    deadline = time.monotonic() + 10
+    while allowed(worker) != free and time.monotonic() < deadline:
+        time.sleep(0.01)
+    team.close()
+    apart = [(a, b) for a, b in seen if len(a) == 1 and not a & b]
+    assert len(apart) > len(seen) // 2
+    assert allowed(leader) == free
+
+
+def test_many_orders_need_no_more_stack():
+    program, buffers = relay(2)
+    team, instructions = Team(2), program.instructions
+    for _ in range(60_000):
+        assert team.run(instructions, 1) == 1
+    team.close()
+    assert np.isfinite(buffers[0]).all()

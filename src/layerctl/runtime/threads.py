@@ -91,9 +91,9 @@ def _native(name: str) -> tuple[Any, int]:
     from layerctl.kernels.store import native
 
     def emit() -> str:
-        from layerctl.kernels import program
+        from layerctl.kernels import meeting, program
 
-        emitters = {words.LEAD_NAME: program.emit_lead, words.SERVE_NAME: program.emit_serve}
+        emitters = {words.LEAD_NAME: meeting.emit_lead, words.SERVE_NAME: meeting.emit_serve}
         return emitters[name]() if name in emitters else program.emit(name == words.TIMED_NAME)
 
     address = native(name, emit)
@@ -163,19 +163,20 @@ class Team:
         begun = time.perf_counter_ns()
         self._quick = self._quick + 1 if begun - self._last < AWAKE else min(self._quick, 0)
         together = self._quick > 3
-        done = self._ordered(listed, steps, words.NAME, together)
+        done = self._ordered(listed, steps, words.NAME, together, apart=False)
         self._last = time.perf_counter_ns()
         if together and self._last - begun > 2 * WORTH_WAKING:
             self._quick = -PATIENCE
         return done
 
-    def _ordered(self, listed: Listed, steps: int, name: str, together: bool = True) -> int:
+    def _ordered(self, listed: Listed, steps: int, name: str, together: bool = True, apart: bool = True) -> int:
         state = self._state
         state[words.DONE] = 0
         function, address = _native(name)
         order = (listed.address, listed.count, steps)
         if listed.shared and self.threads > 1 and together:
             self._start()
+            state[words.APART] = int(apart and state[words.SYSCALL] != 0 and state[words.HURRIED] < words.MANY_IN_VAIN)
             self._lead(self.threads, self._address, address, *order)
         else:
             function(0, 1, self._address, *order)
@@ -218,6 +219,7 @@ class Team:
 def _dismiss(state: np.ndarray, workers: list[threading.Thread]) -> None:
     """Sends the workers home, and waits until they are out of the code that goes with the interpreter."""
     lead, _ = _native(words.LEAD_NAME)
+    state[words.APART] = 0
     lead(1, state.ctypes.data, 0, 0, 0, 0)
     for worker in workers:
         if worker.ident is not None:
