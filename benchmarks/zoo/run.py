@@ -4,7 +4,8 @@
     python benchmarks/zoo/run.py [--models mlp,cnn] [--systems layerctl,torch] [--threads 1,2] [--rounds 5] [--whole] [--write]
 
 Each system is a process of its own that waits while the others work; a round is one epoch and one pass of prediction of each system in
-turn, with another one first each time. Ratios are of a round's pair of times, to the peer that is best by its median; given are medians and, in brackets, their range.
+turn, with another one first each time. Ratios are of a round's pair of times, to the peer that is best by its median; given are medians
+and, in brackets, their range.
 `--write` puts the tables into README.md beside this file.
 """
 

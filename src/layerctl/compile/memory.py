@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from layerctl.compile.program import Layout, Location, aligned
 from layerctl.ops.kernel import At, Call, Scratch
 from layerctl.ops.leaves import Constant
 from layerctl.ops.value import SIZE_OF, Node, Value, Weight
+
+if TYPE_CHECKING:
+    from layerctl.compile.chain import Chain
 
 LEAVES = ("parameter", "constant", "input")
 
@@ -187,8 +191,10 @@ class Planner:
             self.memory.scratch[id(room)] = Location("arena", self.memory.arena_size)
             self.memory.arena_size += aligned(max(room.size, 1))
 
-    def plan(self, calls: dict[int, list[Call]]) -> Memory:
-        """Walks the nodes once, taking memory when a value is made and giving it back after its last use."""
+    def plan(self, calls: dict[int, list[Call]], chains: Iterable[Chain] = ()) -> Memory:
+        """Walks the nodes once, taking memory when a value is made and giving it back after its last use; within a chain, after its end."""
+        within = {i: c for c in chains for i in range(c.first, c.last + 1)}
+        held: list[tuple[Scratch, int]] = []
         m = self.memory
         arena = Arena(size=m.arena_size)
         for node in self.nodes:
@@ -202,7 +208,8 @@ class Planner:
             if node.op.is_view:
                 m.locations[id(node.outputs[0])] = m.locations[id(self._root(node.outputs[0]))]
                 continue
-            taken = self._reuse(node, i, alive)
+            chain = within.get(i)
+            taken = self._reuse(node, i, alive, chain)
             for v in node.outputs:
                 if id(v) not in m.locations:
                     m.locations[id(v)] = taken.pop(id(v), None) or Location("arena", arena.take(v.type.size))
@@ -210,8 +217,12 @@ class Planner:
             blocks = [(s, arena.take(s.size)) for s in _scratches(calls[id(node)]) if id(s) not in m.scratch]
             for s, start in blocks:
                 m.scratch[id(s)] = Location("arena", start)
-            for s, start in blocks:
+            held += blocks
+            if chain is not None and i < chain.last:
+                continue
+            for s, start in held:
                 arena.give(start, s.size)
+            held = []
             for key, v in list(alive.items()):
                 if self.last_use.get(key, i) <= i:
                     arena.give(m.locations[key].offset, v.type.size)
@@ -219,8 +230,8 @@ class Planner:
         m.arena_size = arena.size
         return m
 
-    def _reuse(self, node: Node, i: int, alive: dict[int, Value]) -> dict[int, Location]:
-        """Operands of an elementwise node that die here lend their memory to its results."""
+    def _reuse(self, node: Node, i: int, alive: dict[int, Value], chain: Chain | None) -> dict[int, Location]:
+        """Operands of an elementwise node that die here lend their memory to its results; in a chain, those that it has made itself."""
         out: dict[int, Location] = {}
         if node.op.name not in ("elementwise", "fused", "fused_sums"):
             return out
@@ -228,6 +239,8 @@ class Planner:
         for v in node.inputs:
             r = self._root(v)
             if id(r) not in alive or self.last_use.get(id(r)) != i:
+                continue
+            if chain is not None and id(self.producer[id(r)]) not in chain.nodes:
                 continue
             same = [u for u in node.inputs if self._root(u) is r]
             if any(tuple(map(int, u.shape)) != shape for u in same):

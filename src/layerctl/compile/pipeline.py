@@ -5,14 +5,16 @@ fuse        elementwise neighbours become one node each; the order respects data
 fuse_sums   sums over leading dimensions join the pass that computes what they add up
 call        each node's kernel calls
 hoist       what does not change from step to step is computed before the first
+chain       neighbours that keep to parts of the batch run share by share
 place       liveness, the arena, updates in place
 share       which calls are worth several threads, and where these have to meet
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from layerctl.compile.chain import Chain, before, chains
 from layerctl.compile.differentiate import ancestors
 from layerctl.compile.fuse import fuse
 from layerctl.compile.fuse_sums import fuse_sums
@@ -50,17 +52,21 @@ def compile_program(
         trace.lasting, trace.placed = once.values, planner.placed()
         calls = {id(n): n.op.calls(n) for n in nodes if not n.op.is_view}
     planner.keep(*once.lasting(nodes, calls))
-    memory = planner.plan(calls)
+
+    def those(first: bool) -> dict[int, list[Call]]:
+        return {id(n): [c for c in calls.get(id(n), ()) if once.call(n, c) is first] for n in nodes}
+
+    found = chains(nodes, those(False), planner.memory.pinned)
+    memory = planner.plan(calls, found)
     _drop_done_copies(nodes, calls, memory.locations)
-    prologue = share(nodes, {id(n): [c for c in calls.get(id(n), ()) if once.call(n, c)] for n in nodes})
-    planned = share(nodes, {id(n): [c for c in calls.get(id(n), ()) if not once.call(n, c)] for n in nodes})
+    planned = share(nodes, those(False), found)
     locations = memory.locations
     for weight, value in planner.late.items():
         planned.append(_copy_back(weight, value, layout, locations))
     inputs = {n.attrs["label"]: (locations[id(n.outputs[0])], n.outputs[0].type) for n in nodes if n.op.name == "input"}
     return Program(
         nodes, planned, locations, memory.scratch, inputs, {k: (locations[id(v)], v.type) for k, v in outputs.items()},
-        layout, memory.arena_size, memory.constants, memory.constants_size, prologue,
+        layout, memory.arena_size, memory.constants, memory.constants_size, share(nodes, those(True)),
     )  # fmt: skip
 
 
@@ -95,19 +101,32 @@ def _copy_back(weight: Weight, value: Value, layout: Layout, locations: dict[int
     return Planned(call, value.node, 1, True)
 
 
-def share(nodes: list[Node], calls: dict[int, list[Call]], worth: float = WORTH_SHARING) -> list[Planned]:
+def share(nodes: list[Node], calls: dict[int, list[Call]], found: Sequence[Chain] = (), worth: float = WORTH_SHARING) -> list[Planned]:
     """Decides each call's number of shares, and puts a barrier wherever work by one thread follows work by several or the reverse."""
     out: list[Planned] = []
-    for node in nodes:
-        for call in calls.get(id(node), ()):
-            tasks = call.tasks if call.tasks > 1 and call.work >= worth else 1
-            out.append(Planned(call, node, tasks, barrier=False))
+    starts = {c.first: c for c in found}
+    inside = {key for c in found for key in c.nodes}
+    for place, node in enumerate(nodes):
+        if place in starts:
+            chain = starts[place]
+            both = [(n, c) for n in nodes[place : chain.last + 1] if id(n) in chain.nodes for c in calls[id(n)]]
+            out += [_alone(c, n, worth) for n, c in both if before(c)]
+            linked = [Planned(c, n, chain.shares, barrier=False) for n, c in both if not before(c)]
+            linked[0].chain = len(linked)
+            out += linked
+        if id(node) not in inside:
+            out += [_alone(c, node, worth) for c in calls.get(id(node), ())]
     _keep_asleep(out)
-    shared_before = False
+    shared_before, left = False, 0
     for p in out:
-        p.barrier = shared_before or p.tasks > 1
+        left = p.chain if p.chain > 1 else left - 1
+        p.barrier = (shared_before or p.tasks > 1) and (p.chain > 1 or left <= 0)
         shared_before = p.tasks > 1
     return out
+
+
+def _alone(call: Call, node: Node, worth: float) -> Planned:
+    return Planned(call, node, call.tasks if call.tasks > 1 and call.work >= worth else 1, barrier=False)
 
 
 def _keep_asleep(planned: list[Planned]) -> None:

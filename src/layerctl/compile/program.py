@@ -62,12 +62,16 @@ class Layout:
 
 @dataclass
 class Planned:
-    """A call with the node it belongs to and the decision whether its work is shared out."""
+    """A call with the node it belongs to and the decision whether its work is shared out.
+
+    `chain`: so many calls from here on are made one after the other for each share; 1 but for the first call of a chain.
+    """
 
     call: Call
     node: Node
     tasks: int
     barrier: bool
+    chain: int = 1
 
 
 @dataclass

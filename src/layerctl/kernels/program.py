@@ -3,7 +3,8 @@
     run(thread, threads, state, instructions, count, steps)
 
 An instruction is four int64: the kernel's address, its block's address, into how many shares its work may be cut (1: thread 0
-alone does it), and flags (bit 0: all threads meet before it; bit 1: a thread that is done with its own shares takes others').
+alone does it), and flags (bit 0: all threads meet before it; bit 1: a thread that is done with its own shares takes others'; above: how
+many instructions from here on make a chain, of which a thread follows all for one share, then for the next).
 `state` is 64 int64, in cache lines of 8:
 
     [0] arrivals   [8] generation   [16] stop asked for   [17] steps done   [18] address of libc's syscall, or 0
@@ -28,7 +29,20 @@ from llvmlite import ir
 
 from layerctl.kernels.meeting import I64, at, barrier, intrinsic
 from layerctl.kernels.target import host
-from layerctl.kernels.words import BEGAN, CLAIMS, CURRENT, DONE, NAME, PARTS, SEEN, STEAL, STOP, TIMED_NAME, TIMES
+from layerctl.kernels.words import (
+    BEGAN,
+    CHAIN,
+    CLAIMS,
+    CURRENT,
+    DONE,
+    NAME,
+    PARTS,
+    SEEN,
+    STEAL,
+    STOP,
+    TIMED_NAME,
+    TIMES,
+)
 
 
 def emit(timed: bool = False) -> str:
@@ -94,30 +108,63 @@ def _instructions(b: Any, meet: Any, timed: bool) -> None:
     b.cbranch(b.icmp_signed("<", i, count), body, done)
     b.position_at_end(body)
     row = b.add(instructions, b.mul(i, I64(32)))
-    kernel, block, tasks, flag = (b.load(at(b, row, k)) for k in range(4))
+    tasks, flag = b.load(at(b, row, 2)), b.load(at(b, row, 3))
+    length = b.lshr(flag, I64(CHAIN.bit_length() - 1))
+    chained = b.icmp_signed(">", length, I64(1))
+    length = b.select(chained, length, I64(1))
     with b.if_then(b.and_(several, b.trunc(flag, ir.IntType(1)))):
         b.call(meet, [state, threads])
     if timed:
         _stamp(b, state, first, i)
-    pointer = b.inttoptr(kernel, ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer())
     stolen = b.and_(several, b.icmp_signed("!=", b.and_(flag, I64(STEAL)), I64(0)))
     with b.if_else(stolen) as (claimed, fixed):
         with claimed:
-            _claim(b, pointer, block, tasks)
+            _claim(b, tasks, chained, lambda share, total: _follow(b, row, i, length, share, total, timed))
         with fixed:
             shares = b.select(b.icmp_signed("<", tasks, threads), tasks, threads)
+            total = b.select(chained, tasks, shares)
             with b.if_then(b.icmp_signed("<", thread, shares)):
-                b.call(pointer, [thread, shares, block])
-    i.add_incoming(b.add(i, I64(1)), b.block)
+                _repeat(b, thread, total, threads, lambda share: _follow(b, row, i, length, share, total, timed))
+    i.add_incoming(b.add(i, length), b.block)
     b.branch(head)
     b.position_at_end(done)
 
 
-def _claim(b: Any, kernel: Any, block: Any, tasks: Any) -> None:
+def _repeat(b: Any, start: Any, stop: Any, step: Any, body: Callable[[Any], None]) -> None:
+    """`for i in range(start, stop, step)`."""
+    before, (head, inside, after) = b.block, (b.append_basic_block() for _ in range(3))
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(I64)
+    i.add_incoming(start, before)
+    b.cbranch(b.icmp_signed("<", i, stop), inside, after)
+    b.position_at_end(inside)
+    body(i)
+    i.add_incoming(b.add(i, step), b.block)
+    b.branch(head)
+    b.position_at_end(after)
+
+
+def _follow(b: Any, row: Any, index: Any, length: Any, share: Any, total: Any, timed: bool) -> None:
+    """One share of an instruction, or of those of a chain one after the other."""
+    _, _, state, *_ = b.function.args
+    first = b.icmp_signed("==", b.function.args[0], I64(0))
+
+    def one(j: Any) -> None:
+        place = b.add(row, b.mul(j, I64(32)))
+        if timed:
+            _stamp(b, state, first, b.add(index, j))
+        pointer = b.inttoptr(b.load(at(b, place, 0)), ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer())
+        b.call(pointer, [share, total, b.load(at(b, place, 1))])
+
+    _repeat(b, I64(0), length, I64(1), one)
+
+
+def _claim(b: Any, tasks: Any, chained: Any, follow: Callable[[Any, Any], None]) -> None:
     """This thread's own shares, one at a time, then those that the others have not begun. The meeting before has emptied the claims."""
     thread, threads, state, *_ = b.function.args
     most = b.mul(threads, I64(PARTS))
-    total = b.select(b.icmp_signed("<", tasks, most), tasks, most)
+    total = b.select(b.or_(chained, b.icmp_signed("<", tasks, most)), tasks, most)
     claims = b.load(at(b, state, CLAIMS))
     before, (head, take, call, following, done) = b.block, (b.append_basic_block(n) for n in ("whose", "take", "own", "other", "claimed"))
     b.branch(head)
@@ -133,7 +180,7 @@ def _claim(b: Any, kernel: Any, block: Any, tasks: Any) -> None:
     share = b.add(low, b.atomic_rmw("add", place, I64(1), "monotonic"))
     b.cbranch(b.icmp_signed("<", share, high), call, following)
     b.position_at_end(call)
-    b.call(kernel, [share, total, block])
+    follow(share, total)
     b.branch(take)
     b.position_at_end(following)
     k.add_incoming(b.add(k, I64(1)), following)

@@ -9,8 +9,8 @@ CLAIMS, HURRIED = 25, 26
 APART, LEADER = 57, 58
 ORDER, FUNCTION, LIST, COUNT, STEPS, WAITING = 48, 49, 50, 51, 52, 56
 WORDS = 64
-MEET, STEAL = 1, 2
-"""An instruction's flags."""
+MEET, STEAL, CHAIN = 1, 2, 4
+"""An instruction's flags; the length of a chain, if it is the first of one, times the last."""
 PARTS = 4
 """Shares of each thread where shares may be taken over: a core that is busy with other processes then costs less than its half."""
 IN_VAIN, MANY_IN_VAIN = 64, 128

@@ -38,7 +38,7 @@ class Fetch(Op):
         (cursor,), (out,), label = node.inputs, node.outputs, node.attrs["label"]
         batch, width = int(out.shape[0]), int(product(out.shape[1:]))
         args = (External(label), External("order"), cursor, out, batch, width)
-        return [Call(fetch.at(T=out.dtype), args, tasks=batch, work=batch * (5 + 0.2 * width))]
+        return [Call(fetch.at(T=out.dtype), args, tasks=batch, work=batch * (5 + 0.2 * width), parts=batch)]
 
 
 class RowNumbers(Op):

@@ -111,7 +111,7 @@ def _convolve(
     pack_work = 0.3 * groups * product(taps) * inside * outside
     return [
         Call(pack_taps.at(T=dtype), packing, tasks=groups * product(taps), work=pack_work, prepares=w),
-        Call(convolve.at(T=dtype), args, tasks=tasks, work=work),
+        Call(convolve.at(T=dtype), args, tasks=tasks, work=work, parts=batch, along=(x,)),
     ]
 
 

@@ -80,4 +80,4 @@ def plan_copy(x: Value, y: Any, sizes: Shape, x_strides: Shape, y_strides: Shape
 def plan_fill(y: Any, n: int, value: float, dtype: str) -> Call:
     """The call that sets n elements."""
     number = int(value) if dtype in ("i32", "i64", "bool") else float(value)
-    return Call(fill.at(T=dtype), (y, n, number), tasks=max(1, n // 4096), work=0.1 * n)
+    return Call(fill.at(T=dtype), (y, n, number), tasks=max(1, n // 4096), work=0.1 * n, parts=n)

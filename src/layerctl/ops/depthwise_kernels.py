@@ -201,7 +201,7 @@ def plan_depthwise(
     """The calls of y (batch, *out, filters) from x (batch, *size, channels) and w (*kernel, 1, filters)."""
     args = (x, w, y, *_geometry(batch, channels, filters, window))
     lines = batch * window.out[0] * window.out[1]
-    return [Call(depthwise.at(T=dtype), args, tasks=lines, work=_work(batch, filters, window))]
+    return [Call(depthwise.at(T=dtype), args, tasks=lines, work=_work(batch, filters, window), parts=batch, along=(x,))]
 
 
 def plan_depthwise_input_gradient(
@@ -210,7 +210,9 @@ def plan_depthwise_input_gradient(
     """The calls of dx (batch, *size, channels) from g (batch, *out, filters)."""
     args = (g, w, dx, *_geometry(batch, channels, filters, window))
     lines = batch * window.size[0] * window.size[1]
-    return [Call(depthwise_input_gradient.at(T=dtype), args, tasks=lines, work=_work(batch, filters, window))]
+    return [
+        Call(depthwise_input_gradient.at(T=dtype), args, tasks=lines, work=_work(batch, filters, window), parts=batch, along=(g,))
+    ]
 
 
 def plan_depthwise_weight_gradient(

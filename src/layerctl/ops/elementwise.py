@@ -207,7 +207,8 @@ def plan_loop(inputs: Sequence[Value], instructions: tuple, outputs: tuple[int, 
         args += [value, *stride[:-1]]
     elements = product(sizes)
     work = elements * (0.05 * (len(inputs) + len(results)) + sum(_COST.get(i[0], 0.04) for i in instructions))
-    return Call(loop, args, tasks=sizes[0], work=work)
+    along = tuple(v for v, s in zip(inputs, strides, strict=False) if s[0] > 0 and s[0] * sizes[0] == product(v.shape))
+    return Call(loop, args, tasks=sizes[0], work=work, parts=sizes[0], along=along)
 
 
 def _strides(shape: Shape, out: Shape) -> tuple[int, ...]:

@@ -220,6 +220,9 @@ class Call:
     nanoseconds on one core, by which the plan decides whether to share it out. A call that only prepares the value `prepares` in
     scratch memory (packs it) is made once, before the steps, where that value never changes. A `steady` call is cut into one share a
     thread, where smaller shares would cost more than they win on a busy machine.
+
+    Where a number of shares divides `parts`, share i makes the i-th of so many equal parts of each result's memory, and reads that part alone
+    of the values `along`: calls of this kind follow each other share by share. 0 for calls that do not keep to parts.
     """
 
     ref: Ref
@@ -228,6 +231,8 @@ class Call:
     work: float = 0.0
     prepares: Any = None
     steady: bool = False
+    parts: int = 0
+    along: tuple[Any, ...] = ()
 
 
 def bits(kind: str, value: Any) -> int:

@@ -178,7 +178,8 @@ def plan_multiply(
         a, b, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
     )  # fmt: skip
     work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
-    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=work))
+    whole = batch == chunks == cuts == 1 and m % blocks == 0 and a_strides[1:] == (k, 1)
+    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=work, parts=blocks if whole else 0, along=(a,)))
     return out + add_chunks(dtype, batch, chunks, m * n, to, c)
 
 

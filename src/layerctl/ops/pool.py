@@ -156,7 +156,7 @@ class Pool(Op):
         (x,), (y,) = node.inputs, node.outputs
         ref = (maximum if node.attrs["kind"] == "max" else average).at(T=x.dtype)
         work = 0.3 * int(product(y.shape)) * int(product(node.attrs["size"]))
-        return [Call(ref, (x, y, *_geometry(x.shape, node.attrs)), tasks=int(product(y.shape[:-2])), work=work)]
+        return [Call(ref, (x, y, *_geometry(x.shape, node.attrs)), tasks=int(product(y.shape[:-2])), work=work, parts=int(x.shape[0]), along=(x,))]
 
 
 class PoolGradient(Op):
@@ -180,8 +180,10 @@ class PoolGradient(Op):
         work = 0.5 * int(product(g.shape)) * int(product(node.attrs["size"])) + 0.1 * int(product(dx.shape))
         sizes = _geometry(x.shape, node.attrs)
         if node.attrs["kind"] == "max":
-            return [Call(maximum_gradient.at(T=x.dtype), (x, g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
-        return [Call(average_gradient.at(T=x.dtype), (g, dx, *sizes), tasks=int(x.shape[0]), work=work)]
+            args, ref = (x, g, dx, *sizes), maximum_gradient.at(T=x.dtype)
+        else:
+            args, ref = (g, dx, *sizes), average_gradient.at(T=x.dtype)
+        return [Call(ref, args, tasks=int(x.shape[0]), work=work, parts=int(x.shape[0]), along=(x, g))]
 
 
 def pool(x: Value, kind: str, size: Sequence[int], strides: Sequence[int], mode: str = "valid") -> Value:

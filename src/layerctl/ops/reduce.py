@@ -70,6 +70,8 @@ class Reduce(Op):
                 (x, y, outer, length, inner),
                 tasks=outer * max(1, inner // 64),
                 work=ns,
+                parts=outer,
+                along=(x,),
             )
         ]
 

@@ -66,7 +66,7 @@ class Softmax(Op):
         (x,), (y,) = node.inputs, node.outputs
         rows, width = int(product(x.shape[:-1])), int(x.shape[-1])
         args = (x, y, rows, width, int(node.attrs["logarithm"]))
-        return [Call(forward.at(T=x.dtype), args, tasks=rows, work=rows * (20 + 0.6 * width))]
+        return [Call(forward.at(T=x.dtype), args, tasks=rows, work=rows * (20 + 0.6 * width), parts=rows, along=(x,))]
 
 
 class SoftmaxGradient(Op):
@@ -92,7 +92,7 @@ class SoftmaxGradient(Op):
         (g, y), (dx,) = node.inputs, node.outputs
         rows, width = int(product(y.shape[:-1])), int(y.shape[-1])
         args = (g, y, dx, rows, width, int(node.attrs["logarithm"]))
-        return [Call(backward.at(T=y.dtype), args, tasks=rows, work=rows * (10 + 0.3 * width))]
+        return [Call(backward.at(T=y.dtype), args, tasks=rows, work=rows * (10 + 0.3 * width), parts=rows, along=(g, y))]
 
 
 def softmax(x: Value, axis: int | Sequence[int] = -1, logarithm: bool = False) -> Value:

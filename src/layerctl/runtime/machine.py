@@ -10,7 +10,7 @@ import numpy as np
 from layerctl.compile.alignment import ALIGNMENT
 from layerctl.compile.program import Layout, Location, Program
 from layerctl.kernels.store import addresses, symbol
-from layerctl.kernels.words import MEET, STEAL
+from layerctl.kernels.words import CHAIN, MEET, STEAL
 from layerctl.ops.kernel import At, External, Scratch, bits
 from layerctl.ops.value import DTYPES, Type, Value, Weight
 from layerctl.runtime.tape import BASES, Mounted, Tape, aligned_bytes
@@ -84,7 +84,7 @@ def tape_of(program: Program) -> Tape:
     calls = []
     for p in [*program.prologue, *program.calls]:
         number = kernels.setdefault(symbol(p.call.ref), len(kernels))
-        flags = (MEET if p.barrier else 0) | (STEAL if p.tasks > 1 and not p.call.steady else 0)
+        flags = (MEET if p.barrier else 0) | (STEAL if p.tasks > 1 and not p.call.steady else 0) | CHAIN * (p.chain if p.chain > 1 else 0)
         calls.append((number, len(words), p.tasks, flags))
         for kind, arg in zip(p.call.ref.layout, p.call.args, strict=True):
             if kind.endswith("*") and arg is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerctl.compile.alignment import ALIGNMENT
+from layerctl.kernels.words import CHAIN
 from layerctl.runtime.threads import Listed
 
 BASES = ("arena", "state", "constants")
@@ -43,7 +44,8 @@ class Tape:
             self.words.ndim == 1 and self.places.shape[1:] == (2,) and self.calls.shape[1:] == (4,) and self.arena >= 0
             and _within(self.places[:, 0], len(self.words)) and _within(self.places[:, 1], len(BASES) + len(self.outside))
             and _within(self.calls[:, 0], len(self.kernels)) and _within(self.calls[:, 1], len(self.words) + 1)
-            and 0 <= self.prologue <= len(self.calls) and (self.calls[:, 2] >= 1).all() and _within(self.calls[:, 3], 4)
+            and 0 <= self.prologue <= len(self.calls) and (self.calls[:, 2] >= 1).all() and (self.calls[:, 3] >= 0).all()
+            and _within(np.arange(len(self.calls)) + self.calls[:, 3] // CHAIN, len(self.calls) + 1)
         )  # fmt: skip
 
 

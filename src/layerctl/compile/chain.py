@@ -1,0 +1,107 @@
+"""Chains: neighbouring nodes whose calls keep to parts of the batch run share by share, so that what one leaves is near for the next.
+
+A call that keeps to parts (see `ops.kernel.Call`) makes the i-th part of its results from the i-th part of what came before it. A chain of
+such nodes is run for one share after the other instead of one node after the other, and threads meet once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from layerctl.compile.memory import root
+from layerctl.ops.kernel import At, Call, Scratch
+from layerctl.ops.value import Node, Value
+
+FEWEST_SHARES, MOST_SHARES = 8, 64
+NEAR = 1 << 20
+"""Bytes that stay in a core's own cache: what a chain's share may make, and what a chain is worth the while for at least."""
+
+
+@dataclass
+class Chain:
+    """Nodes from place `first` to place `last` that run in so many shares."""
+
+    first: int
+    last: int
+    shares: int
+    nodes: set[int] = field(default_factory=set)
+
+
+@dataclass
+class _Growing:
+    """A chain that is being found: its nodes, what they make, and what bounds its shares."""
+
+    first: int
+    last: int = 0
+    nodes: list[Node] = field(default_factory=list)
+    made: set[int] = field(default_factory=set)
+    parts: int = 0
+    most: int = MOST_SHARES
+    size: int = 0
+
+    def shares(self, parts: int = 0, most: int = MOST_SHARES) -> int:
+        """The fewest shares whose parts are near, else as many as there can be; 0 if they are too few for threads."""
+        common, most = math.gcd(self.parts, parts), min(self.most, most)
+        fitting = [d for d in range(FEWEST_SHARES, most + 1) if common % d == 0]
+        near = [d for d in fitting if self.size <= NEAR * d]
+        return near[0] if near else fitting[-1] if fitting else 0
+
+    def add(self, place: int, node: Node, parts: int, most: int) -> None:
+        self.last, self.parts, self.most = place, math.gcd(self.parts, parts), min(self.most, most)
+        self.nodes.append(node)
+        self.made |= {id(v) for v in node.outputs}
+        self.size += sum(v.type.size for v in node.outputs)
+
+
+def chains(nodes: Sequence[Node], calls: Mapping[int, Sequence[Call]], pinned: Container[int]) -> list[Chain]:
+    """The chains of a program: `calls` are those of each step, `pinned` the values with memory that others share."""
+    producer = {id(v): n for n in nodes for v in n.outputs}
+    found: list[Chain] = []
+    growing: _Growing | None = None
+
+    def close() -> None:
+        if growing is not None and len(growing.nodes) > 1 and growing.size >= NEAR:
+            found.append(Chain(growing.first, growing.last, growing.shares(), {id(n) for n in growing.nodes}))
+
+    for place, node in enumerate(nodes):
+        own = calls.get(id(node), ())
+        if not own:
+            continue
+        bounds = None if any(id(v) in pinned for v in node.outputs) else _bounds(own)
+        if bounds is not None and growing is not None and growing.shares(*bounds) and _reads_parts(node, own, growing.made, producer):
+            growing.add(place, node, *bounds)
+            continue
+        close()
+        growing = _Growing(place)
+        if bounds is not None and growing.shares(*bounds):
+            growing.add(place, node, *bounds)
+        else:
+            growing = None
+    close()
+    return found
+
+
+def before(call: Call) -> bool:
+    """Whether a call of a chain's node is made before the chain."""
+    return call.prepares is not None
+
+
+def _bounds(calls: Sequence[Call]) -> tuple[int, int] | None:
+    """(what shares must divide, their largest number) for a node whose calls keep to parts, or None."""
+    following = [c for c in calls if not before(c)]
+    if not following or any(c.parts == 0 for c in following):
+        return None
+    rooms = [{id(b) for a in c.args if isinstance(b := a.base if isinstance(a, At) else a, Scratch)} for c in following]
+    if any(rooms[i] & rooms[j] for i in range(len(rooms)) for j in range(i)):
+        return None
+    return math.gcd(*(c.parts for c in following)), min(c.tasks for c in following)
+
+
+def _reads_parts(node: Node, calls: Sequence[Call], made: set[int], producer: dict[int, Node]) -> bool:
+    """Whether what a node reads of the chain so far it reads by parts."""
+    along = set.intersection(*({id(v) for v in c.along} for c in calls if not before(c)))
+    within = [v for v in node.inputs if id(root(v, producer)) in made]
+    prepared = [b for c in calls if before(c) and isinstance(b := c.prepares.base if isinstance(c.prepares, At) else c.prepares, Value)]
+    return all(id(v) in along for v in within) and not any(id(root(v, producer)) in made for v in prepared)
