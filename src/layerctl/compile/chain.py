@@ -7,16 +7,16 @@ such nodes is run for one share after the other instead of one node after the ot
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from layerctl.compile.memory import root
+from layerctl.compile.memory import Planner, root
 from layerctl.ops.kernel import At, Call, Scratch
 from layerctl.ops.value import Node, Value
 
 FEWEST_SHARES, MOST_SHARES = 8, 64
 NEAR = 1 << 20
-"""Bytes that stay in a core's own cache: what a chain's share may make, and what a chain is worth the while for at least."""
+"""Bytes that stay in a core's own cache: what a chain's share may make. A chain in which less is made and used up is not worth it."""
 
 
 @dataclass
@@ -49,23 +49,27 @@ class _Growing:
         return near[0] if near else fitting[-1] if fitting else 0
 
     def add(self, place: int, node: Node, parts: int, most: int) -> None:
+        """Goes on with a node."""
         self.last, self.parts, self.most = place, math.gcd(self.parts, parts), min(self.most, most)
         self.nodes.append(node)
         self.made |= {id(v) for v in node.outputs}
         self.size += sum(v.type.size for v in node.outputs)
 
 
-def chains(nodes: Sequence[Node], calls: Mapping[int, Sequence[Call]], pinned: Container[int]) -> list[Chain]:
-    """The chains of a program: `calls` are those of each step, `pinned` the values with memory that others share."""
-    producer = {id(v): n for n in nodes for v in n.outputs}
+def chains(planner: Planner, calls: Mapping[int, Sequence[Call]]) -> list[Chain]:
+    """The chains of a program whose `calls` are those of each step."""
+    producer, pinned = planner.producer, planner.memory.pinned
     found: list[Chain] = []
     growing: _Growing | None = None
 
     def close() -> None:
-        if growing is not None and len(growing.nodes) > 1 and growing.size >= NEAR:
+        if growing is None:
+            return
+        passing = sum(v.type.size for n in growing.nodes for v in n.outputs if planner.last_use.get(id(v), 0) <= growing.last)
+        if len(growing.nodes) > 1 and passing >= NEAR:
             found.append(Chain(growing.first, growing.last, growing.shares(), {id(n) for n in growing.nodes}))
 
-    for place, node in enumerate(nodes):
+    for place, node in enumerate(planner.nodes):
         own = calls.get(id(node), ())
         if not own:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -192,9 +192,14 @@ class Planner:
             self.memory.arena_size += aligned(max(room.size, 1))
 
     def plan(self, calls: dict[int, list[Call]], chains: Iterable[Chain] = ()) -> Memory:
-        """Walks the nodes once, taking memory when a value is made and giving it back after its last use; within a chain, after its end."""
+        """Walks the nodes once, taking memory when a value is made and giving it back after its last use.
+
+        Within a chain memory is given back after its end, when all shares are done; but what a share no longer needs it may use itself for
+        what is of the same size and cut alike, so that its part is in the same place.
+        """
         within = {i: c for c in chains for i in range(c.first, c.last + 1)}
-        held: list[tuple[Scratch, int]] = []
+        held: list[tuple[int, int]] = []
+        idle: dict[tuple[int, int], list[int]] = {}
         m = self.memory
         arena = Arena(size=m.arena_size)
         for node in self.nodes:
@@ -212,21 +217,35 @@ class Planner:
             taken = self._reuse(node, i, alive, chain)
             for v in node.outputs:
                 if id(v) not in m.locations:
-                    m.locations[id(v)] = taken.pop(id(v), None) or Location("arena", arena.take(v.type.size))
+                    spare = idle.get((v.type.size, 0)) if chain is not None else None
+                    m.locations[id(v)] = taken.pop(id(v), None) or Location("arena", spare.pop() if spare else arena.take(v.type.size))
                     alive[id(v)] = v
-            blocks = [(s, arena.take(s.size)) for s in _scratches(calls[id(node)]) if id(s) not in m.scratch]
-            for s, start in blocks:
+            inside = chain is not None and i < chain.last
+            left = []
+            for s in _scratches(calls[id(node)]):
+                if id(s) in m.scratch:
+                    continue
+                key = (s.size, _cut(s, calls[id(node)]) if chain is not None else 0)
+                start = idle[key].pop() if key[1] and idle.get(key) else arena.take(s.size)
                 m.scratch[id(s)] = Location("arena", start)
-            held += blocks
-            if chain is not None and i < chain.last:
-                continue
-            for s, start in held:
-                arena.give(start, s.size)
-            held = []
+                if inside and key[1]:
+                    left.append((key, start))
+                else:
+                    held.append((start, s.size))
+            for key, start in left:
+                idle.setdefault(key, []).append(start)
             for key, v in list(alive.items()):
-                if self.last_use.get(key, i) <= i:
-                    arena.give(m.locations[key].offset, v.type.size)
-                    del alive[key]
+                if self.last_use.get(key, i) > i or (inside and id(self.producer[key]) not in chain.nodes):
+                    continue
+                if inside:
+                    idle.setdefault((v.type.size, 0), []).append(m.locations[key].offset)
+                else:
+                    held.append((m.locations[key].offset, v.type.size))
+                del alive[key]
+            if not inside:
+                for start, size in [*held, *((start, size) for (size, _), starts in idle.items() for start in starts)]:
+                    arena.give(start, size)
+                held, idle = [], {}
         m.arena_size = arena.size
         return m
 
@@ -257,6 +276,12 @@ class Planner:
                     del alive[id(r)]
                     break
         return out
+
+
+def _cut(room: Scratch, calls: Sequence[Call]) -> int:
+    """Into how many shares' own parts a room is cut; 0 for one that shares have in common."""
+    users = [c for c in calls if any((a.base if isinstance(a, At) else a) is room for a in c.args)]
+    return users[0].tasks if len(users) == 1 and users[0].parts else 0
 
 
 def _scratches(calls: list[Call]) -> list[Scratch]:

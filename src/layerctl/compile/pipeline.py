@@ -56,7 +56,7 @@ def compile_program(
     def those(first: bool) -> dict[int, list[Call]]:
         return {id(n): [c for c in calls.get(id(n), ()) if once.call(n, c) is first] for n in nodes}
 
-    found = chains(nodes, those(False), planner.memory.pinned)
+    found = chains(planner, those(False))
     memory = planner.plan(calls, found)
     _drop_done_copies(nodes, calls, memory.locations)
     planned = share(nodes, those(False), found)

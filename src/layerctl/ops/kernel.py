@@ -222,7 +222,8 @@ class Call:
     thread, where smaller shares would cost more than they win on a busy machine.
 
     Where a number of shares divides `parts`, share i makes the i-th of so many equal parts of each result's memory, and reads that part alone
-    of the values `along`: calls of this kind follow each other share by share. 0 for calls that do not keep to parts.
+    of the values `along`, and of scratch memory that no other call uses it has the i-th of `tasks` equal parts for itself: calls of this kind
+    follow each other share by share. 0 for calls that do not keep to parts.
     """
 
     ref: Ref
