@@ -36,6 +36,9 @@ SPINS = {"x86_64": 600, "aarch64": 10_000}
 _AWAKE, _PATIENT = 5, 10
 """How many times longer a worker waits awake for the next order, and a thread at a meeting: who sleeps is late at the next meeting, so that
 the others sleep there in turn."""
+_SLICE = 5
+"""How many times longer than awake a thread waits at a meeting where another's core was taken by somebody else: systems give it for some
+milliseconds."""
 _WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE, private to the process
 _NUMBERS = {
     "futex": {"x86_64": 202, "aarch64": 98}, "getcpu": {"x86_64": 309, "aarch64": 168},
@@ -53,6 +56,13 @@ def at(b: Any, base: Any, place: int) -> Any:
 
 def intrinsic(module: Any, name: str, kind: Any) -> Any:
     return module.globals.get(name) or ir.Function(module, kind, name)
+
+
+def ticks(b: Any) -> Any:
+    """The processor's clock."""
+    if host().architecture == "aarch64":
+        return b.asm(ir.FunctionType(I64, []), "mrs $0, cntvct_el0", "=r", [], True)
+    return b.call(intrinsic(b.module, "llvm.readcyclecounter", ir.FunctionType(I64, [])), [])
 
 
 def _pause(b: Any) -> None:
@@ -95,6 +105,7 @@ def barrier(module: Any) -> Any:
     spins, hurried = SPINS[host().architecture], at(b, state, HURRIED)
     patient = b.icmp_signed("<", b.load_atomic(hurried, "monotonic", 8), i64(MANY_IN_VAIN))
     most = b.select(patient, i64(_PATIENT * spins), i64(spins))
+    begun = ticks(b)
     b.branch(spin)
     b.position_at_end(spin)
     turns = b.phi(i64, "turns")
@@ -107,11 +118,13 @@ def barrier(module: Any) -> Any:
     b.cbranch(b.icmp_signed("<", turns, most), spin, sleep)
 
     b.position_at_end(sleep)
-    with b.if_then(patient):
-        b.store_atomic(b.add(b.load_atomic(hurried, "monotonic", 8), i64(IN_VAIN)), hurried, "monotonic", 8)
+    awake = b.sub(ticks(b), begun)
     b.atomic_rmw("add", sleepers, i64(1), "seq_cst")
     _futex(b, state, _WAIT, b.and_(mine, i64(0xFFFFFFFF)))
     b.atomic_rmw("sub", sleepers, i64(1), "seq_cst")
+    long = b.icmp_unsigned(">", b.sub(ticks(b), begun), b.mul(awake, i64(_SLICE)))
+    with b.if_then(b.and_(patient, long)):
+        b.store_atomic(b.add(b.load_atomic(hurried, "monotonic", 8), i64(IN_VAIN)), hurried, "monotonic", 8)
     _give_way(b, state)
     turns.add_incoming(i64(0), b.block)
     b.branch(spin)

@@ -27,7 +27,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from layerctl.kernels.meeting import I64, at, barrier, intrinsic
+from layerctl.kernels.meeting import I64, at, barrier, intrinsic, ticks
 from layerctl.kernels.target import host
 from layerctl.kernels.words import (
     BEGAN,
@@ -191,10 +191,7 @@ def _claim(b: Any, tasks: Any, chained: Any, follow: Callable[[Any, Any], None])
 def _stamp(b: Any, state: Any, first: Any, index: Any, begin: bool = False) -> None:
     """Thread 0 adds the ticks since the last stamp to the instruction that began then; instruction `index` begins now."""
     with b.if_then(first):
-        if host().architecture == "aarch64":
-            now = b.asm(ir.FunctionType(I64, []), "mrs $0, cntvct_el0", "=r", [], True)
-        else:
-            now = b.call(intrinsic(b.module, "llvm.readcyclecounter", ir.FunctionType(I64, [])), [])
+        now = ticks(b)
         began, current = at(b, state, BEGAN), at(b, state, CURRENT)
         if not begin:
             place = at(b, b.add(b.load(at(b, state, TIMES)), b.mul(b.load(current), I64(8))), 0)
