@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from layerctl import randoms
 from layerctl.callbacks.base import Callback
 from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
@@ -17,6 +16,7 @@ from layerctl.diagnostics import Diagnostic, NumericalError, Span, did_you_mean,
 from layerctl.spec.file import FitSpec
 from layerctl.training.events import Observer, Tick
 from layerctl.training.inspect import Rewind, shown
+from layerctl.training.order import Ahead, row_order
 from layerctl.training.session import Session, parameters
 
 TICK_SECONDS = 0.15
@@ -196,10 +196,9 @@ class Trainer:
 
     def _epoch(self) -> bool:
         """One epoch, or the rest of one; False if it was cut short."""
-        p, session, n = self.progress, self.session, len(self.train)
+        p, session = self.progress, self.session
         order = session.order(self.train)
-        seed = randoms.key_of(session.task.seed, "order")
-        order[...] = randoms.permutation(seed, n, p.epoch) if self.fit.shuffle else np.arange(n)
+        order[...] = row_order(session.task.seed, self.train, p.epoch, self.fit.shuffle)
         if not p.within:
             session.put(session.task.cursor, 0)
             session.reset_metrics()
@@ -270,6 +269,7 @@ class Trainer:
         pace = 0.0
         first = session.scalar(session.task.cursor)
         self._rewind.remember(at_once=True)
+        ahead = Ahead(self.train, session.order(self.train))
         while (at := session.scalar(session.task.cursor)) < min(n, self.steps * self.size):
             if self._due():
                 return False
@@ -280,6 +280,7 @@ class Trainer:
             for c in self.callbacks:
                 if c.stride() is not None:
                     c.batch_begins(self, at // self.size)
+            ahead.reached(at)
             start = time.monotonic()
             done = session.machine.run(bound, steps)
             pace = (time.monotonic() - start) / max(done, 1)

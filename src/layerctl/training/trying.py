@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from layerctl import randoms
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
 from layerctl.training.adapting import adapt
 from layerctl.training.events import Observer
+from layerctl.training.order import row_order
 from layerctl.training.session import Session
 from layerctl.training.training import check_trainable, take_weights
 
@@ -78,5 +76,4 @@ def ready(model: Model, observer: Observer) -> Ready:
 
 def visited(start: Ready, epoch: int) -> Any:
     """The order in which the training rows are visited in an epoch (from 0), as training has it."""
-    n = len(start.train)
-    return randoms.permutation(randoms.key_of(start.session.task.seed, "order"), n, epoch) if start.model.spec.fit.shuffle else np.arange(n)
+    return row_order(start.session.task.seed, start.train, epoch, start.model.spec.fit.shuffle)
