@@ -17,6 +17,8 @@ from layerctl.diagnostics import Diagnostic, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
+from layerctl.graph.outputs import doubts
+from layerctl.losses.base import BY_SHAPE
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
 from layerctl.source.opening import opened
@@ -53,6 +55,7 @@ class Model:
         self.optimizer, self.outputs = judging(
             spec, self.graph, shapes, schema.variables() if schema is not None else {}
         )
+        self.warnings += doubts(self.graph, self.outputs)
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
         self.thresholds: dict[str, float] = {}
@@ -323,7 +326,10 @@ def target_hints(spec: Spec) -> dict[str, str | None]:
         if loss is None:
             return None
         name = str(next(iter(loss)) if isinstance(loss, dict) and loss else loss)
-        folded = "crossentropy" if name == "ce" else catalogue("losses").names.get(name, name).lower().replace("_", "")
+        known = catalogue("losses")
+        if known.get(name) is None and name not in BY_SHAPE:
+            return None
+        folded = "crossentropy" if name in BY_SHAPE else known.names.get(name, name).lower().replace("_", "")
         return "category" if any(word in folded for word in ("crossentropy", "hinge", "circle")) else "number"
 
     if isinstance(plain, dict) and set(plain) & set(names):

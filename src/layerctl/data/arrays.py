@@ -37,13 +37,15 @@ def read_npz(path: str, place: Span) -> Table:
         raise
     except (ValueError, OSError, zipfile.BadZipFile, MemoryError, EOFError, KeyError, struct.error) as error:
         why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
-        fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place)
+        cure = "save numbers or texts (`array.astype(float)`): objects would be code to run" if "objects" in why else "write it again with numpy.savez"
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place, hint=cure)
     lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
     if not lengths or len(set(lengths.values())) > 1 or len(lengths) < len(arrays):
         text = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
-        fail("data-ragged", f"the arrays must have the same number of rows: {text or 'there are none'}", place)
+        fail("data-ragged", f"the arrays must have the same number of rows: {text or 'there are none'}", place,
+             hint="the first dimension of each is the rows: leave out those that have none")  # fmt: skip
     if not next(iter(lengths.values())):
-        fail("data-no-rows", "the arrays have no rows", place)
+        fail("data-no-rows", "the arrays have no rows", place, hint="the first dimension of an array is its rows")
     return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else a.astype(str).tolist() for n, a in arrays.items()})
 
 

@@ -97,7 +97,8 @@ class Heading:
                 shown.append(Diagnostic("data-ragged", f"{len(self.bad)} lines in all have another number of fields", Span(Source(self.name))))
             raise LayerctlError(shown)
         if not self.rows and not self.strict:
-            fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)))
+            fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)),
+                 hint="put the rows below the header; for a file without a header say `columns: [...]` in the data section")  # fmt: skip
 
     def _hint(self) -> str:
         if len(self.names) == 1 and any(c in self.names[0] for c in ";\t|"):
@@ -110,6 +111,9 @@ class Heading:
 def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[list[str], bool]:
     """(the columns' names, whether the first record is the header)."""
     fields = [f or "" for f in first]
+    if (fields[0].lstrip()[:1] in ("{", "[") and len(fields[0]) > 1) or fields in (["["], ["{"]):
+        fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
+             hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
     if dialect.columns is not None:
         return list(dialect.columns), fields == list(dialect.columns)
     place = Span(Source(name), 1, 1)

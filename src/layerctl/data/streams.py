@@ -78,7 +78,7 @@ class Stream:
                 if not rest:
                     rest = next((p for p in pieces if p), b"")
                     if not rest:
-                        fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place)
+                        self._damaged()
                 taken += len(rest)
                 out = unpacker.decompress(rest, PIECE)
                 rest = unpacker.unconsumed_tail or unpacker.unused_data
@@ -93,7 +93,11 @@ class Stream:
                     if rest:
                         unpacker = zlib.decompressobj(wbits=31)
         except zlib.error:
-            fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place)
+            self._damaged()
+
+    def _damaged(self) -> None:
+        fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place,
+             hint="take a copy that is whole: `gzip -t` tests it")  # fmt: skip
 
     def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """UTF-8 without a byte order mark, cut between characters."""
@@ -131,12 +135,25 @@ class Stream:
         for piece in pieces:
             if not self.lenient and b"\0" in piece:
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
-                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place)
+                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place,
+                     hint=binary_hint(self.path))  # fmt: skip
             filled = filled or bool(piece.strip())
             self.lines += 0 if self.lenient else piece.count(b"\n")
             yield piece
         if not filled:
-            fail("file-empty", "the file has no data", self.place)
+            fail("file-empty", "the file has no data", self.place, hint="give a file with rows; a first line of columns' names is the header")
+
+
+def binary_hint(path: str) -> str:
+    """What may make data of a file that is no text."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+    except OSError:
+        start = b""
+    if start[:4] == b"PK\x03\x04" or start == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        return "a workbook or an archive is none: save the sheet as CSV; arrays are read from files that end in .npz"
+    return "text has none: say `encoding: utf-16` if it is that, or save it as CSV; arrays and Parquet are known by their ending, or by `format`"
 
 
 def opened(path: str, place: Span) -> IO[bytes]:
@@ -149,7 +166,7 @@ def opened(path: str, place: Span) -> IO[bytes]:
         return open(os.dup(sys.stdin.buffer.fileno()), "rb", buffering=0)
     try:
         if os.path.isdir(path):
-            fail("file-unreadable", "this is a folder, not a file of data", place)
+            fail("file-unreadable", "this is a folder, not a file of data", place, hint="name a file in it, or several by a pattern: `source: folder/*.csv`")
         return open(path, "rb", buffering=0)
     except FileNotFoundError:
         missing(path, place)

@@ -89,7 +89,7 @@ class FeatureSpec(Section):
     @model_validator(mode="after")
     def _whole(self) -> FeatureSpec:
         if self.missing == "constant" and self.constant is None:
-            raise ValueError("'missing: constant' needs 'constant'")
+            raise ValueError("'missing: constant' needs what stands for a missing value, as in `constant: 0`")
         if self.kind == "window" and self.window is None:
             raise ValueError("'kind: window' needs 'window', such as {length: 14}")
         if self.kind in ("text", "vector", "sequence") and self.columns is not None and len(self.columns) != 1:
@@ -136,7 +136,7 @@ class SplitSpec(Section):
         if self.validation + self.test >= 1:
             raise ValueError(f"validation and test take {self.validation + self.test:g} of the rows: nothing is left to train on")
         if self.by in ("column", "group") and self.column is None:
-            raise ValueError(f"'by: {self.by}' needs 'column'")
+            raise ValueError(f"'by: {self.by}' needs 'column', the name of the column that says it")
         if self.stratify and self.by in ("time", "column"):
             raise ValueError(f"'stratify' cannot go with 'by: {self.by}'")
         if self.stratify and self.by == "group" and self.folds is None:
@@ -176,7 +176,9 @@ class DataSpec(Section):
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
     encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
-    features: dict[str, FeatureSpec] = Field(description="The model's inputs by name.")
+    features: dict[str, FeatureSpec] = Field(
+        description="The model's inputs by name; `features: {rows: {}}` is one input of all columns that nothing else takes."
+    )
     target: str | list[str] | TargetSpec | dict[str, Any] | None = Field(
         None, description="The column to predict, several of them, `input` or `next`; several targets by the outputs' names."
     )

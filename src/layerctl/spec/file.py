@@ -143,7 +143,7 @@ def read_spec(document: Document) -> Spec:
         key = str(e.key.value)
         parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
-    if model is None and not any((d.hint or "").startswith("write it as `model") for d in problems.found):
+    if model is None and not any((d.hint or "").startswith("write it as `model") or d.message.endswith("did you mean 'model'?") for d in problems.found):
         problems.error(
             "missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`"
         )

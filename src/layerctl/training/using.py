@@ -11,10 +11,10 @@ import numpy as np
 from layerctl.data.dataset import Dataset, load_for_evaluation
 from layerctl.data.faults import Faults
 from layerctl.data.pieces import pieces
-from layerctl.diagnostics import did_you_mean, fail
+from layerctl.diagnostics import Span, did_you_mean, fail
 from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
-from layerctl.ops.value import DTYPES, Unknown, shown
+from layerctl.ops.value import DTYPES, ShapeError, Unknown, shown
 from layerctl.predicting.ahead import ahead
 from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
 from layerctl.spec.data import DataSpec, FeatureSpec
@@ -22,6 +22,7 @@ from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.api import Model
+    from layerctl.graph.judging import Output
 
 
 def rows_of(model: Model, x: Any) -> Dataset:
@@ -105,7 +106,7 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
     """
     if rows is None:
         return None
-    targets = dict(match_targets(model.graph, rows.targets))
+    targets = dict(match_targets(model.graph, rows.targets, model.spec.data_span("target")))
     for name, judged in model.outputs.items():
         array = targets.get(name)
         if array is None or judged.loss is None:
@@ -121,14 +122,18 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
             classes = judged.loss.target_classes(shape)
             if classes is not None:
                 _check_ids(model, name, array, classes, getattr(judged.loss, "ignore_class", None))
+        elif array.ndim == len(shape) and array.shape[-1] == 1 < shape[-1]:
+            text = f"the output has {shape[-1]} numbers for a target of one"
+            judged.refuse(name, judged.loss, ShapeError(text))
         elif array.dtype.kind == "i":
             targets[name] = np.ascontiguousarray(array.astype(np.float32, copy=False))
+        _check_truths(name, targets[name], judged)
     weights = _class_weights(model, rows) if training else rows.weights
     same = all(targets[n] is rows.targets.get(n) for n in targets) and weights is rows.weights
     return rows if same else rows.with_targets(targets, weights)
 
 
-def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def match_targets(graph: Graph, targets: Mapping[str, np.ndarray], place: Span | None = None) -> Mapping[str, np.ndarray]:
     """Targets by the outputs' names: one target belongs to the one output whatever it is called."""
     if len(graph.outputs) == 1 and len(targets) == 1:
         return {graph.outputs[0]: next(iter(targets.values()))}
@@ -137,7 +142,8 @@ def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[st
             fail(
                 "unknown-output",
                 f"the target '{name}' belongs to no output",
-                hint=f"the model's outputs are {', '.join(graph.outputs)}",
+                place,
+                hint=f"name a target for each: `target: {{{', '.join(f'{o}: …' for o in graph.outputs)}}}`",
             )
     return targets
 
@@ -150,7 +156,18 @@ def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: in
         at = int(np.argmax(bad.reshape(len(ids), -1).any(axis=1)))
         place = next((s.span for s in model.graph.steps if name in s.names), None)
         fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})", place,
-             hint=f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+             hint="classes count from 0; `kind: category` in the target numbers labels of any kind" if ids[bad][0] < 0
+             else f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+
+
+def _check_truths(name: str, target: np.ndarray, judged: Output) -> None:
+    """Binary crossentropies compare with numbers from 0 to 1."""
+    loss = next((part.loss for part in judged.losses if type(part.loss).__name__ in ("BinaryCrossentropy", "BinaryFocalCrossentropy")), None)
+    if loss is None or not target.size or (target.min() >= 0 and target.max() <= 1):
+        return
+    fail("bad-label", f"the loss {type(loss).__name__} takes targets from 0 to 1, but those of '{name}' are from {target.min():g} to {target.max():g}",
+         judged.places.get(id(loss)),
+         hint="classes take a unit each, `activation: softmax` and sparse_categorical_crossentropy; numbers take mean_squared_error")  # fmt: skip
 
 
 def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
