@@ -98,14 +98,28 @@ class Model:
         if widths == "cache" and rows is None:
             with placed(spec.data_span("source")):
                 schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-            return cls(spec, schema, threads, bases)
+            return cls(spec, schema, threads, bases)._checked()
         data = rows
         if data is None:
             with placed(spec.data_span("source")):
                 data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-        model = cls(spec, data.schema, threads, bases)
+        model = cls(spec, data.schema, threads, bases)._checked()
         model._data = data
         return model
+
+    def _checked(self) -> Model:
+        """The model, if its layers go with what the features are.
+
+        Raises:
+            LayerctlError: with all that do not.
+        """
+        if self.schema is not None and any("input_dim" in type(s.layer).model_fields for s in self.graph.steps):
+            from layerctl.graph.outputs import check_ids
+
+            problems = Problems()
+            check_ids(self.graph, self.schema, problems)
+            problems.check()
+        return self
 
     @property
     def data(self) -> Any:
@@ -375,6 +389,6 @@ def origin_of(file: Path) -> Path:
     from layerctl.training.runfolder import ORIGIN
 
     try:
-        return Path((file.parent / ORIGIN).read_text().strip())
+        return Path(os.fsdecode((file.parent / ORIGIN).read_bytes()).strip())
     except (OSError, ValueError):
         return file.parent

@@ -133,7 +133,7 @@ class Stream:
         """Not empty, and without NUL bytes."""
         filled = False
         for piece in pieces:
-            if not self.lenient and b"\0" in piece:
+            if b"\0" in piece and (not self.lenient or (not filled and piece.count(b"\0") * 2 > len(piece))):
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
                 fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place,
                      hint=binary_hint(self.path))  # fmt: skip
@@ -180,7 +180,8 @@ def missing(path: str, place: Span) -> None:
     """Ends with the diagnostic for a file that is not there."""
     folder = os.path.dirname(path) or "."
     near = did_you_mean(os.path.basename(path), os.listdir(folder)) if os.path.isdir(folder) else ""
-    fail("file-not-found", f"there is no file {path}{near}", place, hint="`source` is relative to the model file")
+    fail("file-not-found", f"there is no file {path}{near}", place,
+         hint="a path on the command line starts from this folder, `source` in a model file from the file's")  # fmt: skip
 
 
 def place_of(path: str) -> Span:

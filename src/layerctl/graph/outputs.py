@@ -9,9 +9,28 @@ from layerctl.catalogue import snake_case
 from layerctl.diagnostics import Diagnostic, Problems
 from layerctl.graph.model import Model, Step
 from layerctl.ops.value import Shape
+from layerctl.spec.features import FeatureSchema
 
 _UNBOUNDED = ("Linear", "Relu", "LeakyRelu", "Elu", "Selu", "Gelu")
 """Activations whose results are no probabilities, and whose logarithm may not exist."""
+
+
+def check_ids(model: Model, schema: FeatureSchema, problems: Problems) -> None:
+    """An Embedding has a row for each id that its input's feature gives; numbers on a scale are no ids."""
+    from layerctl.layers.embedding import Embedding
+
+    for step in model.steps:
+        feature = schema.features.get(step.sources) if isinstance(step.sources, str) and step.sources in model.inputs else None
+        if feature is None or not isinstance(step.layer, Embedding):
+            continue
+        name, ids = step.names[0], feature.kind == "text" or (feature.kind == "category" and feature.encode == "index")
+        if ids and step.layer.input_dim < feature.size and len(feature.columns) == 1:
+            text = f"Embedding '{name}' has input_dim {step.layer.input_dim}, but the feature '{step.sources}' gives {feature.size} ids"
+            problems.error("out-of-range", text,
+                           step.span, hint=f'write `input_dim: "${{features.{step.sources}.size}}"`')  # fmt: skip
+        elif feature.kind == "number" and any((c.centre, c.spread) != (0.0, 1.0) for c in feature.columns):
+            problems.error("bad-value", f"Embedding '{name}' takes ids, but the feature '{step.sources}' gives numbers on a scale", step.span,
+                           hint="say `kind: category, encode: index` in the feature; for whole numbers that are ids, `scale: none`")  # fmt: skip
 
 
 def _last(model: Model, name: str) -> Step | None:

@@ -49,7 +49,8 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
         if not isinstance(node.value, str):
             problems.error(
                 "wrong-type", f"expected the name of {a(what)}, got {node.text or 'nothing'}", node.span,
-                hint=hint or f"`layerctl layers` lists every {what}",
+                hint=hint or (f"write `{{L2: {node.text}}}`" if kind == "regularizers" and isinstance(node.value, (int, float))
+                              else f"`layerctl layers` lists every {what}"),
             )  # fmt: skip
             return None
         if kind == "layers" and node.value in definitions():
@@ -125,6 +126,8 @@ def construct(
         bad = {e for e in cls.model_fields if e in nodes and values.get(e) is None and len(problems.errors) > before}
         meant = {meant_argument(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
         for e in _joined(error.errors(include_url=False), nodes):
+            if not e["loc"] and bad:
+                continue  # what arguments make of each other is not known while one of them is wrong
             if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
                 report(e, what, nodes, span, problems, cls)
         return None
@@ -152,6 +155,8 @@ def _arguments(
         name = str(item.key.value)
         if name not in cls.model_fields:
             cure, hint = argument_here(what, name, cls.model_fields)
+            if "layer" in cls.model_fields and catalogue("layers").get(name) is not None:
+                cure, hint = "", f"write `{what}: {{layer: {{{name}: …}}}}`"
             problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span, hint=hint)
             continue
         _one(cls, name, item.value, item.key.span, values, nodes, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
@@ -13,6 +14,21 @@ from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target
 
 MISSING = ("?", "NA", "")
 DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
+
+
+def dates_format(value: Any) -> Any:
+    """A date's format, or several.
+
+    Raises:
+        ValueError: for one that strptime does not take.
+    """
+    for form in value if isinstance(value, list) else [value] if value is not None else []:
+        try:
+            datetime.strptime("", form)
+        except ValueError as error:
+            if "directive" in str(error) or "stray" in str(error):
+                raise ValueError(f"{error}, expected one such as '%d.%m.%Y'") from error
+    return value
 
 
 class WindowSpec(Section):
@@ -79,6 +95,11 @@ class FeatureSpec(Section):
             raise ValueError("name at least one, and none twice")
         return value
 
+    @field_validator("format")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        return dates_format(value)
+
     @field_validator("range", "quantiles")
     @classmethod
     def _rising(cls, value: list[float] | None) -> list[float] | None:
@@ -130,6 +151,11 @@ class SplitSpec(Section):
     format: str | list[str] | None = Field(None, description="The format of the dates of `by: time`, as strptime has it; ISO 8601 if not given.")
     folds: int | None = Field(None, ge=2, le=1000, description="In how many folds the rows are cut; one of them stands for the test rows.")
     fold: PositiveInt | None = Field(None, description="The fold that is held back, from 1; `layerctl train --folds` sets it.")
+
+    @field_validator("format")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        return dates_format(value)
 
     @model_validator(mode="after")
     def _whole(self) -> SplitSpec:

@@ -107,8 +107,15 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
     if rows is None:
         return None
     targets = dict(match_targets(model.graph, rows.targets, model.spec.data_span("target")))
+    if training:
+        _check_inputs(model, rows)
     for name, judged in model.outputs.items():
         array = targets.get(name)
+        if array is None and judged.loss is not None and training and model.spec.data is not None:
+            has = f"only {', '.join(targets)}" if targets else "no target"
+            place = model.spec.data_span() or judged.places.get(id(judged.loss))
+            fail("missing-target", f"the output '{name}' has a loss, but the data section has {has}", place,
+                 hint="name the column to predict: `data: {target: COLUMN}`, one for each output: `target: {OUTPUT: COLUMN}`")  # fmt: skip
         if array is None or judged.loss is None:
             continue
         shape = model.output_shapes[name]
@@ -158,6 +165,19 @@ def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: in
         fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})", place,
              hint="classes count from 0; `kind: category` in the target numbers labels of any kind" if ids[bad][0] < 0
              else f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+
+
+def _check_inputs(model: Model, rows: Dataset) -> None:
+    """What an Embedding reads directly are ids of its rows: others would be taken for the nearest."""
+    for step in model.graph.steps:
+        size = getattr(step.layer, "input_dim", None)
+        given = rows.inputs.get(step.sources) if isinstance(step.sources, str) and size is not None else None
+        if given is None or not given.size or given.dtype.kind not in "if":
+            continue
+        least, most = given.min(), given.max()
+        if least < 0 or most >= size:
+            fail("out-of-range", f"'{step.names[0]}' takes ids from 0 to {size - 1}, but those of '{step.sources}' are from {least:g} to {most:g}", step.span,
+                 hint=f"write `input_dim: {int(most) + 1}`" if least >= 0 else "ids count from 0: `kind: category, encode: index` makes them")  # fmt: skip
 
 
 def _check_truths(name: str, target: np.ndarray, judged: Output) -> None:
