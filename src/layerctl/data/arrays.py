@@ -39,6 +39,10 @@ def read_npz(path: str, place: Span) -> Table:
         why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
         cure = "save numbers or texts (`array.astype(float)`): objects would be code to run" if "objects" in why else "write it again with numpy.savez"
         fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place, hint=cure)
+    odd = next((n for n, a in arrays.items() if a.dtype.kind not in "fiubUSM"), None)
+    if odd is not None:
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: the array '{odd}' is of {arrays[odd].dtype}, expected numbers, texts or dates", place,
+             hint="complex numbers and records are several arrays: their real and imaginary parts, their fields")  # fmt: skip
     lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
     if not lengths or len(set(lengths.values())) > 1 or len(lengths) < len(arrays):
         text = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
@@ -62,7 +66,8 @@ def _members(path: str, place: Span) -> dict[str, np.ndarray]:
         where = {e.filename.removesuffix(".npy"): _mapped(path, e) for e in entries if _plain(e)}
         size = sum(e.file_size for e in entries if e.filename.removesuffix(".npy") not in where)
         if size > LARGEST:
-            fail("file-too-large", f"the archive unpacks to {size / 1e9:.1f} GB", place)
+            fail("file-too-large", f"the archive unpacks to {size / 1e9:.1f} GB", place,
+                 hint="write it with numpy.savez, unpacked: then it is mapped, not read")  # fmt: skip
     with np.load(path, allow_pickle=False) as packed:
         return {n: where[n] if n in where else packed[n] for n in packed.files}
 
@@ -84,6 +89,8 @@ def _mapped(path: str, entry: zipfile.ZipInfo) -> np.ndarray:
         shape, fortran, dtype = reader(file)
         if dtype.hasobject:
             raise ValueError("it needs allow_pickle")
+        if any(d < 0 for d in shape):
+            raise ValueError(f"an array has the shape {shape}")
         offset, size = file.tell(), int(np.prod(shape, dtype=object)) * dtype.itemsize
         if offset + size > os.fstat(file.fileno()).st_size:
             raise ValueError("an array is larger than its file")

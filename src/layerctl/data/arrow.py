@@ -36,7 +36,8 @@ def arrow_tables(path: str, kind: str, place: Span, missing: frozenset[str]) -> 
                 yield Table(place.source.name, columns, np.arange(done + 1, done + batch.num_rows + 1))
                 done += batch.num_rows
         except (arrow.ArrowException, OSError) as error:
-            fail("file-unreadable", f"cannot read {path} as {kind}: {str(error).split(chr(10))[0]}", place)
+            fail("file-unreadable", f"cannot read {path} as {kind}: {str(error).split(chr(10))[0]}", place,
+                 hint="take a copy that is whole, or write it again")  # fmt: skip
         if not done:
             fail("data-no-rows", "the file has no rows", place)
 

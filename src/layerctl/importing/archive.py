@@ -65,7 +65,7 @@ def _head(path: str) -> bytes:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            refuse(path, "not-a-keras-file", "is no regular file, expected a .keras file")
+            refuse(path, "not-a-keras-file", "is no regular file, expected a .keras file", "give the file itself")
         with open(path, "rb") as file:
             return file.read(4096)
     except FileNotFoundError:
@@ -102,15 +102,15 @@ def _check_members(path: str, archive: zipfile.ZipFile) -> None:
         name = info.filename
         shown = strictjson.shown(name)
         if name in seen:
-            refuse(path, "unsafe-file", f"has the member {shown} twice")
+            refuse(path, "unsafe-file", f"has the member {shown} twice", hdf5.UNSAFE)
         seen.add(name)
         parts = name.replace("\\", "/").split("/")
         if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
-            refuse(path, "unsafe-file", f"has a member that leads out of its folder: {shown}")
+            refuse(path, "unsafe-file", f"has a member that leads out of its folder: {shown}", hdf5.UNSAFE)
         if info.flag_bits & 1:
-            refuse(path, "not-a-keras-file", f"is encrypted at {shown}")
+            refuse(path, "not-a-keras-file", f"is encrypted at {shown}", "unpack it, and pack it without a password")
         if info.file_size > LARGEST_RATIO * max(info.compress_size, 1) and info.file_size > 1 << 20:
-            refuse(path, "unsafe-file", f"unpacks {shown} from {info.compress_size} to {info.file_size} bytes")
+            refuse(path, "unsafe-file", f"unpacks {shown} from {info.compress_size} to {info.file_size} bytes", hdf5.UNSAFE)
 
 
 def _member(path: str, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -134,7 +134,7 @@ def _json(path: str, data: bytes, where: str) -> Any:
 
 def _model(path: str, config: Any) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or not isinstance(config.get("config"), (dict, list)):
-        refuse(path, "not-a-keras-file", "has JSON that describes no model: 'class_name' and 'config' are missing")
+        refuse(path, "not-a-keras-file", "has JSON that describes no model: 'class_name' and 'config' are missing", "in Python: model.save('model.keras')")
     return config
 
 

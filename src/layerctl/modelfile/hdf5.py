@@ -21,6 +21,7 @@ DEEPEST = 64
 MOST_EXPANSION = 1100
 """Bytes of an array for one stored byte: the most that deflate can reach, and a little."""
 
+UNSAFE = "do not use a file like this; no model is saved so"
 DAMAGED = "take a copy of the file that is whole, or save the model again"
 
 
@@ -81,7 +82,7 @@ def damaged(path: str, what: str) -> NoReturn:
 
 
 def _unsafe(path: str, what: str) -> NoReturn:
-    fail("unsafe-file", f"{os.path.basename(path)!r} {what}", Span(Source(path)), hint="do not use a file like this; no model is saved so")
+    fail("unsafe-file", f"{os.path.basename(path)!r} {what}", Span(Source(path)), hint=UNSAFE)
     raise AssertionError
 
 

@@ -72,9 +72,9 @@ def _zip(path: str) -> WeightFile:
             infos = archive.infolist()
             for info in infos:
                 if info.file_size > LARGEST_RATIO * max(info.compress_size, 1) or info.flag_bits & 1:
-                    fail("unsafe-file", f"{name!r} unpacks {strictjson.shown(info.filename)} to {info.file_size} bytes", span)
+                    fail("unsafe-file", f"{name!r} unpacks {strictjson.shown(info.filename)} to {info.file_size} bytes", span, hint=hdf5.UNSAFE)
             if len({i.filename for i in infos}) != len(infos):
-                fail("unsafe-file", f"{name!r} has a member twice", span)
+                fail("unsafe-file", f"{name!r} has a member twice", span, hint=hdf5.UNSAFE)
             if sum(i.file_size for i in infos) > hdf5.memory():
                 fail("file-too-large", f"{name!r} unpacks to more than this machine's memory holds", span)
             if any(i.filename == "model.weights.h5" for i in infos):
