@@ -176,7 +176,7 @@ def _npz(pieces: Iterator[Any], out: str | None) -> int:
     import numpy as np
 
     if out is None and sys.stdout.isatty():
-        fail("bad-option", "npz is binary: write it to a file with -o, or into a pipe", Span(Source("--format")))
+        fail("bad-option", "npz is binary: write it to a file with -o, or into a pipe", Span(Source("--format")), hint="as in `-o predictions.npz`")
     parts: dict[str, list[Any]] = {}
     for piece in pieces:
         for name, array in piece.arrays.items():

@@ -72,7 +72,7 @@ class Heading:
         rest = [n for n in self.names if n not in self.targets]
         if len(rest) != found:
             fail("data-ragged", f"{found} fields where {len(self.names)} columns are expected ({len(rest)} without the target)",
-                 Span(Source(self.name), line, 1))  # fmt: skip
+                 Span(Source(self.name), line, 1), hint="check the delimiter and the quotes")  # fmt: skip
         return rest
 
     def ragged(self, found: int, line: int) -> bool:
@@ -146,7 +146,8 @@ def unclosed(name: str, start: int, lines: int) -> None:
 
 def too_wide(name: str, line: int) -> None:
     """Ends with the diagnostic for a field beyond all measure."""
-    fail("data-syntax", f"cannot read this record: field larger than field limit ({LONGEST_FIELD})", Span(Source(name), line, 1))
+    fail("data-syntax", f"cannot read this record: field larger than field limit ({LONGEST_FIELD})", Span(Source(name), line, 1),
+         hint="lines end in LF or CRLF, and quotes are closed: is this the delimited text that it should be?")  # fmt: skip
 
 
 def lines_of(pieces: Iterable[bytes], pauses: bool = False) -> Iterator[str]:
@@ -193,7 +194,8 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
         except csv.Error as error:
             if "field limit" in str(error):
                 too_wide(name, start)
-            fail("data-syntax", f"cannot read this record: {error}", Span(Source(name), start, 1))
+            fail("data-syntax", f"cannot read this record: {error}", Span(Source(name), start, 1),
+                 hint="check the delimiter and the quotes; `quote: none` reads quotes as ordinary characters")  # fmt: skip
         if reader.line_num > total and start <= total:
             unclosed(name, start, filled - start + 1)
         if reader.line_num - start + 1 > LONGEST_RECORD:

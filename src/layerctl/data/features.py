@@ -217,7 +217,8 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
         values = _array(table, [c.name for c in fit.columns])
         wanted = int(np.prod(fit.shape))
         if int(np.prod(values.shape[1:])) != wanted:
-            fail("data-shape", f"feature '{name}' needs {wanted} numbers a row, got {int(np.prod(values.shape[1:]))}", table.span(0))
+            fail("data-shape", f"feature '{name}' needs {wanted} numbers a row, got {int(np.prod(values.shape[1:]))}", table.span(0),
+                 hint="correct the feature's `shape`")  # fmt: skip
         _check_finite(name, table, values)
         first = fit.columns[0]
         return np.ascontiguousarray(((values - first.centre) / first.spread).astype(np.float32).reshape(len(table), *fit.shape))

@@ -65,7 +65,8 @@ def fit_images(name: str, table: Table, column: str, spec: FeatureSpec, rows: np
     if len(shape) == 2:
         shape.append(1)
     if len(shape) != 3 or shape[2] not in MODES:
-        fail("data-shape", f"feature '{name}': an image has the shape [height, width, channels] with 1, 3 or 4 channels, got {shape}")
+        fail("data-shape", f"feature '{name}': an image has the shape [height, width, channels] with 1, 3 or 4 channels, got {shape}",
+             hint="write `shape: [28, 28, 1]` for grey images, 3 channels for coloured ones")  # fmt: skip
     fit = ColumnFit(column, "image", spread=255.0)
     if spec.scale == "none":
         fit.spread = 1.0

@@ -57,7 +57,8 @@ class Stream:
                         break
                     yield piece
             except OSError as error:
-                fail("file-unreadable", f"cannot read {self.path}: {error.strerror or error}", self.place)
+                fail("file-unreadable", f"cannot read {self.path}: {error.strerror or error}", self.place,
+                     hint="see whether the file is there and may be read: ls -l")  # fmt: skip
             after = os.fstat(file.fileno())
             if not self.waits and (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
                 fail("file-changed", "the file was changed while it was read", self.place, hint="read it again when nothing writes to it")
@@ -172,7 +173,7 @@ def opened(path: str, place: Span) -> IO[bytes]:
         missing(path, place)
         raise
     except OSError as error:
-        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place)
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place, hint="see whether the file is there and may be read: ls -l")
         raise
 
 

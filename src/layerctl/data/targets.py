@@ -95,7 +95,8 @@ def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> T
         _check(table, name, spec, np.isnan(values))
         present = values[rows][~np.isnan(values[rows])]
         if not len(present):
-            fail("data-empty-column", f"the target '{name}' has no values in the training rows", table.span(0, name))
+            fail("data-empty-column", f"the target '{name}' has no values in the training rows", table.span(0, name),
+                 hint="give rows that have one, or predict another column")  # fmt: skip
         centre, spread = 0.0, 1.0
         if spec.scale == "standard":
             centre, spread = mean_and_deviation(present)
@@ -233,7 +234,8 @@ def _chosen(given: str | None, features: Mapping[str, FeatureFit], kinds: tuple[
             fail("unknown-input", f"the target's '{key}' names the feature '{given}', which is not there{did_you_mean(str(given), features)}", place,
                  hint=f"there are {', '.join(features)}")  # fmt: skip
         if given not in fitting:
-            fail("bad-target", f"the target's '{key}' names '{given}', which is of kind {features[str(given)].kind}, not {' or '.join(kinds)}", place)
+            fail("bad-target", f"the target's '{key}' names '{given}', which is of kind {features[str(given)].kind}, not {' or '.join(kinds)}", place,
+                 hint="name a feature of that kind")  # fmt: skip
         return str(given)
     if len(fitting) != 1:
         wanted = f" of kind {' or '.join(kinds)}" if kinds else ""

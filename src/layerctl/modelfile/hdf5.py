@@ -69,7 +69,7 @@ def read(path: str | os.PathLike[str], data: bytes | None = None, label: str | N
     except LayerctlError:
         raise
     except FileNotFoundError:
-        fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)))
+        fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)), hint="the path starts from the folder you are in")
     except Exception as error:  # the library raises OSError, RuntimeError, KeyError, ValueError and others for what is damaged
         damaged(shown, f"is no whole HDF5 file ({_first_line(error)})")
     raise AssertionError

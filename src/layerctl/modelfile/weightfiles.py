@@ -76,7 +76,8 @@ def _zip(path: str) -> WeightFile:
             if len({i.filename for i in infos}) != len(infos):
                 fail("unsafe-file", f"{name!r} has a member twice", span, hint=hdf5.UNSAFE)
             if sum(i.file_size for i in infos) > hdf5.memory():
-                fail("file-too-large", f"{name!r} unpacks to more than this machine's memory holds", span)
+                fail("file-too-large", f"{name!r} unpacks to more than this machine's memory holds", span,
+                     hint="use a machine with more memory, if the file is meant so")  # fmt: skip
             if any(i.filename == "model.weights.h5" for i in infos):
                 data = archive.read("model.weights.h5")
                 return WeightFile({}, kerasweights.layers(hdf5.read(path, data, f"{path}/model.weights.h5")))

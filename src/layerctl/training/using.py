@@ -240,6 +240,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
             "missing-section",
             "there is nothing to evaluate by: the file has no loss and no metrics",
             model.spec.document.root.span,
+            hint="add `compile: {loss: …, metrics: […]}` and train again",
         )
     if y is not None:
         rows = dataset_of(model, data, y)
@@ -251,6 +252,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
                 "missing-section",
                 "a file can only be read by a model with a data section",
                 model.spec.document.root.span,
+                hint="give the rows as arrays from Python, or train with a `data` section",
             )
         rows = load_for_evaluation(data, model.schema, model.spec.data)
     else:
@@ -259,7 +261,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
             fail("no-rows", f"the data section splits off no {split} rows", model.spec.span(("data",)),
                  hint=f"add `split: {{{split}: 0.2}}`, or give a file of data")  # fmt: skip
     if not len(rows):
-        fail("no-rows", "there are no rows to evaluate on")
+        fail("no-rows", "there are no rows to evaluate on", hint="give a file with rows, or a larger share for `test` in `split`")
     return rows
 
 
