@@ -162,8 +162,9 @@ def _kept(table: Table, name: str) -> Column:
 def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
     """Writes to a temporary file that takes `out`'s place when all is there, or to standard output, flushed."""
     if out is not None:
-        from layerctl.modelfile.atomic import write
+        from layerctl.modelfile.atomic import clean_stale, write
 
+        clean_stale(Path(out).parent)
         write(Path(out), chunks)
         return
     sys.stdout.flush()

@@ -11,6 +11,7 @@ import numpy as np
 
 from layerctl.data.streams import missing
 from layerctl.data.table import Table
+from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 
 BUILTIN = "builtin:"
@@ -35,7 +36,7 @@ def read_npz(path: str, place: Span) -> Table:
     except FileNotFoundError:
         missing(path, place)
         raise
-    except (ValueError, OSError, zipfile.BadZipFile, MemoryError, EOFError, KeyError, struct.error) as error:
+    except (*DAMAGED, KeyError, MemoryError, struct.error) as error:
         why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
         cure = "save numbers or texts (`array.astype(float)`): objects would be code to run" if "objects" in why else "write it again with numpy.savez"
         fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place, hint=cure)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.modelfile import foreign, hdf5, strictjson
 
@@ -89,7 +90,7 @@ def _zip(path: str) -> Saved:
                 weights = hdf5.read(path, _member(path, archive, WEIGHTS, os.path.getsize(path) * LARGEST_RATIO), label)
             metadata = metadata if isinstance(metadata, dict) else {}
             version = str(metadata.get("keras_version", ""))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
+    except DAMAGED as error:
         refuse(path, "file-damaged", f"is no whole zip archive ({str(error)[:120]})", hdf5.DAMAGED)
     if weights is None:
         refuse(path, "file-damaged", f"has no {WEIGHTS}: the weights are missing", hdf5.DAMAGED)

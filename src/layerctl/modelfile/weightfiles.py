@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.modelfile import foreign, hdf5, kerasweights, strictjson, tensors
 from layerctl.modelfile.artifact import TRAINING
@@ -82,7 +83,7 @@ def _zip(path: str) -> WeightFile:
                 data = archive.read("model.weights.h5")
                 return WeightFile({}, kerasweights.layers(hdf5.read(path, data, f"{path}/model.weights.h5")))
             members = {i.filename.removesuffix(".npy"): archive.read(i) for i in infos if i.filename.endswith(".npy")}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+    except DAMAGED as error:
         fail("file-damaged", f"{name!r} is no whole archive ({str(error)[:100]})", span, hint=hdf5.DAMAGED)
     if not members:
         what, hint = foreign.recognise(b"PK\x03\x04")
