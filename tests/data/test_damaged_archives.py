@@ -7,7 +7,7 @@ import pytest
 
 from layerctl.data.arrays import read_npz
 from layerctl.diagnostics import LayerctlError, Source, Span
-from layerctl.importing.archive import read_saved
+from layerctl.importing.archive import read
 from layerctl.spec.features import FeatureSchema
 
 
@@ -30,7 +30,7 @@ def test_compressed_data_that_are_none(tmp_path):
         archive.writestr("config.json", '{"class_name": "Sequential", "config": {"name": "m", "layers": []}, "more": "' + str(list(range(3000))) + '"}')
     spoiled(tmp_path / "m.keras", "config.json")
     with pytest.raises(LayerctlError, match=r"'m\.keras' is no whole zip archive .*\[file-damaged\]\n  hint: "):
-        read_saved(str(tmp_path / "m.keras"))
+        read(str(tmp_path / "m.keras"))
 
 
 @pytest.mark.parametrize("array", [np.zeros(2, "V8"), np.zeros(2, "c8"), np.zeros(2, [("a", "f4"), ("b", "i4")])])
