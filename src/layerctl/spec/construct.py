@@ -18,8 +18,6 @@ from pydantic_core import ErrorDetails
 from layerctl.catalogue import CATALOGUES, catalogue
 from layerctl.configured import Configured, Reference, singular
 from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
-from layerctl.expressions.mistakes import UnknownWord
-from layerctl.expressions.parse import parse
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, written_wrong
 
@@ -258,7 +256,7 @@ def report(
     kind, loc, got = e["type"], e["loc"], e.get("input")
     if not loc:
         raised = (e.get("ctx") or {}).get("error", e["msg"])
-        if isinstance(raised, UnknownWord) and any(_in_an_expression(raised, node, problems) for _, node in nodes.values()):
+        if hasattr(raised, "word") and any(_in_an_expression(raised, node, problems) for _, node in nodes.values()):
             return
         text = str(raised)
         meant = _mentioned(text, [n for n in nodes if n in cls.model_fields])
@@ -323,14 +321,18 @@ def _in_an_expression(error: Exception, place: Node | None, problems: Problems) 
     """Says what is wrong in an expression where in the text it is, if that is what the error is about."""
     if not isinstance(place, Scalar) or not isinstance(place.value, str):
         return False
-    if not isinstance(error, UnknownWord) and not isinstance(error.__cause__, LayerctlError):
+    if not hasattr(error, "word") and not isinstance(error.__cause__, LayerctlError):
         return False
+    from layerctl.expressions.mistakes import UnknownWord
+    from layerctl.expressions.parse import parse
+
     try:
         tree = parse(place.value, place.span)
     except LayerctlError as exact:
         problems.found.extend(exact.diagnostics)
         return True
-    assert isinstance(error, UnknownWord)
+    if not isinstance(error, UnknownWord):
+        return False
     found = next((t.span for t in tree.walk() if error.word in (getattr(t, "name", None), getattr(t, "function", None))), None)
     if found is not None:
         problems.error(error.code, str(error), found,
