@@ -17,6 +17,8 @@ from layerctl.diagnostics import Diagnostic, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
+from layerctl.graph.outputs import doubts
+from layerctl.losses.base import BY_SHAPE
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
 from layerctl.source.opening import opened
@@ -53,6 +55,7 @@ class Model:
         self.optimizer, self.outputs = judging(
             spec, self.graph, shapes, schema.variables() if schema is not None else {}
         )
+        self.warnings += doubts(self.graph, self.outputs)
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
         self.thresholds: dict[str, float] = {}
@@ -95,14 +98,28 @@ class Model:
         if widths == "cache" and rows is None:
             with placed(spec.data_span("source")):
                 schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-            return cls(spec, schema, threads, bases)
+            return cls(spec, schema, threads, bases)._checked()
         data = rows
         if data is None:
             with placed(spec.data_span("source")):
                 data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-        model = cls(spec, data.schema, threads, bases)
+        model = cls(spec, data.schema, threads, bases)._checked()
         model._data = data
         return model
+
+    def _checked(self) -> Model:
+        """The model, if its layers go with what the features are.
+
+        Raises:
+            LayerctlError: with all that do not.
+        """
+        if self.schema is not None and any("input_dim" in type(s.layer).model_fields for s in self.graph.steps):
+            from layerctl.graph.outputs import check_ids
+
+            problems = Problems()
+            check_ids(self.graph, self.schema, problems)
+            problems.check()
+        return self
 
     @property
     def data(self) -> Any:
@@ -323,7 +340,10 @@ def target_hints(spec: Spec) -> dict[str, str | None]:
         if loss is None:
             return None
         name = str(next(iter(loss)) if isinstance(loss, dict) and loss else loss)
-        folded = "crossentropy" if name == "ce" else catalogue("losses").names.get(name, name).lower().replace("_", "")
+        known = catalogue("losses")
+        if known.get(name) is None and name not in BY_SHAPE:
+            return None
+        folded = "crossentropy" if name in BY_SHAPE else known.names.get(name, name).lower().replace("_", "")
         return "category" if any(word in folded for word in ("crossentropy", "hinge", "circle")) else "number"
 
     if isinstance(plain, dict) and set(plain) & set(names):
@@ -369,6 +389,6 @@ def origin_of(file: Path) -> Path:
     from layerctl.training.runfolder import ORIGIN
 
     try:
-        return Path((file.parent / ORIGIN).read_text().strip())
+        return Path(os.fsdecode((file.parent / ORIGIN).read_bytes()).strip())
     except (OSError, ValueError):
         return file.parent

@@ -126,7 +126,7 @@ def test_paths_of_images_in_a_table(tmp_path):
     data = load(DataSpec(**spec), 0, lambda *p: None, tmp_path, {"t": "category"})
     assert data.schema.features["x"].shape == [4, 6, 1] and np.unique(data.train.inputs["x"]).tolist() == [-1.0, 1.0]
     (tmp_path / "d" / "t.csv").write_text("file,age,t\na.png,1,0\ngone.png,2,1\n")
-    with pytest.raises(LayerctlError, match=r"t.csv:3:1: error: column 'file': 'gone.png' cannot be read as an image: \[Errno 2\]"):
+    with pytest.raises(LayerctlError, match=r"t.csv:3:1: error: column 'file': 'gone.png' cannot be read as an image: there is no such file"):
         load(DataSpec(**spec), 0, lambda *p: None, tmp_path, {"t": "category"})
 
 

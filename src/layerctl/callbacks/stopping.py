@@ -130,7 +130,8 @@ class LearningRateScheduler(Callback):
             rate = error.diagnostics[0].message
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate < 0:
             fail("expression-value", f"LearningRateScheduler: at epoch {epoch} and lr {given:g}, '{self.schedule}' gives {rate!r}, "
-                 "expected a finite number of at least 0")  # fmt: skip
+                 "expected a finite number of at least 0",
+                 hint="write an expression that is a rate of at least 0 at each epoch: max(lr * 0.9, 1e-6)")  # fmt: skip
         trainer.set_learning_rate(float(rate))
         if self.verbose:
             trainer.say(f"epoch {epoch + 1}: learning rate {rate:g}")

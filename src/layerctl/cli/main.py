@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import io
 import os
@@ -12,6 +14,9 @@ from layerctl.cli import output
 from layerctl.cli.ending import STOPPING
 from layerctl.cli.plain import plain
 from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Span
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a full or broken disk behind standard output is told as."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -29,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _main(arguments: list[str] | None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
+    _open_streams()
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
     _utf8()
@@ -44,7 +50,7 @@ def _main(arguments: list[str] | None) -> None:
         sys.stdout.flush()
         sys.exit(code or ExitCode.DONE)
     except LayerctlError as error:
-        output.show(error.diagnostics, as_json="--json" in given)
+        _tell(list(error.diagnostics), given)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,10 +60,39 @@ def _main(arguments: list[str] | None) -> None:
     except MemoryError as error:
         text = f"there is not enough memory{f': {error}' if str(error) else ''}"
         cure = "`layerctl build` shows what a model takes; make it, or its batch_size, smaller"
-        output.show([Diagnostic("out-of-memory", text, None, (), cure)], as_json="--json" in given)
+        _tell([Diagnostic("out-of-memory", text, None, (), cure)], given)
+        sys.exit(ExitCode.USER)
+    except OSError as error:
+        if error.errno not in _DISK:
+            sys.exit(_other(error, as_json="--json" in given))
+        text = f"cannot write: {(error.strerror or str(error)).lower()}"
+        _tell([Diagnostic("cannot-write", text, Span(Source(error.filename or "<stdout>")), (), "free some space, or write to another place")], given)
         sys.exit(ExitCode.USER)
     except Exception as error:
         sys.exit(_other(error, as_json="--json" in given))
+
+
+def _open_streams() -> None:
+    """A standard stream that was closed is nothing: else the next file that is opened would take its number, and be written to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _tell(found: list[Diagnostic], given: list[str]) -> None:
+    """Shows diagnostics where they can be shown: a full disk may be what they are about."""
+    try:
+        output.show(found, as_json="--json" in given)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        with contextlib.suppress(OSError):
+            output.show(found, as_json=False)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the interpreter would try again as it ends, and say so with another exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _command(given: list[str]) -> int | None:

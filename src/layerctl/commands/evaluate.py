@@ -59,7 +59,7 @@ def gate(text: str, option: str, over: bool) -> Gate:
     try:
         return Gate(name.strip(), float(value), over)
     except ValueError:
-        fail("bad-option", f"{option} wants NAME=VALUE with a number, got {text!r}", Span(Source(option)))
+        fail("bad-option", f"{option} wants NAME=VALUE with a number, got {text!r}", Span(Source(option)), hint="as in `accuracy=0.9`")
         raise
 
 
@@ -125,7 +125,8 @@ def _chosen(loaded: Model, rule: Rule, batch: int | None) -> list[Decision]:
     found = _judged(loaded, rows_to_judge(loaded, None, None, "validation"), batch, {})
     classified = [c for c in found if hasattr(c, "classes")]
     if not classified:
-        fail("bad-option", "--threshold is for targets of two classes, and the model's targets have none", Span(Source("--threshold")))
+        fail("bad-option", "--threshold is for targets of two classes, and the model's targets have none", Span(Source("--threshold")),
+             hint="leave --threshold out")  # fmt: skip
     two = [c for c in classified if len(c.classes) == 2]
     return [choose(c, rule) for c in (two or classified)]  # type: ignore[arg-type]
 

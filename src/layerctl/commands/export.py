@@ -39,10 +39,12 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
         what = "take tables already" if target in ("c", "python") else "hold no features"
         fail("bad-option", f"--raw is for ONNX; {target} files {what}", Span(Source("--raw")), hint=f"export --to {target} without it")
     from layerctl.api import load
+    from layerctl.modelfile.atomic import clean_stale
 
     loaded = load(model, threads=threads)
     module = importlib.import_module(f"layerctl.export.{target}")
     path = Path(out) if out else Path(f"{loaded.spec.name}{module.SUFFIX}")
+    clean_stale(path.parent)
     report = module.export(loaded, path, raw=True) if raw else module.export(loaded, path)
     notes = [f"the threshold of '{n}' ({t:.9g}) stays behind: by this file the likelier class is predicted" for n, t in loaded.thresholds.items()]
     return ExportResult(path, target, replace(report, notes=(*report.notes, *notes)))

@@ -16,7 +16,7 @@ def import_(source: str, out: str | None = None, force: bool = False) -> Importe
     """
     target = Path(out) if out else Path(Path(source).name).with_suffix(".yaml")
     if target.suffix.lower() not in (".yaml", ".yml"):
-        fail("bad-option", f"--out takes a file that ends in .yaml, got '{target}'", Span(Source("--out")))
+        fail("bad-option", f"--out takes a file that ends in .yaml, got '{target}'", Span(Source("--out")), hint="as in `-o model.yaml`")
     for path in (target, target.with_suffix(".safetensors")):
         if path.exists() and not force:
             fail("file-exists", f"'{path}' is there already", Span(Source(str(path))), hint="give another name with --out, or --force")

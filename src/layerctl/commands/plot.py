@@ -19,7 +19,7 @@ def plot(names: Sequence[str], span: tuple[float, float] | None = None, out: str
         fail("no-curve", "say what to draw", Span(Source("layers")), hint="layerctl layers relu gelu --plot")
     ending = Path(out).suffix.lower() if out is not None else None
     if ending not in (None, ".svg", ".png"):
-        fail("bad-option", f"--out takes a file that ends in .svg or .png, got '{out}'", Span(Source("--out")))
+        fail("bad-option", f"--out takes a file that ends in .svg or .png, got '{out}'", Span(Source("--out")), hint="as in `-o curves.svg`")
     found = curves(names, span)
     if out is not None:
         from layerctl.commands.pictures.figure import figure

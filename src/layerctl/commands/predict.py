@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def predict(
     predictor = Predictor(model, threads)
     if predictor.goes_on() or prompt is not None or sampling:
         return _gone_on(predictor, data, prompt, sampling or {}, form, out)
+    _check_out(out, data)
     chosen = form or _by_ending(out)
     faults = Faults(on_error)
     if chosen == "npz" and on_error == "null":
@@ -65,6 +67,14 @@ def predict(
             _deliver(written.of(pieces), out)
             rows = written.rows
     return PredictResult(rows, faults.count, _warnings(faults))
+
+
+def _check_out(out: str | None, data: str | None) -> None:
+    """Predictions do not take the place of the rows that they are made of."""
+    if out is None or data in (None, "-") or not (os.path.exists(out) and os.path.exists(str(data))):
+        return
+    if os.path.samefile(out, str(data)):
+        fail("cannot-write", f"cannot write '{out}': it is the file that is read", Span(Source(out)), hint="name another file behind -o")
 
 
 def _source(predictor: Predictor, data: str | None) -> str:
@@ -152,8 +162,9 @@ def _kept(table: Table, name: str) -> Column:
 def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
     """Writes to a temporary file that takes `out`'s place when all is there, or to standard output, flushed."""
     if out is not None:
-        from layerctl.modelfile.atomic import write
+        from layerctl.modelfile.atomic import clean_stale, write
 
+        clean_stale(Path(out).parent)
         write(Path(out), chunks)
         return
     sys.stdout.flush()
@@ -166,7 +177,7 @@ def _npz(pieces: Iterator[Any], out: str | None) -> int:
     import numpy as np
 
     if out is None and sys.stdout.isatty():
-        fail("bad-option", "npz is binary: write it to a file with -o, or into a pipe", Span(Source("--format")))
+        fail("bad-option", "npz is binary: write it to a file with -o, or into a pipe", Span(Source("--format")), hint="as in `-o predictions.npz`")
     parts: dict[str, list[Any]] = {}
     for piece in pieces:
         for name, array in piece.arrays.items():

@@ -72,12 +72,12 @@ def _read(data: str | None) -> str:
                 raw = file.read(LONGEST + 1)
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        fail("file-encoding", "the prompt is not UTF-8", place)
+        fail("file-encoding", "the prompt is not UTF-8", place, hint="write it as UTF-8")
         raise
     except OSError as error:
         code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
         fail(code, f"cannot read {data}: {error.strerror or error}", place, hint="a prompt may be given as --prompt TEXT")
         raise
     if len(raw) > LONGEST:
-        fail("file-too-large", f"the prompt is longer than {LONGEST:,} bytes", place)
+        fail("file-too-large", f"the prompt is longer than {LONGEST:,} bytes", place, hint="shorten it: the model sees the last tokens alone")
     return text

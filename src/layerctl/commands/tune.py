@@ -85,7 +85,8 @@ def _plan(document: Document, models: Models, metric: str | None, direction: str
     if pruner not in PRUNERS:
         fail("bad-option", f"--prune takes {', '.join(PRUNERS)}, got '{pruner}'{did_you_mean(pruner, PRUNERS)}", Span(Source("layerctl")))
     if direction not in (None, "minimize", "maximize"):
-        fail("bad-option", f"--direction takes minimize or maximize, got '{direction}'", Span(Source("layerctl")))
+        fail("bad-option", f"--direction takes minimize or maximize, got '{direction}'", Span(Source("layerctl")),
+             hint="losses are minimized, accuracies maximized")  # fmt: skip
     from layerctl.callbacks.base import better
 
     with models.build(filled(document, _least)) as model:

@@ -11,6 +11,7 @@ import numpy as np
 
 from layerctl.data.streams import missing
 from layerctl.data.table import Table
+from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 
 BUILTIN = "builtin:"
@@ -35,15 +36,21 @@ def read_npz(path: str, place: Span) -> Table:
     except FileNotFoundError:
         missing(path, place)
         raise
-    except (ValueError, OSError, zipfile.BadZipFile, MemoryError, EOFError, KeyError, struct.error) as error:
+    except (*DAMAGED, KeyError, MemoryError, struct.error) as error:
         why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
-        fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place)
+        cure = "save numbers or texts (`array.astype(float)`): objects would be code to run" if "objects" in why else "write it again with numpy.savez"
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place, hint=cure)
+    odd = next((n for n, a in arrays.items() if a.dtype.kind not in "fiubUSM"), None)
+    if odd is not None:
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: the array '{odd}' is of {arrays[odd].dtype}, expected numbers, texts or dates", place,
+             hint="complex numbers and records are several arrays: their real and imaginary parts, their fields")  # fmt: skip
     lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
     if not lengths or len(set(lengths.values())) > 1 or len(lengths) < len(arrays):
         text = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
-        fail("data-ragged", f"the arrays must have the same number of rows: {text or 'there are none'}", place)
+        fail("data-ragged", f"the arrays must have the same number of rows: {text or 'there are none'}", place,
+             hint="the first dimension of each is the rows: leave out those that have none")  # fmt: skip
     if not next(iter(lengths.values())):
-        fail("data-no-rows", "the arrays have no rows", place)
+        fail("data-no-rows", "the arrays have no rows", place, hint="the first dimension of an array is its rows")
     return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else a.astype(str).tolist() for n, a in arrays.items()})
 
 
@@ -60,7 +67,8 @@ def _members(path: str, place: Span) -> dict[str, np.ndarray]:
         where = {e.filename.removesuffix(".npy"): _mapped(path, e) for e in entries if _plain(e)}
         size = sum(e.file_size for e in entries if e.filename.removesuffix(".npy") not in where)
         if size > LARGEST:
-            fail("file-too-large", f"the archive unpacks to {size / 1e9:.1f} GB", place)
+            fail("file-too-large", f"the archive unpacks to {size / 1e9:.1f} GB", place,
+                 hint="write it with numpy.savez, unpacked: then it is mapped, not read")  # fmt: skip
     with np.load(path, allow_pickle=False) as packed:
         return {n: where[n] if n in where else packed[n] for n in packed.files}
 
@@ -82,6 +90,8 @@ def _mapped(path: str, entry: zipfile.ZipInfo) -> np.ndarray:
         shape, fortran, dtype = reader(file)
         if dtype.hasobject:
             raise ValueError("it needs allow_pickle")
+        if any(d < 0 for d in shape):
+            raise ValueError(f"an array has the shape {shape}")
         offset, size = file.tell(), int(np.prod(shape, dtype=object)) * dtype.itemsize
         if offset + size > os.fstat(file.fileno()).st_size:
             raise ValueError("an array is larger than its file")

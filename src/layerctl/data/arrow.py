@@ -36,9 +36,10 @@ def arrow_tables(path: str, kind: str, place: Span, missing: frozenset[str]) -> 
                 yield Table(place.source.name, columns, np.arange(done + 1, done + batch.num_rows + 1))
                 done += batch.num_rows
         except (arrow.ArrowException, OSError) as error:
-            fail("file-unreadable", f"cannot read {path} as {kind}: {str(error).split(chr(10))[0]}", place)
+            fail("file-unreadable", f"cannot read {path} as {kind}: {str(error).split(chr(10))[0]}", place,
+                 hint="take a copy that is whole, or write it again")  # fmt: skip
         if not done:
-            fail("data-no-rows", "the file has no rows", place)
+            fail("data-no-rows", "the file has no rows", place, hint="write the file again with rows")
 
 
 def _arrow() -> Any:
@@ -109,4 +110,5 @@ def _arrays(arrow: Any, name: str, values: Any, place: Span) -> np.ndarray:
 
 
 def _ragged(name: str, place: Span) -> None:
-    fail("data-ragged", f"column '{name}': the lists differ in length or hold what is no number", place)
+    fail("data-ragged", f"column '{name}': the lists differ in length or hold what is no number", place,
+         hint="give each row as many numbers, or read the column as `kind: text`")  # fmt: skip

@@ -197,7 +197,8 @@ class Cutter:
             rest = rest[used:]
             lacking = 2 * len(rest) if len(rest) > len(piece) else 0
             if len(rest) > LARGEST_RECORD:
-                fail("data-syntax", f"a record has more than {LARGEST_RECORD >> 20} MB", Span(Source(self.name), self._line, 1))
+                fail("data-syntax", f"a record has more than {LARGEST_RECORD >> 20} MB", Span(Source(self.name), self._line, 1),
+                     hint="lines end in LF or CRLF: is this the delimited text that it should be?")  # fmt: skip
         if rest:
             made, _ = self._cut(rest, True)
             if made is not None:

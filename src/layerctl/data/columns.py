@@ -54,7 +54,8 @@ def fit_number(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
         values = within(table, fit, values)
         present = values[rows][~np.isnan(values[rows])]
         if not len(present):
-            fail("data-empty-column", f"column '{name}' has no values from {fit.low:g} to {fit.high:g} in the training rows", table.span(0, name))
+            fail("data-empty-column", f"column '{name}' has no values from {fit.low:g} to {fit.high:g} in the training rows", table.span(0, name),
+                 hint="widen the feature's `range`, or leave the column out with `ignore`")  # fmt: skip
     if spec.missing in ("mean", "median", "most_frequent", "constant"):
         fit.fill = fill_of(name, spec, present)
         values = np.where(np.isnan(values), float(fit.fill), values)
@@ -67,7 +68,7 @@ def fill_of(name: str, spec: FeatureSpec, present: np.ndarray) -> float:
     """What stands for missing numbers, by the policy."""
     if spec.missing == "constant":
         if isinstance(spec.constant, str):
-            fail("bad-value", f"column '{name}' holds numbers; its constant is {spec.constant!r}")
+            fail("bad-value", f"column '{name}' holds numbers; its constant is {spec.constant!r}", hint="write a number: `constant: 0`")
         return float(spec.constant or 0.0)
     if spec.missing == "median":
         return median(present)

@@ -19,13 +19,14 @@ from layerctl.data.large import is_large
 from layerctl.data.parts import order_of, parts_of, resampled
 from layerctl.data.readers import read_table
 from layerctl.data.rows import Dataset
-from layerctl.data.table import Table
+from layerctl.data.table import Table, columns_hint
 from layerctl.data.targets import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
 
 if TYPE_CHECKING:
+    from layerctl.diagnostics import Span
     from layerctl.spec.data import DataSpec
 
 SpanAt = Callable[..., Any]
@@ -66,9 +67,9 @@ def load(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapping[s
             return found
     planned = plan(spec, seed, read_table(spec.source, spec.reading(), folder), span, hints or {})
     if planned.schema.continued() is not None:
-        made = {p: _encode(spec, planned.table.take(r), planned.schema) if len(r) else None for p, r in planned.parts.items()}
+        made = {p: _encode(spec, planned.table.take(r), planned.schema, span("weight")) if len(r) else None for p, r in planned.parts.items()}
     else:
-        whole = _encode(spec, planned.table, planned.schema)
+        whole = _encode(spec, planned.table, planned.schema, span("weight"))
         made = {p: whole.take(r) if len(r) else None for p, r in planned.parts.items()}
     assert made["train"] is not None
     return Data(made["train"], made["validation"], made["test"], planned.schema)
@@ -95,7 +96,8 @@ def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[s
     keep = complete(spec, table, columns)
     table = table.take(keep) if len(keep) < len(table) else table
     if not len(table):
-        fail("no-rows", "no row is complete: all were left out", span("features"))
+        fail("no-rows", "no row is complete: all were left out", span("features"),
+             hint="say `missing: mean` or another policy in place of `drop`")  # fmt: skip
     windows = _windows(spec)
     joined = any(t.join for t in spec.targets().values())
     order = order_of(spec, table, span)
@@ -103,7 +105,8 @@ def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[s
         table, order = table.take(order), None
     n = len(table) if not windows else max(0, len(table) - windows[0] - windows[1] + 1)
     if n < 1:
-        fail("no-rows", f"{len(table)} rows are too few for windows of {windows and windows[0]}", span("features"))
+        fail("no-rows", f"{len(table)} rows are too few for windows of {windows and windows[0]}", span("features"),
+             hint="give a shorter `length` (and `horizon`) in the feature's `window`, or more rows")  # fmt: skip
     everything = np.arange(len(table))
     parts = parts_of(spec, seed, table, n, order, span, bool(windows) or joined)
     train_rows = everything[: int(parts["train"].max()) + windows[0]] if windows else parts["train"]
@@ -130,7 +133,8 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
                  hint=f"there are {', '.join(known)}")  # fmt: skip
     elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
         path = folder / source
-        fail("file-not-found", f"there is no file {path}{no_source(path)}", span("source"), hint="`source` is relative to the model file")
+        near = f"; did you mean '{BUILTIN}{source}'?" if source in builtin_names() else no_source(path)
+        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
 
 
 def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
@@ -139,7 +143,7 @@ def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
             from layerctl.diagnostics import did_you_mean
 
             fail("unknown-column", f"the target '{name}' is no column of {table.name}{did_you_mean(name, table.columns)}",
-                 span("target"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+                 span("target"), hint=columns_hint(table.columns))  # fmt: skip
 
 
 def complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> np.ndarray:
@@ -166,10 +170,10 @@ def _stepped(rows: np.ndarray, windows: tuple[int, int, int] | None) -> np.ndarr
     return rows if windows is None or windows[2] == 1 else rows[:: windows[2]]
 
 
-def _encode(spec: DataSpec | None, table: Table, schema: FeatureSchema) -> Dataset:
-    """Rows by a fitted schema, with targets and weights where a section tells of them."""
+def _encode(spec: DataSpec | None, table: Table, schema: FeatureSchema, place: Span | None = None) -> Dataset:
+    """Rows by a fitted schema, with targets and weights where a section tells of them; `place` is where it names the weights."""
     inputs = {n: encode_feature(n, table, f) for n, f in schema.features.items()}
-    weights = encode_weights(table, spec.weight) if spec is not None and spec.weight is not None else None
+    weights = encode_weights(table, spec.weight, place) if spec is not None and spec.weight is not None else None
     rows = np.arange(len(table), dtype=np.int64)
     if spec is None:
         made = Dataset(inputs, {}, weights, rows)

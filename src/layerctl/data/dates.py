@@ -116,7 +116,8 @@ def fit_date(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> Co
     days = np.array([*(_of(fit)(m) for m in found), np.nan], np.float64)[codes[rows]]
     present = days[~np.isnan(days)]
     if not len(present):
-        fail("data-empty-column", f"column '{name}' has no dates in the training rows", table.span(0, name))
+        fail("data-empty-column", f"column '{name}' has no dates in the training rows", table.span(0, name),
+             hint="leave the column out with `ignore`, or say which `missing_values` there are")  # fmt: skip
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), len(np.unique(present))
     fit.fill = median(present)
     how = spec.scale if spec.kind == "date" else None

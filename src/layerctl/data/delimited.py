@@ -72,7 +72,7 @@ class Heading:
         rest = [n for n in self.names if n not in self.targets]
         if len(rest) != found:
             fail("data-ragged", f"{found} fields where {len(self.names)} columns are expected ({len(rest)} without the target)",
-                 Span(Source(self.name), line, 1))  # fmt: skip
+                 Span(Source(self.name), line, 1), hint="check the delimiter and the quotes")  # fmt: skip
         return rest
 
     def ragged(self, found: int, line: int) -> bool:
@@ -97,7 +97,8 @@ class Heading:
                 shown.append(Diagnostic("data-ragged", f"{len(self.bad)} lines in all have another number of fields", Span(Source(self.name))))
             raise LayerctlError(shown)
         if not self.rows and not self.strict:
-            fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)))
+            fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)),
+                 hint="put the rows below the header; for a file without a header say `columns: [...]` in the data section")  # fmt: skip
 
     def _hint(self) -> str:
         if len(self.names) == 1 and any(c in self.names[0] for c in ";\t|"):
@@ -110,6 +111,9 @@ class Heading:
 def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[list[str], bool]:
     """(the columns' names, whether the first record is the header)."""
     fields = [f or "" for f in first]
+    if (fields[0].lstrip()[:1] in ("{", "[") and len(fields[0]) > 1) or fields in (["["], ["{"]):
+        fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
+             hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
     if dialect.columns is not None:
         return list(dialect.columns), fields == list(dialect.columns)
     place = Span(Source(name), 1, 1)
@@ -142,7 +146,8 @@ def unclosed(name: str, start: int, lines: int) -> None:
 
 def too_wide(name: str, line: int) -> None:
     """Ends with the diagnostic for a field beyond all measure."""
-    fail("data-syntax", f"cannot read this record: field larger than field limit ({LONGEST_FIELD})", Span(Source(name), line, 1))
+    fail("data-syntax", f"cannot read this record: field larger than field limit ({LONGEST_FIELD})", Span(Source(name), line, 1),
+         hint="lines end in LF or CRLF, and quotes are closed: is this the delimited text that it should be?")  # fmt: skip
 
 
 def lines_of(pieces: Iterable[bytes], pauses: bool = False) -> Iterator[str]:
@@ -189,7 +194,8 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
         except csv.Error as error:
             if "field limit" in str(error):
                 too_wide(name, start)
-            fail("data-syntax", f"cannot read this record: {error}", Span(Source(name), start, 1))
+            fail("data-syntax", f"cannot read this record: {error}", Span(Source(name), start, 1),
+                 hint="check the delimiter and the quotes; `quote: none` reads quotes as ordinary characters")  # fmt: skip
         if reader.line_num > total and start <= total:
             unclosed(name, start, filled - start + 1)
         if reader.line_num - start + 1 > LONGEST_RECORD:

@@ -12,7 +12,7 @@ from layerctl.data import columns as col
 from layerctl.data.dates import date_width, encode_date, fit_date, formats_of, is_dates
 from layerctl.data.images import encode_images, fit_images, is_images
 from layerctl.data.numbers import is_mostly_numbers, odd_ones
-from layerctl.data.table import Table
+from layerctl.data.table import Table, columns_hint
 from layerctl.data.targets import fit_target
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.data.vectors import encode_sequence, encode_vector, fit_sequence, fit_vector
@@ -37,7 +37,7 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     for name in spec.ignore:
         if name not in table.columns:
             fail("unknown-column", f"'ignore' names the column '{name}', which {table.name} does not have{did_you_mean(name, table.columns)}",
-                 span("ignore"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+                 span("ignore"), hint=columns_hint(table.columns))  # fmt: skip
     used |= set(spec.ignore)
     if spec.split.column and spec.split.by in ("column", "group"):
         used.add(spec.split.column)
@@ -49,7 +49,7 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
         for c in picked:
             if c not in table.columns:
                 fail("unknown-column", f"feature '{name}' wants the column '{c}', which {table.name} does not have{did_you_mean(c, table.columns)}",
-                     span("features", name, "columns"), hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+                     span("features", name, "columns", *([picked.index(c)] if len(picked) > 1 else [])), hint=columns_hint(table.columns))  # fmt: skip
         if not picked:
             fail("unknown-column", f"no columns are left for the feature '{name}'", span("features", name), hint=f"{table.name} has {', '.join(table.columns)}")
         out[name] = picked
@@ -217,7 +217,8 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
         values = _array(table, [c.name for c in fit.columns])
         wanted = int(np.prod(fit.shape))
         if int(np.prod(values.shape[1:])) != wanted:
-            fail("data-shape", f"feature '{name}' needs {wanted} numbers a row, got {int(np.prod(values.shape[1:]))}", table.span(0))
+            fail("data-shape", f"feature '{name}' needs {wanted} numbers a row, got {int(np.prod(values.shape[1:]))}", table.span(0),
+                 hint="correct the feature's `shape`")  # fmt: skip
         _check_finite(name, table, values)
         first = fit.columns[0]
         return np.ascontiguousarray(((values - first.centre) / first.spread).astype(np.float32).reshape(len(table), *fit.shape))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layerctl.data.table import Table
-from layerctl.diagnostics import Span, fail
+from layerctl.data.table import SHOWN, BadRows, Table
+from layerctl.diagnostics import Diagnostic, Span, fail
 from layerctl.spec.features import ColumnFit, FeatureFit
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ def folder_table(path: str, place: Span) -> Table:
         found = {name: _images(os.path.join(path, name)) for name in folders}
         columns = {IMAGE: [p for inner in found.values() for p in inner], LABEL: [name for name, inner in found.items() for _ in inner]}
     if not columns[IMAGE]:
-        fail("data-no-rows", "this is a folder, not a file of data, and there are no images in it", place,
-             hint=f"images for training stand in a folder for each class and end in {', '.join(ENDINGS[:4])}, …")  # fmt: skip
+        hint = f"images for training stand in a folder for each class and end in {', '.join(ENDINGS[:4])}, …"
+        if any(e.is_file() and not e.name.startswith(".") for e in os.scandir(path)):
+            hint += f"; tables are named by a pattern: `source: {os.path.basename(path)}/*.csv`"
+        fail("data-no-rows", "this is a folder, not a file of data, and there are no images in it", place, hint=hint)
     return Table(place.source.name, columns)
 
 
@@ -63,7 +65,8 @@ def fit_images(name: str, table: Table, column: str, spec: FeatureSpec, rows: np
     if len(shape) == 2:
         shape.append(1)
     if len(shape) != 3 or shape[2] not in MODES:
-        fail("data-shape", f"feature '{name}': an image has the shape [height, width, channels] with 1, 3 or 4 channels, got {shape}")
+        fail("data-shape", f"feature '{name}': an image has the shape [height, width, channels] with 1, 3 or 4 channels, got {shape}",
+             hint="write `shape: [28, 28, 1]` for grey images, 3 channels for coloured ones")  # fmt: skip
     fit = ColumnFit(column, "image", spread=255.0)
     if spec.scale == "none":
         fit.spread = 1.0
@@ -90,7 +93,7 @@ def _shape_of(table: Table, column: str, row: int) -> list[int]:
         with pillow.open(_path(table, column, row)) as image:
             return [image.height, image.width, 1 if image.mode in ("1", "L", "I", "F", "I;16", "LA") else 3]
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
-        _refuse(table, column, {row: str(error)})
+        _refuse(table, column, {row: _why(error)})
         raise
 
 
@@ -114,7 +117,7 @@ def pixels(table: Table, column: str, shape: Sequence[int]) -> np.ndarray:
         try:
             out[row] = _one(pillow, _path(table, column, row), shape)
         except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
-            bad[row] = str(error)
+            bad[row] = _why(error)
     if bad:
         _refuse(table, column, bad)
     return out
@@ -127,11 +130,21 @@ def _path(table: Table, column: str, row: int) -> str:
     return os.path.join(os.path.dirname(table.span(row).source.name), given)
 
 
+def _why(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    return "there is no such file" if isinstance(error, FileNotFoundError) else str(getattr(error, "strerror", None) or error).split("\n")[0]
+
+
 def _refuse(table: Table, column: str, bad: dict[int, str]) -> None:
     rows = np.array(sorted(bad))
-    why = bad[int(rows[0])].split("\n")[0]
-    table.refuse(column, rows, ["" if v is None else v for v in table.texts(column)], f"cannot be read as an image: {why}",
-                 "repair the file, or leave the row out", "data-bad-image")  # fmt: skip
+    values = ["" if v is None else v for v in table.texts(column)]
+    out: list[Diagnostic] = []
+    for n, row in enumerate(int(r) for r in rows[:SHOWN]):
+        more = f" ({len(rows)} such rows in all)" if n == SHOWN - 1 and len(rows) > SHOWN else ""
+        text = f"column '{column}': {values[row]!r} cannot be read as an image: {bad[row]}{more}"
+        hint = "repair the file or its path, which starts from the table's folder, or leave the row out"
+        out.append(Diagnostic("data-bad-image", text, table.span(row, column), (), hint))
+    raise BadRows(out, rows)
 
 
 def _one(pillow: Any, path: str, shape: Sequence[int]) -> np.ndarray:

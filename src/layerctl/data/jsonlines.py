@@ -70,7 +70,7 @@ def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
         pending = len(piece) - piece.rindex(b"\n") - 1 if breaks else pending + len(piece)
         line += breaks
         if pending > LONGEST_LINE:
-            fail("data-syntax", f"this line has more than {LONGEST_LINE >> 20} MB", Span(Source(name), line, 1))
+            fail("data-syntax", f"this line has more than {LONGEST_LINE >> 20} MB", Span(Source(name), line, 1), hint="write an object to a line")
         yield piece
 
 
@@ -87,7 +87,8 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         at = getattr(error, "colno", 1)
-        fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1))
+        fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1),
+             hint='write an object to a line, as in {"x": 1, "y": 2}')  # fmt: skip
     if not isinstance(row, dict):
         fail("data-syntax", f"a line must be a JSON object, got {type(row).__name__}", place, hint='write {"column": value, ...}')
     return row
@@ -110,7 +111,8 @@ def _arrays(column: str, values: list[Any], lines: list[int], name: str) -> np.n
     try:
         array = np.array(values, dtype=np.float64)
     except (ValueError, TypeError):
-        fail("data-ragged", f"column '{column}': the lists differ in length or hold what is no number", Span(Source(name), lines[0], 1))
+        fail("data-ragged", f"column '{column}': the lists differ in length or hold what is no number", Span(Source(name), lines[0], 1),
+             hint="give each row as many numbers")  # fmt: skip
     return array
 
 

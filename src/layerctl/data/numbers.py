@@ -115,4 +115,4 @@ def _cure(table: Table, name: str) -> str | None:
     if bad and len(bad) <= FEW and not any(c.isdigit() for t in bad for c in t):
         listed = ", ".join(f'"{t}"' for t in bad)
         return f"if {listed} stands for a missing value, add it to `missing_values` in the data section; if the column holds words, say `kind: category`"
-    return None
+    return "correct it, list what stands for a missing value in `missing_values`, or say `kind: category` if the column holds words" if bad else None

@@ -78,7 +78,8 @@ def parts_of(spec: DataSpec, seed: int, table: Table, n: int, order: np.ndarray 
         return splits.by_column(table, by.column, span("split", "column"))
     labels = class_numbers(spec, table) if by.stratify else None
     if by.stratify and labels is None:
-        fail("bad-split", "'stratify' needs a target of classes", span("split", "stratify"))
+        fail("bad-split", "'stratify' needs a target of classes", span("split", "stratify"),
+             hint="leave `stratify` out, or say `kind: category` in the target")  # fmt: skip
     groups = _groups(table, by.column, span) if by.by == "group" and by.column is not None else None
     if by.folds is not None and by.fold is not None:
         return _fold(by, by.folds, by.fold, seed, n, labels, groups, order, span)

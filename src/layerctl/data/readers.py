@@ -122,7 +122,7 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
             count += len(table)
             yield table
         if not count:
-            fail("data-no-rows", "the file has no rows", place)
+            fail("data-no-rows", "the file has no rows", place, hint="give a file with an object to a line")
     else:
         heading = Heading(Dialect.of(spec, path, kind), place.source.name)
         for table in delimited_tables(Stream(path, spec.encoding, place), heading, rows or BATCH):

@@ -28,7 +28,8 @@ def split(n: int, spec: SplitSpec, seed: int, labels: np.ndarray | None, order: 
         out = _cut(rows, n, spec)
     elif spec.stratify:
         if labels is None:
-            fail("bad-split", "'stratify' needs a target of classes", span("stratify"))
+            fail("bad-split", "'stratify' needs a target of classes", span("stratify"),
+                 hint="leave `stratify` out, or say `kind: category` in the target")  # fmt: skip
         parts = [
             _cut(members[randoms.permutation(randoms.key_of(seed, "split", c), len(members))], len(members), spec)
             for c in np.unique(labels)
@@ -41,7 +42,8 @@ def split(n: int, spec: SplitSpec, seed: int, labels: np.ndarray | None, order: 
         if share and not len(out[part]):
             fail("empty-split", f"{share:g} of {n} rows leaves no row for {part}", span(part), hint="raise the fraction, or leave it out")
     if not len(out["train"]):
-        fail("empty-split", f"no row of {n} is left for training", span("validation"))
+        fail("empty-split", f"no row of {n} is left for training", span("validation"),
+             hint="give smaller shares for validation and test, or more rows")  # fmt: skip
     return {p: np.sort(r) for p, r in out.items()}
 
 

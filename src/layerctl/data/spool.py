@@ -94,7 +94,7 @@ class _Spooled:
             self._add_array(values, table)
             return
         if self.array is not None:
-            fail("data-ragged", f"column '{self._name}' holds arrays in some rows only", table.span(0, self._name))
+            fail("data-ragged", f"column '{self._name}' holds arrays in some rows only", table.span(0, self._name), hint="give every row an array")
         if self.numbers is not None:
             found = _numeric(table, self._name)
             if found is None:
@@ -113,10 +113,11 @@ class _Spooled:
     def _add_array(self, values: np.ndarray, table: Table) -> None:
         if self.array is None:
             if self.codes is not None and self.codes.rows:
-                fail("data-ragged", f"column '{self._name}' holds arrays in some rows only", table.span(0, self._name))
+                fail("data-ragged", f"column '{self._name}' holds arrays in some rows only", table.span(0, self._name),
+                     hint="give every row an array")  # fmt: skip
             self.array = _File(self._stem.with_suffix(".array"), values.dtype, values.shape[1:])
         if values.shape[1:] != self.array.shape:
-            fail("data-ragged", f"column '{self._name}': the lists differ in length", table.span(0, self._name))
+            fail("data-ragged", f"column '{self._name}': the lists differ in length", table.span(0, self._name), hint="give each row as many numbers")
         self.array.add(values)
 
     def _add_codes(self, codes: np.ndarray, words: Sequence[str]) -> None:
@@ -258,7 +259,7 @@ class Spool:
             lines.add(np.asarray(table.lines, np.int64))
             files.add(np.zeros(0, np.int32) if table.files is None else table.files)
         if first is None:
-            fail("data-no-rows", "the source has no rows", Span(Source("data")))
+            fail("data-no-rows", "the source has no rows", Span(Source("data")), hint="give a source with rows")
             raise AssertionError
         made = {n: c.column(self._texts) for n, c in columns.items()}
         return Table(first.name, made, lines.mapped(), first.decimal, files.mapped() if files.rows else None, first.names)

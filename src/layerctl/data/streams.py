@@ -57,7 +57,8 @@ class Stream:
                         break
                     yield piece
             except OSError as error:
-                fail("file-unreadable", f"cannot read {self.path}: {error.strerror or error}", self.place)
+                fail("file-unreadable", f"cannot read {self.path}: {error.strerror or error}", self.place,
+                     hint="see whether the file is there and may be read: ls -l")  # fmt: skip
             after = os.fstat(file.fileno())
             if not self.waits and (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
                 fail("file-changed", "the file was changed while it was read", self.place, hint="read it again when nothing writes to it")
@@ -78,7 +79,7 @@ class Stream:
                 if not rest:
                     rest = next((p for p in pieces if p), b"")
                     if not rest:
-                        fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place)
+                        self._damaged()
                 taken += len(rest)
                 out = unpacker.decompress(rest, PIECE)
                 rest = unpacker.unconsumed_tail or unpacker.unused_data
@@ -93,7 +94,11 @@ class Stream:
                     if rest:
                         unpacker = zlib.decompressobj(wbits=31)
         except zlib.error:
-            fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place)
+            self._damaged()
+
+    def _damaged(self) -> None:
+        fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place,
+             hint="take a copy that is whole: `gzip -t` tests it")  # fmt: skip
 
     def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """UTF-8 without a byte order mark, cut between characters."""
@@ -129,14 +134,27 @@ class Stream:
         """Not empty, and without NUL bytes."""
         filled = False
         for piece in pieces:
-            if not self.lenient and b"\0" in piece:
+            if b"\0" in piece and (not self.lenient or (not filled and piece.count(b"\0") * 2 > len(piece))):
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
-                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place)
+                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place,
+                     hint=binary_hint(self.path))  # fmt: skip
             filled = filled or bool(piece.strip())
             self.lines += 0 if self.lenient else piece.count(b"\n")
             yield piece
         if not filled:
-            fail("file-empty", "the file has no data", self.place)
+            fail("file-empty", "the file has no data", self.place, hint="give a file with rows; a first line of columns' names is the header")
+
+
+def binary_hint(path: str) -> str:
+    """What may make data of a file that is no text."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+    except OSError:
+        start = b""
+    if start[:4] == b"PK\x03\x04" or start == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        return "a workbook or an archive is none: save the sheet as CSV; arrays are read from files that end in .npz"
+    return "text has none: say `encoding: utf-16` if it is that, or save it as CSV; arrays and Parquet are known by their ending, or by `format`"
 
 
 def opened(path: str, place: Span) -> IO[bytes]:
@@ -149,13 +167,13 @@ def opened(path: str, place: Span) -> IO[bytes]:
         return open(os.dup(sys.stdin.buffer.fileno()), "rb", buffering=0)
     try:
         if os.path.isdir(path):
-            fail("file-unreadable", "this is a folder, not a file of data", place)
+            fail("file-unreadable", "this is a folder, not a file of data", place, hint="name a file in it, or several by a pattern: `source: folder/*.csv`")
         return open(path, "rb", buffering=0)
     except FileNotFoundError:
         missing(path, place)
         raise
     except OSError as error:
-        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place)
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place, hint="see whether the file is there and may be read: ls -l")
         raise
 
 
@@ -163,7 +181,8 @@ def missing(path: str, place: Span) -> None:
     """Ends with the diagnostic for a file that is not there."""
     folder = os.path.dirname(path) or "."
     near = did_you_mean(os.path.basename(path), os.listdir(folder)) if os.path.isdir(folder) else ""
-    fail("file-not-found", f"there is no file {path}{near}", place, hint="`source` is relative to the model file")
+    fail("file-not-found", f"there is no file {path}{near}", place,
+         hint="a path on the command line starts from this folder, `source` in a model file from the file's")  # fmt: skip
 
 
 def place_of(path: str) -> Span:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 
 SHOWN = 5
+MOST_NAMES = 30
+"""Columns that a hint names at most."""
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 """What reads as a number."""
@@ -224,6 +227,17 @@ class Table:
             shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
         raise BadRows(out, np.asarray(rows))
+
+
+def columns_hint(columns: Iterable[str]) -> str:
+    """What a table has in place of a column that is not there, or why its header is none."""
+    names = list(columns)
+    sign = next((c for c in ";\t|," if c in names[0]), None) if len(names) == 1 else None
+    if sign is not None:
+        return f"its one column is {names[0][:60]!r}: the delimiter seems to be another; say `delimiter: {json.dumps(sign)}` in the data section"
+    if sum(bool(NUMBER.fullmatch(n)) for n in names) * 2 > len(names):
+        return f"the first line looks like data ({', '.join(names[:4])}): name the columns in the data section, `columns: [...]`"
+    return f"it has {', '.join(names[:MOST_NAMES])}" + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def picked_of(values: Any, rows: np.ndarray) -> Any:

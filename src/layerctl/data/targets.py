@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from layerctl.data.columns import BOOLEANS, narrowed, stripped_of
 from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import mean_and_deviation
-from layerctl.data.table import Table
+from layerctl.data.table import BadRows, Table, columns_hint
 from layerctl.data.texts import tokens
 from layerctl.data.vectors import lists_of
 from layerctl.diagnostics import Span, did_you_mean, fail
@@ -39,7 +40,7 @@ def fit_target(
     for name in spec.names():
         if name not in table.columns:
             fail("unknown-column", f"the target '{name}' is no column of {table.name}{did_you_mean(name, table.columns)}",
-                 place, hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+                 place, hint=columns_hint(table.columns))  # fmt: skip
     seen = narrowed(table, spec.names(), rows)
     if spec.columns is not None:
         of_labels = spec.kind == "labels" or (spec.kind is None and hint == "category")
@@ -51,9 +52,20 @@ def fit_target(
         return _labels(table, spec, rows)
     kind = spec.kind or hint or ("number" if _numeric(seen, column, spec) and not _few(seen, column, spec) else "category")
     if kind == "number":
-        fit = _numbers(table, spec, rows, seen)
+        try:
+            fit = _numbers(table, spec, rows, seen)
+        except BadRows as error:
+            if spec.kind is not None or _numeric(seen, column, spec) or not _words(seen, column):
+                raise
+            cure = "the loss takes numbers: words take one of classes, `loss: sparse_categorical_crossentropy` with a unit for each"
+            raise BadRows([replace(d, hint=cure) for d in error.diagnostics], error.rows) from None
         return TargetFit(column, "number", centre=fit.centres[0], spread=fit.spreads[0], strip=fit.strip)
     return _category(table, spec, rows)
+
+
+def _words(seen: Table, column: str) -> bool:
+    """Whether no value of a column begins like a number."""
+    return not any(v and any(c.isdigit() for c in v) for v in seen.texts(column))
 
 
 def recount(table: Table, schema: FeatureSchema, rows: np.ndarray) -> None:
@@ -83,7 +95,8 @@ def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> T
         _check(table, name, spec, np.isnan(values))
         present = values[rows][~np.isnan(values[rows])]
         if not len(present):
-            fail("data-empty-column", f"the target '{name}' has no values in the training rows", table.span(0, name))
+            fail("data-empty-column", f"the target '{name}' has no values in the training rows", table.span(0, name),
+                 hint="give rows that have one, or predict another column")  # fmt: skip
         centre, spread = 0.0, 1.0
         if spec.scale == "standard":
             centre, spread = mean_and_deviation(present)
@@ -109,7 +122,8 @@ def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     if spec.classes is None and not aliases:
         _check_spelling(table, column, labels, rows, classes)
     if len(classes) < 2:
-        fail("data-one-class", f"the target '{column}' has one class only: {classes[0] if classes else 'none'}", table.span(0, column))
+        fail("data-one-class", f"the target '{column}' has one class only: {classes[0] if classes else 'none'}", table.span(0, column),
+             hint="give rows of another class, or predict another column; for numbers say `kind: number`")  # fmt: skip
     if spec.kind == "binary" and len(classes) != 2:
         fail("data-not-binary", f"the target '{column}' has {len(classes)} classes in the training rows ({', '.join(classes[:4])}), a binary one has two",
              table.span(int(rows[0]), column), hint="say `kind: category`")  # fmt: skip
@@ -220,7 +234,8 @@ def _chosen(given: str | None, features: Mapping[str, FeatureFit], kinds: tuple[
             fail("unknown-input", f"the target's '{key}' names the feature '{given}', which is not there{did_you_mean(str(given), features)}", place,
                  hint=f"there are {', '.join(features)}")  # fmt: skip
         if given not in fitting:
-            fail("bad-target", f"the target's '{key}' names '{given}', which is of kind {features[str(given)].kind}, not {' or '.join(kinds)}", place)
+            fail("bad-target", f"the target's '{key}' names '{given}', which is of kind {features[str(given)].kind}, not {' or '.join(kinds)}", place,
+                 hint="name a feature of that kind")  # fmt: skip
         return str(given)
     if len(fitting) != 1:
         wanted = f" of kind {' or '.join(kinds)}" if kinds else ""
@@ -367,10 +382,11 @@ def encode_weights(table: Table, column: str, place: Span | None = None) -> np.n
     """
     if column not in table.columns:
         fail("unknown-column", f"the weight '{column}' is no column of {table.name}{did_you_mean(column, table.columns)}", place,
-             hint=f"it has {', '.join(table.columns)}")  # fmt: skip
+             hint=columns_hint(table.columns))  # fmt: skip
     weights = numbers_of(table, column)
     bad = ~(weights >= 0)
     if bad.any():
         shown = ["a missing value" if v is None else v for v in table.texts(column)]
-        table.refuse(column, np.flatnonzero(bad), shown, "is no weight: weights are numbers of at least 0", code="bad-value")
+        table.refuse(column, np.flatnonzero(bad), shown, "is no weight: weights are numbers of at least 0",
+                     "correct it; 0 leaves the row out of training", "bad-value")  # fmt: skip
     return weights.astype(np.float32)

@@ -54,7 +54,8 @@ def _fitted(table: Table, name: str, kind: str, spec: FeatureSpec, rows: np.ndar
     found = [v for i in rows if (v := lists[i]) is not None]
     present = np.array([x for v in found for x in v], np.float64)
     if not len(present):
-        fail("data-empty-column", f"column '{name}' has no numbers in the training rows", table.span(0, name))
+        fail("data-empty-column", f"column '{name}' has no numbers in the training rows", table.span(0, name),
+             hint="leave the column out with `ignore`, or correct it")  # fmt: skip
     fit.rows, fit.empty, fit.different = len(rows), int(empty[rows].sum()), len(np.unique(present))
     if spec.missing not in ("error", "drop"):
         fit.fill = col.fill_of(name, spec, present)
@@ -68,7 +69,8 @@ def fit_vector(name: str, table: Table, column: str, spec: FeatureSpec, rows: np
     size = len(found[0])
     shape = list(spec.shape or [size])
     if int(np.prod(shape)) != size:
-        fail("data-shape", f"feature '{name}' has {size} numbers a row, which cannot be {tuple(shape)}", table.span(int(rows[0]), column))
+        fail("data-shape", f"feature '{name}' has {size} numbers a row, which cannot be {tuple(shape)}", table.span(int(rows[0]), column),
+             hint="correct the feature's `shape`, or leave it out")  # fmt: skip
     return FeatureFit("vector", [int(d) for d in shape], "f32", [fit], missing=spec.missing)
 
 

@@ -42,7 +42,8 @@ def export(model: Any, path: Path, raw: bool = False) -> Report:
         fail("missing-extra", f"export to ONNX needs the package {error.name}", Span(Source("--to onnx")), hint="pip install 'layerctl[onnx]'")
         raise
     if raw and model.schema is None:
-        fail("bad-option", "--raw is for models with a data section, whose features say how columns are encoded", Span(Source("--raw")))
+        fail("bad-option", "--raw is for models with a data section, whose features say how columns are encoded", Span(Source("--raw")),
+             hint="leave --raw out")  # fmt: skip
     before = Raw()
     proto = _model(model, onnx, before if raw else None)
     data = proto.SerializeToString()

@@ -21,6 +21,14 @@ _SIGNS = {
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _SKIPPED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|#[^\n]*")
+class UnknownWord(ValueError):
+    """A name or a function (by `code`) that an expression uses and nobody knows."""
+
+    def __init__(self, message: str, word: str, code: str):
+        super().__init__(message)
+        self.word, self.code = word, code
+
+
 DEEPEST = 100
 TOO_DEEP = f"an expression nested more than {DEEPEST} deep, expected at most {DEEPEST}"
 TOO_DEEP_CURE = "give parts of it names, or write a layer under `define:`"

@@ -9,6 +9,7 @@ from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Note, Problems, Span, did_you_mean
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
+from layerctl.ops.value import Shape, shown
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import construct, definitions, find
@@ -214,12 +215,24 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
             item.span,
             hint="name it, and take it with `from`",
         )
+    if layer is not None and len(implied) == 1 and not item.names:
+        _check_feature(wiring, implied[0], shape, item)
     for feature in implied:
         del wiring.inputs[feature], wiring.values[feature]
     wiring.inputs[name] = Port(shape, layer.element() if layer is not None else "f32", item.span)
     wiring.values[name] = item.span
     wiring.taken.add(name)
     wiring.last = [name]
+
+
+def _check_feature(wiring: Wiring, feature: str, shape: Shape, item: Item) -> None:
+    """An Input has the shape of the one feature that it stands for."""
+    given = wiring.inputs[feature].shape
+    if given is None or shape is None:
+        return
+    if len(given) != len(shape) or any(a is not None and b is not None and int(a) != int(b) for a, b in zip(given, shape, strict=True)):
+        wiring.problems.error("shape", f"the input has the shape {shown(tuple(shape))}, but the data's feature '{feature}' gives {shown(tuple(given))}",
+                              item.span, hint=f"write `shape: {list(given)}`, or leave the Input out: the feature says its shape")  # fmt: skip
 
 
 def finish(name: str, wiring: Wiring, outputs: list[str]) -> Model:
@@ -305,7 +318,8 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
             layer = dashed in catalogue("layers").names or dashed in definitions()
             hint = "a model is a list of layers, or a mapping of inputs, layers and outputs"
             hint = f"a list has dashes, each with a space behind it: `- {dashed}: …`" if layer else hint
-            problems.error("unknown-key", f"'model' has no key '{key}'{did_you_mean(key, known)}", e.key.span, hint=hint)
+            near = "" if layer else did_you_mean(key, known)
+            problems.error("unknown-key", f"'model' has no key '{key}'{near}", e.key.span, hint=hint)
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
     listed = node.get("layers")
@@ -329,6 +343,11 @@ def _outputs(node: Node | None, wiring: Wiring) -> list[str]:
     for n in found:
         if not isinstance(n, Scalar):
             wiring.problems.error("wrong-type", "'outputs' takes names of layers' results", n.span, hint="as in `outputs: [price, size]`")
+    taken: set[str] = set()
+    for n in found:
+        if isinstance(n, Scalar) and n.text in taken:
+            wiring.problems.error("duplicate-name", f"'{n.text}' stands here a second time, expected each output once", n.span, hint="remove one of the two")
+        taken.add(n.text if isinstance(n, Scalar) else "")
     return [wiring._name(Reference(str(n.plain()), n.span)) for n in found if isinstance(n, Scalar)]
 
 

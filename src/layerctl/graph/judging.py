@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean
 from layerctl.graph.model import Model
+from layerctl.graph.outputs import check_softmax
 from layerctl.layers.base import unique
 from layerctl.losses.base import Loss, resolve_loss
 from layerctl.metrics.base import LossMean, Metric, resolve_metric
@@ -98,6 +99,7 @@ def judging(
         _check_patterns(optimizer, model, chosen, problems)
     for name, n in _by_output(_nested(node.get("loss"), model), "losses", model, problems).items():
         _losses(n, name, outputs[name], shapes[name], problems)
+    check_softmax(model, shapes, problems)
     _weights(node.get("loss_weights"), model, outputs, problems)
     _report_parts(outputs)
     for key in ("metrics", "weighted_metrics"):

@@ -180,6 +180,9 @@ def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, 
     ]
     kind = type(step.layer).__name__
     text = str(error)
+    if len(given) > 1 and not isinstance(refs, dict) and not step.layer.takes_list:
+        text = f"{kind} takes one tensor, got {len(given)}: {', '.join(names[:6])}"
+        return Diagnostic("shape", text, step.span, tuple(notes), "join them before it: `- Concatenate:` with this `from`, or Add")
     if isinstance(error, MaskError):
         masked = next((n for n, v in zip(names, given, strict=False) if v.mask is not None), names[0])
         return Diagnostic(
@@ -198,6 +201,10 @@ def _shape_cure(text: str, given: list[Value]) -> str | None:
         if given[0].rank > int(wanted[1]):
             return "put a layer before it that takes dimensions away: Flatten, GlobalAveragePooling, or a recurrent layer without return_sequences"
         return "give the input all its dimensions, or put `- Reshape: [...]` before it; recurrent layers keep steps with `return_sequences: true`"
+    if "was built for inputs" in text:
+        return "the layers before it must give that size: the `shape` of the Input is what the data's feature has"
+    if "cannot take texts" in text:
+        return "or read the column as `kind: text`, which makes numbers of its words"
     if "open shape" in text:
         return "write a number in place of null in the input's `shape`"
     if "cannot be" in text and "numbers a row" in text:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.modelfile import foreign, hdf5, strictjson
 
@@ -65,7 +66,7 @@ def _head(path: str) -> bytes:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            refuse(path, "not-a-keras-file", "is no regular file, expected a .keras file")
+            refuse(path, "not-a-keras-file", "is no regular file, expected a .keras file", "give the file itself")
         with open(path, "rb") as file:
             return file.read(4096)
     except FileNotFoundError:
@@ -89,7 +90,7 @@ def _zip(path: str) -> Saved:
                 weights = hdf5.read(path, _member(path, archive, WEIGHTS, os.path.getsize(path) * LARGEST_RATIO), label)
             metadata = metadata if isinstance(metadata, dict) else {}
             version = str(metadata.get("keras_version", ""))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
+    except DAMAGED as error:
         refuse(path, "file-damaged", f"is no whole zip archive ({str(error)[:120]})", hdf5.DAMAGED)
     if weights is None:
         refuse(path, "file-damaged", f"has no {WEIGHTS}: the weights are missing", hdf5.DAMAGED)
@@ -102,15 +103,15 @@ def _check_members(path: str, archive: zipfile.ZipFile) -> None:
         name = info.filename
         shown = strictjson.shown(name)
         if name in seen:
-            refuse(path, "unsafe-file", f"has the member {shown} twice")
+            refuse(path, "unsafe-file", f"has the member {shown} twice", hdf5.UNSAFE)
         seen.add(name)
         parts = name.replace("\\", "/").split("/")
         if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
-            refuse(path, "unsafe-file", f"has a member that leads out of its folder: {shown}")
+            refuse(path, "unsafe-file", f"has a member that leads out of its folder: {shown}", hdf5.UNSAFE)
         if info.flag_bits & 1:
-            refuse(path, "not-a-keras-file", f"is encrypted at {shown}")
+            refuse(path, "not-a-keras-file", f"is encrypted at {shown}", "unpack it, and pack it without a password")
         if info.file_size > LARGEST_RATIO * max(info.compress_size, 1) and info.file_size > 1 << 20:
-            refuse(path, "unsafe-file", f"unpacks {shown} from {info.compress_size} to {info.file_size} bytes")
+            refuse(path, "unsafe-file", f"unpacks {shown} from {info.compress_size} to {info.file_size} bytes", hdf5.UNSAFE)
 
 
 def _member(path: str, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -134,7 +135,7 @@ def _json(path: str, data: bytes, where: str) -> Any:
 
 def _model(path: str, config: Any) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or not isinstance(config.get("config"), (dict, list)):
-        refuse(path, "not-a-keras-file", "has JSON that describes no model: 'class_name' and 'config' are missing")
+        refuse(path, "not-a-keras-file", "has JSON that describes no model: 'class_name' and 'config' are missing", "in Python: model.save('model.keras')")
     return config
 
 

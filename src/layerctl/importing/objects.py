@@ -33,6 +33,9 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 """Arguments that layerctl does not have, with the values that mean that nothing is asked of them."""
 
+CURE = "change it in the program that saved the model and save it again, or write the layers in a YAML file"
+"""For what Keras's file has and layerctl does not take."""
+
 
 class Reader:
     """Reads objects; what cannot be expressed goes to `problems`, each with the layer that it belongs to."""
@@ -44,7 +47,7 @@ class Reader:
 
     def refuse(self, where: str, what: str, hint: str | None = None) -> None:
         """Notes what cannot be imported."""
-        self.problems.error("cannot-import", f"{where}: {what}", self.span, hint=hint)
+        self.problems.error("cannot-import", f"{where}: {what}", self.span, hint=hint or CURE)
 
     def named(self, kind: str, value: Any, where: str) -> Any:
         """An activation, initializer, loss, ... as YAML has it; None after a refusal."""

@@ -13,7 +13,7 @@ from layerctl.importing.archive import Saved
 from layerctl.importing.expressions import is_op
 from layerctl.importing.graph import MODELS
 from layerctl.layers.base import Layer
-from layerctl.modelfile import kerasweights
+from layerctl.modelfile import hdf5, kerasweights
 from layerctl.modelfile.hdf5 import Array
 from layerctl.ops.value import Weight
 from layerctl.training.starting import by_owner, own_order
@@ -83,10 +83,10 @@ def _assign(
     if extra > 0 and all(a.shape in inner for a in arrays[:extra]):
         arrays = arrays[extra:]  # a wrapper that counts a weight of the layer inside as its own too (SpectralNormalization)
     if len(weights) != len(arrays):
-        problems.error("wrong-weights", f"layer '{layer.path}' has {len(weights)} weights, the file holds {len(arrays)} for it", span)
+        problems.error("wrong-weights", f"layer '{layer.path}' has {len(weights)} weights, the file holds {len(arrays)} for it", span, hint=hdf5.DAMAGED)
         return
     for w, a in zip(weights, arrays, strict=True):
         if a.shape != tuple(w.shape):
-            problems.error("wrong-weights", f"the weight '{w.path}' has shape {tuple(w.shape)}, the file's has {a.shape}", span)
+            problems.error("wrong-weights", f"the weight '{w.path}' has shape {tuple(w.shape)}, the file's has {a.shape}", span, hint=hdf5.DAMAGED)
             continue
         out[w.path] = a.read()

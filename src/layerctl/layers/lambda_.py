@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from layerctl.diagnostics import LayerctlError, did_you_mean
 from layerctl.expressions.evaluate import evaluate
 from layerctl.expressions.functions import functions
+from layerctl.expressions.mistakes import UnknownWord
 from layerctl.expressions.parse import parse
 from layerctl.layers.base import Layer, training
 from layerctl.ops.reshape import Reshape
@@ -42,7 +43,7 @@ class Lambda(Layer):
             raise ValueError(first.message + (f"; {first.hint}" if first.hint else "")) from error
         for f in tree.functions():
             if f not in functions():
-                raise ValueError(f"there is no function '{f}'{did_you_mean(f, functions())}")
+                raise UnknownWord(f"there is no function '{f}'{did_you_mean(f, functions())}", f, "unknown-function")
         return str(value)
 
     def model_post_init(self, context: Any) -> None:
@@ -51,7 +52,7 @@ class Lambda(Layer):
         names = {*(self._tree.arguments or ("x",)), *(self.arguments or {}), "training", "True", "False", "None", "mask"}
         for n in self._tree.names():
             if n not in names:
-                raise ValueError(f"the expression uses '{n}', which is not defined{did_you_mean(n, names)}")
+                raise UnknownWord(f"the expression uses '{n}', which is not defined{did_you_mean(n, names)}", n, "unknown-name")
 
     @property
     def takes_list(self) -> bool:

@@ -21,6 +21,7 @@ DEEPEST = 64
 MOST_EXPANSION = 1100
 """Bytes of an array for one stored byte: the most that deflate can reach, and a little."""
 
+UNSAFE = "do not use a file like this; no model is saved so"
 DAMAGED = "take a copy of the file that is whole, or save the model again"
 
 
@@ -68,7 +69,7 @@ def read(path: str | os.PathLike[str], data: bytes | None = None, label: str | N
     except LayerctlError:
         raise
     except FileNotFoundError:
-        fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)))
+        fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)), hint="the path starts from the folder you are in")
     except Exception as error:  # the library raises OSError, RuntimeError, KeyError, ValueError and others for what is damaged
         damaged(shown, f"is no whole HDF5 file ({_first_line(error)})")
     raise AssertionError
@@ -81,7 +82,7 @@ def damaged(path: str, what: str) -> NoReturn:
 
 
 def _unsafe(path: str, what: str) -> NoReturn:
-    fail("unsafe-file", f"{os.path.basename(path)!r} {what}", Span(Source(path)), hint="do not use a file like this; no model is saved so")
+    fail("unsafe-file", f"{os.path.basename(path)!r} {what}", Span(Source(path)), hint=UNSAFE)
     raise AssertionError
 
 

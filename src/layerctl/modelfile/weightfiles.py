@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.modelfile import foreign, hdf5, kerasweights, strictjson, tensors
 from layerctl.modelfile.artifact import TRAINING
@@ -72,16 +73,17 @@ def _zip(path: str) -> WeightFile:
             infos = archive.infolist()
             for info in infos:
                 if info.file_size > LARGEST_RATIO * max(info.compress_size, 1) or info.flag_bits & 1:
-                    fail("unsafe-file", f"{name!r} unpacks {strictjson.shown(info.filename)} to {info.file_size} bytes", span)
+                    fail("unsafe-file", f"{name!r} unpacks {strictjson.shown(info.filename)} to {info.file_size} bytes", span, hint=hdf5.UNSAFE)
             if len({i.filename for i in infos}) != len(infos):
-                fail("unsafe-file", f"{name!r} has a member twice", span)
+                fail("unsafe-file", f"{name!r} has a member twice", span, hint=hdf5.UNSAFE)
             if sum(i.file_size for i in infos) > hdf5.memory():
-                fail("file-too-large", f"{name!r} unpacks to more than this machine's memory holds", span)
+                fail("file-too-large", f"{name!r} unpacks to more than this machine's memory holds", span,
+                     hint="use a machine with more memory, if the file is meant so")  # fmt: skip
             if any(i.filename == "model.weights.h5" for i in infos):
                 data = archive.read("model.weights.h5")
                 return WeightFile({}, kerasweights.layers(hdf5.read(path, data, f"{path}/model.weights.h5")))
             members = {i.filename.removesuffix(".npy"): archive.read(i) for i in infos if i.filename.endswith(".npy")}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+    except DAMAGED as error:
         fail("file-damaged", f"{name!r} is no whole archive ({str(error)[:100]})", span, hint=hdf5.DAMAGED)
     if not members:
         what, hint = foreign.recognise(b"PK\x03\x04")

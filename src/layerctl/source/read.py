@@ -187,7 +187,7 @@ class _Builder:
             return
         value: Any = text
         if style == "plain":
-            if text[:1] in _SPACES:
+            if text[:1] in syntax.SPACES:
                 self._odd_space(self._span(event))
             try:
                 value = scalars.resolve(text)
@@ -215,7 +215,7 @@ class _Builder:
             self.problems.error(
                 "yaml-key", f"a key is {what}, expected text or a number", key.span, hint="quote it to have it as text"
             )
-        if plain and text[:1] in _SPACES:
+        if plain and text[:1] in syntax.SPACES:
             self._odd_space(key.span)
         before = top.seen.setdefault(text, key)
         if before is not key:
@@ -228,12 +228,7 @@ class _Builder:
             )
 
     def _odd_space(self, span: Span) -> None:
-        self.problems.error(
-            "yaml-space",
-            "a space that is not the ordinary one (U+0020) stands before this text",
-            span,
-            hint="replace it by ordinary spaces; web pages and editors copy others",
-        )
+        self.problems.error("yaml-space", syntax.ODD_SPACE, span, hint=syntax.ODD_SPACE_CURE)
 
     def _path(self, top: _Open | None) -> tuple[str | int, ...]:
         if top is None:
@@ -340,11 +335,6 @@ class _Builder:
             self._key(top, Scalar(node.text, node.text, node.style, node._span, (*top.node.path, node.text)))
             return
         self._place(top, node.moved(self._path(top)))
-
-
-_SPACES = frozenset(
-    "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff"
-)
 
 
 def _height(node: Node) -> int:

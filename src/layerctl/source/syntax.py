@@ -14,6 +14,13 @@ QUOTE = 'quote the value: "…"'
 _BRACKETS = {"[": "]", "{": "}"}
 
 
+SPACES = frozenset(
+    "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff"
+)
+ODD_SPACE = "a space that is not the ordinary one (U+0020) stands before this text"
+ODD_SPACE_CURE = "replace it by ordinary spaces; web pages and editors copy others"
+
+
 def note(message: str, span: Span) -> Note:
     """A second place."""
     return Note(message, span)
@@ -31,6 +38,10 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
         if isinstance(before, Scalar) and before.style == "plain" and before.text.count("(") > before.text.count(")"):
             start, end = before.span, key.span
             span = Span(start.source, start.line, start.column, end.end_line, end.end_column)
+            if before.text.startswith("("):
+                problems.error("yaml-unquoted", f"'{before.text}' is cut at its comma: YAML has no tuples, expected a list", span,
+                               hint="write it in brackets, as in `[3, 3]`, or `[4]` for one number")  # fmt: skip
+                return
             problems.error(
                 "yaml-unquoted",
                 f"'{before.text}' is cut at its comma, which ends a value inside braces",
@@ -99,11 +110,31 @@ def explain(error: Any, source: Source) -> Diagnostic:
         _key,
         _indentation,
         _leftover,
+        _open_end,
     ):
         found = cause(place)
         if found is not None:
             return found
     return Diagnostic("yaml-syntax", f"this is no YAML: {place.problem}", place.span(), hint=QUOTE)
+
+
+def _open_end(p: _Place) -> Diagnostic | None:
+    """A bracket that is open where the file ends."""
+    if any(row.strip() for row in [p.row[p.column :], *p.rows[p.line + 1 :]]):
+        return None
+    opened: list[tuple[str, int, int]] = []
+    for line, row in enumerate(p.rows):
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"|(?:^|\s)#.*", lambda m: " " * len(m[0]), row)
+        for column, c in enumerate(bare):
+            if c in _BRACKETS:
+                opened.append((c, line, column))
+            elif c in _BRACKETS.values() and opened:
+                opened.pop()
+    if not opened:
+        return None
+    opener, line, column = opened[-1]
+    return Diagnostic("yaml-unclosed", f"'{opener}' is not closed, expected '{_BRACKETS[opener]}'", p.span(line, column),
+                      hint=f"put '{_BRACKETS[opener]}' where the value ends")  # fmt: skip
 
 
 def _tab(p: _Place) -> Diagnostic | None:
@@ -277,6 +308,9 @@ def _colon(p: _Place) -> Diagnostic | None:
             p.span(above, at, len(text)),
             hint=f"write `{name}: {rest}`",
         )
+    if "：" in text:
+        name = text.partition("：")[0].strip()
+        return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(above, row.index("：")), hint=f"write `{name}: …`")
     if ":" not in text:
         return Diagnostic("yaml-colon", f"no ':' after '{text}'", p.span(above, at, len(text)), hint=f"write `{text}:`")
     return Diagnostic(
@@ -292,9 +326,21 @@ def _key(p: _Place) -> Diagnostic | None:
     if "could not find expected ':'" not in p.problem:
         return None
     row = p.rows[p.open_line][p.open_column :].rstrip()
+    if "：" in row:
+        name = row.partition("：")[0].strip()
+        at = p.open_column + row.index("：")
+        return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(p.open_line, at), hint=f"write `{name}: …`")
     name, sign, value = (part.strip() for part in row.partition("="))
     cure = f"{name}: {value}" if sign else f"{row}: …"
     return Diagnostic("yaml-colon", f"no ':' after '{name}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{cure}`")
+
+
+def _bare_colon(p: _Place) -> Diagnostic:
+    """A ':' that is no key's: nothing stands before it, or no space behind it."""
+    name = re.search(r"(\w+)$", p.before)
+    if name is not None and p.row[p.column + 1 : p.column + 2].strip():
+        return Diagnostic("yaml-colon", f"no space behind the ':' of '{name[1]}'", p.span(), hint=f"write `{name[1]}: …`")
+    return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
 
 
 def _indentation(p: _Place) -> Diagnostic | None:
@@ -303,11 +349,13 @@ def _indentation(p: _Place) -> Diagnostic | None:
     if p.before.strip():
         return None
     if p.char == ":":
-        return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
+        return _bare_colon(p)
     above = p.previous()
     last = p.rows[above] if above >= 0 else ""
     own, over = p.column, len(last) - len(last.lstrip())
     if "block collection" in p.context or "block sequence" in p.context:
+        if own == p.open_column and p.char == "-" and p.row[own + 1 : own + 2] in SPACES:
+            return Diagnostic("yaml-space", ODD_SPACE, p.span(column=own + 1), hint=ODD_SPACE_CURE)
         if own == p.open_column:
             return Diagnostic(
                 "yaml-indentation",
@@ -345,7 +393,7 @@ def _leftover(p: _Place) -> Diagnostic | None:
             "yaml-unclosed", f"'{p.char}' closes nothing", p.span(), hint="remove it, or open its bracket"
         )
     if p.char == ":":
-        return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
+        return _bare_colon(p)
     if p.char == ",":
         return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
     if p.before.strip():

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from layerctl.catalogue import CATALOGUES, catalogue
 from layerctl.configured import Configured, Reference, singular
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, written_wrong
 
@@ -47,7 +47,8 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
         if not isinstance(node.value, str):
             problems.error(
                 "wrong-type", f"expected the name of {a(what)}, got {node.text or 'nothing'}", node.span,
-                hint=hint or f"`layerctl layers` lists every {what}",
+                hint=hint or (f"write `{{L2: {node.text}}}`" if kind == "regularizers" and isinstance(node.value, (int, float))
+                              else f"`layerctl layers` lists every {what}"),
             )  # fmt: skip
             return None
         if kind == "layers" and node.value in definitions():
@@ -123,6 +124,8 @@ def construct(
         bad = {e for e in cls.model_fields if e in nodes and values.get(e) is None and len(problems.errors) > before}
         meant = {meant_argument(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
         for e in _joined(error.errors(include_url=False), nodes):
+            if not e["loc"] and bad:
+                continue  # what arguments make of each other is not known while one of them is wrong
             if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
                 report(e, what, nodes, span, problems, cls)
         return None
@@ -150,6 +153,8 @@ def _arguments(
         name = str(item.key.value)
         if name not in cls.model_fields:
             cure, hint = argument_here(what, name, cls.model_fields)
+            if "layer" in cls.model_fields and catalogue("layers").get(name) is not None:
+                cure, hint = "", f"write `{what}: {{layer: {{{name}: …}}}}`"
             problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span, hint=hint)
             continue
         _one(cls, name, item.value, item.key.span, values, nodes, problems)
@@ -220,7 +225,7 @@ def _joined(errors: list[ErrorDetails], nodes: dict[str, tuple[Span, Node]]) -> 
         else:
             kept[same].setdefault("ctx", {}).setdefault("types", [kept[same]["type"]]).append(e["type"])
     return [e for e, path in zip(kept, paths, strict=True)
-            if e["type"] not in _TYPES or not any(len(p) > len(path) and p[: len(path)] == path for p in paths)]  # fmt: skip
+            if e["type"] not in (*_TYPES, "literal_error") or not any(len(p) > len(path) and p[: len(path)] == path for p in paths)]  # fmt: skip
 
 
 def _reached(loc: tuple[Any, ...], nodes: dict[str, tuple[Span, Node]]) -> tuple[Node | None, tuple[Any, ...]]:
@@ -250,9 +255,14 @@ def report(
     """One of pydantic's errors as a diagnostic at the deepest place of the file that it reaches."""
     kind, loc, got = e["type"], e["loc"], e.get("input")
     if not loc:
-        text = str((e.get("ctx") or {}).get("error", e["msg"]))
-        problems.error("bad-value", text if text.startswith(what) else f"{what}: {text}", span,
-                       hint=f"`layerctl layers {what}` shows its arguments" if issubclass(cls, Configured) else None)  # fmt: skip
+        raised = (e.get("ctx") or {}).get("error", e["msg"])
+        if hasattr(raised, "word") and any(_in_an_expression(raised, node, problems) for _, node in nodes.values()):
+            return
+        text = str(raised)
+        meant = _mentioned(text, [n for n in nodes if n in cls.model_fields])
+        shows = f"`layerctl layers {what}` shows its arguments" if issubclass(cls, Configured) else None
+        problems.error("bad-value", text if text.startswith(what) else f"{what}: {text}", nodes[meant][1].span if meant else span,
+                       hint=(_about(cls, (meant,)) if meant else None) or shows)  # fmt: skip
         return
     field = str(loc[0])
     if kind == "missing" and len(loc) == 1:
@@ -287,11 +297,47 @@ def report(
     elif kind == "extra_forbidden":
         _unknown_inside(what, loc, place, nodes[field][1], cls, problems)
     elif kind in ("value_error", "assertion_error"):
-        problems.error("bad-value", f"{what}: '{name}': {e['ctx']['error']}", where, hint=about)
+        if _in_an_expression(e["ctx"]["error"], place, problems):
+            return
+        text = str(e["ctx"]["error"])
+        meant = _mentioned(text, [str(n.key.value) for n in place.entries]) if isinstance(place, Mapping) else None
+        if isinstance(place, Mapping) and meant is not None:
+            where, about = (place.get(meant) or place).span, _about(cls, (*loc, meant))
+        problems.error("bad-value", f"{what}: '{name}': {text}", where, hint=about)
     else:
         problems.error(
             "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {_shown(got)}", where, hint=about
         )
+
+
+def _mentioned(text: str, given: list[str]) -> str | None:
+    """The argument of those given that a message on several of them is about: the first in quotes, else the first that it names."""
+    quoted = [w for w in re.findall(r"'(\w+)[^']*'", text) if w in given]
+    words = [w for w in re.findall(r"\w+", text) if w in given]
+    return quoted[0] if quoted else words[0] if words else None
+
+
+def _in_an_expression(error: Exception, place: Node | None, problems: Problems) -> bool:
+    """Says what is wrong in an expression where in the text it is, if that is what the error is about."""
+    if not isinstance(place, Scalar) or not isinstance(place.value, str):
+        return False
+    if not hasattr(error, "word") and not isinstance(error.__cause__, LayerctlError):
+        return False
+    from layerctl.expressions.mistakes import UnknownWord
+    from layerctl.expressions.parse import parse
+
+    try:
+        tree = parse(place.value, place.span)
+    except LayerctlError as exact:
+        problems.found.extend(exact.diagnostics)
+        return True
+    if not isinstance(error, UnknownWord):
+        return False
+    found = next((t.span for t in tree.walk() if error.word in (getattr(t, "name", None), getattr(t, "function", None))), None)
+    if found is not None:
+        problems.error(error.code, str(error), found,
+                       hint="an expression knows x, its `arguments` and the functions of keras.ops" if "did you mean" not in str(error) else None)  # fmt: skip
+    return found is not None
 
 
 def type_cure(wanted: str, got: Any) -> str | None:
@@ -310,7 +356,9 @@ def type_cure(wanted: str, got: Any) -> str | None:
             return f"write {'true' if text.lower() in ('yes', 'on', 'true') else 'false'}" + ("" if text.lower() in ("true", "false") else f": {text} is text")
         if wanted == "a list":
             return f"write it in brackets: [{text}]"
-    if wanted == "a whole number" and isinstance(got, float) and got == int(got):
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?\d{1,3}(?:[_',]\d{3})+|[-+]?\d+(?:_\d+)+", text):
+            return f"write {text.translate(dict.fromkeys(map(ord, '_,' + chr(39))))}: digits stand without signs between them"
+    if wanted == "a whole number" and isinstance(got, float) and got.is_integer():
         return f"write {int(got)}"
     if wanted == "text" and isinstance(got, (int, float)) and not isinstance(got, bool):
         return f'quote it: "{got}"'
@@ -325,7 +373,7 @@ def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls:
         around = below if below is not None else around
     span = around.key(key).span if isinstance(around, Mapping) and key in around else place.span
     known = _fields_of(cls.model_fields[str(loc[0])].annotation)
-    name = ".".join(str(p) for p in loc[:-1])
+    name = ".".join(_reached(loc[:-1], {str(loc[0]): (span, top)})[1])
     cure, hint = argument_here(f"'{name}'", key, known)
     problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{cure}", span, hint=hint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
@@ -13,6 +14,21 @@ from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target
 
 MISSING = ("?", "NA", "")
 DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
+
+
+def dates_format(value: Any) -> Any:
+    """A date's format, or several.
+
+    Raises:
+        ValueError: for one that strptime does not take.
+    """
+    for form in value if isinstance(value, list) else [value] if value is not None else []:
+        try:
+            datetime.strptime("", form)
+        except ValueError as error:
+            if "directive" in str(error) or "stray" in str(error):
+                raise ValueError(f"{error}, expected one such as '%d.%m.%Y'") from error
+    return value
 
 
 class WindowSpec(Section):
@@ -79,6 +95,11 @@ class FeatureSpec(Section):
             raise ValueError("name at least one, and none twice")
         return value
 
+    @field_validator("format")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        return dates_format(value)
+
     @field_validator("range", "quantiles")
     @classmethod
     def _rising(cls, value: list[float] | None) -> list[float] | None:
@@ -89,7 +110,7 @@ class FeatureSpec(Section):
     @model_validator(mode="after")
     def _whole(self) -> FeatureSpec:
         if self.missing == "constant" and self.constant is None:
-            raise ValueError("'missing: constant' needs 'constant'")
+            raise ValueError("'missing: constant' needs what stands for a missing value, as in `constant: 0`")
         if self.kind == "window" and self.window is None:
             raise ValueError("'kind: window' needs 'window', such as {length: 14}")
         if self.kind in ("text", "vector", "sequence") and self.columns is not None and len(self.columns) != 1:
@@ -131,12 +152,17 @@ class SplitSpec(Section):
     folds: int | None = Field(None, ge=2, le=1000, description="In how many folds the rows are cut; one of them stands for the test rows.")
     fold: PositiveInt | None = Field(None, description="The fold that is held back, from 1; `layerctl train --folds` sets it.")
 
+    @field_validator("format")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        return dates_format(value)
+
     @model_validator(mode="after")
     def _whole(self) -> SplitSpec:
         if self.validation + self.test >= 1:
             raise ValueError(f"validation and test take {self.validation + self.test:g} of the rows: nothing is left to train on")
         if self.by in ("column", "group") and self.column is None:
-            raise ValueError(f"'by: {self.by}' needs 'column'")
+            raise ValueError(f"'by: {self.by}' needs 'column', the name of the column that says it")
         if self.stratify and self.by in ("time", "column"):
             raise ValueError(f"'stratify' cannot go with 'by: {self.by}'")
         if self.stratify and self.by == "group" and self.folds is None:
@@ -176,7 +202,9 @@ class DataSpec(Section):
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
     encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
-    features: dict[str, FeatureSpec] = Field(description="The model's inputs by name.")
+    features: dict[str, FeatureSpec] = Field(
+        description="The model's inputs by name; `features: {rows: {}}` is one input of all columns that nothing else takes."
+    )
     target: str | list[str] | TargetSpec | dict[str, Any] | None = Field(
         None, description="The column to predict, several of them, `input` or `next`; several targets by the outputs' names."
     )

@@ -9,6 +9,9 @@ from layerctl.diagnostics import fail
 
 KINDS = ("number", "category", "binary", "text", "date", "array", "vector", "sequence", "window", "table", "string", "image")
 TARGET_KINDS = ("category", "number", "numbers", "labels", "sequence", "input", "next")
+SPLITS = ("whitespace", "words", "characters")
+MOST_DAYS = 3_000_000
+"""Days from 1970 within which Python's dates are."""
 LINE_END = "\n"
 """The word that stands between the texts of a language model: before the first token of each, and behind its last."""
 
@@ -217,11 +220,29 @@ def _checked(cls: Any, plain: Any) -> Any:
     return cls(**plain)
 
 
+def _column(plain: Any) -> ColumnFit:
+    made: ColumnFit = _checked(ColumnFit, plain)
+    words = made.kind in ("category", "text", "string")
+    if made.kind not in KINDS or made.unseen not in ("bucket", "error", "most_frequent") or made.outlying not in ("", "clip", "error", "missing"):
+        raise ValueError(f"a column of kind {made.kind!r}, unseen {made.unseen!r}, outlying {made.outlying!r}")
+    if made.fill is not None and isinstance(made.fill, str) != words:
+        raise TypeError(f"a {made.kind} cannot have {made.fill!r} for a missing value")
+    if made.outlying and (made.low is None or made.high is None):
+        raise ValueError("numbers are outlying, but there are no bounds")
+    if made.unseen == "most_frequent" and made.kind in ("category", "binary") and made.common not in made.words:
+        raise ValueError(f"the most frequent word {made.common!r} is none of the words")
+    if not made.spread or (made.kind == "date" and max(abs(made.centre), abs(float(made.fill or 0.0))) > MOST_DAYS):
+        raise ValueError(f"the scale {made.centre}, {made.spread} of {made.name!r}")
+    return made
+
+
 def _feature(plain: Any) -> FeatureFit:
-    columns = [_checked(ColumnFit, c) for c in plain["columns"]]
+    columns = [_column(c) for c in plain["columns"]]
     made: FeatureFit = _checked(FeatureFit, {**plain, "columns": []})
     if made.kind not in KINDS or made.dtype not in ("f32", "i32", "u8"):
         raise ValueError(f"unknown kind {made.kind!r} or dtype {made.dtype!r}")
+    if min(made.length, made.horizon, made.step - 1) < 0 or made.encode not in ("one_hot", "index") or made.split not in SPLITS:
+        raise ValueError("lengths, encodings and splits that no feature has")
     if not columns or not all(made.shape) or any(c.kind == "binary" and len(c.words) != len(c.values) for c in columns):
         raise ValueError("a feature without columns, sizes or values")
     made.columns = columns
@@ -232,6 +253,8 @@ def _target(plain: Any, features: dict[str, FeatureFit]) -> TargetFit:
     made: TargetFit = _checked(TargetFit, plain)
     if made.kind not in TARGET_KINDS:
         raise ValueError(f"unknown kind {made.kind!r} of a target")
+    if len(made.centres) != len(made.spreads) or (made.kind == "numbers" and len(made.centres) != len(made.columns)):
+        raise ValueError("a target whose scales are not one for each column")
     if made.kind in ("input", "next") and made.column not in features:
         raise ValueError(f"a target made of the input {made.column!r}, which is not there")
     return made

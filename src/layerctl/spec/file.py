@@ -13,7 +13,7 @@ from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
 from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
-from layerctl.spec.foreign import section_of
+from layerctl.spec.foreign import TYPOGRAPHIC, section_of
 from layerctl.spec.search import settled
 from layerctl.spec.variables import resolved, variables_of
 
@@ -143,7 +143,7 @@ def read_spec(document: Document) -> Spec:
         key = str(e.key.value)
         parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
-    if model is None and not any((d.hint or "").startswith("write it as `model") for d in problems.found):
+    if model is None and not any((d.hint or "").startswith("write it as `model") or d.message.endswith("did you mean 'model'?") for d in problems.found):
         problems.error(
             "missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`"
         )
@@ -213,14 +213,15 @@ def _name(parts: dict[str, Node], document: Document, problems: Problems) -> str
         not isinstance(value, str)
         or not value
         or any(c in value for c in "/\\\0\n\r")
-        or value.startswith(".")
+        or value.startswith((".", *TYPOGRAPHIC))
         or len(value) > 100
     ):
         problems.error(
             "bad-name",
-            f"'name' must be text without slashes that does not start with a dot, got {value!r}",
+            f"'name' must be text without slashes that does not start with a dot, got {value!r}" if value is not None else "'name' has no value",
             node.span,
-            hint=f'quote it: name: "{node.text}"' if isinstance(node, Scalar) and node.style == "plain" and not isinstance(value, str)
+            hint="write one, or leave the key out: the file's name is taken then" if value is None
+            else f'quote it: name: "{node.text}"' if isinstance(node, Scalar) and node.style == "plain" and not isinstance(value, str)
             else "the run's folder has this name: letters, digits, - and _",
         )
         return "model"

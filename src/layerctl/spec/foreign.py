@@ -15,7 +15,7 @@ _LONGEST_CODE = 300
 
 
 _GLUED = re.compile(r"([A-Za-z_]\w*):(\S.*)")
-_TYPOGRAPHIC = "“”„‘’‚«»"
+TYPOGRAPHIC = "“”„‘’‚«»"
 
 
 def written_wrong(kind: str, name: str) -> tuple[str, str] | None:
@@ -23,7 +23,7 @@ def written_wrong(kind: str, name: str) -> tuple[str, str] | None:
     glued = _GLUED.fullmatch(name)
     if glued is not None and glued[1] in catalogue(kind).names:
         return f"'{name}' is one word, expected a space after ':'", f"write `{glued[1]}: {glued[2]}`"
-    bare = name.strip(_TYPOGRAPHIC)
+    bare = name.strip(TYPOGRAPHIC)
     if bare != name and bare:
         return f"'{name}' has typographic quotes, which YAML takes as part of the text", f"write `{bare}`"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -86,10 +87,11 @@ def target_spec(plain: Any) -> TargetSpec:
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise ValueError(f"a target has no '{name}'{did_you_mean(name, TargetSpec.model_fields)}") from error
-        text = first["msg"].removeprefix("Value error, ")
+        text = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         if not name:
             raise ValueError(text) from error
-        raise ValueError(f"'{name}': {text[:1].lower()}{text[1:]}, got {first['input']!r}") from error
+        near = did_you_mean(str(first["input"]), re.findall("'(.*?)'", text))
+        raise ValueError(f"'{name}': {text[:1].lower()}{text[1:]}, got {first['input']!r}{near}") from error
 
 
 def is_one_target(plain: dict[str, Any]) -> bool:

@@ -43,7 +43,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """A small file of the folder, replaced whole."""
-        write(self.path / name, [text.encode()])
+        write(self.path / name, [os.fsencode(text)])
 
     def begin(self, threads: int, rows: Mapping[str, int], data: str) -> None:
         """Notes that training goes on from here: where, on how many threads and rows of each split."""

@@ -342,7 +342,8 @@ def _of_rows(name: str, found: Mapping[str, tuple[Type, Any]], size: int) -> Typ
              hint=f"its values are {known}{', …' if len(found) > 20 else ''}")  # fmt: skip
     type_, _ = found[name]
     if not type_.shape or int(type_.shape[0]) != size:
-        fail("bad-layer", f"the result of '{name}' has shape {shown(type_.shape)}: it has no row for each row of the data")
+        fail("bad-layer", f"the result of '{name}' has shape {shown(type_.shape)}: it has no row for each row of the data",
+             hint="keep the first dimension, the batch, as it is")  # fmt: skip
     return type_
 
 

@@ -64,7 +64,8 @@ def starting_weights(
         file = read(path)
     place = span or Span(Source(os.fspath(path)))
     if not by_name and not file.ordered:
-        fail("no-order", f"the weights in {os.path.basename(os.fspath(path))!r} stand in the order of their names: match them by name", place)
+        fail("no-order", f"the weights in {os.path.basename(os.fspath(path))!r} stand in the order of their names: match them by name", place,
+             hint="leave `by_name: false` out")  # fmt: skip
     wanted = [w for w in weights if not w.flags.get("stateful")]
     pairs = _by_name(wanted, file) if by_name else _by_order(wanted, file)
     taken, missing, mismatched = {}, [], []

@@ -40,7 +40,7 @@ def train(
         rows, held = model.data.train, model.data.validation
     rows, held = prepared(model, rows, training=True), prepared(model, held)
     if not len(rows):
-        fail("no-rows", "there are no rows to train on", model.spec.span(("data",)))
+        fail("no-rows", "there are no rows to train on", model.spec.span(("data",)), hint="give smaller shares in `split`, or more rows")
     folder = RunFolder(Path(run)) if run is not None else None
     try:
         session = model.session(rows, train=True, report=observer.compiling)

@@ -66,7 +66,7 @@ def ready(model: Model, observer: Observer) -> Ready:
     check_trainable(model)
     rows, held = prepared(model, model.data.train, training=True), prepared(model, model.data.validation)
     if rows is None or not len(rows):
-        fail("no-rows", "there are no rows to train on", model.spec.span(("data",)))
+        fail("no-rows", "there are no rows to train on", model.spec.span(("data",)), hint="give smaller shares in `split`, or more rows")
     assert rows is not None
     session = model.session(rows, train=True, report=observer.compiling)
     take_weights(model, session, observer)

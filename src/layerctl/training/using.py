@@ -11,10 +11,10 @@ import numpy as np
 from layerctl.data.dataset import Dataset, load_for_evaluation
 from layerctl.data.faults import Faults
 from layerctl.data.pieces import pieces
-from layerctl.diagnostics import did_you_mean, fail
+from layerctl.diagnostics import Span, did_you_mean, fail
 from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
-from layerctl.ops.value import DTYPES, Unknown, shown
+from layerctl.ops.value import DTYPES, ShapeError, Unknown, shown
 from layerctl.predicting.ahead import ahead
 from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
 from layerctl.spec.data import DataSpec, FeatureSpec
@@ -22,6 +22,7 @@ from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.api import Model
+    from layerctl.graph.judging import Output
 
 
 def rows_of(model: Model, x: Any) -> Dataset:
@@ -105,9 +106,16 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
     """
     if rows is None:
         return None
-    targets = dict(match_targets(model.graph, rows.targets))
+    targets = dict(match_targets(model.graph, rows.targets, model.spec.data_span("target")))
+    if training:
+        _check_inputs(model, rows)
     for name, judged in model.outputs.items():
         array = targets.get(name)
+        if array is None and judged.loss is not None and training and model.spec.data is not None:
+            has = f"only {', '.join(targets)}" if targets else "no target"
+            place = model.spec.data_span() or judged.places.get(id(judged.loss))
+            fail("missing-target", f"the output '{name}' has a loss, but the data section has {has}", place,
+                 hint="name the column to predict: `data: {target: COLUMN}`, one for each output: `target: {OUTPUT: COLUMN}`")  # fmt: skip
         if array is None or judged.loss is None:
             continue
         shape = model.output_shapes[name]
@@ -121,14 +129,18 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
             classes = judged.loss.target_classes(shape)
             if classes is not None:
                 _check_ids(model, name, array, classes, getattr(judged.loss, "ignore_class", None))
+        elif array.ndim == len(shape) and array.shape[-1] == 1 < shape[-1]:
+            text = f"the output has {shape[-1]} numbers for a target of one"
+            judged.refuse(name, judged.loss, ShapeError(text))
         elif array.dtype.kind == "i":
             targets[name] = np.ascontiguousarray(array.astype(np.float32, copy=False))
+        _check_truths(name, targets[name], judged)
     weights = _class_weights(model, rows) if training else rows.weights
     same = all(targets[n] is rows.targets.get(n) for n in targets) and weights is rows.weights
     return rows if same else rows.with_targets(targets, weights)
 
 
-def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def match_targets(graph: Graph, targets: Mapping[str, np.ndarray], place: Span | None = None) -> Mapping[str, np.ndarray]:
     """Targets by the outputs' names: one target belongs to the one output whatever it is called."""
     if len(graph.outputs) == 1 and len(targets) == 1:
         return {graph.outputs[0]: next(iter(targets.values()))}
@@ -137,7 +149,8 @@ def match_targets(graph: Graph, targets: Mapping[str, np.ndarray]) -> Mapping[st
             fail(
                 "unknown-output",
                 f"the target '{name}' belongs to no output",
-                hint=f"the model's outputs are {', '.join(graph.outputs)}",
+                place,
+                hint=f"name a target for each: `target: {{{', '.join(f'{o}: …' for o in graph.outputs)}}}`",
             )
     return targets
 
@@ -150,7 +163,31 @@ def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: in
         at = int(np.argmax(bad.reshape(len(ids), -1).any(axis=1)))
         place = next((s.span for s in model.graph.steps if name in s.names), None)
         fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})", place,
-             hint=f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+             hint="classes count from 0; `kind: category` in the target numbers labels of any kind" if ids[bad][0] < 0
+             else f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+
+
+def _check_inputs(model: Model, rows: Dataset) -> None:
+    """What an Embedding reads directly are ids of its rows: others would be taken for the nearest."""
+    for step in model.graph.steps:
+        size = getattr(step.layer, "input_dim", None)
+        given = rows.inputs.get(step.sources) if isinstance(step.sources, str) and size is not None else None
+        if given is None or not given.size or given.dtype.kind not in "if":
+            continue
+        least, most = given.min(), given.max()
+        if least < 0 or most >= size:
+            fail("out-of-range", f"'{step.names[0]}' takes ids from 0 to {size - 1}, but those of '{step.sources}' are from {least:g} to {most:g}", step.span,
+                 hint=f"write `input_dim: {int(most) + 1}`" if least >= 0 else "ids count from 0: `kind: category, encode: index` makes them")  # fmt: skip
+
+
+def _check_truths(name: str, target: np.ndarray, judged: Output) -> None:
+    """Binary crossentropies compare with numbers from 0 to 1."""
+    loss = next((part.loss for part in judged.losses if type(part.loss).__name__ in ("BinaryCrossentropy", "BinaryFocalCrossentropy")), None)
+    if loss is None or not target.size or (target.min() >= 0 and target.max() <= 1):
+        return
+    fail("bad-label", f"the loss {type(loss).__name__} takes targets from 0 to 1, but those of '{name}' are from {target.min():g} to {target.max():g}",
+         judged.places.get(id(loss)),
+         hint="classes take a unit each, `activation: softmax` and sparse_categorical_crossentropy; numbers take mean_squared_error")  # fmt: skip
 
 
 def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
@@ -203,6 +240,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
             "missing-section",
             "there is nothing to evaluate by: the file has no loss and no metrics",
             model.spec.document.root.span,
+            hint="add `compile: {loss: …, metrics: […]}` and train again",
         )
     if y is not None:
         rows = dataset_of(model, data, y)
@@ -214,6 +252,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
                 "missing-section",
                 "a file can only be read by a model with a data section",
                 model.spec.document.root.span,
+                hint="give the rows as arrays from Python, or train with a `data` section",
             )
         rows = load_for_evaluation(data, model.schema, model.spec.data)
     else:
@@ -222,7 +261,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
             fail("no-rows", f"the data section splits off no {split} rows", model.spec.span(("data",)),
                  hint=f"add `split: {{{split}: 0.2}}`, or give a file of data")  # fmt: skip
     if not len(rows):
-        fail("no-rows", "there are no rows to evaluate on")
+        fail("no-rows", "there are no rows to evaluate on", hint="give a file with rows, or a larger share for `test` in `split`")
     return rows
 
 

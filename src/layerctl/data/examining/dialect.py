@@ -60,7 +60,7 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
         return Dialect(plain)
     head, place = _head(path), Span(Source(path))
     if not head.strip():
-        fail("file-empty", "the file has no data", place)
+        fail("file-empty", "the file has no data", place, hint="give a file with rows")
     kind = format_of(path, plain)
     if head[:6] == b"\x93NUMPY" or (head[:4] == b"PK\x03\x04" and kind in ("npz", "csv")):
         return Dialect(replace(plain, format=None if kind == "npz" else "npz"))
@@ -114,7 +114,7 @@ def _head(path: str) -> bytes:
     place = Span(Source(path))
     try:
         if os.path.isdir(path):
-            fail("file-unreadable", "this is a folder, not a file of data", place)
+            fail("file-unreadable", "this is a folder, not a file of data", place, hint="name a file in it")
         with open(path, "rb") as file:
             head = file.read(SAMPLE)
         if head[:2] == b"\x1f\x8b":
@@ -124,7 +124,7 @@ def _head(path: str) -> bytes:
     except FileNotFoundError:
         folder = Path(path).parent
         near = did_you_mean(Path(path).name, os.listdir(folder)) if folder.is_dir() else ""
-        fail("file-not-found", f"there is no file {path}{near}", place)
+        fail("file-not-found", f"there is no file {path}{near}", place, hint="the path starts from the folder you are in")
     except (EOFError, zlib.error, OSError) as error:
         fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", place)
     return b""

@@ -162,7 +162,7 @@ class Graph:
                 raise Untranslatable("an epilogue")
             kinds = [scalar_kind(k) for k in ref.layout]
             name = self.translator.function(ref.kernel.function, ["i64"] * len(SHARE) + kinds)
-            for helper in self.translator.helpers:
+            for helper in sorted(self.translator.helpers):
                 self.routine(helper)
             self.parts.update({k: t for k, t in self.translator.texts.items() if k not in self.parts})
             args = [self._argument(a, k, room) for a, k in zip(call.args, ref.layout, strict=True)]

@@ -1,0 +1,94 @@
+"""Standard streams that are closed or full, files whose names are no text, files that would be lost."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+MODEL = """layerctl: 1
+name: m
+data: {source: builtin:iris, target: species, features: {f: {}}}
+model: [{Dense: {units: 3, activation: softmax}}]
+compile: {loss: sparse_categorical_crossentropy}
+fit: {epochs: 1}
+"""
+ROWS = "sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("streams")
+    (folder / "m.yaml").write_text(MODEL)
+    (folder / "rows.csv").write_text(ROWS)
+    assert shell(folder, "train m.yaml --out run")[0] == 0
+    return folder
+
+
+def shell(folder, arguments, **environment):
+    """(exit code, standard output, standard error) of layerctl with arguments and redirections, as a shell reads them."""
+    found = subprocess.run(f"{sys.executable} -m layerctl {arguments}", shell=True, cwd=folder, capture_output=True, env=os.environ | environment)
+    return found.returncode, found.stdout.decode(errors="replace"), found.stderr.decode(errors="replace")
+
+
+def test_closed_streams_are_nothing(trained):
+    code, out, said = shell(trained, "predict run - <&-")
+    assert (code, out) == (2, "") and "<stdin>: error: the file has no data [file-empty]" in said
+    assert shell(trained, "predict run rows.csv >&-") == (0, "", "")
+    assert shell(trained, "build m.yaml <&- >&- 2>&-") == (0, "", "")
+    assert shell(trained, "train m.yaml --out closed <&- >&- 2>&-")[0] == 0
+    assert (trained / "closed" / "model.safetensors").exists() and "epoch" in (trained / "closed" / "history.jsonl").read_text()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("arguments", ["predict run rows.csv", "build m.yaml", "--help", "layers"])
+def test_a_full_disk_behind_standard_output_is_told(trained, arguments):
+    code, _, said = shell(trained, f"{arguments} > /dev/full")
+    assert code == 2 and said.startswith("<stdout>: error: cannot write: no space left on device [cannot-write]\n  hint: free some space"), said
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_events_that_cannot_be_written_are_told_on_standard_error(trained):
+    code, _, said = shell(trained, "train m.yaml --json --out full > /dev/full")
+    assert code == 2 and "[cannot-write]" in said and "Traceback" not in said
+    assert shell(trained, "build nothing.yaml 2> /dev/full")[0] == 2
+
+
+def test_predictions_do_not_replace_the_rows_that_they_are_of(trained):
+    (trained / "same.csv").write_text(ROWS)
+    os.symlink("same.csv", trained / "link.csv")
+    for out in ("same.csv", "link.csv"):
+        code, _, said = shell(trained, f"predict run same.csv -o {out}")
+        assert code == 2 and f"cannot write '{out}': it is the file that is read" in said
+    assert (trained / "same.csv").read_text() == ROWS
+
+
+def test_names_that_are_no_utf8(trained, tmp_path):
+    folder = os.fsencode(tmp_path) + b"/a\xff"
+    os.mkdir(folder)
+    for name, text in ((b"m.yaml", MODEL), (b"\xfe.csv", ROWS)):
+        with open(folder + b"/" + name, "w") as file:
+            file.write(text)
+    command = [os.fsencode(sys.executable), b"-m", b"layerctl"]
+    for arguments in ([b"train", b"m.yaml", b"--out", b"r\xfe"], [b"predict", b"r\xfe", b"\xfe.csv", b"-o", b"p\xfe.csv"]):
+        found = subprocess.run([*command, *arguments], cwd=folder, capture_output=True)
+        assert found.returncode == 0, found.stderr
+    with open(folder + b"/p\xfe.csv") as file:
+        assert file.readline() == "prediction,probability\n"
+    found = subprocess.run([*command, b"predict", b"r\xfe", b"gone\xff.csv"], cwd=folder, capture_output=True)
+    assert found.returncode == 2 and b"there is no file gone\\udcff.csv" in found.stderr
+
+
+def test_warnings_of_losses_that_take_probabilities(trained):
+    (trained / "plain.yaml").write_text(MODEL.replace(", activation: softmax", ""))
+    code, _, said = shell(trained, "build plain.yaml")
+    assert code == 0 and "plain.yaml:4:10: warning: the loss SparseCategoricalCrossentropy takes probabilities" in said
+    assert "[not-probabilities]" in said and "[not-probabilities]" not in shell(trained, "build m.yaml")[2]
+
+
+def test_exported_c_is_the_same_text_whatever_order_hashes_have(trained):
+    texts = []
+    for seed in ("1", "2", "3"):
+        assert shell(trained, f"export run --to c -o {seed}.c", PYTHONHASHSEED=seed)[0] == 0
+        texts.append((trained / f"{seed}.c").read_text().replace(f"{seed}.c", "x.c"))
+    assert texts[0] == texts[1] == texts[2]

@@ -1,0 +1,63 @@
+"""Archives with compressed data that are none, arrays of odd kinds, fitted features that nobody fitted."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from layerctl.data.arrays import read_npz
+from layerctl.diagnostics import LayerctlError, Source, Span
+from layerctl.importing.archive import read
+from layerctl.spec.features import FeatureSchema
+
+
+def spoiled(path, name):
+    """The archive at `path` with a member's compressed bytes overwritten."""
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo(name).header_offset + 30 + len(name)
+        size = archive.getinfo(name).compress_size
+    data = bytearray(path.read_bytes())
+    data[start + size // 3 : start + size // 3 + 8] = b"\xff" * 8
+    path.write_bytes(data)
+
+
+def test_compressed_data_that_are_none(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=np.arange(3000.0), y=np.arange(3000.0))
+    spoiled(tmp_path / "a.npz", "x.npy")
+    with pytest.raises(LayerctlError, match=r"cannot read .*a\.npz as numpy arrays: .*\[file-unreadable\]\n  hint: write it again"):
+        read_npz(str(tmp_path / "a.npz"), Span(Source("a.npz")))
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", '{"class_name": "Sequential", "config": {"name": "m", "layers": []}, "more": "' + str(list(range(3000))) + '"}')
+    spoiled(tmp_path / "m.keras", "config.json")
+    with pytest.raises(LayerctlError, match=r"'m\.keras' is no whole zip archive .*\[file-damaged\]\n  hint: "):
+        read(str(tmp_path / "m.keras"))
+
+
+@pytest.mark.parametrize("array", [np.zeros(2, "V8"), np.zeros(2, "c8"), np.zeros(2, [("a", "f4"), ("b", "i4")])])
+def test_arrays_that_are_no_numbers_texts_or_dates(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(LayerctlError, match=r"the array 'x' is of .*, expected numbers, texts or dates"):
+        read_npz(str(tmp_path / "a.npy"), Span(Source("a.npy")))
+
+
+COLUMN = {"name": "a", "kind": "number"}
+FEATURE = {"kind": "number", "shape": [1], "dtype": "f32", "columns": [COLUMN]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fill": "/etc/passwd"}, {"kind": "date", "fill": "x"}, {"kind": "category", "fill": 3.0}, {"kind": "date", "centre": 1e300}, {"spread": 0.0},
+        {"kind": "lambda"}, {"outlying": "clip"}, {"outlying": "run", "low": 0.0, "high": 1.0}, {"kind": "category", "unseen": "most_frequent"},
+    ],
+)  # fmt: skip
+def test_columns_that_nobody_fitted(change):
+    FeatureSchema.from_dict({"features": {"f": FEATURE}, "targets": {}})
+    with pytest.raises(LayerctlError, match="bad-features"):
+        FeatureSchema.from_dict({"features": {"f": {**FEATURE, "columns": [{**COLUMN, **change}]}}, "targets": {}})
+
+
+@pytest.mark.parametrize("change", [{"step": 0}, {"horizon": -1}, {"length": -5}, {"encode": "pickle"}, {"split": "eval"}])
+def test_features_that_nobody_fitted(change):
+    with pytest.raises(LayerctlError, match="bad-features"):
+        FeatureSchema.from_dict({"features": {"f": {**FEATURE, **change}}, "targets": {}})
