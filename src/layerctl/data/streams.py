@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+import numpy as np
+
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 
 PIECE = 1 << 19
@@ -19,6 +21,7 @@ PIECE = 1 << 19
 BOMB = 200
 """How many times its size a gzip file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""
 _SPARED = 1 << 30
+_LINE_END = 10
 _PATIENCE = 0.05
 """Seconds without data after which what has come is handed on."""
 
@@ -133,7 +136,7 @@ class Stream:
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
                 fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place)
             filled = filled or bool(piece.strip())
-            self.lines += 0 if self.lenient else piece.count(b"\n")
+            self.lines += 0 if self.lenient else int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _LINE_END))
             yield piece
         if not filled:
             fail("file-empty", "the file has no data", self.place)

@@ -61,6 +61,13 @@ class Column(abc.ABC):
         """The rows from one to another."""
         return self.take(np.arange(low, high))
 
+    def reads_as_numbers(self, judge: Callable[[str], bool]) -> bool:
+        """Whether every value that is there is a number, and there is one; `judge` says it of those that are not known to be."""
+        found, rest = self.numbers()
+        if not all(judge(self.text(int(i)) or "") for i in rest):
+            return False
+        return bool(len(rest)) or not np.isnan(found).all()
+
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):
             return [self.text(i) for i in range(*row.indices(len(self)))]
@@ -209,10 +216,7 @@ class Table:
         if isinstance(values, np.ndarray):
             return values.dtype.kind in "fiub"
         if isinstance(values, Column):
-            found, rest = values.numbers()
-            if not all(NUMBER.fullmatch(self._plain(values.text(int(i)) or "")) for i in rest):
-                return False
-            return bool(len(rest)) or not np.isnan(found).all()
+            return values.reads_as_numbers(lambda text: NUMBER.fullmatch(self._plain(text)) is not None)
         present = [self._plain(v) for v in values if v is not None]
         return bool(present) and all(NUMBER.fullmatch(v) for v in present)
 
