@@ -1,4 +1,4 @@
-"""Delimited text by the kernels: blocks of whole records, whose fields are slices of the block's bytes."""
+"""Text by the kernels: blocks of whole records, whose fields are slices of the block's bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.data.delimited import LONGEST_FIELD, LONGEST_RECORD, too_wide, unclosed
-from layerctl.data.native import decimals, dictionary, scanning
+from layerctl.data.native import decimals, dictionary, objects, scanning
 from layerctl.data.native.decimals import MISSING, OTHER
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.kernels import store
@@ -21,29 +21,33 @@ from layerctl.ops.bits import BEYOND
 
 if TYPE_CHECKING:
     from layerctl.data.delimited import Dialect
+    from layerctl.ops.kernel import Kernel
 
 LARGEST_RECORD = 1 << 28
 """Bytes of one record."""
 _TEXTUAL = 0.5
 """The share of other fields beyond which a column is not tried as numbers before somebody asks."""
-_KERNELS = (scanning.cut, decimals.numbers, dictionary.code, dictionary.settle)
+_COLUMNS = (decimals.numbers, dictionary.code, dictionary.settle)
+_KERNELS = {k.name: (k, *_COLUMNS) for k in (scanning.cut, objects.objects)}
+"""What reading needs, by the kernel that cuts records."""
 
 
-def kept() -> bool:
-    """Whether the kernels were compiled before: reading needs no compiler then."""
-    return store.known([store.symbol(k.at()) for k in _KERNELS]) is not None
+def kept(cutting: str) -> bool:
+    """Whether the kernels that reading needs were compiled before: it needs no compiler then."""
+    return store.known([store.symbol(k.at()) for k in _KERNELS[cutting]]) is not None
 
 
 @functools.cache
-def _functions() -> dict[str, Any]:
-    found = store.addresses([k.at() for k in _KERNELS])
-    return {k.name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(found[k.at().key]) for k in _KERNELS}
+def _functions(kernels: tuple[Kernel, ...]) -> dict[str, Any]:
+    found = store.addresses([k.at() for k in kernels])
+    return {k.name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(found[k.at().key]) for k in kernels}
 
 
-def run(kernel: Any, *arguments: Any) -> None:
+def run(kernel: Kernel, *arguments: Any) -> None:
     """Calls a kernel with arrays and whole numbers."""
     block = np.array([a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments], np.int64)
-    _functions()[kernel.name](0, 1, block.ctypes.data)
+    together = _KERNELS.get(kernel.name, _COLUMNS)
+    _functions(together)[kernel.name](0, 1, block.ctypes.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,21 +206,19 @@ def _longer(array: np.ndarray, used: int, length: int) -> np.ndarray:
     return out
 
 
-class Cutter:
-    """Cuts pieces of text into blocks of whole records, and counts lines on the way."""
+class Pieces:
+    """Cuts pieces of text into blocks of whole records; a dialect of text says how."""
 
-    def __init__(self, dialect: Dialect, name: str):
-        self.dialect, self.name = dialect, name
+    def __init__(self, name: str):
+        self.name = name
         self.memory = Memory()
-        self._lead = int(dialect.delimiter != " ")
         self._line = 1
-        self._room = self._rooms(0)
 
-    def blocks(self, pieces: Iterable[bytes]) -> Iterator[tuple[np.ndarray, ...] | None]:
-        """(bytes, starts, ends, firsts, lines) of each block's records; None where a piece was empty, that is, where its writer pauses.
+    def blocks(self, pieces: Iterable[bytes]) -> Iterator[Any]:
+        """What `cut` makes of each block's records; None where a piece was empty, that is, where its writer pauses.
 
         Raises:
-            LayerctlError: for a quote that is not closed, a field or a record that is too long.
+            LayerctlError: as `cut` does, and for a record that is too long.
         """
         rest, lacking = b"", 0
         for piece in pieces:
@@ -226,7 +228,7 @@ class Cutter:
             rest += piece
             if len(rest) < lacking:
                 continue
-            made, used = self._cut(rest, False)
+            made, used = self.cut(rest, False)
             if made is not None:
                 yield made
             rest = rest[used:]
@@ -234,14 +236,38 @@ class Cutter:
             if len(rest) > LARGEST_RECORD:
                 fail("data-syntax", f"a record has more than {LARGEST_RECORD >> 20} MB", Span(Source(self.name), self._line, 1))
         if rest:
-            made, _ = self._cut(rest, True)
+            made, _ = self.cut(rest, True)
             if made is not None:
                 yield made
 
-    def _cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
-        size = len(text)
+    def cut(self, text: bytes, last: bool) -> tuple[Any, int]:
+        """(what is made of the whole records in a text, None if there are none; the bytes that they take); with `last` the text ends with them."""
+        raise TypeError(f"{type(self).__name__} does not say how records are cut")
+
+    def padded(self, text: bytes, more: bytes = b"") -> np.ndarray:
+        """Bytes as kernels read them, with BEYOND more behind them."""
+        size = len(text) + len(more)
         data = self.memory.take(size + BEYOND, np.uint8)
-        data[:size], data[size:] = np.frombuffer(text, np.uint8), 0
+        data[: len(text)], data[len(text) : size], data[size:] = np.frombuffer(text, np.uint8), np.frombuffer(more, np.uint8), 0
+        return data
+
+
+class Cutter(Pieces):
+    """Delimited text: blocks are (bytes, starts, ends, firsts, lines), see the kernel `cut`; counts lines on the way."""
+
+    def __init__(self, dialect: Dialect, name: str):
+        super().__init__(name)
+        self.dialect = dialect
+        self._lead = int(dialect.delimiter != " ")
+        self._room = self._rooms(0)
+
+    def cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
+        """Whole records.
+
+        Raises:
+            LayerctlError: for a quote that is not closed, a field that is too long.
+        """
+        size, data = len(text), self.padded(text)
         state = np.zeros(8, np.int64)
         state[scanning.LINE] = self._line
         if len(self._room[0]) < size + 2:

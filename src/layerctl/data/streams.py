@@ -136,10 +136,15 @@ class Stream:
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
                 fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place)
             filled = filled or bool(piece.strip())
-            self.lines += 0 if self.lenient else int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _LINE_END))
+            self.lines += 0 if self.lenient else line_ends(piece)
             yield piece
         if not filled:
             fail("file-empty", "the file has no data", self.place)
+
+
+def line_ends(piece: bytes) -> int:
+    """How many line ends there are, many at a time."""
+    return int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _LINE_END))
 
 
 def opened(path: str, place: Span) -> IO[bytes]:

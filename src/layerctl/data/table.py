@@ -238,10 +238,14 @@ def picked_of(values: Any, rows: np.ndarray) -> Any:
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """The rows of one table behind those of another; the columns are the same, whatever form they are in."""
+    """The rows of one table behind those of another, whatever form columns are in; a column that a table lacks is missing in its rows."""
     first = tables[0]
     if len(tables) == 1:
         return first
+    names = dict.fromkeys(n for t in tables for n in t.columns)
+    if any(len(t.columns) < len(names) for t in tables):
+        tables = [replace(t, columns={n: t.columns.get(n, [None] * (len(t) or len(t.lines))) for n in names}) for t in tables]
+        first = tables[0]
     columns = {n: _joined([t.columns[n] for t in tables], lambda n=n: [t.texts(n) for t in tables]) for n in first.columns}
     files = None if first.files is None else np.concatenate([t.files for t in tables])
     return replace(first, columns=columns, lines=np.concatenate([np.asarray(t.lines, np.int64) for t in tables]), files=files)
