@@ -191,7 +191,7 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
     numbers = sum(n for v, n in counts.items() if numeric(v))
     odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
-    facts = {**facts, "odd": odd, "dressed": clad}
+    facts = {**facts, "odd": odd, "dressed": clad, "code": numbers == len(present)}
     if is_text(table, name) and not clad > len(present) / 2:
         return Column(
             name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts
@@ -204,5 +204,5 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
             **facts,
         )
     if numbers == len(present):
-        return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", code=True, **facts)
+        return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
     return Column(name, "category", f"words, {len(counts)} different ones", **facts)
