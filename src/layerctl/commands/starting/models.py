@@ -15,6 +15,8 @@ WATCHED = 160
 """Training rows below which validation rows are too few to say when training should end."""
 STEADY = 700
 """Training rows from which validation rows say it of a table too, where fewer are better all trained on."""
+STRAIGHT = 4.0
+"""How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 AVERAGED = 0.98
 """What the running mean of the weights keeps of itself at each step: about the last fifty steps count."""
 
@@ -42,7 +44,8 @@ def size_of(rows: int, width: int, held: float, numbers: bool, words: bool) -> S
     dropout = 0.3 if width > rows / 4 else 0.1 if rows >= 20_000 or (numbers and not words) else 0.25
     batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
     epochs = int(min(200, max(20, math.ceil(8_000 / max(1, rows // batch)))))
-    return Size(units, dropout, 0.002 if batch <= 64 else 0.003, 0.02, batch, epochs, max(4, min(25, epochs // 5)), rows)
+    decay = 0.02 if words else 0.2 if numbers else 0.5
+    return Size(units, dropout, 0.002 if batch <= 64 else 0.003, decay, batch, epochs, max(4, min(25, epochs // 5)), rows)
 
 
 def _watched_not(rows: int, width: int, numbers: bool, words: bool) -> Size:
@@ -149,8 +152,8 @@ def _array(name: str, shape: tuple[int, ...], items: list[Item], size: Size) -> 
     return f"{name}_flat"
 
 
-def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
-    """Optimizer, losses and metrics for the targets."""
+def compile_of(facts: Facts, outputs: list[str], size: Size, straight: bool) -> dict[str, Any]:
+    """Optimizer, losses and metrics for the targets; `straight`: there are layers that lead from the row straight to the outputs."""
     rate: Any = size.rate
     if not size.patience:
         steps = size.epochs * -(-size.rows // size.batch)
@@ -160,9 +163,11 @@ def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
     losses = {n: loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     judged = {n: metrics[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     single = len(outputs) == 1
-    means = {"use_ema": True, "ema_momentum": AVERAGED} if size.patience else {}
+    more: dict[str, Any] = {"use_ema": True, "ema_momentum": AVERAGED} if size.patience else {}
+    if size.patience and straight:
+        more["learning_rate_multipliers"] = {"*_wide/*": STRAIGHT}
     return {
-        "optimizer": {"AdamW": {"learning_rate": rate, "weight_decay": size.decay, **means}},
+        "optimizer": {"AdamW": {"learning_rate": rate, "weight_decay": size.decay, **more}},
         "loss": losses[outputs[0]] if single else losses,
         "metrics": judged[outputs[0]] if single else judged,
     }

@@ -47,9 +47,10 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     for i, item in enumerate(items):
         if item.get("name") in told:
             draft.said["model", "layers", i] = told[item["name"]]
-    draft.plain["compile"] = compile_of(facts, outputs, size)
+    draft.plain["compile"] = compile_of(facts, outputs, size, bool(inputs.parts))
     draft.plain["fit"] = fit_of(size)
     if size.patience:
+        draft.said["compile", "optimizer"] = "weights are held small and averaged over the last steps; what leads straight to the output learns faster"
         draft.said["fit", "callbacks"] = (
             "validation sees the weights' running means, which swing less; a smaller rate when it gets no better, then the end, and the best weights back"
         )
