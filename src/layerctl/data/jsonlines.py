@@ -27,7 +27,8 @@ def json_tables(
 ) -> Iterator[Table]:  # fmt: skip
     """Tables of up to so many rows, or of all, and of what has come where the writer pauses.
 
-    A key that is not there is a missing value, lists are arrays, numbers are kept as they are written. Columns that are `wanted`, or that an earlier table had, are there in any case.
+    A key that is not there is a missing value, lists are arrays, numbers are kept as they are written.
+    Columns that are `wanted`, or that an earlier table had, are there in any case.
     """
     names = dict.fromkeys(wanted)
     found: list[dict[str, Any]] = []

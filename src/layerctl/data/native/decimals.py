@@ -1,8 +1,8 @@
 """Decimal numbers as float64, correctly rounded, as a kernel.
 
-Numbers of up to 18 digits whose power of ten is exact are one multiplication or division (Clinger 1990, "How to read floating point
-numbers accurately"), their digits read eight at a time; others take 64 to 128 bits of a power of five (Lemire 2021, "Number parsing at a gigabyte per second"). What neither
-decides, numbers that overflow or are denormal among them, is left to the caller.
+Numbers of up to 18 digits whose power of ten is exact are one multiplication or division (Clinger 1990, "How to read floating point numbers
+accurately"), their digits read eight at a time; others take 64 to 128 bits of a power of five (Lemire 2021, "Number parsing at a gigabyte per
+second"). What neither decides, numbers that overflow or are denormal among them, is left to the caller.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ import functools
 
 import numpy as np
 
-from layerctl.ops.bits import below, leading_zeros, lowest, product_high, product_low, shifted_left, shifted_right, sum_of, word_at
+from layerctl.ops.bits import (
+    below,
+    leading_zeros,
+    lowest,
+    product_high,
+    product_low,
+    shifted_left,
+    shifted_right,
+    sum_of,
+    word_at,
+)
 from layerctl.ops.kernel import kernel
 
 NUMBER, MISSING, OTHER = range(3)
