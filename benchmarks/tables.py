@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from tables_made import MADE
+from tables_odd import ODD
 from tables_real import REAL, Columns
 
 TEST = 0.25
@@ -29,12 +30,13 @@ TEST = 0.25
 
 def write(columns: Columns, rows: np.ndarray, path: Path) -> None:
     """Rows as a CSV file; NaN and None are empty fields."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file)
+    dialect = {"encoding": "utf-8", **columns.dialect}
+    with open(path, "w", newline="", encoding=dialect.pop("encoding")) as file:
+        out = csv.writer(file, **dialect)
         out.writerow(columns.values)
         for i in rows:
             out.writerow(["" if (v := c[i]) is None or v != v else repr(float(v)) if isinstance(v, (float, np.floating)) else v
-                          for c in columns.values.values()])  # fmt: skip
+                          for c in {**columns.values, **columns.written}.values()])  # fmt: skip
 
 
 def cut(columns: Columns, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +138,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    known = {**{n: lambda seed, f=f: f(given.data) for n, f in REAL.items()}, **MADE}
+    known = {**{n: lambda seed, f=f: f(given.data) for n, f in REAL.items()}, **MADE, **ODD}
     print(f"{'table':24} {'rows':>6} {'score':>8} {'layerctl':>9} {'sklearn':>9} {'ahead':>6} {'s':>6}")
     out = []
     for name in given.names or known:

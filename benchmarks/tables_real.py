@@ -13,7 +13,10 @@ import numpy as np
 
 @dataclass
 class Columns:
-    """A table by column, with each column's true kind (number, category or text; others are no inputs of the peer's)."""
+    """A table by column, with each column's true kind (number, category or text; others are no inputs of the peer's).
+
+    `written` are columns as the file has them where that is not what they mean; `dialect` is how the file is written (csv's names, and `encoding`).
+    """
 
     values: dict[str, list[Any]]
     kinds: dict[str, str]
@@ -21,7 +24,8 @@ class Columns:
     classes: bool
     ordered: bool = False
     context: int = 0
-    notes: dict[str, str] = field(default_factory=dict)
+    written: dict[str, list[str]] = field(default_factory=dict)
+    dialect: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))

@@ -42,7 +42,7 @@ def odd(tmp_path):
 def test_everything_that_is_wrong_is_found(odd, tmp_path):
     found = report(tmp_path, odd, "--target", "paid", code=1)
     kinds = {c["name"]: c["kind"] for c in found["columns"]}
-    assert kinds == {"id": "id", "nothing": "empty", "always": "constant", "price": "number", "size": "number", "far": "number", "zip": "number",
+    assert kinds == {"id": "id", "nothing": "empty", "always": "constant", "price": "number", "size": "number", "far": "number", "zip": "id",
                      "word": "category", "sold": "date", "paid": "category", "again": "category"}  # fmt: skip
     by_column = {
         (f["message"].split("'")[1], f["code"]) for f in found["findings"] if f["message"].startswith("column")

@@ -355,3 +355,25 @@ def test_scores_are_as_good_as_scikit_learns(tmp_path, name, classes):
         ours.append(judge(y[test], np.array(found) if classes else np.array(found, float)))
         theirs.append(judge(y[test], peer.predict(x[test])))
     assert np.mean(ours) >= np.mean(theirs) - (0.03 if classes else 0.0), (ours, theirs)
+
+
+def test_codes_with_leading_zeros_are_words(tmp_path):
+    rng = random.Random(5)
+    codes = [f"{c:05d}" for c in rng.sample(range(30000), 8)]
+    picked = [rng.randrange(8) for _ in range(200)]
+    write(tmp_path / "towns.csv", {"zip": [codes[i] for i in picked], "x": [rng.random() for _ in picked], "kind": ["ab"[i % 2] for i in picked]})
+    init(tmp_path, "towns.csv", "--target", "kind")
+    features = plain(tmp_path)["data"]["features"]
+    assert features["categories"]["columns"] == ["zip"] and features["numbers"]["columns"] == ["x"]
+
+
+def test_rows_without_a_word_of_text_are_predicted(tmp_path):
+    rng = random.Random(6)
+    texts = [f"a {rng.choice(['good', 'bad'])} thing number {rng.randrange(50)} of many" for _ in range(200)]
+    texts[3], texts[70] = "", "!!!"
+    write(tmp_path / "notes.csv", {"note": texts, "x": [rng.random() for _ in texts], "kind": ["yes" if "good" in t else "no" for t in texts]})
+    init(tmp_path, "notes.csv", "--target", "kind")
+    assert plain(tmp_path)["data"]["features"]["note"]["kind"] == "text"
+    trained(tmp_path)
+    (tmp_path / "new.csv").write_text('note,x\n"",0.5\n"?!",0.5\na good thing,0.1\n')
+    assert len(predictions(tmp_path, "new.csv")) == 3 and set(predictions(tmp_path, "new.csv")) <= {"yes", "no"}

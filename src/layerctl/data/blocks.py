@@ -1,10 +1,11 @@
-"""Delimited text by the kernels: blocks of whole records, whose fields are slices of the block's bytes."""
+"""Text by the kernels: blocks of whole records, whose fields are slices of the block's bytes."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import secrets
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,36 +13,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.data.delimited import LONGEST_FIELD, LONGEST_RECORD, too_wide, unclosed
-from layerctl.data.native import decimals, dictionary, scanning
+from layerctl.data.native import decimals, dictionary, objects, scanning
 from layerctl.data.native.decimals import MISSING, OTHER
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.kernels import store
+from layerctl.ops.bits import BEYOND
 
 if TYPE_CHECKING:
     from layerctl.data.delimited import Dialect
+    from layerctl.ops.kernel import Kernel
 
 LARGEST_RECORD = 1 << 28
 """Bytes of one record."""
 _TEXTUAL = 0.5
 """The share of other fields beyond which a column is not tried as numbers before somebody asks."""
-_KERNELS = (scanning.cut, decimals.numbers, dictionary.code, dictionary.settle)
+_COLUMNS = (decimals.numbers, dictionary.code, dictionary.settle)
+_KERNELS = {k.name: (k, *_COLUMNS) for k in (scanning.cut, objects.objects)}
+"""What reading needs, by the kernel that cuts records."""
 
 
-def kept() -> bool:
-    """Whether the kernels were compiled before: reading needs no compiler then."""
-    return store.known([store.symbol(k.at()) for k in _KERNELS]) is not None
+def kept(cutting: str) -> bool:
+    """Whether the kernels that reading needs were compiled before: it needs no compiler then."""
+    return store.known([store.symbol(k.at()) for k in _KERNELS[cutting]]) is not None
 
 
 @functools.cache
-def _functions() -> dict[str, Any]:
-    found = store.addresses([k.at() for k in _KERNELS])
-    return {k.name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(found[k.at().key]) for k in _KERNELS}
+def _functions(kernels: tuple[Kernel, ...]) -> dict[str, Any]:
+    found = store.addresses([k.at() for k in kernels])
+    return {k.name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(found[k.at().key]) for k in kernels}
 
 
-def run(kernel: Any, *arguments: Any) -> None:
+def run(kernel: Kernel, *arguments: Any) -> None:
     """Calls a kernel with arrays and whole numbers."""
     block = np.array([a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments], np.int64)
-    _functions()[kernel.name](0, 1, block.ctypes.data)
+    together = _KERNELS.get(kernel.name, _COLUMNS)
+    _functions(together)[kernel.name](0, 1, block.ctypes.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +56,8 @@ class Words:
 
     text: np.ndarray
     bounds: np.ndarray
-    longest: int
-    """Bytes of the longest word; -1 where there is none."""
+    begins: np.ndarray
+    """Whether a word begins with a byte; at 256 whether one is empty."""
 
     @classmethod
     @functools.cache
@@ -59,7 +65,9 @@ class Words:
         """Words behind each other."""
         parts = [w.encode() for w in sorted(words)]
         bounds = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-        return cls(np.frombuffer(b"".join(parts) or b"\0", np.uint8).copy(), bounds, max(map(len, parts), default=-1))
+        begins = np.zeros(257, np.uint8)
+        begins[[part[0] if part else 256 for part in parts]] = 1
+        return cls(np.frombuffer(b"".join(parts) or b"\0", np.uint8).copy(), bounds, begins)
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -68,14 +76,47 @@ class Words:
 _TENS = np.array([float(10**i) for i in range(23)])
 
 
-class Block:
-    """Whole records: the block's bytes, the fields' bounds (records, columns), the records' lines."""
+class Memory:
+    """Room for what blocks keep, taken from pieces of memory that grow with how much of it is in use: the system readies few large pages sooner
+    than many small ones, and where blocks are let go of soon, little is held."""
 
-    def __init__(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, dialect: Dialect):
+    def __init__(self) -> None:
+        self._free = np.empty(0, np.uint8)
+        self._pieces: list[weakref.ref[np.ndarray]] = []
+
+    def take(self, count: int, dtype: Any) -> np.ndarray:
+        """An array whose values are not set."""
+        size = count * np.dtype(dtype).itemsize
+        if size > len(self._free):
+            self._pieces = [p for p in self._pieces if p() is not None]
+            held = sum(a.nbytes for p in self._pieces if (a := p()) is not None)
+            self._free = np.empty(max(size, _LEAST_PIECE, min(_LARGEST_PIECE, held // 8)), np.uint8)
+            self._pieces.append(weakref.ref(self._free))
+        out = self._free[:size].view(dtype)
+        self._free = self._free[-(-size // _ALIGNED) * _ALIGNED :]
+        return out
+
+    def kept(self, array: np.ndarray) -> np.ndarray:
+        """A copy."""
+        out = self.take(array.size, array.dtype)
+        out[:] = array
+        return out
+
+
+_LEAST_PIECE, _LARGEST_PIECE, _ALIGNED = 1 << 20, 1 << 23, 64
+
+
+class Block:
+    """Whole records: the block's bytes, with BEYOND more behind them, the fields' bounds (records, columns), the records' lines.
+
+    A field that ends before it starts is missing whatever the words for missing values are.
+    """
+
+    def __init__(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, dialect: Dialect, memory: Memory):
         self.data, self.starts, self.ends, self.lines, self.dialect = data, starts, ends, lines, dialect
         rows, columns = starts.shape
-        self._values = np.empty((columns, rows), np.float64)
-        self._states = np.empty((columns, rows), np.uint8)
+        self._values = memory.take(columns * rows, np.float64).reshape(columns, rows)
+        self._states = memory.take(columns * rows, np.uint8).reshape(columns, rows)
         self._done = np.zeros(columns, np.uint8)
 
     def __len__(self) -> int:
@@ -84,7 +125,7 @@ class Block:
     def convert(self, wanted: np.ndarray) -> None:
         """Tries the wanted columns (u8) as numbers, all in one pass."""
         words = Words.of(self.dialect.missing)
-        run(decimals.numbers, self.data, self.starts, self.ends, *self.starts.shape, wanted, words.text, words.bounds, len(words), words.longest,
+        run(decimals.numbers, self.data, self.starts, self.ends, *self.starts.shape, wanted, words.text, words.bounds, len(words), words.begins,
             int(self.dialect.decimal == ","), decimals.powers(), _TENS, self._values, self._values, self._states)  # fmt: skip
         self._done |= wanted
 
@@ -98,6 +139,8 @@ class Block:
 
     def text(self, row: int, column: int) -> str | None:
         """A field; None if it is missing."""
+        if self.ends[row, column] < self.starts[row, column]:
+            return None
         made = self.data[self.starts[row, column] : self.ends[row, column]].tobytes().decode("utf-8", "replace")
         return None if made in self.dialect.missing else made
 
@@ -134,7 +177,7 @@ class Dictionary:
         words = Words.of(block.dialect.missing)
         starts, ends = block.starts[low:high], block.ends[low:high]
         self._grow(high - low, int((ends[:, column] - starts[:, column]).sum(dtype=np.int64)))
-        run(dictionary.code, block.data, starts, ends, high - low, block.starts.shape[1], column, words.text, words.bounds, len(words), words.longest,
+        run(dictionary.code, block.data, starts, ends, high - low, block.starts.shape[1], column, words.text, words.bounds, len(words), words.begins,
             self._seed, self._slots, len(self._slots) - 1, self._hashes, self._places, self._texts, self._counts, out)  # fmt: skip
         return out
 
@@ -144,8 +187,8 @@ class Dictionary:
             more = max(n + rows, 2 * len(self._hashes))
             self._hashes = _longer(self._hashes, n, more)
             self._places = _longer(self._places, n + 1, more + 1)
-        if used + size > len(self._texts):
-            self._texts = _longer(self._texts, used, max(used + size, 2 * len(self._texts)))
+        if used + size + BEYOND > len(self._texts):
+            self._texts = _longer(self._texts, used, max(used + size + BEYOND, 2 * len(self._texts)))
         if 2 * (n + rows) > len(self._slots):
             self._slots = np.zeros(1 << (2 * (n + rows)).bit_length(), np.int64)
             run(dictionary.settle, self._hashes, n, self._slots, len(self._slots) - 1)
@@ -163,25 +206,19 @@ def _longer(array: np.ndarray, used: int, length: int) -> np.ndarray:
     return out
 
 
-class Cutter:
-    """Cuts pieces of text into blocks of whole records, and counts lines on the way."""
+class Pieces:
+    """Cuts pieces of text into blocks of whole records; a dialect of text says how."""
 
-    def __init__(self, dialect: Dialect, name: str):
-        self.dialect, self.name = dialect, name
-        self.classes = np.zeros(256, np.uint8)
-        self.classes[[10, 13]] |= scanning.BREAK
-        self.classes[ord(dialect.delimiter)] |= scanning.DELIMITER
-        if dialect.quote is not None:
-            self.classes[ord(dialect.quote)] |= scanning.QUOTE
-        self._lead = int(dialect.delimiter != " ")
+    def __init__(self, name: str):
+        self.name = name
+        self.memory = Memory()
         self._line = 1
-        self._room = self._rooms(0)
 
-    def blocks(self, pieces: Iterable[bytes]) -> Iterator[tuple[np.ndarray, ...] | None]:
-        """(bytes, starts, ends, firsts, lines) of each block's records; None where a piece was empty, that is, where its writer pauses.
+    def blocks(self, pieces: Iterable[bytes]) -> Iterator[Any]:
+        """What `cut` makes of each block's records; None where a piece was empty, that is, where its writer pauses.
 
         Raises:
-            LayerctlError: for a quote that is not closed, a field or a record that is too long.
+            LayerctlError: as `cut` does, and for a record that is too long.
         """
         rest, lacking = b"", 0
         for piece in pieces:
@@ -191,7 +228,7 @@ class Cutter:
             rest += piece
             if len(rest) < lacking:
                 continue
-            made, used = self._cut(rest, False)
+            made, used = self.cut(rest, False)
             if made is not None:
                 yield made
             rest = rest[used:]
@@ -200,20 +237,45 @@ class Cutter:
                 fail("data-syntax", f"a record has more than {LARGEST_RECORD >> 20} MB", Span(Source(self.name), self._line, 1),
                      hint="lines end in LF or CRLF: is this the delimited text that it should be?")  # fmt: skip
         if rest:
-            made, _ = self._cut(rest, True)
+            made, _ = self.cut(rest, True)
             if made is not None:
                 yield made
 
-    def _cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
-        data = np.frombuffer(text, np.uint8).copy()
-        size = len(data)
+    def cut(self, text: bytes, last: bool) -> tuple[Any, int]:
+        """(what is made of the whole records in a text, None if there are none; the bytes that they take); with `last` the text ends with them."""
+        raise TypeError(f"{type(self).__name__} does not say how records are cut")
+
+    def padded(self, text: bytes, more: bytes = b"") -> np.ndarray:
+        """Bytes as kernels read them, with BEYOND more behind them."""
+        size = len(text) + len(more)
+        data = self.memory.take(size + BEYOND, np.uint8)
+        data[: len(text)], data[len(text) : size], data[size:] = np.frombuffer(text, np.uint8), np.frombuffer(more, np.uint8), 0
+        return data
+
+
+class Cutter(Pieces):
+    """Delimited text: blocks are (bytes, starts, ends, firsts, lines), see the kernel `cut`; counts lines on the way."""
+
+    def __init__(self, dialect: Dialect, name: str):
+        super().__init__(name)
+        self.dialect = dialect
+        self._lead = int(dialect.delimiter != " ")
+        self._room = self._rooms(0)
+
+    def cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
+        """Whole records.
+
+        Raises:
+            LayerctlError: for a quote that is not closed, a field that is too long.
+        """
+        size, data = len(text), self.padded(text)
         state = np.zeros(8, np.int64)
         state[scanning.LINE] = self._line
         if len(self._room[0]) < size + 2:
             self._room = self._rooms(size + size // 8)
         starts, ends, firsts, lines = self._room
         quote = -1 if self.dialect.quote is None else ord(self.dialect.quote)
-        run(scanning.cut, data, size, self.classes, quote, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
+        run(scanning.cut, data, size, ord(self.dialect.delimiter), quote, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
         at, fields, records, line, opened, tall_line, tall, wide = state.tolist()
         if tall:
             unclosed(self.name, tall_line, tall)
@@ -223,10 +285,12 @@ class Cutter:
             which = int(np.searchsorted(firsts[:records], int(np.argmax((ends[:fields] - starts[:fields]) > LONGEST_FIELD)), "right")) - 1
             too_wide(self.name, int(lines[which]))
         self._line = line
-        made = (data[:at], starts[:fields].copy(), ends[:fields].copy(), firsts[:records].copy(), lines[:records].copy())
-        return (made if records else None), at
+        if not records:
+            return None, at
+        kept = [self.memory.kept(a) for a in (starts[:fields], ends[:fields], firsts[:records], lines[:records])]
+        return (data, *kept), at
 
     @staticmethod
     def _rooms(size: int) -> tuple[np.ndarray, ...]:
-        """Room for what is found in so many bytes, used for one block after the other."""
-        return (*(np.empty(size + 2, np.int32) for _ in range(3)), np.empty(size + 2, np.int64))
+        """Room for what is found in so many bytes, used for one block after the other; a record that is not blank has two bytes."""
+        return (np.empty(size + 2, np.int32), np.empty(size + 2, np.int32), np.empty(size // 2 + 2, np.int32), np.empty(size // 2 + 2, np.int64))

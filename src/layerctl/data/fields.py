@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from layerctl.data.blocks import Block, Cutter, Dictionary
+from layerctl.data.blocks import Block, Cutter, Dictionary, Memory
 from layerctl.data.delimited import Heading
 from layerctl.data.native.decimals import MISSING, OTHER
 from layerctl.data.table import Column, Table
@@ -55,7 +55,19 @@ class Fields(Column):
             self._known[what] = make()
         return self._known[what]
 
+    def reads_as_numbers(self, judge: Callable[[str], bool]) -> bool:
+        if "numbers" in self._known or self._rows is not None:
+            return super().reads_as_numbers(judge)
+        for block, low, high in self._parts:
+            for i in np.flatnonzero(block.numbers(self._column)[1][low:high] == OTHER).tolist():
+                if not judge(block.text(low + i, self._column) or ""):
+                    return False
+        return super().reads_as_numbers(judge)
+
     def missing(self) -> np.ndarray:
+        if "coded" in self._known:
+            codes = self._known["coded"][0]
+            return (codes if self._rows is None else codes[self._rows]) < 0
         states = self._of("numbers", self._numbers)[1]
         return (states if self._rows is None else states[self._rows]) == MISSING
 
@@ -102,17 +114,18 @@ def renumbered(codes: np.ndarray, words: Sequence[str]) -> tuple[np.ndarray, lis
 def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table | None]:
     """Tables as the blocks come, by the kernels; None where the writer of the pieces pauses."""
     wanted: np.ndarray | None = None
-    for made in Cutter(heading.dialect, heading.name).blocks(pieces):
+    cutter = Cutter(heading.dialect, heading.name)
+    for made in cutter.blocks(pieces):
         if made is None:
             yield None
             continue
         data, starts, ends, firsts, lines = made
         if not heading.names:
             end = int(firsts[1]) if len(firsts) > 1 else len(starts)
-            record = Block(data, starts[None, :end], ends[None, :end], lines[:1], heading.dialect)
+            record = Block(data, starts[None, :end], ends[None, :end], lines[:1], heading.dialect, cutter.memory)
             if heading.first([record.text(0, i) for i in range(end)], int(lines[0])):
                 firsts, lines = firsts[1:], lines[1:]
-        block = _fitting(heading, data, starts, ends, firsts, lines)
+        block = _fitting(heading, cutter.memory, data, starts, ends, firsts, lines)
         if not len(block):
             continue
         block.convert(np.ones(len(heading.names), np.uint8) if wanted is None else wanted)
@@ -127,18 +140,20 @@ def table_of(parts: Sequence[Part], heading: Heading) -> Table:
     return Table(heading.name, {n: Fields(parts, i) for i, n in enumerate(heading.names)}, lines, heading.dialect.decimal)
 
 
-def _fitting(heading: Heading, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, firsts: np.ndarray, lines: np.ndarray) -> Block:
+def _fitting(
+    heading: Heading, memory: Memory, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, firsts: np.ndarray, lines: np.ndarray
+) -> Block:  # fmt: skip
     """The records that have as many fields as there are columns; one more is passed over where it is the last and missing."""
     width = len(heading.names)
     counts = np.diff(firsts, append=np.int32(len(starts)))
     fits = counts == width
     if fits.all():
         low = int(firsts[0]) if len(firsts) else len(starts)
-        return Block(data, starts[low:].reshape(-1, width), ends[low:].reshape(-1, width), lines, heading.dialect)
+        return Block(data, starts[low:].reshape(-1, width), ends[low:].reshape(-1, width), lines, heading.dialect, memory)
     empty: list[int] = []
     for i in np.flatnonzero(~fits).tolist():
         at, n = int(firsts[i]), int(counts[i])
-        record = Block(data, starts[None, at : at + n], ends[None, at : at + n], lines[i : i + 1], heading.dialect)
+        record = Block(data, starts[None, at : at + n], ends[None, at : at + n], lines[i : i + 1], heading.dialect, memory)
         if n == width + 1 and record.text(0, width) is None:
             fits[i] = True
         elif heading.ragged(n, int(lines[i])):
@@ -149,4 +164,4 @@ def _fitting(heading: Heading, data: np.ndarray, starts: np.ndarray, ends: np.nd
         cells[empty] = len(starts)
         starts, ends = np.append(starts, starts[:1] * 0), np.append(ends, ends[:1] * 0)
     cells = cells[fits]
-    return Block(data, starts[cells], ends[cells], lines[fits], heading.dialect)
+    return Block(data, starts[cells], ends[cells], lines[fits], heading.dialect, memory)

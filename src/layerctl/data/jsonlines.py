@@ -12,12 +12,14 @@ import numpy as np
 
 from layerctl.data.delimited import lines_of
 from layerctl.data.faults import Faults
+from layerctl.data.streams import line_ends
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 
 LONGEST_LINE = 1 << 26
 """Characters of one row."""
 _scan = json.JSONDecoder().scan_once
+_scan_written = json.JSONDecoder(parse_float=str).scan_once
 
 
 def json_tables(
@@ -25,13 +27,14 @@ def json_tables(
 ) -> Iterator[Table]:  # fmt: skip
     """Tables of up to so many rows, or of all, and of what has come where the writer pauses.
 
-    A key that is not there is a missing value, lists are arrays. Columns that are `wanted`, or that an earlier table had, are there in any case.
+    A key that is not there is a missing value, lists are arrays, numbers are kept as they are written.
+    Columns that are `wanted`, or that an earlier table had, are there in any case.
     """
     names = dict.fromkeys(wanted)
     found: list[dict[str, Any]] = []
     lines: list[int] = []
     number = 0
-    for line in lines_of(_bounded(pieces, name), pauses=True):
+    for line in lines_of(bounded(pieces, name), pauses=True):
         if line:
             number += 1
         text = line.strip()
@@ -52,6 +55,11 @@ def _complete(table: Table, names: dict[str, None]) -> Table:
     return table
 
 
+def rows_of(lines: Iterable[tuple[int, bytes]], name: str, faults: Faults | None) -> list[dict[str, Any]]:
+    """Lines by their numbers as rows, see `_row`."""
+    return [_row(line.decode().strip(), number, name, faults) for number, line in lines]
+
+
 def _row(text: str, number: int, name: str, faults: Faults | None) -> dict[str, Any]:
     """A line as a row; one without values where it is none and bad rows are passed over."""
     try:
@@ -62,11 +70,11 @@ def _row(text: str, number: int, name: str, faults: Faults | None) -> dict[str, 
         return {}
 
 
-def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+def bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     """The pieces, as long as their lines are of a length that rows have."""
     line, pending = 1, 0
     for piece in pieces:
-        breaks = piece.count(b"\n")
+        breaks = line_ends(piece)
         pending = len(piece) - piece.rindex(b"\n") - 1 if breaks else pending + len(piece)
         line += breaks
         if pending > LONGEST_LINE:
@@ -75,10 +83,14 @@ def _bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
 
 
 def json_row(line: str, number: int, name: str) -> dict[str, Any]:
-    """One line of JSON, without blanks around, as a row."""
+    """One line of JSON, without blanks around, as a row; finite numbers with a fraction or an exponent are texts as they are written."""
     try:
         row, end = _scan(line, 0)
         if end == len(line) and type(row) is dict:
+            fractions = [k for k, v in row.items() if type(v) is float and math.isfinite(v)]
+            if fractions:
+                written = _scan_written(line, 0)[0]
+                row |= {k: written[k] for k in fractions}
             return row
     except (StopIteration, ValueError, RecursionError):
         pass  # what is wrong is found out below
@@ -103,7 +115,7 @@ def table_of_rows(rows: list[dict[str, Any]], lines: list[int], name: str, missi
         if any(type(v) is list for v in values):
             columns[n] = _arrays(n, values, lines, name)
         else:
-            columns[n] = [_scalar(v, missing) for v in values]
+            columns[n] = [scalar(v, missing) for v in values]
     return Table(name, columns, lines)
 
 
@@ -116,7 +128,8 @@ def _arrays(column: str, values: list[Any], lines: list[int], name: str) -> np.n
     return array
 
 
-def _scalar(v: Any, missing: frozenset[str]) -> str | None:
+def scalar(v: Any, missing: frozenset[str]) -> str | None:
+    """A JSON value as a table's text; None if it is missing."""
     if type(v) is str:
         text = v.strip()
     elif v is None or (type(v) is float and not math.isfinite(v)):

@@ -115,12 +115,11 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
 
         yield folder_table(path, place)
     elif kind == "jsonl":
-        from layerctl.data.jsonlines import json_tables
-
         count = 0
-        for table in json_tables(Stream(path, spec.encoding, place), place.source.name, frozenset(spec.missing_values), rows):
-            count += len(table)
-            yield table
+        for table in object_tables(Stream(path, spec.encoding, place), place.source.name, frozenset(spec.missing_values), rows):
+            if table is not None:
+                count += len(table)
+                yield table
         if not count:
             fail("data-no-rows", "the file has no rows", place, hint="give a file with an object to a line")
     else:
@@ -133,19 +132,8 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
 
 def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
     """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
-    pieces = iter(stream)
-    head: list[bytes] = []
-    size, small = 0, True
-    for piece in pieces:
-        if not piece and not size:
-            continue
-        head.append(piece)
-        size += len(piece)
-        if not piece or (size >= SMALL and (size >= COLD or _kept())):
-            small = False
-            break
-    everything = itertools.chain(head, pieces)
-    if small or not heading.dialect.native:
+    everything, small, pausing = _measured(stream, "scanning.cut")
+    if (small and not pausing) or not heading.dialect.native:
         yield from plain_tables(everything, heading, rows)
         return
     from layerctl.data.fields import native_tables
@@ -153,10 +141,44 @@ def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> It
     yield from native_tables(everything, heading)
 
 
-def _kept() -> bool:
+def object_tables(
+    stream: Iterable[bytes], name: str, missing: frozenset[str], rows: int | None, faults: Faults | None = None, wanted: Sequence[str] = ()
+) -> Iterator[Table | None]:  # fmt: skip
+    """JSON lines as tables, in the same two ways."""
+    everything, small, _pausing = _measured(stream, "objects.objects")
+    if small:
+        from layerctl.data.jsonlines import json_tables
+
+        for table in json_tables(everything, name, missing, rows, faults, wanted):
+            yield table
+            yield None  # its rows are as many as are wanted, or as have come
+        return
+    from layerctl.data.flat import flat_tables
+
+    yield from flat_tables(everything, name, missing, faults, wanted)
+
+
+def _measured(stream: Iterable[bytes], kernel: str) -> tuple[Iterable[bytes], bool, bool]:
+    """(the pieces of a stream, whether they are too few for the kernels that go with the one that cuts records, whether their writer pauses before)."""
+    pieces = iter(stream)
+    head: list[bytes] = []
+    size, small, pausing = 0, True, False
+    for piece in pieces:
+        if not piece and not size:
+            continue
+        head.append(piece)
+        size += len(piece)
+        pausing = not piece
+        small = size < SMALL or (size < COLD and not _kept(kernel))
+        if pausing or not small:
+            break
+    return itertools.chain(head, pieces), small, pausing
+
+
+def _kept(kernel: str) -> bool:
     from layerctl.data.blocks import kept
 
-    return kept()
+    return kept(kernel)
 
 
 def streamed(
@@ -173,9 +195,7 @@ def streamed(
         return
     stream = Stream(source, spec.encoding, place, lenient=True, prompt=True)
     if kind == "jsonl":
-        from layerctl.data.jsonlines import json_tables
-
-        yield from json_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted)
+        yield from recut(object_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted), rows)
         return
     heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True, faults=faults)
     yield from recut(delimited_tables(stream, heading, rows), rows)

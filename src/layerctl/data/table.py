@@ -64,6 +64,13 @@ class Column(abc.ABC):
         """The rows from one to another."""
         return self.take(np.arange(low, high))
 
+    def reads_as_numbers(self, judge: Callable[[str], bool]) -> bool:
+        """Whether every value that is there is a number, and there is one; `judge` says it of those that are not known to be."""
+        found, rest = self.numbers()
+        if not all(judge(self.text(int(i)) or "") for i in rest):
+            return False
+        return bool(len(rest)) or not np.isnan(found).all()
+
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):
             return [self.text(i) for i in range(*row.indices(len(self)))]
@@ -212,10 +219,7 @@ class Table:
         if isinstance(values, np.ndarray):
             return values.dtype.kind in "fiub"
         if isinstance(values, Column):
-            found, rest = values.numbers()
-            if not all(NUMBER.fullmatch(self._plain(values.text(int(i)) or "")) for i in rest):
-                return False
-            return bool(len(rest)) or not np.isnan(found).all()
+            return values.reads_as_numbers(lambda text: NUMBER.fullmatch(self._plain(text)) is not None)
         present = [self._plain(v) for v in values if v is not None]
         return bool(present) and all(NUMBER.fullmatch(v) for v in present)
 
@@ -248,10 +252,14 @@ def picked_of(values: Any, rows: np.ndarray) -> Any:
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """The rows of one table behind those of another; the columns are the same, whatever form they are in."""
+    """The rows of one table behind those of another, whatever form columns are in; a column that a table lacks is missing in its rows."""
     first = tables[0]
     if len(tables) == 1:
         return first
+    names = dict.fromkeys(n for t in tables for n in t.columns)
+    if any(len(t.columns) < len(names) for t in tables):
+        tables = [replace(t, columns={n: t.columns.get(n, [None] * (len(t) or len(t.lines))) for n in names}) for t in tables]
+        first = tables[0]
     columns = {n: _joined([t.columns[n] for t in tables], lambda n=n: [t.texts(n) for t in tables]) for n in first.columns}
     files = None if first.files is None else np.concatenate([t.files for t in tables])
     return replace(first, columns=columns, lines=np.concatenate([np.asarray(t.lines, np.int64) for t in tables]), files=files)

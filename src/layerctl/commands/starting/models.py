@@ -13,13 +13,17 @@ FEW = 400
 """Training rows below which small batches, at a larger rate, are seen many times."""
 WATCHED = 160
 """Training rows below which validation rows are too few to say when training should end."""
-MANY = 10_000
-"""Rows of which enough are held back to say when training should end."""
+STEADY = 700
+"""Training rows from which validation rows say it of a table too, where fewer are better all trained on."""
+STRAIGHT = 4.0
+"""How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
+AVERAGED = 0.98
+"""What the running mean of the weights keeps of itself at each step: about the last fifty steps count."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model, and how it is trained, for a number of rows."""
+    """How large a model, and how it is trained, for a number of rows; with `patience` 0 all epochs, at a rate that falls along a cosine."""
 
     units: int
     dropout: float
@@ -31,29 +35,31 @@ class Size:
     rows: int
 
 
-def row_size(rows: int, width: int, numbers: bool) -> Size:
-    """For rows of numbers and categories: a number of epochs at a falling rate, with which nothing has to be held back to say when training
-    should end; what predicts numbers is dropped out of more, and few rows are held to smaller weights."""
+def size_of(rows: int, width: int, held: float, numbers: bool, words: bool) -> Size:
+    """For `rows` training rows of `width` numbers and categories, while the share `held` of rows is held back for validation; `numbers`: only numbers
+    are predicted; `words`: texts, arrays or a series are read."""
+    if not held or rows < (WATCHED if words else STEADY):
+        return _watched_not(rows, width, numbers, words)
+    units = 64 if rows < 300 else 128 if rows < 50_000 else 256
+    dropout = 0.3 if width > rows / 4 else 0.1 if rows >= 20_000 or (numbers and not words) else 0.25
+    batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
+    epochs = int(min(200, max(20, math.ceil(8_000 / max(1, rows // batch)))))
+    decay = 0.02 if words else 0.2 if numbers else 0.5
+    return Size(units, dropout, 0.002 if batch <= 64 else 0.003, decay, batch, epochs, max(4, min(25, epochs // 5)), rows)
+
+
+def _watched_not(rows: int, width: int, numbers: bool, words: bool) -> Size:
+    """A number of epochs with which nothing has to be held back to say when training should end; what predicts numbers is dropped out of more, and
+    few rows are held to smaller weights."""
+    if words:
+        batch = 16 if rows < 500 else 32 if rows < 3_000 else 64
+        return Size(64 if rows < 300 else 128, 0.2, 0.002, 0.02, batch, max(20, round(1_000 / max(1, rows // batch))), 0, rows)
     if rows < FEW:
         epochs = math.ceil(2_000 / math.ceil(max(rows, 1) / 16))
         return Size(64, 0.3, 0.002, 0.2, 16, max(20, min(200, epochs)), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
     dropout = 0.3 if width > rows / 4 else 0.2 if numbers or rows < 1_000 else 0.1
     return Size(128, dropout, 0.0015, 0.02, batch, max(20, min(100, math.ceil(3_000 / math.ceil(rows / batch)))), 0, rows)
-
-
-def watched_size(rows: int, width: int, held: float) -> Size:
-    """For texts, arrays, series and many rows: as long as validation, for which the share `held` of rows is held back, gets better."""
-    units = 64 if rows < 300 else 128 if rows < 50_000 else 256
-    dropout = 0.3 if width > rows / 4 else 0.2 if rows < 20_000 else 0.1
-    batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
-    steps = max(1, rows // batch)
-    epochs = int(min(200, max(20, math.ceil(8_000 / steps))))
-    patience = max(4, min(25, epochs // 5)) if held and rows >= WATCHED else 0
-    if not patience:
-        epochs = max(20, round(1_000 / steps))
-    rate = 0.002 if batch <= 64 else 0.003
-    return Size(units, dropout, rate, 0.02, batch, epochs, patience, rows)
 
 
 def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], list[str], dict[str, str]]:
@@ -63,7 +69,7 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     if inputs.layers and any(i["name"] == "tamed" for i in items):
         said["tamed"] = "about a logarithm, on both sides of the middle"
     for name in inputs.texts:
-        parts.append(_text(name, items, facts.rows))
+        parts.append(_text(name, items, said, facts.rows))
     for name, shape in inputs.arrays.items():
         parts.append(_array(name, shape, items, size))
     row = joined(parts, "row", items)
@@ -106,15 +112,21 @@ def _output_name(target: Target, taken: set[str]) -> str:
     return made
 
 
-def _text(name: str, items: list[Item], rows: int) -> str:
+MEAN_OF_WORDS = (
+    "sum(x[0] * expand_dims(where(x[1] > 0, 1.0, 0.0), -1), axis=1) / maximum(sum(where(x[1] > 0, 1.0, 0.0), axis=1, keepdims=True), 1.0)"
+)
+
+
+def _text(name: str, items: list[Item], said: dict[str, str], rows: int) -> str:
     """Words as vectors; their mean says what a text is about, the strongest pair or triple of words what stands out."""
     size = 32 if rows < 20_000 else 64
-    items.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size, "mask_zero": True}, "name": f"{name}_words", "from": name})
-    items.append({"GlobalAveragePooling1D": {}, "name": f"{name}_mean", "from": f"{name}_words"})
-    items.append({"Lambda": {"function": "x", "mask": "none"}, "name": f"{name}_unmasked", "from": f"{name}_words"})
-    items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases"})
-    items.append({"GlobalMaxPooling1D": {}, "name": f"{name}_strongest"})
-    items.append({"Concatenate": {"axis": -1}, "name": f"{name}_all", "from": [f"{name}_mean", f"{name}_strongest"]})
+    words, mean, strongest, whole = (f"{name}_{part}" for part in ("words", "mean", "strongest", "all"))
+    items.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size}, "name": words, "from": name})
+    items.append({"Lambda": MEAN_OF_WORDS, "name": mean, "from": [words, name]})
+    said[mean] = "the mean of the words' vectors, without the padding behind them; nothing where a text has no words"
+    items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases", "from": words})
+    items.append({"GlobalMaxPooling1D": {}, "name": strongest})
+    items.append({"Concatenate": {"axis": -1}, "name": whole, "from": [mean, strongest]})
     items.append({"Dropout": 0.4, "name": f"{name}_text"})
     return f"{name}_text"
 
@@ -140,8 +152,8 @@ def _array(name: str, shape: tuple[int, ...], items: list[Item], size: Size) -> 
     return f"{name}_flat"
 
 
-def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
-    """Optimizer, losses and metrics for the targets."""
+def compile_of(facts: Facts, outputs: list[str], size: Size, straight: bool) -> dict[str, Any]:
+    """Optimizer, losses and metrics for the targets; `straight`: there are layers that lead from the row straight to the outputs."""
     rate: Any = size.rate
     if not size.patience:
         steps = size.epochs * -(-size.rows // size.batch)
@@ -151,18 +163,22 @@ def compile_of(facts: Facts, outputs: list[str], size: Size) -> dict[str, Any]:
     losses = {n: loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     judged = {n: metrics[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     single = len(outputs) == 1
+    more: dict[str, Any] = {"use_ema": True, "ema_momentum": AVERAGED} if size.patience else {}
+    if size.patience and straight:
+        more["learning_rate_multipliers"] = {"*_wide/*": STRAIGHT}
     return {
-        "optimizer": {"AdamW": {"learning_rate": rate, "weight_decay": size.decay}},
+        "optimizer": {"AdamW": {"learning_rate": rate, "weight_decay": size.decay, **more}},
         "loss": losses[outputs[0]] if single else losses,
         "metrics": judged[outputs[0]] if single else judged,
     }
 
 
 def fit_of(size: Size) -> dict[str, Any]:
-    """Epochs, batches and callbacks; without patience all epochs, at a falling rate."""
+    """Epochs, batches and callbacks: what is judged by validation rows, and kept, are the weights' running means."""
     out: dict[str, Any] = {"epochs": size.epochs, "batch_size": size.batch}
     if size.patience:
         out["callbacks"] = [
+            {"SwapEMAWeights": {"swap_on_epoch": True}},
             {"ReduceLROnPlateau": {"monitor": "val_loss", "factor": 0.4, "patience": max(2, size.patience // 3)}},
             {"EarlyStopping": {"monitor": "val_loss", "patience": size.patience, "restore_best_weights": True}},
         ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from layerctl.commands.starting.facts import Facts
 from layerctl.commands.starting.features import date_parts
-from layerctl.commands.starting.models import fit_of, watched_size
+from layerctl.commands.starting.models import AVERAGED, fit_of, size_of
 from layerctl.commands.starting.table import Draft, data_head, in_order, literal, shares_of, target_plain
 from layerctl.diagnostics import Source, Span, fail
 
@@ -38,7 +38,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     held = shares_of(facts.rows, shares, True)
     rows = round(facts.rows * (1 - sum(held)))
     columns = [target.column, *(c.name for c in facts.inputs("number") if not c.strip)]
-    size = watched_size(rows, length * len(columns), held[0])
+    size = size_of(rows, length * len(columns), held[0], True, True)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     data = data_head(facts, source, test, draft)
     data["features"] = {"past": {"columns": columns, "kind": "window", "scale": "standard", "missing": "median", "window": {"length": length, "horizon": 1}}}
@@ -56,7 +56,8 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     draft.said["data", "split"] = "the last rows are held back"
     draft.plain["data"] = literal(data)
     draft.plain["model"] = {"layers": _layers(flat, size.units, target.column), "outputs": [_output(target.column)]}
-    draft.plain["compile"] = {"optimizer": {"AdamW": {"learning_rate": 0.001, "weight_decay": size.decay}}, "loss": "mean_squared_error",
+    means = {"use_ema": True, "ema_momentum": AVERAGED} if size.patience else {}
+    draft.plain["compile"] = {"optimizer": {"AdamW": {"learning_rate": 0.001, "weight_decay": size.decay, **means}}, "loss": "mean_squared_error",
                               "metrics": ["mae", "R2Score"]}  # fmt: skip
     draft.plain["fit"] = fit_of(size)
     draft.notes.append(f"a series in the order of {dates[0].name if dates else 'its rows'}: windows of {length} rows, the next row's {target.column}")

@@ -7,15 +7,13 @@ from typing import Any
 
 from layerctl.commands.starting.facts import Facts, Target
 from layerctl.commands.starting.features import Inputs, inputs_of
-from layerctl.commands.starting.models import MANY, WATCHED, compile_of, fit_of, layers_of, row_size, watched_size
+from layerctl.commands.starting.models import WATCHED, compile_of, fit_of, layers_of, size_of
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.data import MISSING
 
 Path = tuple[str | int, ...]
-WATCHED_SHARE = 0.1
-"""The share of rows held back where validation says when training ends."""
-TOLD_SHARE = 0.05
-"""The share of rows held back to tell how training goes."""
+HELD_SHARE, HELD_OF_WORDS = 0.05, 0.1
+"""The share of rows held back to say when training ends, or of fewer rows to tell how it goes; and where texts, arrays or a series are read."""
 
 
 @dataclass
@@ -38,11 +36,10 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
         reasons = "; ".join(f"{n}: {why}" for n, why in inputs.left_out.items())
         fail("no-features", f"no column is left to predict from{f' ({reasons})' if reasons else ''}", Span(Source(facts.source)),
              hint="add a column that differs from row to row and says something of the target")
-    watched = bool(inputs.texts or inputs.arrays) or facts.rows >= MANY
-    shares = shares_of(facts.rows, shares, watched)
+    words = bool(inputs.texts or inputs.arrays)
+    shares = shares_of(facts.rows, shares, words)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
-    numbers = all(t.kind == "number" for t in facts.targets)
-    size = watched_size(rows, inputs.width, shares[0]) if watched else row_size(rows, inputs.width, numbers)
+    size = size_of(rows, inputs.width, shares[0], all(t.kind == "number" for t in facts.targets), words)
     items, outputs, told = layers_of(facts, inputs, size)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     draft.plain["data"] = literal(_data(facts, inputs, outputs, source, shares, test, draft))
@@ -50,18 +47,21 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     for i, item in enumerate(items):
         if item.get("name") in told:
             draft.said["model", "layers", i] = told[item["name"]]
-    draft.plain["compile"] = compile_of(facts, outputs, size)
+    draft.plain["compile"] = compile_of(facts, outputs, size, bool(inputs.parts))
     draft.plain["fit"] = fit_of(size)
     if size.patience:
-        draft.said["fit", "callbacks"] = "a smaller rate when validation gets no better, then the end, and the best weights back"
+        draft.said["compile", "optimizer"] = "weights are held small and averaged over the last steps; what leads straight to the output learns faster"
+        draft.said["fit", "callbacks"] = (
+            "validation sees the weights' running means, which swing less; a smaller rate when it gets no better, then the end, and the best weights back"
+        )
     return draft
 
 
-def shares_of(rows: int, given: tuple[float | None, float | None], watched: bool) -> tuple[float, float]:
+def shares_of(rows: int, given: tuple[float | None, float | None], words: bool) -> tuple[float, float]:
     """The shares held back for validation and for the test, where they are not given: none for a test, and of few rows none at all, whose scores
     would be chance and which are missed in training."""
     validation, test = given
-    usual = 0.0 if rows < WATCHED else WATCHED_SHARE if watched else TOLD_SHARE
+    usual = 0.0 if rows < WATCHED else HELD_OF_WORDS if words else HELD_SHARE
     return (usual if validation is None else validation), (test or 0.0)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from layerctl.data.examining.kinds import Column
+from layerctl.data.examining.kinds import LEADING_ZERO, Column
 from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
 from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import middle_and_width
@@ -19,7 +18,6 @@ HOLEY = 0.5
 FAR = 15.0
 """Widths of the middle half beyond which a value is far off."""
 SENTINELS = frozenset({-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, 999999.0})
-_LEADING_ZERO = re.compile(r"0\d+")
 
 
 def findings(table: Table, columns: Mapping[str, Column], targets: frozenset[str]) -> Iterator[Diagnostic]:
@@ -133,8 +131,8 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
         row = next((i for i, v in enumerate(values) if v in c.odd), 0)
         yield warning(table, row, c.name, "column-mixed", f"{numbers} of {total} values are numbers and the rest are words: it is taken for a category",
                       "make it one or the other; words that stand for nothing belong into `missing_values`")  # fmt: skip
-    if c.kind == "number" and any(_LEADING_ZERO.fullmatch(v) for v, _ in c.counts):
-        row = next((i for i, v in enumerate(values) if v is not None and _LEADING_ZERO.fullmatch(v)), 0)
+    if c.code or (c.kind == "number" and any(LEADING_ZERO.fullmatch(v) for v, _ in c.counts)):
+        row = next((i for i, v in enumerate(values) if v is not None and LEADING_ZERO.fullmatch(v)), 0)
         yield warning(
             table,
             row,

@@ -17,6 +17,9 @@ from layerctl.data.table import Table
 FEW = 0.1
 """The share of odd words among numbers up to which they are taken for missing values."""
 UNIQUE = 0.98
+CODES = 0.01
+"""The share of whole numbers with leading zeros from which a column holds codes."""
+LEADING_ZERO = re.compile(r"0\d+")
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
 _ID_NAME = re.compile(
@@ -30,7 +33,7 @@ class Column:
     """One column: `kind` is number, category, date, text, array, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
-    `format` a date's (None: ISO 8601).
+    `format` a date's (None: ISO 8601); of a `code` the digits are a word, whose leading zeros count.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Column:
     dressed: int = 0
     ordered: bool = False
     strip: str | None = None
+    code: bool = False
 
     @property
     def usable(self) -> bool:
@@ -87,6 +91,8 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     nothing = {v: n for v, n in odd.items() if v in PERHAPS}
     strange = {v: n for v, n in odd.items() if v not in PERHAPS}
     total = sum(counts.values())
+    if sum(n for v, n in counts.items() if LEADING_ZERO.fullmatch(v)) >= CODES * total:
+        return None
     numbers = total - sum(odd.values())
     if strange and (sum(strange.values()) > FEW * total or len(strange) > 5):
         return None
@@ -185,7 +191,7 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
     numbers = sum(n for v, n in counts.items() if numeric(v))
     odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
-    facts = {**facts, "odd": odd, "dressed": clad}
+    facts = {**facts, "odd": odd, "dressed": clad, "code": numbers == len(present)}
     if is_text(table, name) and not clad > len(present) / 2:
         return Column(
             name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts
@@ -197,4 +203,6 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
             f"short words that differ in nearly every row ({len(counts)} in {len(present)}): nothing to learn from",
             **facts,
         )
+    if numbers == len(present):
+        return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
     return Column(name, "category", f"words, {len(counts)} different ones", **facts)
