@@ -1,6 +1,7 @@
-"""Lowers the kernels that the package brings: `python -m layerctl.commands.lowered [--out FOLDER] [TRIPLE:LANES …]`.
+"""Lowers the kernels that the package brings: `python -m layerctl.commands.lowered`, for this machine and beside the sources unless told otherwise.
 
-Without a target for this machine, beside the sources; the wheel's build (hatch_build.py) asks for those of the architecture it runs on.
+An installation does it (hatch_build.py): a wheel has the kernels of all processors of the architecture that it is built on, or of the targets it
+is told (x86_64-unknown-linux-gnu:8, aarch64-unknown-linux-gnu:4), of which this one need be none.
 """
 
 from __future__ import annotations
@@ -8,27 +9,28 @@ from __future__ import annotations
 import argparse
 import importlib
 import multiprocessing
-import os
 import pkgutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from layerctl.kernels import lowered, target
-from layerctl.kernels.build import ref_from_json, ref_to_json
+from layerctl.kernels.build import cores, ref_from_json, ref_to_json
 from layerctl.kernels.store import symbol
 from layerctl.ops.kernel import KERNELS, KernelRef
 
 PACKAGES = ("layerctl.ops", "layerctl.data.native")
 """Where kernels are declared."""
+USUAL_LANES = {"x86_64": (16, 8), "aarch64": (4,)}
+"""Those that processors have; fewer are a restriction that somebody asks for."""
 
 
-def usual() -> list[KernelRef]:
-    """Every kernel of the package for the dtypes that it is often called for, those that take longest to lower first."""
+def usual(only: str = "") -> list[KernelRef]:
+    """Every kernel of the package whose name begins with `only`, for the dtypes that it is often called for; the longest first."""
     for package in PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             importlib.import_module(f"{package}.{module.name}")
-    declared = [k for k in KERNELS.values() if k.function.__module__.startswith(PACKAGES)]
+    declared = [k for k in KERNELS.values() if k.function.__module__.startswith(PACKAGES) and k.name.startswith(only)]
     found = [ref for kernel in sorted(declared, key=lambda k: k.name) for ref in kernel.usual()]
     return sorted(found, key=lambda ref: -len(ref.kernel.function.__code__.co_code))
 
@@ -49,19 +51,28 @@ def _lowered(described: dict[str, object]) -> tuple[str, bytes]:
     return symbol(ref), bitcode(ref, symbol(ref))
 
 
+def wanted(targets: Sequence[str], architecture: bool) -> list[target.Target]:
+    """The bases of targets; without any, this machine's, or all that kernels are usually made for on its architecture."""
+    if targets:
+        return [target.based(triple, int(lanes)) for triple, _, lanes in (text.rpartition(":") for text in targets)]
+    if not architecture:
+        return [target.base()]
+    here = target.host()
+    return [target.based(here.triple, lanes) for lanes in USUAL_LANES[here.architecture]]
+
+
 def main() -> None:
     """Writes a file for each target."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--out", type=Path, default=lowered.FOLDER)
+    options.add_argument("--out", type=Path, default=lowered.FOLDER, help="the folder of the files")
+    options.add_argument("--only", default="", help="how the names of the kernels begin")
+    options.add_argument("--architecture", action="store_true", help="for all processors of this machine's architecture")
     options.add_argument("targets", nargs="*", metavar="TRIPLE:LANES")
     given = options.parse_args()
-    asked = [text.rpartition(":") for text in given.targets]
-    bases = [target.based(triple, int(lanes)) for triple, _, lanes in asked] or [target.base()]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    refs = usual()
-    for base in bases:
+    refs = usual(given.only)
+    for base in wanted(given.targets, given.architecture):
         path = lowered.path_for(base, given.out)
-        lowered.write(path, base, lower(base, refs, cores))
+        lowered.write(path, base, lower(base, refs, cores()))
         print(f"{path.name}: {len(refs)} kernels, {path.stat().st_size:,} bytes")
 
 
