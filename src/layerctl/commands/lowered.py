@@ -25,12 +25,12 @@ USUAL_LANES = {"x86_64": (16, 8), "aarch64": (4,)}
 """Those that processors have; fewer are a restriction that somebody asks for."""
 
 
-def usual(only: str = "") -> list[KernelRef]:
-    """Every kernel of the package whose name begins with `only`, for the dtypes that it is often called for; the longest first."""
+def usual(only: Sequence[str] = ("",)) -> list[KernelRef]:
+    """Every kernel of the package whose name begins as one of `only`, for the dtypes that it is often called for; the longest first."""
     for package in PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             importlib.import_module(f"{package}.{module.name}")
-    declared = [k for k in KERNELS.values() if k.function.__module__.startswith(PACKAGES) and k.name.startswith(only)]
+    declared = [k for k in KERNELS.values() if k.function.__module__.startswith(PACKAGES) and k.name.startswith(tuple(only))]
     found = [ref for kernel in sorted(declared, key=lambda k: k.name) for ref in kernel.usual()]
     return sorted(found, key=lambda ref: -len(ref.kernel.function.__code__.co_code))
 
@@ -65,11 +65,11 @@ def main() -> None:
     """Writes a file for each target."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, default=lowered.FOLDER, help="the folder of the files")
-    options.add_argument("--only", default="", help="how the names of the kernels begin")
+    options.add_argument("--only", action="append", help="how the names of kernels begin; may be given several times")
     options.add_argument("--architecture", action="store_true", help="for all processors of this machine's architecture")
     options.add_argument("targets", nargs="*", metavar="TRIPLE:LANES")
     given = options.parse_args()
-    refs = usual(given.only)
+    refs = usual(given.only or [""])
     for base in wanted(given.targets, given.architecture):
         path = lowered.path_for(base, given.out)
         lowered.write(path, base, lower(base, refs, cores()))

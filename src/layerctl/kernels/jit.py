@@ -14,7 +14,7 @@ import types as python
 from collections.abc import Iterator
 from typing import Any
 
-from layerctl.kernels.target import base, binding, optimise, without_names
+from layerctl.kernels.target import base, binding, machine, optimise, without_names
 from layerctl.ops.kernel import Kernel, KernelRef
 
 ALLOWED = {"memcpy", "memset", "memmove"}
@@ -115,20 +115,24 @@ def _codegen() -> Any:
     class Codegen(codegen.JITCPUCodegen):
         _library_class = Library
 
+        def _init(self, llvm_module: Any) -> None:
+            super()._init(llvm_module)
+            self._target_data = machine(base()).target_data
+            self._data_layout = str(self._target_data)
+
+        def _create_empty_module(self, name: str) -> Any:
+            made = super()._create_empty_module(name)
+            made.triple = base().triple
+            return made
+
         def set_env(self, env_name: str, env: Any) -> None:
             pass
 
         def _customize_tm_features(self) -> str:
-            return base().features
+            return ""
 
         def _customize_tm_options(self, options: dict[str, Any]) -> None:
-            options |= {
-                "cpu": base().cpu,
-                "features": base().features,
-                "reloc": "pic",
-                "codemodel": "small",
-                "jit": True,
-            }
+            options |= {"reloc": "pic", "codemodel": "small", "jit": True}
 
     return Codegen("layerctl")
 

@@ -1,7 +1,7 @@
 """Kernels that the package brings as LLVM bitcode, lowered and optimised when it was built: what is left to do is code for this processor.
 
 A file beside this one for each base of targets (kernels/target.py): a head, one line of JSON that says what it was made from and the SHA-256
-of what follows; then, compressed (xz), a line of JSON with the place of each kernel by its symbol, and the bitcode. A file that
+of what follows; then, compressed (xz), a line of JSON with the size of each kernel by its symbol, and the bitcode. A file that
 does not fit the sources as they are, that a later LLVM wrote, or that is damaged, is none: kernels are lowered by Numba then. Either way
 they are the same bytes.
 """
@@ -32,11 +32,12 @@ def path_for(base: target.Target, folder: Path = FOLDER) -> Path:
 
 def find(symbol: str) -> bytes | None:
     """The bitcode of a kernel by its symbol; None where the package has none that fits."""
-    return _shipped().get(symbol)
+    return brought().get(symbol)
 
 
 @functools.cache
-def _shipped() -> Mapping[str, bytes]:
+def brought() -> Mapping[str, bytes]:
+    """The bitcode of all kernels that the package brings for this machine, by symbols."""
     return read(path_for(target.base()), target.base())
 
 
@@ -75,9 +76,12 @@ def _unpacked(packed: bytes) -> dict[str, bytes]:
         whole = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2 * _MOST_UNPACKED).decompress(packed, _MOST_UNPACKED)
     except lzma.LZMAError as e:
         raise ValueError(str(e)) from None
-    places, _, code = whole.partition(b"\n")
-    found = {name: code[start : start + size] for name, (start, size) in json.loads(places).items()}
-    if sum(map(len, found.values())) != len(code):
+    sizes, _, code = whole.partition(b"\n")
+    found, start = {}, 0
+    for name, size in json.loads(sizes).items():
+        found[name] = code[start : start + size]
+        start += size
+    if start != len(code) or any(len(code) == 0 for code in found.values()):
         raise ValueError("not as long as it says")
     return found
 
@@ -86,11 +90,8 @@ def write(path: Path, base: target.Target, code: Mapping[str, bytes]) -> None:
     """Writes the kernels of a base: the same bytes for the same kernels."""
     import lzma
 
-    places, start = {}, 0
-    for name, bitcode in code.items():
-        places[name] = (start, len(bitcode))
-        start += len(bitcode)
-    whole = json.dumps(places).encode() + b"\n" + b"".join(code.values())
+    sizes = {name: len(bitcode) for name, bitcode in code.items()}
+    whole = json.dumps(sizes).encode() + b"\n" + b"".join(code.values())
     packed = lzma.compress(whole, lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
     head = {**_origin(base), "llvm": _llvm(), "sha256": hashlib.sha256(packed).hexdigest()}
     path.parent.mkdir(parents=True, exist_ok=True)
