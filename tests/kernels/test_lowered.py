@@ -8,9 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from layerctl.commands.lowered import usual
 from layerctl.kernels import jit, lowered, target
@@ -214,3 +217,52 @@ def test_kernels_for_arm_are_made_elsewhere(tmp_path):
     assert done.returncode == 0 and re.fullmatch(r"aarch64-4\.xz: 1 kernels, [\d,]+ bytes\n", done.stdout), done.stderr
     told = subprocess.run([sys.executable, "-c", ARM, str(tmp_path)], capture_output=True, text=True, check=True).stdout.split()
     assert int(told[0]) > 100 and int(told[1]) == 0
+
+
+@pytest.fixture(scope="module")
+def project(package, tmp_path_factory):
+    """A copy of what a wheel is built from, without lowered kernels."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("pyproject.toml", "hatch_build.py", "README.md"):
+        shutil.copy(SOURCES.parent / name, folder)
+    shutil.copytree(package / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "lowered_for"))
+    return folder
+
+
+def built(project, kind, out, lower, monkeypatch):
+    """The names of a wheel's files."""
+    monkeypatch.setenv("LAYERCTL_LOWER", lower)
+    next(WheelBuilder(str(project)).build(directory=str(out), versions=[kind]))
+    (wheel,) = out.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(out / "inside")
+        return set(file.namelist())
+
+
+def test_a_wheel_brings_lowered_kernels(project, tmp_path, monkeypatch):
+    base, arm = target.base(), target.based("aarch64-unknown-linux-gnu", 4)
+    asked = f"--only batch. {base.triple}:{base.lanes} {arm.triple}:4"
+    names = built(project, "standard", tmp_path, asked, monkeypatch)
+    folder = "layerctl/kernels/lowered_for"
+    assert {n for n in names if n.startswith(folder)} == {f"{folder}/{lowered.path_for(b).name}" for b in (base, arm)}
+    refs = usual(["batch."])
+    for b in (base, arm):
+        assert set(lowered.read(lowered.path_for(b, tmp_path / "inside" / folder), b)) == {symbol(ref) for ref in refs}
+
+
+def test_an_editable_installation_has_them_beside_the_sources_and_wheels_do_not_take_those(project, tmp_path, monkeypatch):
+    names = built(project, "editable", tmp_path / "editable", "--only select.", monkeypatch)
+    assert not any("lowered_for" in n for n in names) and len(lowered.read(made(project), target.base())) == len(usual(["select."]))
+    names = built(project, "standard", tmp_path / "standard", "", monkeypatch)
+    assert "layerctl/kernels/lowered.py" in names and not any("lowered_for" in n for n in names)
+
+
+def test_where_nothing_can_be_lowered_there_is_a_wheel_all_the_same(project, tmp_path, monkeypatch, capfd):
+    names = built(project, "standard", tmp_path, "nothing:3", monkeypatch)
+    assert "layerctl/kernels/lowered.py" in names and not any("lowered_for" in n for n in names)
+    assert "no kernels were lowered" in "".join(capfd.readouterr())
+
+
+def test_a_build_asks_for_what_lowers():
+    wanted = tomllib.loads((SOURCES.parent / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert {"numba", "pyyaml"} <= {re.split(r"[^a-z]", r)[0] for r in wanted}

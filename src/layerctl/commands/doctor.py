@@ -17,7 +17,7 @@ from layerctl import __version__
 from layerctl.diagnostics import LayerctlError
 
 PACKAGES = {
-    "numpy": "", "numba": "", "llvmlite": "", "pydantic": "", "PyYAML": "", "typer": "", "rich": "", "safetensors": "",
+    "numpy": "", "numba": "", "llvmlite": "", "pydantic": "", "PyYAML": "", "typer": "", "rich": "",
     "onnx": "onnx", "onnxruntime": "onnx", "h5py": "keras",
 }  # fmt: skip
 """What layerctl runs with, and the extra that brings what it can do without."""
