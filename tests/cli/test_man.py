@@ -74,7 +74,8 @@ def test_the_scripts_are_those_that_the_command_shows(folder):
         assert (folder / place).read_text().startswith(shown.rstrip())
 
 
-def test_the_hook_of_the_build_adds_them_to_a_wheel(tmp_path):
+def test_the_hook_of_the_build_adds_them_to_a_wheel(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAYERCTL_LOWER", "")  # tests/kernels/test_lowered.py has its kernels
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert wanted["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["path"] == "hatch_build.py"
     assert any(r.startswith("typer") for r in wanted["build-system"]["requires"])

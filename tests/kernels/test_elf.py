@@ -32,7 +32,7 @@ ASKING = CALLING.replace("memset", "abort_of_mine")
 
 def compiled(text):
     module = target.binding().parse_assembly(text)
-    return target.machine().emit_object(module)
+    return target.machine(target.host()).emit_object(module)
 
 
 def test_calls_of_the_c_library():

@@ -188,7 +188,8 @@ def many():
 @pytest.mark.parametrize("python", [sys.executable, "/bin/false", "/no/such/program"])
 def test_processes_share_the_work_and_may_fail(monkeypatch, python):
     refs, told = many(), []
-    monkeypatch.setattr(build, "_cores", lambda: 2)
+    monkeypatch.setattr(build, "cores", lambda: 2)
+    monkeypatch.setattr(build, "WORTH_A_PROCESS", 1e-3)
     monkeypatch.setattr(sys, "executable", python)
     out = build.build(refs, None, lambda *event: told.append(event))
     assert set(out) == {store.symbol(r) for r in refs} and all(out.values())

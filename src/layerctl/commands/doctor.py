@@ -17,7 +17,7 @@ from layerctl import __version__
 from layerctl.diagnostics import LayerctlError
 
 PACKAGES = {
-    "numpy": "", "numba": "", "llvmlite": "", "pydantic": "", "PyYAML": "", "typer": "", "rich": "", "safetensors": "",
+    "numpy": "", "numba": "", "llvmlite": "", "pydantic": "", "PyYAML": "", "typer": "", "rich": "",
     "onnx": "onnx", "onnxruntime": "onnx", "h5py": "keras",
 }  # fmt: skip
 """What layerctl runs with, and the extra that brings what it can do without."""
@@ -113,6 +113,7 @@ def _threads(requested: int | None) -> Iterator[Check]:
 
 
 def _store() -> Iterator[Check]:
+    from layerctl.kernels import lowered
     from layerctl.kernels.contents import contents
 
     try:
@@ -123,6 +124,9 @@ def _store() -> Iterator[Check]:
     yield Check("store", "kernel store", str(found.path or "none"), found.problem is None, found.problem)
     if found.path is not None:
         yield Check("store", "kernels", f"{found.kernels} kernels, {found.size / 1e6:.1f} MB{', writable' if found.writable else ''}")
+    brought = len(lowered.brought())
+    advice = "Numba lowers each kernel when it is first needed, some seconds for a model; installing layerctl again from these sources brings them"
+    yield Check("store", "lowered", f"{brought or 'no'} kernels came with the package", None, None if brought else advice)
     if found.others:
         text = f"{found.others} kernels, {found.others_size / 1e6:.1f} MB, of other versions or processors"
         yield Check("store", "others", text, None, "the folder can be deleted at any time: what is needed is compiled again")

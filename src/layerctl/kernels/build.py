@@ -1,4 +1,4 @@
-"""Compiles what the store lacks: in several processes where several kernels need Numba and several cores are allowed."""
+"""Compiles what the store lacks: in several processes where it is worth it and several cores are allowed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from layerctl.kernels import lowered, target
 from layerctl.kernels.store import Report, compiled, keep, symbol
 from layerctl.ops.kernel import KERNELS, ColumnSums, KernelRef, Loop, Reduction, Ref
 
-WORTH_A_PROCESS = 4
+WORTH_A_PROCESS = 0.5
+EMITTED, FINISHED_BYTE, LOWERED_BYTE = 0.015, 4e-6, 1e-3
+"""Seconds on one core, about: of what is emitted, of a byte of bitcode, of a byte of Python's code through Numba."""
+AHEAD = 2
+"""Kernels that another process has been told of: it never waits for the next one."""
 
 
 def build(refs: list[Ref], place: Path | None, report: Report | None) -> dict[str, bytes]:
@@ -25,13 +30,11 @@ def build(refs: list[Ref], place: Path | None, report: Report | None) -> dict[st
     `report(name, done, total)` hears of each kernel as it is begun and when it is done.
     """
     jobs = _Jobs(refs, place, report)
-    workers = min(_cores() - 1, len(jobs.heavy) // WORTH_A_PROCESS)
+    workers = min(cores() - 1, int(jobs.seconds / WORTH_A_PROCESS))
     threads = [threading.Thread(target=_in_process, args=(jobs,), daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()
     try:
-        for ref in jobs.light:
-            jobs.done(ref, compiled(ref))
         while (ref := jobs.take()) is not None:
             jobs.done(ref, compiled(ref))
         for thread in threads:
@@ -40,27 +43,36 @@ def build(refs: list[Ref], place: Path | None, report: Report | None) -> dict[st
             if symbol(ref) not in jobs.out:
                 jobs.done(ref, compiled(ref))
     finally:
-        jobs.heavy.clear()
+        jobs.waiting.clear()
     return jobs.out
+
+
+def _seconds(ref: Ref) -> float:
+    """What compiling a kernel takes, about."""
+    if not isinstance(ref, KernelRef):
+        return EMITTED
+    brought = lowered.find(symbol(ref))
+    return FINISHED_BYTE * len(brought) if brought is not None else LOWERED_BYTE * len(ref.kernel.function.__code__.co_code)
 
 
 class _Jobs:
     """What is to be compiled, shared by this thread and those that feed other processes; the longest come first."""
 
     def __init__(self, refs: list[Ref], place: Path | None, report: Report | None):
-        kernels = [r for r in refs if isinstance(r, KernelRef)]
-        self.heavy = deque(sorted(kernels, key=lambda r: -len(r.kernel.function.__code__.co_code)))
-        self.light = [r for r in refs if not isinstance(r, KernelRef)]
+        found = sorted(((_seconds(ref), i) for i, ref in enumerate(refs)), key=lambda x: (-x[0], x[1]))
+        self.seconds = sum(seconds for seconds, _ in found)
+        self.waiting = deque(refs[i] for _, i in found)
+        self.numba = any(isinstance(ref, KernelRef) and lowered.find(symbol(ref)) is None for ref in refs)
         self.place, self.report, self.total = place, report, len(refs)
         self.out: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    def take(self) -> KernelRef | None:
-        """The next kernel that needs Numba, or None."""
+    def take(self) -> Ref | None:
+        """The next kernel, or None."""
         with self._lock:
-            if not self.heavy:
+            if not self.waiting:
                 return None
-            ref = self.heavy.popleft()
+            ref = self.waiting.popleft()
             if self.report is not None:
                 self.report(_shown(ref), len(self.out), self.total)
             return ref
@@ -78,27 +90,36 @@ def _shown(ref: Ref) -> str:
     return ref.key if isinstance(ref, KernelRef) else type(ref).__name__.lower()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_process(jobs: _Jobs) -> None:
-    """Has another process compile kernels, one at a time; what it fails to compile, or all if it ends, is left to the caller."""
+    """Has another process compile kernels; what it fails to compile, or all if it ends, is left to the caller."""
     path = os.pathsep.join(p for p in sys.path if p)
+    command = [sys.executable, "-P", "-m", "layerctl.kernels.build", *(["numba"] if jobs.numba else [])]
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "layerctl.kernels.build"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
         )  # fmt: skip
     except OSError:
         return
     with process:
         assert process.stdin is not None and process.stdout is not None
+        told: deque[Ref] = deque()
         try:
-            while process.stdout.readline() and (ref := jobs.take()) is not None:
-                process.stdin.write(json.dumps(ref_to_json(ref)) + "\n")
-                process.stdin.flush()
-                answer = json.loads(process.stdout.readline() or "{}")
+            if process.stdout.readline() != READY:
+                return
+            while True:
+                while len(told) < AHEAD and (ref := jobs.take()) is not None:
+                    told.append(ref)
+                    process.stdin.write(json.dumps({**ref_to_json(ref), "symbol": symbol(ref)}) + "\n")
+                    process.stdin.flush()
+                if not told:
+                    return
+                answer, ref = json.loads(process.stdout.readline() or "{}"), told.popleft()
                 if answer.get("symbol") == symbol(ref):
                     jobs.done(ref, base64.b64decode(answer["code"]))
         except (OSError, ValueError):
@@ -132,19 +153,33 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
-def main() -> None:
+READY = "ready\n"
+
+
+def main(arguments: list[str]) -> None:
     """The other process: says that it is ready, then answers each line with a kernel with its symbol and object code."""
-    importlib.import_module("layerctl.kernels.jit").warm()
-    print("{}", flush=True)
+    if "numba" in arguments:
+        importlib.import_module("layerctl.kernels.jit").warm()
+    target.binding()
+    print(READY, end="", flush=True)
     for line in sys.stdin:
         try:
-            ref = ref_from_json(json.loads(line))
-            answer = {"symbol": symbol(ref), "code": base64.b64encode(compiled(ref)).decode()}
+            answer = _answer(json.loads(line))
         except (TypeError, KeyError, ImportError):
             answer = {}
         print(json.dumps(answer), flush=True)
-        print("{}", flush=True)
+
+
+def _answer(asked: dict[str, Any]) -> dict[str, str]:
+    """A kernel's object code; what declares it is imported only where it has to be lowered."""
+    brought = lowered.find(asked["symbol"])
+    if brought is not None:
+        name, code = asked["symbol"], target.finished(brought)
+    else:
+        ref = ref_from_json(asked)
+        name, code = symbol(ref), compiled(ref)
+    return {"symbol": name, "code": base64.b64encode(code).decode()}
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

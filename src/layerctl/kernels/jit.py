@@ -1,7 +1,8 @@
 """Plain kernels to LLVM IR, by Numba: the one place where it is used, and where its flags stand.
 
 Only Numba's type inference and lowering run. Its wrappers, run time, optimiser and machine code are left out: helpers are linked in as they
-are lowered, an entry that unpacks the argument block is added, and the whole module is optimised once, for our target.
+are lowered, an entry that unpacks the argument block is added, and the whole module is optimised once, for the base of our target: what all
+processors with as many lanes have in common, so that a module may be made elsewhere (kernels/lowered.py).
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import types as python
 from collections.abc import Iterator
 from typing import Any
 
-from layerctl.kernels.target import binding, host, machine, optimise
+from layerctl.kernels.target import base, binding, machine, optimise, without_names
 from layerctl.ops.kernel import Kernel, KernelRef
 
 ALLOWED = {"memcpy", "memset", "memmove"}
 OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
            "boundscheck": False}  # fmt: skip
+_UNUSED = "_ZN08NumbaEnv"
+"""How the names of variables begin through which Numba's code would raise."""
 _LLVM = {"f32": "float", "f64": "double", "i32": "i32", "i64": "i64", "u8": "i8"}
 
 
@@ -35,10 +38,14 @@ def module(ref: KernelRef, name: str) -> Any:
         library.finalize()
         whole = library._final_module
         whole.link_in(llvm.parse_assembly(_entry(name, entered, ref.layout, codegen)))
-    for function in whole.functions:
+    for number, function in enumerate(whole.functions):
         if not function.is_declaration and function.name != name:
-            function.linkage = "internal"
-    optimise(whole)
+            # Numba's names have a counter in them, and the optimiser notes the names of what it takes apart.
+            function.linkage, function.name = "internal", f"f{number}"
+    for variable in whole.global_variables:
+        if variable.name.startswith(_UNUSED):
+            variable.linkage = "internal"
+    optimise(whole, base())
     outside = {f.name for f in whole.functions if f.is_declaration and not f.name.startswith("llvm.")} - ALLOWED
     if outside:
         names = ", ".join(sorted(outside))
@@ -108,20 +115,24 @@ def _codegen() -> Any:
     class Codegen(codegen.JITCPUCodegen):
         _library_class = Library
 
+        def _init(self, llvm_module: Any) -> None:
+            super()._init(llvm_module)
+            self._target_data = machine(base()).target_data
+            self._data_layout = str(self._target_data)
+
+        def _create_empty_module(self, name: str) -> Any:
+            made = super()._create_empty_module(name)
+            made.triple = base().triple
+            return made
+
         def set_env(self, env_name: str, env: Any) -> None:
             pass
 
         def _customize_tm_features(self) -> str:
-            return host().features
+            return ""
 
         def _customize_tm_options(self, options: dict[str, Any]) -> None:
-            options |= {
-                "cpu": host().cpu,
-                "features": host().features,
-                "reloc": "pic",
-                "codemodel": "small",
-                "jit": True,
-            }
+            options |= {"reloc": "pic", "codemodel": "small", "jit": True}
 
     return Codegen("layerctl")
 
@@ -187,7 +198,7 @@ def _entry(name: str, function: str, layout: tuple[str, ...], codegen: Any) -> s
         kinds.append("ptr" if kind.endswith("*") else _LLVM[kind])
     arguments = ", ".join(f"{k} {v}" for k, v in zip(kinds, given, strict=True))
     return "\n".join([
-        f'target datalayout = "{codegen._data_layout}"', f'target triple = "{host().triple}"',
+        f'target datalayout = "{codegen._data_layout}"', f'target triple = "{base().triple}"',
         f'declare i32 @"{function}"({", ".join(kinds)})', "declare void @raise()", f'define void @"{name}"(i64 %task, i64 %tasks, i64 %block) {{',
         "  %result = alloca ptr", "  %raised = alloca ptr", *lines, f'  %status = call i32 @"{function}"({arguments})',
         "  %failed = icmp ne i32 %status, 0", "  br i1 %failed, label %raised_one, label %done", "raised_one:", "  call void @raise()",
@@ -195,9 +206,9 @@ def _entry(name: str, function: str, layout: tuple[str, ...], codegen: Any) -> s
     ])  # fmt: skip
 
 
-def object_code(ref: KernelRef, name: str) -> bytes:
-    """The object file of a kernel, compiled for the host target."""
-    return machine().emit_object(module(ref, name))
+def bitcode(ref: KernelRef, name: str) -> bytes:
+    """The optimised module of a kernel as bitcode: the same bytes wherever it is made for the same lanes."""
+    return without_names(module(ref, name))
 
 
 def warm() -> None:

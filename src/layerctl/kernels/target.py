@@ -47,6 +47,22 @@ def binding() -> Any:
     return llvm
 
 
+_BASES = {("x86_64", 16): ("x86-64-v4", "-prefer-256-bit"), ("x86_64", 8): ("x86-64-v3", ""),
+          ("x86_64", 4): ("x86-64-v3", "+prefer-128-bit"), ("aarch64", 4): ("generic", "+neon")}  # fmt: skip
+"""What all processors of an architecture with as many lanes have: kernels are lowered and optimised for that."""
+
+
+def based(triple: str, lanes: int) -> Target:
+    """The target that kernels are lowered and optimised for: that of all processors with as many lanes."""
+    architecture = Target(triple, "", "", lanes).architecture
+    return Target(triple, *_BASES[architecture, lanes], lanes)
+
+
+def base() -> Target:
+    """The same for this machine: code that was optimised elsewhere is, to the last instruction, what would be optimised here."""
+    return based(host().triple, host().lanes)
+
+
 @functools.cache
 def host() -> Target:
     """This machine's target; LAYERCTL_CPU=lanes4, lanes8 or lanes16 restricts its vectors.
@@ -56,6 +72,8 @@ def host() -> Target:
     Raises:
         LayerctlError: for a processor without fused multiply-add, or a restriction that it cannot follow.
     """
+    if _ELSEWHERE:
+        return _ELSEWHERE[0]
     name = _processor()
     folder = shelf.place("kernels", "hosts") if name is not None else None
     kept = shelf.read(folder, name, ".json") if name is not None else None
@@ -65,6 +83,18 @@ def host() -> Target:
     if name is not None:
         shelf.keep(folder, name, json.dumps(asdict(found)).encode(), ".json")
     return found
+
+
+_ELSEWHERE: list[Target] = []
+
+
+def pretend(target: Target) -> None:
+    """Makes this process one that lowers kernels for another machine; before anything has asked for this one's target."""
+    if host.cache_info().currsize:
+        raise RuntimeError("the target of this machine is in use already")
+    binding().initialize_all_targets()
+    binding().initialize_all_asmprinters()
+    _ELSEWHERE.append(target)
 
 
 def _processor() -> str | None:
@@ -113,25 +143,39 @@ def _flat(features: dict[str, bool]) -> str:
 
 
 @functools.cache
-def machine(opt: int = 2) -> Any:
-    """llvmlite's target machine for the host target."""
-    llvm, target = binding(), host()
+def machine(target: Target, opt: int = 2) -> Any:
+    """llvmlite's target machine for a target."""
+    llvm = binding()
     made = llvm.Target.from_triple(target.triple)
     return made.create_target_machine(cpu=target.cpu, features=target.features, opt=opt, reloc="pic", codemodel="small")
 
 
-def optimise(module: Any, level: int = 3) -> None:
-    """Runs LLVM's usual passes, at level 3 with the loop vectoriser, for the host target; none reorders floating-point operations."""
+def optimise(module: Any, target: Target, level: int = 3) -> None:
+    """Runs LLVM's usual passes, at level 3 with the loop vectoriser, for a target; none reorders floating-point operations."""
     llvm = binding()
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization, options.slp_vectorization = level == 3, False
-    builder = llvm.create_pass_builder(machine(), options)
+    builder = llvm.create_pass_builder(machine(target), options)
     builder.getModulePassManager().run(module, builder)
+
+
+def without_names(module: Any) -> bytes:
+    """A module as bitcode, without the names of what it does not show to others."""
+    llvm = binding()
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_strip_symbols_pass()
+    passes.run(module, llvm.create_pass_builder(machine(base()), llvm.create_pipeline_tuning_options()))
+    return module.as_bitcode()
+
+
+def finished(bitcode: bytes) -> bytes:
+    """The object file of an optimised module, for this machine."""
+    return machine(host()).emit_object(binding().parse_bitcode(bitcode))
 
 
 def object_code(text: str) -> bytes:
     """The object file of a module as an emitter wrote it: in vectors already, so that tidying (level 1) is all it needs."""
     module = binding().parse_assembly(text)
     module.verify()
-    optimise(module, level=1)
-    return machine().emit_object(module)
+    optimise(module, host(), level=1)
+    return machine(host()).emit_object(module)

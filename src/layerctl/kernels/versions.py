@@ -1,8 +1,9 @@
-"""What stands for an installed package's version, found without importing it or reading its metadata."""
+"""What stands for the code that kernels are made from: our sources, and installed packages without importing them or reading their metadata."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import sys
 from pathlib import Path
 
@@ -22,3 +23,15 @@ def signature(package: str) -> bytes:
         return f"{package} {version(package)}\n".encode()
     except PackageNotFoundError:
         return f"{package}\n".encode()
+
+
+@functools.cache
+def sources() -> str:
+    """The hash of the files of `ops/` and `kernels/`."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for part in ("ops", "kernels"):
+        for path in sorted((root / part).glob("*.py")):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

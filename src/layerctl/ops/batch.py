@@ -7,7 +7,7 @@ from layerctl.ops.primitives import share_low
 from layerctl.ops.value import Node, Op, Type, Value, product
 
 
-@kernel
+@kernel(often=("f32", "i32", "i64", "u8"))
 def fetch(task: int, tasks: int, data: "T*", order: "i64*", cursor: "i64*", out: "T*", batch: i64, width: i64):
     """out[i] = data[order[cursor + i]] for the rows of a batch."""
     start = cursor[0]
@@ -56,7 +56,7 @@ class RowNumbers(Op):
         return [Call(pick.at(), args, work=2.0 * int(out.shape[0]))]
 
 
-@kernel
+@kernel(often=("f32", "i32", "i64", "u8"))
 def deliver(task: int, tasks: int, x: "T*", result: "T*", cursor: "i64*", token: "i64*", batch: i64, width: i64):
     """result[cursor + i] = x[i] for the rows of a batch."""
     start = cursor[0] * width

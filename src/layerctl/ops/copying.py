@@ -12,7 +12,7 @@ from layerctl.ops.value import Shape, ShapeError, Value, product
 _RANK = 6
 
 
-@kernel
+@kernel(often=("f32", "i32", "i64", "u8"))
 def strided(
     task: int, tasks: int, x: "T*", y: "T*", x0: i64, y0: i64,
     d0: i64, d1: i64, d2: i64, d3: i64, d4: i64, d5: i64,
@@ -37,7 +37,7 @@ def strided(
                 y[b + i * ys5] = x[a + i * xs5]
 
 
-@kernel
+@kernel(often=("f32", "f64", "i32", "i64", "u8"))
 def fill(task: int, tasks: int, y: "T*", n: i64, value: T):
     """y[:n] = value."""
     low = share_low(n, task, tasks)

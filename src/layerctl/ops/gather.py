@@ -10,7 +10,7 @@ from layerctl.ops.primitives import share_low
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, placed, product, shown
 
 
-@kernel
+@kernel(often=("f32", "i32"))
 def rows(task: int, tasks: int, table: "T*", ids: "i32*", out: "T*", n: i64, width: i64, count: i64):
     """out[i] = table[ids[i]]; an id below 0 counts from the end, and ids are brought into 0..count-1."""
     for i in range(share_low(n, task, tasks), share_low(n, task + 1, tasks)):

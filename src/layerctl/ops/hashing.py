@@ -13,7 +13,7 @@ from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 _DIGITS = 24
 
 
-@kernel
+@kernel(often=("i32", "i64"))
 def hashed(task: int, tasks: int, x: "T*", room: "u8*", y: "i32*", n: i64, bins: i64, keyed: i64, key0: i64, key1: i64):
     """y[i] = the bucket of x[i]'s digits: by SipHash under the key if `keyed`, else by FarmHash. `room` holds 24 bytes for each."""
     for i in range(share_low(n, task, tasks), share_low(n, task + 1, tasks)):

@@ -19,22 +19,29 @@ import inspect
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, overload
 
 SIZES = {"f32": 4, "f64": 8, "i32": 4, "i64": 8, "u8": 1, "bool": 1}
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A kernel's function and its parameters after `task` and `tasks`: (name, annotation)."""
+    """A kernel's function and its parameters after `task` and `tasks`: (name, annotation); the dtypes that it is often called for."""
 
     name: str
     function: Callable[..., None]
     parameters: tuple[tuple[str, str], ...]
+    often: tuple[str, ...] = ("f32",)
 
     def at(self, **dtypes: str) -> KernelRef:
         """The kernel for given dtypes: `max_pool.at(T="f32")`."""
         return KernelRef(self, tuple(sorted((k, "u8" if v == "bool" else v) for k, v in dtypes.items())))
+
+    def usual(self) -> list[KernelRef]:
+        """The kernel for the dtypes that it is often called for: what the package brings lowered (kernels/ahead.py)."""
+        chosen = sorted({kind.rstrip("*") for _, kind in self.parameters} & {"T", "U"})
+        return [self.at(**dict(zip(chosen, dtypes, strict=True))) for dtypes in product(self.often, repeat=len(chosen))]
 
     def __call__(self, *args: Any) -> None:
         """Runs the plain Python twin."""
@@ -44,8 +51,18 @@ class Kernel:
 KERNELS: dict[str, Kernel] = {}
 
 
-def kernel(function: Callable[..., None]) -> Kernel:
-    """Declares a plain function as a kernel. Its name is `module.function`, unique in the package."""
+@overload
+def kernel(function: Callable[..., None], /) -> Kernel: ...
+@overload
+def kernel(*, often: Sequence[str]) -> Callable[[Callable[..., None]], Kernel]: ...
+def kernel(function: Any = None, /, *, often: Sequence[str] = ("f32",)) -> Any:
+    """Declares a plain function as a kernel, and the dtypes that it is often called for. Its name is `module.function`, unique in the package."""
+    if function is None:
+        return lambda declared: _declared(declared, tuple(often))
+    return _declared(function, tuple(often))
+
+
+def _declared(function: Callable[..., None], often: tuple[str, ...]) -> Kernel:
     names = list(inspect.signature(function).parameters.values())
     if [p.name for p in names[:2]] != ["task", "tasks"]:
         raise TypeError(f"kernel {function.__name__}: the first parameters must be task and tasks")
@@ -53,7 +70,7 @@ def kernel(function: Callable[..., None]) -> Kernel:
     for name, kind in parameters:
         if kind.rstrip("*") not in {*SIZES, "T", "U"} - {"bool"}:
             raise TypeError(f"kernel {function.__name__}: parameter {name} has no layout: {kind!r}")
-    record = Kernel(f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}", function, parameters)
+    record = Kernel(f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}", function, parameters, often)
     if record.name in KERNELS and KERNELS[record.name].function.__module__ != function.__module__:
         raise TypeError(f"two kernels are called {record.name}")
     KERNELS[record.name] = record

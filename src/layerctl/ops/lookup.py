@@ -9,7 +9,7 @@ from layerctl.ops.primitives import share_low
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
 
-@kernel
+@kernel(often=("i32", "i64"))
 def looked_up(task: int, tasks: int, x: "T*", keys: "i64*", places: "U*", y: "U*", n: i64, count: i64, missing: i64):
     """y[i] = places[j] where keys[j] is x[i], `missing` where there is none; keys rise."""
     for i in range(share_low(n, task, tasks), share_low(n, task + 1, tasks)):
