@@ -58,7 +58,7 @@ class Model:
         self.warnings += doubts(self.graph, self.outputs)
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
-        self.thresholds: dict[str, float] = {}
+        self.thresholds: dict[str, float | dict[str, float]] = {}
         self.folder = folder_of(spec.document)
         self._session: Any = None
         self._data: Any = None
