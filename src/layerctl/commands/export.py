@@ -46,5 +46,11 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
     path = Path(out) if out else Path(f"{loaded.spec.name}{module.SUFFIX}")
     clean_stale(path.parent)
     report = module.export(loaded, path, raw=True) if raw else module.export(loaded, path)
-    notes = [f"the threshold of '{n}' ({t:.9g}) stays behind: by this file the likelier class is predicted" for n, t in loaded.thresholds.items()]
+    notes = [_left_behind(n, t) for n, t in loaded.thresholds.items()]
     return ExportResult(path, target, replace(report, notes=(*report.notes, *notes)))
+
+
+def _left_behind(output: str, threshold: float | dict[str, float]) -> str:
+    if isinstance(threshold, dict):
+        return f"the thresholds of the labels of '{output}' stay behind: by this file labels are predicted above a half"
+    return f"the threshold of '{output}' ({threshold:.9g}) stays behind: by this file the likelier class is predicted"
