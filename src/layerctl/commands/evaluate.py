@@ -64,10 +64,10 @@ def gate(text: str, option: str, over: bool) -> Gate:
 
 
 def evaluate(
-    model: str, data: str | None = None, *, split: str = "test", under: Sequence[str] = (), over: Sequence[str] = (),
+    model: str, data: str | None = None, *, split: str | None = None, under: Sequence[str] = (), over: Sequence[str] = (),
     batch: int | None = None, threads: int | None = None, threshold: str | None = None, keep: bool = False,
 ) -> EvalResult:  # fmt: skip
-    """Evaluates a run's model on a split of its data, or on a file.
+    """Evaluates a run's model on a split of its data (the test rows if not said), or on a file.
 
     `threshold` is a rule by which the probability is chosen, on the validation rows, above which the second of two classes, or each label,
     is predicted; with `keep` it is written into the model file, for every prediction to come.
@@ -76,11 +76,15 @@ def evaluate(
         LayerctlError: for what is missing; a gate on a metric that is not measured; a threshold that cannot be chosen.
     """
     from layerctl.api import of_file
+    from layerctl.commands.unused import refuse_unused
     from layerctl.modelfile.artifact import read_model
     from layerctl.modelfile.finding import find_model
     from layerctl.reporting.thresholds import decisions_of, rule_of
     from layerctl.training.using import rows_to_judge
 
+    if data is not None:
+        refuse_unused({"--split": split is not None}, "a file is judged whole", {"--split": "leave out --split, or the file"})
+    split = split or "test"
     gates = [*(gate(t, "--fail-under", False) for t in under), *(gate(t, "--fail-over", True) for t in over)]
     rule = rule_of(threshold) if threshold is not None else None
     if keep and rule is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,7 @@ class Answers:
         for piece in pieces:
             arrays = predict(piece.rows, piece.arriving) if len(piece.rows) else self.nothing()
             told = self.columns(arrays, piece.rows.inputs)
+            arrays = self.probabilities(arrays) if self.wanted.every else arrays
             if piece.places is not None:
                 told = {n: c.spread(piece.places, len(piece.table)) for n, c in told.items()}
             if len(piece.table):
@@ -150,16 +151,21 @@ class Answers:
                     out[name] = _of_classes(probabilities(flat, name in self.logits))
         return out
 
-    def check(self) -> None:
-        """Whether what is wanted can be told.
+    def check(self, layers: Sequence[str] = ()) -> None:
+        """Whether what is wanted can be told, of all outputs or of `layers` alone.
 
         Raises:
             LayerctlError: `bad-option` where no output has classes or labels.
         """
         kinds = {t.kind for t in self.schema.targets.values()}
-        if not (self.wanted.every or self.wanted.top is not None) or kinds & set(WITH_PROBABILITIES):
-            return
         option = "--proba" if self.wanted.every else "--top"
+        if not (self.wanted.every or self.wanted.top is not None):
+            return
+        if layers and not set(layers) & set(self.outputs):
+            fail("bad-option", f"{option} tells of classes' probabilities, and --layer names no output", Span(Source(option)),
+                 hint=f"leave {option} out, or name an output too: --layer {self.outputs[0]}")  # fmt: skip
+        if kinds & set(WITH_PROBABILITIES):
+            return
         if kinds & {"sequence", "next"}:
             fail("bad-option", f"{option} has a column for a class, and the model tells one for each step", Span(Source(option)),
                  hint="`--format npz` writes the numbers of each step as they are")  # fmt: skip
