@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail, in_order
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail, in_order
 
 if TYPE_CHECKING:
     from layerctl.commands.predicting import Predictor
@@ -225,17 +224,20 @@ def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
         sys.stdout.buffer.flush()
 
 
-def _npz(pieces: Iterator[Any], out: str | None) -> int:
-    import numpy as np
-
+def _npz(pieces: Iterator[Predictions], out: str | None) -> int:
+    """The model's results as arrays; how many rows there are."""
     if out is None and sys.stdout.isatty():
         fail("bad-option", "npz is binary: write it to a file with -o, or into a pipe", Span(Source("--format")), hint="as in `-o predictions.npz`")
-    parts: dict[str, list[Any]] = {}
-    for piece in pieces:
-        for name, array in piece.arrays.items():
-            parts.setdefault(name, []).append(array)
-    arrays = {n: np.concatenate(a) for n, a in parts.items()}
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)
-    _deliver(iter([packed.getvalue()]), out)
-    return len(next(iter(arrays.values()))) if arrays else 0
+    import tempfile
+
+    from layerctl.modelfile.atomic import cannot_write
+    from layerctl.predicting.arrays import Arrays
+
+    with contextlib.closing(Arrays(Path(out).parent if out is not None else None)) as arrays:
+        for piece in pieces:
+            try:
+                arrays.add(piece.arrays)
+            except OSError as error:
+                raise LayerctlError(cannot_write(out or tempfile.gettempdir(), error)) from error
+        _deliver(arrays.zipped(), out)
+        return arrays.rows
