@@ -67,7 +67,7 @@ def predict(
         _check_for_arrays(on_error, keep, top)
     if source.startswith("builtin:"):
         refuse_unused({"--input-format": input_format is not None}, f"{source} ships with layerctl, and is no file")
-    with contextlib.closing(predictor.stream(source, input_format, batch, layers, Wanted(every, top), faults)) as pieces:
+    with contextlib.closing(predictor.stream(source, input_format, batch, layers, Wanted(every, top, chosen == "npz"), faults)) as pieces:
         if chosen == "npz":
             rows = _npz(pieces, out)
         else:

@@ -30,11 +30,12 @@ WITH_PROBABILITIES = ("category", "labels")
 class Wanted:
     """What is told of classes besides the one and its probability: with `every` each one's probability, with `top` the likeliest few instead.
 
-    Labels are told with each one's probability anyway.
+    Labels are told with each one's probability anyway. With `arrays` nothing is told: the results alone are wanted.
     """
 
     every: bool = False
     top: int | None = None
+    arrays: bool = False
 
 
 PLAIN = Wanted()
@@ -83,7 +84,7 @@ class Answers:
         """
         for piece in pieces:
             arrays = predict(piece.rows, piece.arriving) if len(piece.rows) else self.nothing()
-            told = self.columns(arrays, piece.rows.inputs)
+            told = self.columns(arrays, piece.rows.inputs) if not self.wanted.arrays else {}
             arrays = self.probabilities(arrays) if self.wanted.every else arrays
             if piece.places is not None:
                 told = {n: c.spread(piece.places, len(piece.table)) for n, c in told.items()}
