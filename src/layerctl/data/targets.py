@@ -11,7 +11,7 @@ import numpy as np
 
 from layerctl.data.columns import BOOLEANS, narrowed, stripped_of
 from layerctl.data.numbers import numbers_of
-from layerctl.data.statistics import mean_and_deviation
+from layerctl.data.statistics import distinct, mean_and_deviation
 from layerctl.data.table import BadRows, Table, columns_hint
 from layerctl.data.texts import tokens
 from layerctl.data.vectors import lists_of
@@ -82,8 +82,8 @@ def _numeric(seen: Table, column: str, spec: TargetSpec) -> bool:
 
 def _few(seen: Table, column: str, spec: TargetSpec) -> bool:
     values = numbers_of(seen, column, stripped_of(seen, column, spec.strip))
-    found = np.unique(values[~np.isnan(values)])
-    return len(found) <= MOST_CLASSES and bool((found == np.round(found)).all())
+    found = values[~np.isnan(values)]
+    return bool((found == np.round(found)).all()) and distinct(found) <= MOST_CLASSES
 
 
 def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> TargetFit:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data import columns as col
+from layerctl.data.statistics import distinct
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
 from layerctl.spec.features import ColumnFit, FeatureFit
@@ -56,7 +57,7 @@ def _fitted(table: Table, name: str, kind: str, spec: FeatureSpec, rows: np.ndar
     if not len(present):
         fail("data-empty-column", f"column '{name}' has no numbers in the training rows", table.span(0, name),
              hint="leave the column out with `ignore`, or correct it")  # fmt: skip
-    fit.rows, fit.empty, fit.different = len(rows), int(empty[rows].sum()), len(np.unique(present))
+    fit.rows, fit.empty, fit.different = len(rows), int(empty[rows].sum()), distinct(present)
     if spec.missing not in ("error", "drop"):
         fit.fill = col.fill_of(name, spec, present)
     col.scale(fit, present, spec.scale or "none")
