@@ -16,7 +16,7 @@ from layerctl.spec.data import DataSpec
 def small_pieces(monkeypatch, tmp_path):
     monkeypatch.setenv("LAYERCTL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(caching, "PIECE", 37)
-    monkeypatch.setattr(caching, "BATCH", 50)
+    monkeypatch.setattr(caching, "READ", 50)
 
 
 def loaded(folder, name, cache, hints=None, **section):
