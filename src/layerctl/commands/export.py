@@ -39,7 +39,7 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
         what = "take tables already" if target in ("c", "python") else "hold no features"
         fail("bad-option", f"--raw is for ONNX; {target} files {what}", Span(Source("--raw")), hint=f"export --to {target} without it")
     from layerctl.api import load
-    from layerctl.modelfile.atomic import clean_stale
+    from layerctl.temporary import clean_stale
 
     loaded = load(model, threads=threads)
     module = importlib.import_module(f"layerctl.export.{target}")

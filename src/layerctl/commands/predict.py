@@ -213,7 +213,8 @@ def _kept(table: Table, name: str) -> Column:
 def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
     """Writes to a temporary file that takes `out`'s place when all is there, or to standard output, flushed."""
     if out is not None:
-        from layerctl.modelfile.atomic import clean_stale, write
+        from layerctl.modelfile.atomic import write
+        from layerctl.temporary import clean_stale
 
         clean_stale(Path(out).parent)
         write(Path(out), chunks)
