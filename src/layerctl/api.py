@@ -58,7 +58,7 @@ class Model:
         self.warnings += doubts(self.graph, self.outputs)
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
-        self.thresholds: dict[str, float] = {}
+        self.thresholds: dict[str, float | dict[str, float]] = {}
         self.folder = folder_of(spec.document)
         self._session: Any = None
         self._data: Any = None
@@ -153,13 +153,13 @@ class Model:
         size = batch or self.spec.fit.batch_size
         return describe(self.task(), size, target_types(self.outputs, self.output_shapes, size))
 
-    def show(self, what: str) -> str:
-        """The model as `graph`, `ops`, `program` or `memory`: a text for reading."""
+    def show(self, what: str, batch: int | None = None) -> str:
+        """The model as `graph`, `ops`, `program` or `memory` of so many rows: a text for reading."""
         from layerctl.training import shapes, summary
 
         if what == "graph":
             return summary.graph_text(self.graph)
-        program = shapes.program_of(self.task(), self.output_shapes, self.spec.fit.batch_size)
+        program = shapes.program_of(self.task(), self.output_shapes, batch or self.spec.fit.batch_size)
         return {"ops": summary.ops_text, "program": lambda p: p.text(), "memory": summary.memory_text}[what](program)
 
     def session(self, data: Any = None, train: bool = False, report: Any = None, batch: int | None = None) -> Any:

@@ -79,7 +79,43 @@ def test_what_is_offered(shell, folder, line, answer):
     assert sorted(offered(shell, folder, line)) == sorted(answer)
 
 
+@pytest.fixture(scope="module")
+def trained(folder):
+    """A trained model, and a run that was begun, in the same folder."""
+    (folder / "flowers.yaml").write_text("""
+layerctl: 1
+name: flowers
+data: {source: builtin:iris, features: {x: {scale: standard}}, target: species}
+model: [{Dense: {units: 4, activation: relu}, name: hidden}, {Dense: {units: 3, activation: softmax}, name: kinds}]
+compile: {optimizer: {Adam: 0.01}, loss: sparse_categorical_crossentropy}
+fit: {epochs: 1, batch_size: 30}
+""")
+    done = subprocess.run(["layerctl", "train", "flowers.yaml", "-q", "--no-report"], cwd=folder, env=environment(folder), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (folder / "runs" / "begun").mkdir()
+    (folder / "runs" / "begun" / "history.jsonl").write_text("")
+    return folder
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("line", "answer"), [
+    ("layerctl report runs/b", ["runs/begun"]),
+    ("layerctl compare runs/flowers runs/", ["runs/begun", "runs/flowers", "runs/iris"]),
+    ("layerctl explain unknown-tar", ["unknown-target"]),
+    ("layerctl init --template t", ["table", "text", "timeseries"]),
+    ("layerctl runs --sort e", ["epochs"]),
+    ("layerctl eval runs/flowers --threshold y", ["youden"]),
+    ("layerctl predict runs/flowers --layer k", ["kinds"]),
+    ("layerctl predict runs/flowers --layer ", ["hidden", "kinds"]),
+    ("layerctl train flowers.yaml --set fit.", ["fit.batch_size=30", "fit.epochs=1"]),
+    ("layerctl build flowers.yaml --set model.hidden.Dense.u", ["model.hidden.Dense.units=4"]),
+])  # fmt: skip
+def test_what_is_offered_by_what_there_is(shell, trained, line, answer):
+    assert sorted(offered(shell, trained, line)) == answer
+
+
 def test_where_nothing_is_known_the_shell_offers_files(folder):
+    assert offered("bash", folder, "layerctl train configs/wine.yml --set fit") == [], "a file that cannot be read offers nothing, and says nothing"
     assert offered("bash", folder, "layerctl train conf") == [] and offered("bash", folder, "layerctl predict runs/iris conf") == []
     assert "complete -o default" in (folder / "completion.bash").read_text()
 

@@ -233,7 +233,7 @@ def test_a_given_threshold_and_mistakes(folder):
         (["runs/adult", "--threshold", "precision=2"], "--threshold cannot be 'precision=2'"),
         (["runs/adult", "--threshold", "cost=1"], "--threshold cannot be 'cost=1'"),
         (["runs/kinds", "other.csv", "--threshold", "f1"], "--threshold is for targets of two classes, and 'dense' has 3"),
-        (["runs/sizes", "other.csv", "--threshold", "f1"], "the model's targets have none"),
+        (["runs/sizes", "other.csv", "--threshold", "f1"], "the model's targets are neither"),
     ):
         done = layerctl("eval", *arguments, cwd=folder)
         assert done.returncode == 2 and wanted in done.stderr and "[bad-option]" in done.stderr, done.stderr

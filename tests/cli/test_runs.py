@@ -91,7 +91,10 @@ def test_compare(folder):
     assert [w and w["same"] for w in found["weights"]] == [None, True, False] and found["best"]["loss"] in (0, 1)
     differing = {d["path"]: d["values"] for d in found["differences"]}
     assert differing["fit.epochs"] == [40, 40, 3] and "seed" not in differing
-    assert differing["model.0.Dense.units"] == [16, 16, 3]
+    assert differing["model.0"] == [{"Dense": {"units": 16, "activation": "relu"}}] * 2 + [None]
+    assert not any(p.startswith("model.") and "softmax" in str(v) for p, v in differing.items()), "the last layer is in all of them"
+    pair = json.loads(layerctl("render", "--diff", "runs/long", "runs/short", "--json", cwd=folder, code=1).stdout.splitlines()[-1])
+    assert pair["differences"] == len(json.loads(layerctl("compare", "runs/long", "runs/short", "--json", cwd=folder).stdout)["differences"])
     assert len(found["curves"][0]["loss"]) == 40
 
 

@@ -16,7 +16,7 @@ from layerctl.spec.data import DataSpec
 def small_pieces(monkeypatch, tmp_path):
     monkeypatch.setenv("LAYERCTL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(caching, "PIECE", 37)
-    monkeypatch.setattr(caching, "BATCH", 50)
+    monkeypatch.setattr(caching, "READ", 50)
 
 
 def loaded(folder, name, cache, hints=None, **section):
@@ -174,11 +174,13 @@ def test_what_dead_processes_left_is_taken_away(tmp_path):
     (tmp_path / "t.csv").write_text(ROWS)
     loaded(tmp_path, "t.csv", True, **SECTION)
     rows = tmp_path / "cache" / "rows"
-    (rows / ".layerctl-tmp.4194999.abc").write_text("half")
-    (rows / ".layerctl-tmp.4194999.folder").mkdir()
-    (rows / f".layerctl-tmp.{os.getppid()}.abc").write_text("of a living process")
+    mine = f".layerctl-tmp.{os.uname().nodename}"
+    (rows / f"{mine}.4194999.0").write_text("half")
+    (rows / f"{mine}.4194999.1").mkdir()
+    (rows / f"{mine}.4194999.1" / "column").write_text("half")
+    (rows / f"{mine}.{os.getppid()}.0").write_text("of a living process")
     loaded(tmp_path, "t.csv", True, **{**SECTION, "split": {}})
-    assert [p.name for p in rows.glob(".*")] == [f".layerctl-tmp.{os.getppid()}.abc"]
+    assert [p.name for p in rows.glob(".*")] == [f"{mine}.{os.getppid()}.0"]
 
 
 def test_without_a_cache_rows_stay_in_memory(tmp_path, monkeypatch):

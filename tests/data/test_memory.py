@@ -35,9 +35,9 @@ LIMITED = (
 )
 
 
-def train(folder, *more, limit=LIMIT):
+def train(folder, *more, limit=LIMIT, cache=None):
     command = [sys.executable, "-c", LIMITED, str(limit), "train", "model.yaml", "--threads", "1", "-q", *more]
-    environment = {**os.environ, "LAYERCTL_CACHE": str(folder / "cache"), "GITHUB_ACTIONS": "", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, **({"LAYERCTL_CACHE": str(cache)} if cache else {}), "GITHUB_ACTIONS": "", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
 
 
@@ -51,11 +51,55 @@ def test_a_file_larger_than_memory(tmp_path):
         file.writelines([rows] * 100)
     assert (tmp_path / "wide.csv").stat().st_size > 1.6 * LIMIT
     (tmp_path / "model.yaml").write_text(MODEL.replace("COLUMNS", ", ".join(columns)))
-    whole = train(tmp_path, "--out", "whole", "--set", "data.cache=false", limit=1 << 40)  # and compiles, which takes memory too
+    cache = tmp_path / "cache"
+    whole = train(tmp_path, "--out", "whole", "--set", "data.cache=false", limit=1 << 40, cache=cache)  # and compiles, which takes memory too
     assert whole.returncode == 0, whole.stderr
-    done = train(tmp_path, "--out", "small")
+    done = train(tmp_path, "--out", "small", cache=cache)
     assert done.returncode == 0, done.stderr
-    refused = train(tmp_path, "--out", "none", "--set", "data.cache=false")
+    refused = train(tmp_path, "--out", "none", "--set", "data.cache=false", cache=cache)
     assert refused.returncode == 2 and "out-of-memory" in refused.stderr
     small, large = (read_model(tmp_path / name / "model.safetensors") for name in ("small", "whole"))
     assert small.data == large.data and all(small.tensors[n].tobytes() == a.tobytes() for n, a in large.tensors.items())
+
+
+FIELDS = """
+layerctl: 1
+name: fields
+data:
+  source: fields.csv
+  cache: true
+  features: {v: {columns: [v], kind: vector, scale: standard}, s: {columns: [s], kind: sequence, length: 8, scale: minmax}}
+  target: {column: tags, kind: labels}
+  split: {validation: 0.1, by: group, column: user}
+model:
+  inputs: {v: {shape: [30]}, s: {shape: [8, 1]}}
+  layers:
+    - Flatten:
+      from: s
+    - Concatenate:
+      from: [v, flatten]
+    - Dense: {units: 3, activation: sigmoid}
+  outputs: [dense]
+compile: {optimizer: adam, loss: binary_crossentropy}
+fit: {epochs: 1, batch_size: 512}
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA is Linux's")
+def test_fields_of_several_numbers_and_labels_in_bounded_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    many, limit = 90_000, 160 << 20
+    assert many * 38 * (24 + 8 + 52 + 8) > 1.5 * limit, "Python's numbers and texts of the two columns take more than the process may have"
+    with open(tmp_path / "fields.csv", "w") as file:
+        file.write("v,s,tags,user\n")
+        for i, numbers in enumerate(rng.integers(0, 1000, (many, 38)).tolist()):
+            tags = ";".join(t for j, t in enumerate(("red", "green", "blue")) if numbers[j] > 600)
+            file.write(f"{' '.join(map(str, numbers[:30]))},{' '.join(map(str, numbers[30 : 31 + i % 8]))},{tags},u{i // 3}\n")
+    (tmp_path / "model.yaml").write_text(FIELDS)
+    whole = train(tmp_path, "--out", "whole", "--no-report", "--set", "data.cache=false", limit=1 << 40)  # and compiles, which takes memory too
+    assert whole.returncode == 0, whole.stderr
+    done = train(tmp_path, "--out", "small", "--no-report", limit=limit)
+    assert done.returncode == 0, done.stderr
+    small, large = (read_model(tmp_path / name / "model.safetensors") for name in ("small", "whole"))
+    assert small.data == large.data and small.features == large.features
+    assert all(small.tensors[n].tobytes() == a.tobytes() for n, a in large.tensors.items())

@@ -8,6 +8,7 @@ import time
 import pytest
 from faults import CALLS, Faults, in_child
 
+from layerctl import temporary
 from layerctl.diagnostics import LayerctlError
 from layerctl.modelfile import atomic
 from layerctl.modelfile.lock import FolderLock
@@ -24,7 +25,7 @@ def code_of(action) -> str:
 
 
 def leftovers(folder):
-    return [n for n in os.listdir(folder) if n.startswith(atomic.PREFIX)]
+    return [n for n in os.listdir(folder) if n.startswith(temporary.PREFIX)]
 
 
 def test_writes_and_replaces(tmp_path):
@@ -59,7 +60,7 @@ def test_killed_at_any_call(tmp_path, monkeypatch, what):
         status = in_child(action)
         assert path.read_bytes() in (OLD, NEW_BYTES)
         states.add(path.read_bytes())
-        atomic.clean_stale(tmp_path)
+        temporary.clean_stale(tmp_path)
         assert leftovers(tmp_path) == []
         if status == 0:
             break
@@ -173,7 +174,7 @@ def test_targets_that_are_no_files(tmp_path):
 
 def test_a_full_device_is_reported():
     with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError) as caught:
-        atomic.write_all(file.fileno(), b"x")
+        temporary.write_all(file.fileno(), b"x")
     assert "no space" in atomic.cannot_write("file", caught.value).message
 
 
@@ -190,21 +191,21 @@ def test_stale_temporary_files(tmp_path):
         "": False,
     }
     for name in names:
-        (tmp_path / (atomic.PREFIX + name)).write_bytes(b"half")
-    old = tmp_path / (atomic.PREFIX + "another.host.2.0")
+        (tmp_path / (temporary.PREFIX + name)).write_bytes(b"half")
+    old = tmp_path / (temporary.PREFIX + "another.host.2.0")
     old.write_bytes(b"half")
     os.utime(old, (time.time() - 2 * 86400,) * 2)
     (tmp_path / "mine.tmp").write_bytes(b"keep")
-    expected = {atomic.PREFIX + n for n, gone in names.items() if gone} | {old.name}
-    assert set(atomic.clean_stale(tmp_path)) == expected
+    expected = {temporary.PREFIX + n for n, gone in names.items() if gone} | {old.name}
+    assert set(temporary.clean_stale(tmp_path)) == expected
     assert (tmp_path / "mine.tmp").exists()
-    assert atomic.clean_stale(tmp_path / "missing") == []
+    assert temporary.clean_stale(tmp_path / "missing") == []
 
 
 def test_a_file_being_written_is_not_stale(tmp_path):
     def chunks():
         yield b"first"
-        assert atomic.clean_stale(tmp_path) == []
+        assert temporary.clean_stale(tmp_path) == []
         yield b"second"
 
     atomic.write(tmp_path / "file", chunks())
@@ -213,8 +214,8 @@ def test_a_file_being_written_is_not_stale(tmp_path):
 
 def test_a_name_left_by_a_process_of_the_same_number(tmp_path, monkeypatch):
     import itertools
-    monkeypatch.setattr(atomic, "_counter", itertools.count())
-    (tmp_path / f"{atomic.PREFIX}{os.uname().nodename}.{os.getpid()}.0").write_bytes(b"stale")
+    monkeypatch.setattr(temporary, "_counter", itertools.count())
+    (tmp_path / f"{temporary.PREFIX}{os.uname().nodename}.{os.getpid()}.0").write_bytes(b"stale")
     atomic.write(tmp_path / "file", NEW)
     assert (tmp_path / "file").read_bytes() == NEW_BYTES
 

@@ -11,8 +11,8 @@ from test_tensorfile import refused, same
 from layerctl.diagnostics import LayerctlError
 from layerctl.modelfile import tensors
 from layerctl.modelfile.artifact import read_model
-from layerctl.modelfile.atomic import PREFIX
 from layerctl.modelfile.checkpoint import CheckpointStore
+from layerctl.temporary import PREFIX
 
 STATE = {"epoch": 3, "best": math.inf, "lr": np.float32(0.5), "seed": 2**64 - 1, "counters": {"patience": (1, 2)}}
 

@@ -109,6 +109,12 @@ def train_command(
             raise usage("--folds trains several runs, and --lr-find, --overfit-one-batch and --dry-run train none", "leave one of them out")
         from layerctl.cli import trying
         from layerctl.commands import trials
+        from layerctl.commands.unused import refuse_unused
+
+        if not dry_run:
+            refuse_unused({"--out": out is not None, "--resume": resume, "--force": force, "--no-report": not report},
+                          f"{'--lr-find' if lr_find else '--overfit-one-batch'} writes no run")  # fmt: skip
+            refuse_unused({"--max-time": lr_find and max_time is not None}, "a range test has as many steps as --max-steps says")
 
         def run(heard: Any) -> Any:
             common: dict[str, Any] = {"overrides": overrides or (), "seed": seed, "threads": threads, "observer": heard, "on_trial": stopper.watch}
@@ -128,7 +134,7 @@ def train_command(
         if folds is not None:
             from layerctl.commands.folds import train_folds
 
-            result = train_folds(model, folds, **options, observer=observer)
+            result = train_folds(model, folds, **options, report=report, observer=observer)
         else:
             from layerctl.commands.train import train
 
@@ -151,7 +157,7 @@ def train_command(
 def eval_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file to judge by, in place of the split-off rows.")] = None,
-    split: Annotated[str, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section.")] = "test",
+    split: Annotated[str | None, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section; test if not given.")] = None,
     under: Annotated[list[str] | None, typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 if the metric is below.")] = None,
     over: Annotated[list[str] | None, typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 if the metric is above.")] = None,
     threshold: Annotated[str | None, typer.Option("--threshold", metavar="RULE", help="Choose on the validation rows above which probability the "
@@ -165,7 +171,7 @@ def eval_command(
     from layerctl.cli.evaluating import evaluated
     from layerctl.commands.evaluate import evaluate
 
-    if split not in ("test", "validation", "train"):
+    if split not in (None, "test", "validation", "train"):
         raise usage(f"--split takes test, validation or train, got '{split}'")
     result = evaluate(model, data, split=split, under=under or (), over=over or (), batch=batch, threads=threads, threshold=threshold, keep=keep)
     evaluated(result, as_json)

@@ -67,7 +67,10 @@ def _weights(w: compare.Weights) -> str:
 
 
 def _value(v: Any) -> str:
-    said = "–" if v is None else str(v).lower() if isinstance(v, bool) else _plain(v)
+    """A value of a file as YAML has it; nothing where a file has none."""
+    from layerctl.commands.meaning import shown
+
+    said = "–" if v is None else _plain(shown(v, WIDEST))
     return said if len(said) <= WIDEST else said[: WIDEST - 1] + "…"
 
 

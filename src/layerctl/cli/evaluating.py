@@ -14,12 +14,14 @@ from layerctl.reporting.judged import (
     BINS,
     Calibration,
     Classified,
+    Labelled,
     Measured,
     calibration,
     confusion,
     fit_of,
     table_of_classes,
 )
+from layerctl.reporting.labelled import areas, averages, table_of_labels
 from layerctl.reporting.summary import curves, numbers_of, plain, residual_quantiles
 
 MOST_CLASSES = 20
@@ -38,15 +40,18 @@ def evaluated(result: Any, as_json: bool) -> None:
     width = max(map(len, result.scores))
     for name, value in result.scores.items():
         print(f"{name.ljust(width)}  {number(value)}")
-    decisions = {d.output: d for d in result.decisions}
     for found in result.outputs:
         head = f"{found.name}: " if len(result.outputs) > 1 else ""
+        own = [d for d in result.decisions if d.output == found.name]
         if isinstance(found, Classified):
-            _classes(found, head, decisions.get(found.name))
+            _classes(found, head, own[0] if own else None)
+        elif isinstance(found, Labelled):
+            _labels(found, head, own)
         else:
             _numbers(found, head)
     if result.kept is not None:
-        output.say(f"the threshold is in {result.kept}: predict and eval use it")
+        several = len(result.decisions) > 1
+        output.say(f"the threshold{'s are' if several else ' is'} in {result.kept}: predict and eval use {'them' if several else 'it'}")
     known = {**result.measured, **result.scores}
     for g in result.missed:
         word = "above" if g.over else "below"
@@ -55,8 +60,7 @@ def evaluated(result: Any, as_json: bool) -> None:
 
 def _classes(c: Classified, head: str, decision: Any) -> None:
     rows = table_of_classes(c)
-    order = range(len(rows))
-    picked = list(order) if len(rows) <= MOST_CLASSES else sorted(order, key=lambda i: (rows[i][2] if rows[i][2] == rows[i][2] else 2.0, i))[:MOST_CLASSES]
+    picked = _lowest(rows)
     lines = [["class", "precision", "recall", "f1", "rows"]]
     lines += [[c.classes[i], *(_share(v) for v in rows[i][:3]), f"{rows[i][3]:,}"] for i in picked]
     more = f" (the worst {MOST_CLASSES} of {len(rows)})" if len(rows) > MOST_CLASSES else ""
@@ -75,6 +79,35 @@ def _classes(c: Classified, head: str, decision: Any) -> None:
     if decision is not None:
         print(f"\n{head}'{decision.positive}' is predicted above {decision.threshold:.9g}: {decision.rule}, {number(decision.value)} on the "
               f"{decision.rows:,} rows that it was chosen on")  # fmt: skip
+
+
+def _lowest(rows: list[tuple[float, float, float, int]]) -> list[int]:
+    """The rows of a table that are shown: all, or of many those with the lowest F1."""
+    if len(rows) <= MOST_CLASSES:
+        return list(range(len(rows)))
+    return sorted(range(len(rows)), key=lambda i: (rows[i][2] if rows[i][2] == rows[i][2] else 2.0, i))[:MOST_CLASSES]
+
+
+def _labels(f: Labelled, head: str, decisions: list[Any]) -> None:
+    """A line for each label, with its threshold where any was chosen, and the averages; of many labels the worst."""
+    rows, under = table_of_labels(f), areas(f)
+    bounds = {d.positive: f"{d.threshold:.4g}" for d in decisions}
+    picked = _lowest(rows)
+    lines = [["label", "precision", "recall", "f1", "rows", "roc auc", "average precision", *(["above"] if bounds else [])]]
+    for i in picked:
+        lines.append([f.labels[i], *map(_share, rows[i][:3]), f"{rows[i][3]:,}", *map(_share, under[i]), *([bounds.get(f.labels[i], "0.5")] if bounds else [])])
+    for name, row in averages(f).items():
+        lines.append([f"{name} average", *map(_share, row[:3]), f"{row[3]:,}", "", "", *([""] if bounds else [])])
+    more = f" ({MOST_CLASSES} with the lowest F1 of {len(rows)})" if len(rows) > MOST_CLASSES else ""
+    print(f"\n{head}each label{more}\n{table(lines, set(range(1, len(lines[0]))))}")
+    print()
+    for name, value in numbers_of(f).items():
+        print(f"{head}{name}  {_share(value)}")
+    if f.honest:
+        print(f"\n{head}calibration: the probability of a label, all together\n{_bins(calibration(f.pooled()))}")
+    if decisions:
+        d = decisions[0]
+        print(f"\n{head}a label is predicted above its own probability: {d.rule}, on the {d.rows:,} rows that it was chosen on")
 
 
 def _share(v: float) -> str:

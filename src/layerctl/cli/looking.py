@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from layerctl.cli import output
 from layerctl.cli.render import number, size, table
 from layerctl.commands import doctor, inspect, report
+
+if TYPE_CHECKING:
+    from layerctl.reporting.thresholds import Decision
 
 
 def inspected(found: inspect.Inspection, as_json: bool) -> None:
@@ -15,6 +18,8 @@ def inspected(found: inspect.Inspection, as_json: bool) -> None:
     if as_json:
         output.emit(inspect.plain(found))
         return
+    from layerctl.reporting.thresholds import decisions_of
+
     made = ", ".join(f"{k} {v}" for k, v in found.created_by.items() if k != "layerctl")
     lines = [
         ("name", found.name),
@@ -23,7 +28,7 @@ def inspected(found: inspect.Inspection, as_json: bool) -> None:
         ("made by", f"layerctl {found.layerctl}{f' with {made}' if made else ''}"),
         ("data", found.data or "no fingerprint: it was not trained on a data section's rows"),
         ("scores", ", ".join(f"{k} {number(v)}" for k, v in found.scores.items()) or "none"),
-        *(("threshold", _decision(d)) for d in found.decisions.values()),
+        *(("threshold", _decision(d)) for d in decisions_of(found.decisions)),
         ("parameters", f"{found.parameters:,} in {len(found.tensors)} tensors"),
     ]
     print("\n".join(f"{k.ljust(10)}  {v}" for k, v in lines))
@@ -35,10 +40,10 @@ def inspected(found: inspect.Inspection, as_json: bool) -> None:
     print("\n" + table(rows, {3}))
 
 
-def _decision(d: dict[str, Any]) -> str:
+def _decision(d: Decision) -> str:
     """A kept threshold, and how it was chosen."""
-    how = f" ({d['rule']}, {number(d['value'])} on {d['rows']:,} rows)" if d.keys() >= {"rule", "value", "rows"} else ""
-    return f"'{d.get('positive', 'the second class')}' above {d['threshold']:.9g}{how}"
+    how = f" ({d.rule}, {number(d.value)} on {d.rows:,} rows)" if d.rule else ""
+    return f"'{d.positive or 'the second class'}' above {d.threshold:.9g}{how}"
 
 
 def reported(result: report.ReportResult, as_json: bool) -> None:

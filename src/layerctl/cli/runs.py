@@ -58,7 +58,7 @@ def predict(
     with ending_cleanly():
         found = predict(
             model, data, form="jsonl" if as_json and form is None else form, input_format=input_format, out=out, batch=batch, keep=kept,
-            layers=layers, threads=threads, every=every, top=top, on_error=on_error or "fail", prompt=prompt, sampling=sampling,
+            layers=layers, threads=threads, every=every, top=top, on_error=on_error, prompt=prompt, sampling=sampling,
         )  # fmt: skip
     if found.warnings:
         output.warn(found.warnings, as_json)

@@ -35,7 +35,11 @@ def build(
         LayerctlError: with everything that is wrong.
     """
     from layerctl.api import Model
+    from layerctl.commands.unused import refuse_unused
 
+    if show is not None:
+        refuse_unused({"--profile" if profile == "train" else "--predicting": profile is not None}, f"--show {show} prints a stage, and measures nothing")
+        refuse_unused({"--batch": batch is not None and show in ("graph", "features")}, f"--show {show} is the same for any number of rows")
     model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads)
     measured = None
     if profile is not None:
@@ -47,4 +51,4 @@ def build(
         from layerctl.commands.fitted import fitted
 
         return BuildResult(model.describe(batch), None, measured, model.warnings, fitted(model))
-    return BuildResult(model.describe(batch), model.show(show) if show else None, measured, model.warnings)
+    return BuildResult(model.describe(batch), model.show(show, batch) if show else None, measured, model.warnings)

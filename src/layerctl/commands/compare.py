@@ -47,6 +47,7 @@ def compare(given: Sequence[str], out: str | None = None) -> Comparison:
     if not 2 <= len(given) <= MOST_RUNS:
         fail("bad-option", f"compare takes 2 to {MOST_RUNS} runs, got {len(given)}", Span(Source("compare")), hint="layerctl compare runs/a runs/b")
     from layerctl.callbacks.base import better
+    from layerctl.commands.meaning import differences
     from layerctl.reporting.report import read_history
 
     folders = [_folder(g) for g in given]
@@ -55,7 +56,7 @@ def compare(given: Sequence[str], out: str | None = None) -> Comparison:
     scores = {n: [r.scores.get(n) for r in found] for n in names}
     result = Comparison(
         list(given), found, scores, {n: _best(values, better("auto", n)) for n, values in scores.items()},
-        differences([_file(f) for f in folders]), [read_history(f) for f in folders], _weights(folders),
+        [(d.path, list(d.values)) for d in differences([_meaning(f) for f in folders])], [read_history(f) for f in folders], _weights(folders),
     )  # fmt: skip
     if out is not None:
         from layerctl.modelfile.atomic import write
@@ -78,54 +79,14 @@ def _best(values: list[float | None], sign: int) -> int | None:
     return max(known)[1] if len({v for v, _ in known}) > 1 else None
 
 
-def _file(folder: Path) -> Any:
-    """A run's resolved file as plain data."""
-    from layerctl.source.read import load
+def _meaning(folder: Path) -> dict[str, Any]:
+    """What a run's resolved file means; nothing where there is none."""
+    from layerctl.commands.meaning import meaning
+    from layerctl.source.opening import opened
     from layerctl.training.runfolder import RESOLVED
 
     path = folder / RESOLVED
-    return load(str(path)).plain() if path.is_file() else {}
-
-
-def differences(files: Sequence[Any]) -> list[tuple[str, list[Any]]]:
-    """Where files differ in meaning: values by path, short forms written out (`Dense: 16` is `Dense: {units: 16}`), order of keys apart."""
-    flat = [dict(_flat(_meaning(f), ())) for f in files]
-    paths = list(dict.fromkeys(p for f in flat for p in f))
-    rows = [(".".join(map(str, p)), [f.get(p) for f in flat]) for p in paths]
-    return [(path, values) for path, values in rows if any(v != values[0] or type(v) is not type(values[0]) for v in values)]
-
-
-def _flat(value: Any, path: tuple[Any, ...]) -> list[tuple[tuple[Any, ...], Any]]:
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if entries is None or not value:
-        return [(path, value)]
-    return [pair for k, v in entries for pair in _flat(v, (*path, k))]
-
-
-def _meaning(value: Any, key: Any = None) -> Any:
-    """A value with the short forms of named entries written out."""
-    if isinstance(value, list):
-        return [_meaning(_entry(v) if key in ("model", "layers", "callbacks") else v) for v in value]
-    if isinstance(value, dict):
-        return {k: _meaning(v, k) for k, v in value.items()}
-    return value
-
-
-def _entry(item: Any) -> Any:
-    """`Flatten` as `{Flatten: {}}`, `{Dense: 16}` as `{Dense: {units: 16}}`; what is no entry of a catalogue stays."""
-    from layerctl.catalogue import catalogue
-
-    if isinstance(item, str):
-        return {item: {}}
-    if not isinstance(item, dict):
-        return item
-    out = {}
-    for name, value in item.items():
-        cls = next((c for k in ("layers", "callbacks") if (c := catalogue(k).get(str(name))) is not None), None)
-        if cls is not None and not isinstance(value, dict):
-            value = {} if value is None else {cls.first_argument(): value}
-        out[name] = value
-    return out
+    return meaning(opened(str(path), ())) if path.is_file() else {}
 
 
 def _weights(folders: Sequence[Path]) -> list[Weights | None]:

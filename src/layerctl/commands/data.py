@@ -46,8 +46,12 @@ def look(source: str, *, target: str | None = None, columns: Sequence[str] | Non
     Raises:
         LayerctlError: for what is not there or cannot be read at all, and for targets that are no columns.
     """
+    from layerctl.commands.unused import refuse_unused
+
     path = Path(source)
     if not source.startswith("builtin:") and (path.suffix.lower() in (".yaml", ".yml", ".safetensors") or (path / "model.safetensors").is_file()):
+        refuse_unused({"--columns": columns is not None}, "the model's file says how its data are read",
+                      {"--columns": "leave it out, or give the file of data itself"})  # fmt: skip
         return _of_model(source, target)
     return _of_file(source, target, columns)
 

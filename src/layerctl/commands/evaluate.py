@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from layerctl.diagnostics import Source, Span, did_you_mean, fail
 if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.data.dataset import Dataset
-    from layerctl.reporting.judged import Classified, Measured
+    from layerctl.reporting.judged import Judged
     from layerctl.reporting.thresholds import Decision, Rule
 
 
@@ -35,7 +35,7 @@ class EvalResult:
     """The scores, and the gates that were missed.
 
     Attributes:
-        outputs: what each output's predictions are worth, as classes or as numbers.
+        outputs: what each output's predictions are worth, as classes, labels or numbers.
         measured: numbers that follow from them, for gates too: `roc_auc`, `ece`, `r2`, ...; several outputs have their names before them.
         decisions: thresholds that are in force; `kept` is the model file that they were written to.
     """
@@ -43,7 +43,7 @@ class EvalResult:
     scores: dict[str, float]
     rows: str
     missed: list[Gate]
-    outputs: list[Classified | Measured] = field(default_factory=list)
+    outputs: list[Judged] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     kept: Path | None = None
@@ -64,23 +64,27 @@ def gate(text: str, option: str, over: bool) -> Gate:
 
 
 def evaluate(
-    model: str, data: str | None = None, *, split: str = "test", under: Sequence[str] = (), over: Sequence[str] = (),
+    model: str, data: str | None = None, *, split: str | None = None, under: Sequence[str] = (), over: Sequence[str] = (),
     batch: int | None = None, threads: int | None = None, threshold: str | None = None, keep: bool = False,
 ) -> EvalResult:  # fmt: skip
-    """Evaluates a run's model on a split of its data, or on a file.
+    """Evaluates a run's model on a split of its data (the test rows if not said), or on a file.
 
-    `threshold` is a rule by which the probability is chosen, on the validation rows, above which the second of two classes is predicted;
-    with `keep` it is written into the model file, for every prediction to come.
+    `threshold` is a rule by which the probability is chosen, on the validation rows, above which the second of two classes, or each label,
+    is predicted; with `keep` it is written into the model file, for every prediction to come.
 
     Raises:
         LayerctlError: for what is missing; a gate on a metric that is not measured; a threshold that cannot be chosen.
     """
     from layerctl.api import of_file
+    from layerctl.commands.unused import refuse_unused
     from layerctl.modelfile.artifact import read_model
     from layerctl.modelfile.finding import find_model
-    from layerctl.reporting.thresholds import rule_of
+    from layerctl.reporting.thresholds import decisions_of, rule_of
     from layerctl.training.using import rows_to_judge
 
+    if data is not None:
+        refuse_unused({"--split": split is not None}, "a file is judged whole", {"--split": "leave out --split, or the file"})
+    split = split or "test"
     gates = [*(gate(t, "--fail-under", False) for t in under), *(gate(t, "--fail-over", True) for t in over)]
     rule = rule_of(threshold) if threshold is not None else None
     if keep and rule is None:
@@ -89,13 +93,14 @@ def evaluate(
     file = find_model(model)
     found = read_model(file)
     loaded = of_file(file, found, threads)
-    decisions = _decisions(found.decisions)
+    decisions = decisions_of(found.decisions)
     if rule is not None:
-        decisions |= {d.output: d for d in _chosen(loaded, rule, batch)}
+        chosen = _chosen(loaded, rule, batch)
+        decisions = [*(d for d in decisions if d.output not in {c.output for c in chosen}), *chosen]
     rows = rows_to_judge(loaded, data, None, split)
     scores = loaded.evaluate(rows, batch_size=batch)
-    outputs = _judged(loaded, rows, batch, {n: d.threshold for n, d in decisions.items()})
-    measured = _measured(outputs, {n: d.threshold for n, d in decisions.items()})
+    outputs = _judged(loaded, rows, batch, decisions)
+    measured = _measured(outputs)
     known = {**measured, **scores}
     for g in gates:
         if g.name not in known:
@@ -103,50 +108,46 @@ def evaluate(
                  hint=f"measured are {', '.join(known)}")  # fmt: skip
     kept = _keep(file, found, decisions) if keep else None
     missed = [g for g in gates if g.missed(known)]
-    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, list(decisions.values()), kept)
-
-
-def _decisions(kept: dict[str, Any]) -> dict[str, Decision]:
-    """The thresholds in a model file, as far as they say how they were chosen."""
-    from layerctl.reporting.thresholds import Decision
-
-    def of(output: str, how: dict[str, Any]) -> Decision:
-        return Decision(output, str(how.get("positive", "")), float(how["threshold"]), str(how.get("rule", "")), float(how.get("value", 0.0)),
-                        int(how.get("rows", 0)))  # fmt: skip
-
-    return {output: of(output, how) for output, how in kept.items()}
+    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, decisions, kept)
 
 
 def _chosen(loaded: Model, rule: Rule, batch: int | None) -> list[Decision]:
-    """A threshold for each output with two classes, from the validation rows."""
+    """A threshold for each output with two classes, and for each label, from the validation rows."""
+    from layerctl.reporting.judged import Classified, Labelled
+    from layerctl.reporting.labelled import chosen
     from layerctl.reporting.thresholds import choose
     from layerctl.training.using import rows_to_judge
 
-    found = _judged(loaded, rows_to_judge(loaded, None, None, "validation"), batch, {})
-    classified = [c for c in found if hasattr(c, "classes")]
-    if not classified:
-        fail("bad-option", "--threshold is for targets of two classes, and the model's targets have none", Span(Source("--threshold")),
+    found = _judged(loaded, rows_to_judge(loaded, None, None, "validation"), batch, [])
+    classified = [c for c in found if isinstance(c, Classified)]
+    labels = [d for f in found if isinstance(f, Labelled) for d in chosen(f, rule)]
+    if not classified and not labels:
+        fail("bad-option", "--threshold is for targets of two classes and for labels, and the model's targets are neither", Span(Source("--threshold")),
              hint="leave --threshold out")  # fmt: skip
     two = [c for c in classified if len(c.classes) == 2]
-    return [choose(c, rule) for c in (two or classified)]  # type: ignore[arg-type]
+    return [*labels, *(choose(c, rule) for c in (two or ([] if labels else classified)))]
 
 
-def _judged(loaded: Model, rows: Dataset, batch: int | None, thresholds: dict[str, float]) -> list[Classified | Measured]:
-    """The outputs on rows with targets, with classes as the thresholds tell them."""
-    from layerctl.reporting.judged import Classified, judged
+def _judged(loaded: Model, rows: Dataset, batch: int | None, decisions: Sequence[Decision]) -> list[Judged]:
+    """The outputs on rows with targets, with classes and labels as the thresholds tell them."""
+    from layerctl.reporting.judged import Classified, Labelled, judged
+    from layerctl.reporting.labelled import told_by
     from layerctl.training.using import batch_of_predictions
 
     schema = loaded.schema
     if schema is not None and schema.continued() is not None:
         return []  # its classes are the words of a vocabulary, too many to be set against each other
     arrays = loaded.session(rows).predict(rows, batch or batch_of_predictions(loaded))
-    out = []
+    out: list[Judged] = []
     for found in judged(loaded, _without_padding(rows), arrays):
         target = schema.target(found.name) if schema is not None else None
+        own = [d for d in decisions if d.output == found.name]
         if isinstance(found, Classified) and target is not None and target.kind == "sequence" and len(target.classes) == len(found.classes):
             found = replace(found, classes=target.classes)
-        if isinstance(found, Classified) and found.name in thresholds and len(found.classes) == 2:
-            found = replace(found, told=(found.shares[:, 1] > thresholds[found.name]).astype(found.told.dtype))
+        if isinstance(found, Classified) and own and len(found.classes) == 2:
+            found = replace(found, told=(found.shares[:, 1] > own[0].threshold).astype(found.told.dtype))
+        if isinstance(found, Labelled):
+            found = told_by(found, {d.positive: d.threshold for d in own})
         out.append(found)
     return out
 
@@ -162,7 +163,7 @@ def _without_padding(rows: Dataset) -> Dataset:
     return rows.with_targets(targets, weights)
 
 
-def _measured(outputs: Sequence[Classified | Measured], thresholds: dict[str, float]) -> dict[str, float]:
+def _measured(outputs: Sequence[Judged]) -> dict[str, float]:
     """Numbers that sum up the outputs; several have their names before them."""
     from layerctl.reporting.summary import numbers_of
 
@@ -173,10 +174,10 @@ def _measured(outputs: Sequence[Classified | Measured], thresholds: dict[str, fl
     return out
 
 
-def _keep(file: Path, found: Any, decisions: dict[str, Decision]) -> Path:
+def _keep(file: Path, found: Any, decisions: Sequence[Decision]) -> Path:
     """Writes the model file anew with its thresholds, all or nothing."""
     from layerctl.modelfile.artifact import write_model
+    from layerctl.reporting.thresholds import plain
 
-    plain = {n: {k: v for k, v in asdict(d).items() if k != "output"} for n, d in decisions.items()}
-    write_model(file, replace(found, decisions=plain))
+    write_model(file, replace(found, decisions=plain(decisions)))
     return file

@@ -39,12 +39,18 @@ def export(model: str, target: str, out: str | None = None, threads: int | None 
         what = "take tables already" if target in ("c", "python") else "hold no features"
         fail("bad-option", f"--raw is for ONNX; {target} files {what}", Span(Source("--raw")), hint=f"export --to {target} without it")
     from layerctl.api import load
-    from layerctl.modelfile.atomic import clean_stale
+    from layerctl.temporary import clean_stale
 
     loaded = load(model, threads=threads)
     module = importlib.import_module(f"layerctl.export.{target}")
     path = Path(out) if out else Path(f"{loaded.spec.name}{module.SUFFIX}")
     clean_stale(path.parent)
     report = module.export(loaded, path, raw=True) if raw else module.export(loaded, path)
-    notes = [f"the threshold of '{n}' ({t:.9g}) stays behind: by this file the likelier class is predicted" for n, t in loaded.thresholds.items()]
+    notes = [_left_behind(n, t) for n, t in loaded.thresholds.items()]
     return ExportResult(path, target, replace(report, notes=(*report.notes, *notes)))
+
+
+def _left_behind(output: str, threshold: float | dict[str, float]) -> str:
+    if isinstance(threshold, dict):
+        return f"the thresholds of the labels of '{output}' stay behind: by this file labels are predicted above a half"
+    return f"the threshold of '{output}' ({threshold:.9g}) stays behind: by this file the likelier class is predicted"

@@ -46,9 +46,11 @@ def _shape(dtype: str, shape: list[int]) -> str:
 
 
 def _counted(c: ColumnFit) -> str:
+    from layerctl.data.statistics import MANY
+
     if not c.rows:
         return ""
-    what = [f"{c.rows:,}", f"{c.empty:,} missing", *([f"{c.different:,} different"] if c.different else [])]
+    what = [f"{c.rows:,}", f"{c.empty:,} missing", *([f"{c.different:,}{' or more' if c.different == MANY else ''} different"] if c.different else [])]
     if c.different == 1:
         what.append("constant")
     elif c.different == c.rows - c.empty and c.kind in ("category", "string") and c.rows > 2:

@@ -45,7 +45,7 @@ class FoldsResult:
 def train_folds(
     source: str, count: int, *, out: str | None = None, overrides: Sequence[str] = (), seed: int | None = None, threads: int | None = None,
     resume: bool = False, force: bool = False, max_seconds: float | None = None, max_steps: int | None = None,
-    observer: Any = None, on_trainer: Callable[[Any], None] | None = None,
+    report: bool = True, observer: Any = None, on_trainer: Callable[[Any], None] | None = None,
 ) -> FoldsResult:  # fmt: skip
     """Trains each fold into FOLDER/fold-1, fold-2, ...; with `resume` those that are done stay and the one that was begun goes on.
 
@@ -72,7 +72,8 @@ def train_folds(
         observer.message(f"fold {i} of {count}")
         found = train(
             source, out=str(own), overrides=[*overrides, f"data.split.folds={count}", f"data.split.fold={i}"], seed=seed, threads=threads,
-            resume=resume, force=force, max_seconds=left, max_steps=max_steps, observer=observer, on_trainer=on_trainer,
+            resume=resume, force=force, max_seconds=left, max_steps=max_steps, report=report, observer=observer,
+            on_trainer=on_trainer,
         )  # fmt: skip
         warnings += [w for w in found.warnings if w not in warnings]
         if found.reason == "interrupted":

@@ -34,6 +34,10 @@ def init(
     from layerctl.commands.starting.templates import builtin_text
     from layerctl.modelfile.atomic import write
 
+    _check_options(source, template, {
+        "--target": bool(target), "--as": wanted is not None, "--columns": columns is not None, "--test": test is not None or held is not None,
+        "--validation": validation is not None,
+    }, wanted)  # fmt: skip
     path = Path(out) if out else None
     if path is not None and path.exists() and not force:
         fail(
@@ -56,6 +60,25 @@ def init(
     if path is not None:
         write(path, [text.encode()])
     return Started(path, text, made.targets, made.rows, made.notes)
+
+
+def _check_options(source: str | None, template: str | None, given: dict[str, bool], wanted: str | None) -> None:
+    """Whether options were given that change nothing in what is written.
+
+    Raises:
+        LayerctlError: `bad-option`.
+    """
+    from layerctl.commands.starting.templates import UNTARGETED
+    from layerctl.commands.unused import refuse_unused
+
+    if source is None:
+        refuse_unused(given, "a template comes with its own data", dict.fromkeys(given, "name a file of data: layerctl init data.csv --template NAME"))
+    elif template == "timeseries":
+        refuse_unused({"--as classes": wanted == "classes"}, "a series predicts a number")
+    elif template not in (None, "table"):
+        refuse_unused({k: v for k, v in given.items() if k in ("--as", "--test", "--validation")}, f"the template {template} says it itself",
+                      dict.fromkeys(given, "leave it out and change the file that is written"))  # fmt: skip
+        refuse_unused({"--target": given["--target"] and template in UNTARGETED}, f"the template {template} predicts its own input")
 
 
 def _of_data(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail, in_order
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, did_you_mean, fail, in_order
 
 if TYPE_CHECKING:
     from layerctl.commands.predicting import Predictor
@@ -34,32 +33,41 @@ class PredictResult:
 def predict(
     model: str, data: str | None = None, *, form: str | None = None, input_format: str | None = None, out: str | None = None,
     batch: int | None = None, keep: Sequence[str] = (), layers: Sequence[str] = (), threads: int | None = None, every: bool = False,
-    top: int | None = None, on_error: str = "fail", prompt: str | None = None, sampling: Mapping[str, Any] | None = None,
+    top: int | None = None, on_error: str | None = None, prompt: str | None = None, sampling: Mapping[str, Any] | None = None,
 ) -> PredictResult:  # fmt: skip
     """Writes predictions to `out`, which is replaced when all are there, or to standard output, flushed piece by piece.
 
     `every` adds the probabilities of all classes, `top` tells the likeliest classes; `on_error` says what becomes of bad rows, as
-    `data.faults.POLICIES` has it.
+    `data.faults.POLICIES` has it (they are errors if not given).
 
-    A language model goes on with `prompt`, or with what the data hold; `sampling` are the arguments of Sampling.
+    A language model goes on with `prompt`, or with what the data hold; `sampling` are the arguments of Sampling. With `layers` it does neither:
+    their results are those for rows of data, as with any model.
 
     Raises:
         LayerctlError: for the model, the data, or a place that cannot be written to.
     """
     from layerctl.commands.predicting import Predictor
+    from layerctl.commands.unused import refuse_unused
     from layerctl.data.faults import Faults
     from layerctl.predicting.answers import Wanted
 
     predictor = Predictor(model, threads)
-    if predictor.goes_on() or prompt is not None or sampling:
+    drawn = prompt is not None or bool(sampling)
+    if drawn or (predictor.goes_on() and not layers):
+        _check_for_text({
+            "--layer": bool(layers), "--keep": bool(keep), "--proba": every, "--top": top is not None, "--on-error": on_error is not None,
+            "--batch": batch is not None, "--input-format": input_format is not None,
+        })  # fmt: skip
         return _gone_on(predictor, data, prompt, sampling or {}, form, out)
     _check_out(out, data)
     chosen = form or _by_ending(out)
-    faults = Faults(on_error)
-    if chosen == "npz" and on_error == "null":
-        fail("bad-option", "--on-error null leaves predictions empty, and arrays have no empty rows", Span(Source("--on-error")),
-             hint="use --on-error skip, or another --format")  # fmt: skip
-    with contextlib.closing(predictor.stream(_source(predictor, data), input_format, batch, layers, Wanted(every, top), faults)) as pieces:
+    faults = Faults(on_error or "fail")
+    source = _source(predictor, data)
+    if chosen == "npz":
+        _check_for_arrays(on_error, keep, top)
+    if source.startswith("builtin:"):
+        refuse_unused({"--input-format": input_format is not None}, f"{source} ships with layerctl, and is no file")
+    with contextlib.closing(predictor.stream(source, input_format, batch, layers, Wanted(every, top, chosen == "npz"), faults)) as pieces:
         if chosen == "npz":
             rows = _npz(pieces, out)
         else:
@@ -75,6 +83,40 @@ def _check_out(out: str | None, data: str | None) -> None:
         return
     if os.path.samefile(out, str(data)):
         fail("cannot-write", f"cannot write '{out}': it is the file that is read", Span(Source(out)), hint="name another file behind -o")
+
+
+def _check_for_text(given: Mapping[str, bool]) -> None:
+    """Whether options were given that a text cannot heed.
+
+    Raises:
+        LayerctlError: `bad-option`.
+    """
+    from layerctl.commands.unused import refuse_unused
+
+    refuse_unused(given, "one text is gone on with, token by token", {
+        "--layer": "without --prompt and its options, a layer's results are told for rows of data: layerctl predict MODEL rows.csv --layer NAME",
+        "--top": "--top-k N draws among the N likeliest tokens", "--batch": "leave --batch out: a token is drawn at a time",
+        "--proba": "leave --proba out: a token for each step is drawn, by its probability",
+        "--keep": "leave --keep out: a prompt has no columns", "--input-format": "leave --input-format out: a prompt is plain text",
+        "--on-error": "leave --on-error out: a prompt has no rows; words that training did not have are warned of",
+    })  # fmt: skip
+
+
+def _check_for_arrays(on_error: str | None, keep: Sequence[str], top: int | None) -> None:
+    """Whether options were given that arrays cannot heed.
+
+    Raises:
+        LayerctlError: `bad-option`.
+    """
+    from layerctl.commands.unused import refuse_unused
+
+    if on_error == "null":
+        fail("bad-option", "--on-error null leaves predictions empty, and arrays have no empty rows", Span(Source("--on-error")),
+             hint="use --on-error skip, or another --format")  # fmt: skip
+    refuse_unused({"--keep": bool(keep), "--top": top is not None}, "npz has the model's results as arrays, a row for a row", {
+        "--keep": "use another --format, or read the columns from the data: rows are in the same order",
+        "--top": "use another --format, or sort the probabilities that --proba gives",
+    })  # fmt: skip
 
 
 def _source(predictor: Predictor, data: str | None) -> str:
@@ -136,7 +178,7 @@ class _Written:
                 self._held.append(piece)
                 continue
             if lines is None:
-                names = [n for n in self._keep if self._form == "csv" or n not in piece.told]
+                names = self._names(piece)
                 lines = Lines(self._form, [*names, *piece.told])
                 yield lines.head()
             for found in (*self._held, piece):
@@ -145,6 +187,15 @@ class _Written:
                 self.rows += len(found.table)
                 yield lines.of(columns)
             self._held.clear()
+
+
+    def _names(self, piece: Predictions) -> list[str]:
+        """The columns that are repeated. An object of JSON has a key once."""
+        twice = next((n for n in self._keep if n in piece.told), None)
+        if twice is not None and self._form == "jsonl":
+            fail("bad-option", f"--keep names the column '{twice}', and so is called what is predicted: a line of JSON has a key once",
+                 Span(Source("--keep")), hint="leave it out, rename it in the data, or use --format csv")  # fmt: skip
+        return self._keep
 
 
 def _kept(table: Table, name: str) -> Column:
@@ -162,7 +213,8 @@ def _kept(table: Table, name: str) -> Column:
 def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
     """Writes to a temporary file that takes `out`'s place when all is there, or to standard output, flushed."""
     if out is not None:
-        from layerctl.modelfile.atomic import clean_stale, write
+        from layerctl.modelfile.atomic import write
+        from layerctl.temporary import clean_stale
 
         clean_stale(Path(out).parent)
         write(Path(out), chunks)
@@ -173,17 +225,20 @@ def _deliver(chunks: Iterator[bytes], out: str | None) -> None:
         sys.stdout.buffer.flush()
 
 
-def _npz(pieces: Iterator[Any], out: str | None) -> int:
-    import numpy as np
-
+def _npz(pieces: Iterator[Predictions], out: str | None) -> int:
+    """The model's results as arrays; how many rows there are."""
     if out is None and sys.stdout.isatty():
         fail("bad-option", "npz is binary: write it to a file with -o, or into a pipe", Span(Source("--format")), hint="as in `-o predictions.npz`")
-    parts: dict[str, list[Any]] = {}
-    for piece in pieces:
-        for name, array in piece.arrays.items():
-            parts.setdefault(name, []).append(array)
-    arrays = {n: np.concatenate(a) for n, a in parts.items()}
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)
-    _deliver(iter([packed.getvalue()]), out)
-    return len(next(iter(arrays.values()))) if arrays else 0
+    import tempfile
+
+    from layerctl.modelfile.atomic import cannot_write
+    from layerctl.predicting.arrays import Arrays
+
+    with contextlib.closing(Arrays(Path(out).parent if out is not None else None)) as arrays:
+        for piece in pieces:
+            try:
+                arrays.add(piece.arrays)
+            except OSError as error:
+                raise LayerctlError(cannot_write(out or tempfile.gettempdir(), error)) from error
+        _deliver(arrays.zipped(), out)
+        return arrays.rows

@@ -15,7 +15,7 @@ from layerctl.data import encoded
 from layerctl.data.dataset import Data, SpanAt, _encode, kept_rows, plan
 from layerctl.data.encoded import Part
 from layerctl.data.fingerprints import fingerprint_of
-from layerctl.data.readers import BATCH, Files, format_of, read_table, tables
+from layerctl.data.readers import Files, format_of, read_table, tables
 from layerctl.data.rows import Dataset
 from layerctl.data.spool import Spool
 from layerctl.data.table import Table
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 16
 """The most rows that are encoded at a time."""
+READ = 1 << 12
+"""The most rows that are read at a time where Python reads them, as texts."""
 FIELDS = 1 << 20
 """The most fields of a table, and numbers of the model's inputs, that they may have, as long as there are some rows."""
 
@@ -87,7 +89,7 @@ def _table(spec: DataSpec, source: str, folder: Path, workshop: Path) -> Table:
     reading = spec.reading()
     if all(format_of(p, reading) in ("npz", "images") for p in Files.of(source, folder).paths):
         return read_table(source, reading, folder)
-    return Spool(workshop, lambda: tables(source, reading, folder, rows=BATCH)).table()
+    return Spool(workshop, lambda: tables(source, reading, folder, rows=READ)).table()
 
 
 def _span(schema: FeatureSchema) -> int:

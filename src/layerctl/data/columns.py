@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data.numbers import numbers_of, strip_of
-from layerctl.data.statistics import mean_and_deviation, median, middle_and_width, quantile
+from layerctl.data.statistics import distinct, mean_and_deviation, median, middle_and_width, most_frequent, quantile
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
 from layerctl.spec.features import ColumnFit
@@ -41,18 +41,18 @@ def fit_number(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
     """Centre and spread of the values that are there; the range outside which they are outlying; what stands for missing ones."""
     fit = ColumnFit(name, "number", strip=stripped_of(narrowed(table, [name], rows), name, spec.strip))
     values = numbers_of(table, name, fit.strip)
-    present = values[rows][~np.isnan(values[rows])]
+    present = _present(values, rows)
     if spec.missing == "error" and np.isnan(values).any():
         refuse_missing(table, name, np.isnan(values))
     if not len(present):
         fail("data-empty-column", f"column '{name}' has no values in the training rows", table.span(0, name),
              hint=f"leave it out: `ignore: [{name}]` in the data section")  # fmt: skip
-    fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), len(np.unique(present))
+    fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), distinct(present)
     if spec.outlying is not None:
         fit.outlying = spec.outlying
         fit.low, fit.high = spec.range or [quantile(present, q) for q in spec.quantiles or (0.0, 1.0)]
         values = within(table, fit, values)
-        present = values[rows][~np.isnan(values[rows])]
+        present = _present(values, rows)
         if not len(present):
             fail("data-empty-column", f"column '{name}' has no values from {fit.low:g} to {fit.high:g} in the training rows", table.span(0, name),
                  hint="widen the feature's `range`, or leave the column out with `ignore`")  # fmt: skip
@@ -62,6 +62,13 @@ def fit_number(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
         present = values[rows]
     scale(fit, present, spec.scale or "standard")
     return fit
+
+
+def _present(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The numbers of some rows that are there."""
+    picked = values[rows]
+    gone = np.isnan(picked)
+    return picked[~gone] if gone.any() else picked
 
 
 def fill_of(name: str, spec: FeatureSpec, present: np.ndarray) -> float:
@@ -74,8 +81,7 @@ def fill_of(name: str, spec: FeatureSpec, present: np.ndarray) -> float:
         return median(present)
     if spec.missing == "mean":
         return mean_and_deviation(present)[0]
-    found, counts = np.unique(present, return_counts=True)
-    return float(found[np.argmax(counts)])
+    return most_frequent(present)
 
 
 def within(table: Table, fit: ColumnFit, values: np.ndarray) -> np.ndarray:

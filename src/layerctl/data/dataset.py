@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from layerctl.data.targets import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema
+from layerctl.temporary import temporary_file, write_all
 
 if TYPE_CHECKING:
     from layerctl.diagnostics import Span
@@ -257,17 +259,12 @@ def schema_of(spec: DataSpec, seed: int, span: SpanAt, folder: Path, hints: Mapp
 
 
 def _keep(path: Path, text: str) -> None:
-    import os
-    import tempfile
-
-    try:
+    """Keeps a text in the cache; where that cannot be written to, it is made again the next time."""
+    with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
-        return
+        with temporary_file(path.parent) as (descriptor, temporary):
+            write_all(descriptor, text.encode())
+            os.replace(temporary, path)
 
 
 def load_for_evaluation(source: str, schema: FeatureSchema, spec: DataSpec) -> Dataset:

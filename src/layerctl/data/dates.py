@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data.columns import refuse_missing
-from layerctl.data.statistics import mean_and_deviation, median
+from layerctl.data.statistics import distinct, mean_and_deviation, median
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
 from layerctl.spec.features import ColumnFit
@@ -118,7 +118,7 @@ def fit_date(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> Co
     if not len(present):
         fail("data-empty-column", f"column '{name}' has no dates in the training rows", table.span(0, name),
              hint="leave the column out with `ignore`, or say which `missing_values` there are")  # fmt: skip
-    fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), len(np.unique(present))
+    fit.rows, fit.empty, fit.different = len(rows), len(rows) - len(present), distinct(present)
     fit.fill = median(present)
     how = spec.scale if spec.kind == "date" else None
     if how == "none":

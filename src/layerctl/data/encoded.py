@@ -12,8 +12,6 @@ import json
 import math
 import mmap
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +23,13 @@ from layerctl.data.rows import Dataset, digest
 from layerctl.diagnostics import fail
 from layerctl.kernels import shelf
 from layerctl.spec.features import FeatureSchema
+from layerctl.temporary import clean_stale, temporary_file, temporary_folder, write_all
 
 MAGIC = b"layerctl rows 1\n"
 ENDING = ".rows"
 MOST = 64 << 30
 """Bytes of all files together, if LAYERCTL_CACHE_GB does not say otherwise."""
 _ALIGNED = 64
-_TEMPORARY = ".layerctl-tmp."
 _LARGEST_HEADER = 1 << 28
 _INPUT, _TARGET, _WEIGHT, _NUMBERS = "input:", "target:", "weight", "row_numbers"
 
@@ -102,22 +100,15 @@ def write(key: str, schema: FeatureSchema, parts: Mapping[str, Part]) -> bool:
     folder = place()
     if folder is None:
         return False
-    tidy(folder)
-    temporary, path = folder / f"{_TEMPORARY}{os.getpid()}.{key}", folder / f"{key}{ENDING}"
+    clean_stale(folder)
+    path = folder / f"{key}{ENDING}"
     try:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with temporary_file(folder) as (descriptor, temporary):
+            _fill(descriptor, schema, parts)
+            os.fsync(descriptor)
+            os.replace(temporary, path)
     except OSError:
         return False
-    try:
-        _fill(descriptor, schema, parts)
-        os.fsync(descriptor)
-        os.replace(temporary, path)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-        with contextlib.suppress(OSError):  # it is gone where all went well
-            os.unlink(temporary)
     bound(folder, path)
     return True
 
@@ -140,7 +131,7 @@ def _fill(descriptor: int, schema: FeatureSchema, parts: Mapping[str, Part]) -> 
         made = _part(p, whole[start:])
         p["fingerprint"] = digest(made.inputs, made.targets, made.weights)
     text = json.dumps(header).encode()
-    _pwrite(descriptor, MAGIC + length.to_bytes(8, "little") + text + b" " * (length - len(text)), 0)
+    write_all(descriptor, MAGIC + length.to_bytes(8, "little") + text + b" " * (length - len(text)), 0)
 
 
 def _layout(parts: Mapping[str, Part]) -> tuple[dict[str, Any], int]:
@@ -171,36 +162,10 @@ def _write_part(descriptor: int, start: int, places: Mapping[str, Any], part: Pa
             dtype, shape, at = places[label]
             if array.dtype.str != dtype or list(array.shape[1:]) != shape[1:]:
                 raise ValueError(f"{label} is {array.dtype} {array.shape} in one piece and {dtype} {shape} in another")
-            _pwrite(descriptor, np.ascontiguousarray(array).reshape(-1).view(np.uint8), start + at + done * array[:1].nbytes)
+            write_all(descriptor, np.ascontiguousarray(array).reshape(-1).view(np.uint8), start + at + done * array[:1].nbytes)
         done += len(piece)
     if done != part.rows:
         raise ValueError(f"{part.rows} rows were promised, {done} came")
-
-
-def _pwrite(descriptor: int, data: Any, at: int) -> None:
-    rest = memoryview(data)
-    while len(rest):
-        written = os.pwrite(descriptor, rest[: 1 << 28], at)
-        rest, at = rest[written:], at + written
-
-
-def tidy(folder: Path) -> None:
-    """Takes away what processes that are gone have left half done."""
-    for left in folder.glob(f"{_TEMPORARY}*"):
-        process = left.name.removeprefix(_TEMPORARY).split(".")[0]
-        if not (process.isdecimal() and _alive(int(process))):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _most() -> int:
@@ -237,9 +202,6 @@ def workshop() -> Iterator[Path | None]:
     if folder is None:
         yield None
         return
-    tidy(folder)
-    made = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}.", dir=folder))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    clean_stale(folder)
+    with temporary_folder(folder) as made:
+        yield Path(made)

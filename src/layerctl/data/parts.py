@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from layerctl.data.dates import elapsed, formats_of, read_date
 from layerctl.data.numbers import numbers_of
 from layerctl.data.splits import PARTS
 from layerctl.data.table import Table
-from layerctl.data.targets import labels_of
+from layerctl.data.targets import coded_labels
 from layerctl.diagnostics import Span, did_you_mean, fail
 
 if TYPE_CHECKING:
@@ -91,13 +91,18 @@ def parts_of(spec: DataSpec, seed: int, table: Table, n: int, order: np.ndarray 
 def _groups(table: Table, column: str, span: SpanAt) -> np.ndarray:
     """Each row's group as a number."""
     _check_column(table, column, span)
-    values = table.texts(column)
-    gone = np.array([v is None for v in values], bool)
-    if gone.any():
-        shown = ["" if v is None else v for v in values]
-        table.refuse(column, np.flatnonzero(gone), shown, "is missing, and rows are grouped by it", "fill it in, or leave such rows out", "data-missing")
-    numbers = {v: i for i, v in enumerate(sorted({str(v) for v in values}))}
-    return np.array([numbers[str(v)] for v in values], np.int64)
+    codes, words = table.coded(column)
+    if (codes < 0).any():
+        shown = ["" if v is None else v for v in table.texts(column)]
+        table.refuse(column, np.flatnonzero(codes < 0), shown, "is missing, and rows are grouped by it", "fill it in, or leave such rows out", "data-missing")
+    return _ranks(words)[codes]
+
+
+def _ranks(words: Sequence[str]) -> np.ndarray:
+    """Each word's place in alphabetical order, and behind them -1 for none."""
+    out = np.full(len(words) + 1, -1, np.int64)
+    out[sorted(range(len(words)), key=words.__getitem__)] = np.arange(len(words))
+    return out
 
 
 def _fold(
@@ -132,9 +137,8 @@ def class_numbers(spec: DataSpec, table: Table) -> np.ndarray | None:
     for t in spec.targets().values():
         if t.column is None or t.column not in table.columns or t.kind in ("number", "labels", "sequence"):
             continue
-        labels = labels_of(table, t.column, t.strip_suffix)
-        numbers = {v: i for i, v in enumerate(sorted({v for v in labels if v is not None}))}
-        return np.array([-1 if v is None else numbers[v] for v in labels], np.int64)
+        codes, labels = coded_labels(table, t.column, t.strip_suffix)
+        return _ranks(labels)[codes]
     return None
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from layerctl.data.columns import BOOLEANS, narrowed, stripped_of
 from layerctl.data.numbers import numbers_of
-from layerctl.data.statistics import mean_and_deviation
-from layerctl.data.table import BadRows, Table, columns_hint
+from layerctl.data.statistics import distinct, mean_and_deviation
+from layerctl.data.table import SHOWN, BadRows, Table, columns_hint
 from layerctl.data.texts import tokens
 from layerctl.data.vectors import lists_of
 from layerctl.diagnostics import Span, did_you_mean, fail
@@ -82,8 +82,8 @@ def _numeric(seen: Table, column: str, spec: TargetSpec) -> bool:
 
 def _few(seen: Table, column: str, spec: TargetSpec) -> bool:
     values = numbers_of(seen, column, stripped_of(seen, column, spec.strip))
-    found = np.unique(values[~np.isnan(values)])
-    return len(found) <= MOST_CLASSES and bool((found == np.round(found)).all())
+    found = values[~np.isnan(values)]
+    return bool((found == np.round(found)).all()) and distinct(found) <= MOST_CLASSES
 
 
 def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> TargetFit:
@@ -109,18 +109,19 @@ def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> T
 
 def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     column = spec.names()[0]
-    labels = labels_of(table, column, spec.strip_suffix)
-    _check(table, column, spec, np.array([v is None for v in labels]))
-    counts = Counter(v for i in rows if (v := labels[i]) is not None)
+    codes, labels = coded_labels(table, column, spec.strip_suffix)
+    _check(table, column, spec, codes < 0)
+    seen = np.bincount(codes[rows] + 1, minlength=len(labels) + 1)[1:].tolist()
+    counts = Counter({w: n for w, n in zip(labels, seen, strict=True) if n})
     aliases: dict[str, str] = {}
     if spec.kind == "binary":
         aliases = _truth(counts)
         if aliases:
             counts = Counter({w: sum(n for c, n in counts.items() if aliases.get(c, c) == w) for w in sorted(set(aliases.values()), key=_truth_of)})
     classes = spec.classes or (list(counts) if aliases else _sorted(counts))
-    _check_known(table, column, labels, rows, {*classes, *aliases}, classes)
+    _check_known(table, column, codes, labels, rows, {*classes, *aliases}, classes)
     if spec.classes is None and not aliases:
-        _check_spelling(table, column, labels, rows, classes)
+        _check_spelling(table, column, codes, labels, rows, classes)
     if len(classes) < 2:
         fail("data-one-class", f"the target '{column}' has one class only: {classes[0] if classes else 'none'}", table.span(0, column),
              hint="give rows of another class, or predict another column; for numbers say `kind: number`")  # fmt: skip
@@ -150,19 +151,23 @@ def _whole(v: str) -> bool:
     return v.lstrip("-").isascii() and v.lstrip("-").isdigit()
 
 
-def _check_known(table: Table, column: str, labels: list[Any], rows: np.ndarray, known: set[str], classes: list[str]) -> None:
-    bad = np.array([i for i in rows if labels[i] is not None and labels[i] not in known], np.int64)
+def _check_known(
+    table: Table, column: str, codes: np.ndarray, labels: list[str], rows: np.ndarray, known: set[str], classes: list[str]
+) -> None:  # fmt: skip
+    unknown = np.array([*(w not in known for w in labels), False], bool)
+    bad = rows[unknown[codes[rows]]]
     if len(bad):
-        table.refuse(column, bad, labels, "is not among the classes", f"they are {', '.join(classes)}", "data-unknown-class")
+        shown = {int(i): labels[codes[i]] for i in bad[:SHOWN]}
+        table.refuse(column, bad, shown, "is not among the classes", f"they are {', '.join(classes)}", "data-unknown-class")
 
 
-def _check_spelling(table: Table, column: str, labels: list[Any], rows: np.ndarray, classes: list[str]) -> None:
+def _check_spelling(table: Table, column: str, codes: np.ndarray, labels: list[str], rows: np.ndarray, classes: list[str]) -> None:
     """Two classes that differ in capital letters alone are one that was written in two ways."""
     folded: dict[str, str] = {}
     for c in classes:
         other = folded.setdefault(" ".join(c.casefold().split()), c)
         if other != c and len(c) > 1:
-            at = next(int(i) for i in rows if labels[i] == c)
+            at = int(rows[np.argmax(codes[rows] == labels.index(c))])
             fail("data-class-spelling", f"column '{column}': the classes '{other}' and '{c}' differ in capital letters or blanks only", table.span(at, column),
                  hint="write them alike; if they are two, list all `classes` in the target; truth values may be `kind: binary`")  # fmt: skip
 
@@ -170,12 +175,15 @@ def _check_spelling(table: Table, column: str, labels: list[Any], rows: np.ndarr
 def _labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     """Any number of labels in one field; a missing value is none of them."""
     column = spec.names()[0]
-    values = table.texts(column)
-    seen = [v for i in rows if (v := values[i]) is not None]
+    codes, words = table.coded(column)
+    often = np.bincount(codes[rows] + 1, minlength=len(words) + 1)[1:].tolist()
+    seen = {w: n for w, n in zip(words, often, strict=True) if n}
     separator = spec.separator
     if separator is None:
         separator = next((s for s in SEPARATORS if any(s in v for v in seen)), None)
-    counts = Counter(label for v in seen for label in set(cut(v, separator)))
+    counts: Counter[str] = Counter()
+    for word, n in seen.items():
+        counts.update(dict.fromkeys(cut(word, separator), n))
     classes = spec.classes or _sorted(counts)
     if len(classes) < 2:
         fail("data-one-class", f"the target '{column}' has {len(classes)} different labels: {', '.join(classes) or 'none'}", table.span(0, column),
@@ -189,21 +197,18 @@ def _columns_of_labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> Targ
     for name in names:
         _check(table, name, spec, table.missing(name))
     fit = TargetFit(names[0], "labels", names, columns=names)
-    found = _truths(table, fit)
-    fit.counts = [int(n) for n in np.nansum(found[rows], axis=0)]
+    fit.counts = [int(np.nansum(_truths(table, name)[rows])) for name in names]
     return fit
 
 
-def _truths(table: Table, fit: TargetFit) -> np.ndarray:
-    out = np.zeros((len(table), len(fit.columns)), np.float32)
-    for j, name in enumerate(fit.columns):
-        values = table.texts(name)
-        bad = [i for i, v in enumerate(values) if v is not None and v.lower() not in BOOLEANS]
-        if bad:
-            table.refuse(name, np.array(bad), values, "is no truth value such as 0, 1, yes or no", "labels in one column are `{column: ..., kind: labels}`",
-                         "data-not-binary")  # fmt: skip
-        out[:, j] = [np.nan if v is None else _truth_of(v) for v in values]
-    return out
+def _truths(table: Table, name: str) -> np.ndarray:
+    """A column of truth values as 1 and 0, NaN where one is missing: float32 (rows)."""
+    codes, words = table.coded(name)
+    odd = np.array([*(w.lower() not in BOOLEANS for w in words), False], bool)[codes]
+    if odd.any():
+        table.refuse(name, np.flatnonzero(odd), table.texts(name), "is no truth value such as 0, 1, yes or no",
+                     "labels in one column are `{column: ..., kind: labels}`", "data-not-binary")  # fmt: skip
+    return np.array([*map(_truth_of, words), np.nan], np.float32)[codes]
 
 
 def _sequence(table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None, features: Mapping[str, FeatureFit], place: Span | None) -> TargetFit:
@@ -257,6 +262,14 @@ def labels_of(table: Table, column: str, suffix: str | None) -> list[str | None]
     """The labels as text, without an ending that does not count."""
     values = table.texts(column)
     return [v.removesuffix(suffix) if v is not None and suffix else v for v in values]
+
+
+def coded_labels(table: Table, column: str, suffix: str | None) -> tuple[np.ndarray, list[str]]:
+    """(codes, labels): the different labels without an ending that does not count, and the number of each row's; -1 for a missing one."""
+    codes, words = table.coded(column)
+    known: dict[str, int] = {}
+    of = [known.setdefault(w.removesuffix(suffix) if suffix else w, len(known)) for w in words]
+    return np.array([*of, -1], np.int64)[codes], list(known)
 
 
 def _check(table: Table, column: str, spec: TargetSpec, empty: np.ndarray) -> None:
@@ -326,7 +339,7 @@ def _scaled(table: Table, name: str, fit: TargetFit, centre: float, spread: floa
 
 def _encoded_labels(table: Table, fit: TargetFit) -> np.ndarray:
     if fit.columns:
-        return _truths(table, fit)
+        return np.ascontiguousarray(np.stack([_truths(table, n) for n in fit.columns], axis=1))
     values = table.texts(fit.column)
     place = {c: j for j, c in enumerate(fit.classes)}
     found = [[] if v is None else cut(v, fit.separator) for v in values]

@@ -29,11 +29,15 @@ def tokens(text: str, split: str, lowercase: bool) -> list[str]:
 def fit_text(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray, *, ends: bool = False) -> FeatureFit:
     """The vocabulary of the training rows, most frequent first, and the length. With `ends` the first word is the end of a text."""
     values = table.texts(name)
-    cut = [tokens(values[i] or "", spec.split, spec.lowercase) for i in rows]
-    counts = Counter(t for c in cut for t in c)
+    counts: Counter[str] = Counter()
+    longest = 0 if len(rows) else 1
+    for i in rows:
+        found = tokens(values[i] or "", spec.split, spec.lowercase)
+        counts.update(found)
+        longest = max(longest, len(found))
     first = [LINE_END] if ends else []
     kept = [w for w, n in sorted(counts.items(), key=lambda p: (-p[1], p[0])) if n >= spec.min_count and w not in first][: spec.vocabulary - len(first)]
-    length = spec.length or max(1, min(LONGEST, max((len(c) for c in cut), default=1) + len(first)))
+    length = spec.length or max(1, min(LONGEST, longest + len(first)))
     empty = sum(values[i] is None for i in rows)
     column = ColumnFit(name, "text", words=first + kept, rows=len(rows), empty=empty, different=len(counts))
     return FeatureFit("text", [length], "i32", [column], missing=spec.missing, length=length, lowercase=spec.lowercase, split=spec.split)

@@ -6,10 +6,10 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from layerctl.cache import cache_folder
+from layerctl.temporary import temporary_file, write_all
 
 MAGIC = b"layerctl kernel 2\n"
 
@@ -54,14 +54,7 @@ def keep(folder: Path | None, name: str, content: bytes, ending: str = ".o") -> 
     """Keeps bytes under a name, whole or not at all; a folder that cannot be written to stays as it is."""
     if folder is None:
         return
-    try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".layerctl-tmp.")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + name.encode() + b"\n" + hashlib.sha256(content).digest() + content)
+    content = MAGIC + name.encode() + b"\n" + hashlib.sha256(content).digest() + content
+    with contextlib.suppress(OSError), temporary_file(folder) as (descriptor, temporary):
+        write_all(descriptor, content)
         os.replace(temporary, folder / f"{name}{ending}")
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)

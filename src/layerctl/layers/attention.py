@@ -158,6 +158,12 @@ class _Heads(Layer):
         made._built = True
         self._parts = {**self._parts, name: made}
 
+    def projected(self, query: Value, value: Value, key: Value) -> tuple[Value, Value, Value]:
+        """The query, key and value of each head; the projections are declared at the first call."""
+        if not self._parts:
+            self._build(query.shape, value.shape, key.shape)
+        return self._parts["query"](query), self._parts["key"](key), self._parts["value"](value)
+
     def operands(self, query: Any, value: Any, key: Any) -> tuple[Value, Value, Value]:
         """The three tensors; of one alone all are that one.
 
@@ -260,10 +266,8 @@ class MultiHeadAttention(_Heads):
 
     def call(self, query: Any, value: Any = None, key: Any = None, attention_mask: Any = None) -> Any:
         query, value, key = self.operands(query, value, key)
-        if not self._parts:
-            self._build(query.shape, value.shape, key.shape)
+        q, k, v = self.projected(query, value, key)
         kept = self.visible(query, value, key, attention_mask)
-        q, k, v = self._parts["query"](query), self._parts["key"](key), self._parts["value"](value)
         axes, q, weights = self._axes(query.rank), q * (1.0 / self.key_dim**0.5), None
         if q.rank == 4 and not (self.dropout > 0 or self.return_attention_scores) and (kept is None or kept.rank > 2):
             result = attention(q, k, v, kept)
@@ -311,10 +315,8 @@ class GroupQueryAttention(_Heads):
 
     def call(self, query: Any, value: Any = None, key: Any = None, attention_mask: Any = None) -> Any:
         query, value, key = self.operands(query, value, key)
-        if not self._parts:
-            self._build(query.shape, value.shape, key.shape)
+        q, k, v = self.projected(query, value, key)
         kept = self.visible(query, value, key, attention_mask)
-        q, k, v = self._parts["query"](query), self._parts["key"](key), self._parts["value"](value)
         heads = self.num_key_value_heads
         q = reshape(q, (*q.shape[:2], heads, self.num_query_heads // heads, self.head_dim))
         scores = einsum("bqvgh,bkvh->bvgqk", q * (1.0 / self.head_dim**0.5), k)

@@ -25,6 +25,11 @@ def log_probabilities(y_pred: Value, from_logits: bool, axis: int) -> Value:
     return apply("log", apply("min", apply("max", p, EPSILON), 1.0 - EPSILON))
 
 
+def smoothed(y_true: Value, share: float, added: float) -> Value:
+    """Targets that give up a share, in place of which each has `added`."""
+    return y_true * (1.0 - share) + added if share else y_true
+
+
 class SparseCategoricalCrossentropy(Loss):
     """`-log p[class]`; the target holds class indices."""
 
@@ -64,8 +69,7 @@ class CategoricalCrossentropy(Loss):
     axis: int = Field(-1, description="The dimension of the classes.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
-        if self.label_smoothing:
-            y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / int(y_pred.shape[-1])
+        y_true = smoothed(y_true, self.label_smoothing, self.label_smoothing / int(y_pred.shape[-1]))
         return -reduce("sum", y_true * log_probabilities(y_pred, self.from_logits, self.axis), self.axis)
 
 
@@ -79,8 +83,7 @@ class BinaryCrossentropy(Loss):
     axis: int = Field(-1, description="The dimension that is averaged over.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
-        if self.label_smoothing:
-            y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        y_true = smoothed(y_true, self.label_smoothing, 0.5 * self.label_smoothing)
         return mean(binary_crossentropy(y_true, y_pred, self.from_logits), self.axis)
 
 
@@ -103,8 +106,7 @@ class BinaryFocalCrossentropy(Loss):
     axis: int = Field(-1, description="The dimension that is averaged over.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
-        if self.label_smoothing:
-            y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        y_true = smoothed(y_true, self.label_smoothing, 0.5 * self.label_smoothing)
         p = apply("sigmoid", y_pred) if self.from_logits else y_pred
         right = y_true * p + (1.0 - y_true) * (1.0 - p)
         loss = apply("pow", 1.0 - right, self.gamma) * binary_crossentropy(y_true, p, from_logits=False)
@@ -125,8 +127,7 @@ class CategoricalFocalCrossentropy(Loss):
     axis: int = Field(-1, description="The dimension of the classes.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
-        if self.label_smoothing:
-            y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / int(y_pred.shape[-1])
+        y_true = smoothed(y_true, self.label_smoothing, self.label_smoothing / int(y_pred.shape[-1]))
         p = softmax(y_pred, self.axis) if self.from_logits else y_pred
         p = p / reduce("sum", p, self.axis, keepdims=True)
         p = apply("min", apply("max", p, EPSILON), 1.0 - EPSILON)

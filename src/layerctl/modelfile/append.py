@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
-from layerctl.modelfile.atomic import cannot_write, kind_of, write_all
+from layerctl.modelfile.atomic import cannot_write, kind_of
+from layerctl.temporary import write_all
 
 
 def write_at(path: str | os.PathLike[str], data: bytes, at: int | None = None, *, mode: int = 0o644) -> int:

@@ -20,6 +20,7 @@ from layerctl.modelfile.strictjson import shown
 
 FORMAT = 1
 DECISIONS = "layerctl.decisions"
+LABELS = "labels"
 TRAINING = "layerctl.training"  # a JSON list: tensors of a checkpoint that are not weights
 
 
@@ -36,7 +37,8 @@ class ModelFile:
         created_by: versions of what made the file, such as {"numpy": "2.4.6"}.
         layerctl_version: the version of layerctl that wrote the file.
         format: the version of this layout.
-        decisions: output → {"threshold": …, …}: above which probability the second of two classes is predicted, and how that was chosen.
+        decisions: output → {"threshold": …, …}: above which probability the second of two classes is predicted, and how that was chosen;
+            of an output of labels → {"labels": {label: {"threshold": …, …}}}.
     """
 
     yaml: str
@@ -50,9 +52,12 @@ class ModelFile:
     decisions: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def thresholds(self) -> dict[str, float]:
-        """The kept thresholds by output."""
-        return {output: float(how["threshold"]) for output, how in self.decisions.items()}
+    def thresholds(self) -> dict[str, float | dict[str, float]]:
+        """The kept thresholds by output; those of labels by their names."""
+        return {
+            output: {label: float(h["threshold"]) for label, h in how[LABELS].items()} if LABELS in how else float(how["threshold"])
+            for output, how in self.decisions.items()
+        }
 
 
 def write_model(path: str | os.PathLike[str], model: ModelFile) -> Diagnostic | None:
@@ -132,9 +137,11 @@ def model_from(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[st
 def _decisions(path: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     found = json_field(path, metadata, DECISIONS, dict) if DECISIONS in metadata else {}
     for output, how in found.items():
-        value = how.get("threshold") if isinstance(how, dict) else None
-        if type(value) not in (int, float) or not 0 <= value <= 1:
-            bad_metadata(path, f"{DECISIONS}.{shown(output)}", shown(how), "a threshold from 0 to 1")
+        labels = how.get(LABELS) if isinstance(how, dict) else None
+        for one in labels.values() if isinstance(labels, dict) else [how]:
+            value = one.get("threshold") if isinstance(one, dict) else None
+            if type(value) not in (int, float) or not 0 <= value <= 1:
+                bad_metadata(path, f"{DECISIONS}.{shown(output)}", shown(how), "a threshold from 0 to 1")
     return found
 
 

@@ -6,22 +6,13 @@ followed: a rename would replace the link, and writing through it would let whoe
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import itertools
 import os
 import stat
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
-
-PREFIX = ".layerctl-tmp."
-_ABANDONED_AFTER = 86_400.0  # seconds; no single write lasts a day, so an older temporary file has no writer
-_LARGEST_WRITE = 1 << 28  # bytes; some systems refuse a write of 2 GiB
-
-_counter = itertools.count()
-_active: set[str] = set()
+from layerctl.temporary import temporary_file, write_all
 
 
 def write(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryview], *,
@@ -40,7 +31,7 @@ def write(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryview], *,
     folder = os.path.dirname(path) or "."
     try:
         present = _permissions(path)
-        with _temporary(folder, mode if present is None else present) as (descriptor, name):
+        with temporary_file(folder, mode if present is None else present) as (descriptor, name):
             if present is not None:
                 os.fchmod(descriptor, present)
             for chunk in chunks:
@@ -50,23 +41,6 @@ def write(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryview], *,
     except OSError as error:
         raise LayerctlError(cannot_write(path, error)) from error
     return _sync_folder(folder, path)
-
-
-def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Writes all of `data`: the system may take a part at a time, or be interrupted.
-
-    Raises:
-        OSError: the system's.
-    """
-    rest = memoryview(data).cast("B") if len(data) else memoryview(b"")
-    while len(rest):
-        try:
-            written = os.write(descriptor, rest[:_LARGEST_WRITE])
-        except InterruptedError:
-            continue
-        if written <= 0:
-            raise OSError(errno.EIO, "nothing was written")
-        rest = rest[written:]
 
 
 def _permissions(path: str) -> int | None:
@@ -91,31 +65,6 @@ def kind_of(mode: int) -> str:
     return names.get(stat.S_IFMT(mode), "something else")
 
 
-@contextlib.contextmanager
-def _temporary(folder: str, mode: int) -> Iterator[tuple[int, str]]:
-    """An open, new file in `folder`; after an error of any kind it is removed."""
-    while True:
-        base = f"{PREFIX}{_host()}.{os.getpid()}.{next(_counter)}"
-        name = os.path.join(folder, base)
-        try:
-            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-            break
-        except FileExistsError:  # left by a killed process that had this process's number
-            continue
-    _active.add(base)
-    done = False
-    try:
-        yield descriptor, name
-        done = True
-    finally:
-        _active.discard(base)
-        with contextlib.suppress(OSError):  # after fsync, closing has nothing left to lose
-            os.close(descriptor)
-        if not done:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-
-
 def _sync_folder(folder: str, path: str) -> Diagnostic | None:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -129,51 +78,6 @@ def _sync_folder(folder: str, path: str) -> Diagnostic | None:
         return Diagnostic("durability-unknown", message, Span(Source(path)), severity="warning",
                           hint="a power cut may bring the earlier file back; check the disk")
     return None
-
-
-def clean_stale(folder: str | os.PathLike[str]) -> list[str]:
-    """Removes temporary files that killed processes left in `folder`, and returns their names.
-
-    A file of this host is stale when its process is dead or is this one, at other work; any file is after a day.
-    What cannot be listed or removed is left: a stale file harms nobody.
-    """
-    removed = []
-    try:
-        names = sorted(n for n in os.listdir(folder) if n.startswith(PREFIX))
-    except OSError:
-        return removed
-    for name in names:
-        full = os.path.join(folder, name)
-        with contextlib.suppress(OSError):
-            if _stale(name, os.lstat(full)):
-                os.unlink(full)
-                removed.append(name)
-    return removed
-
-
-def _stale(name: str, status: os.stat_result) -> bool:
-    if name in _active or not stat.S_ISREG(status.st_mode):
-        return False
-    if time.time() - status.st_mtime > _ABANDONED_AFTER:
-        return True
-    host, _, process = name[len(PREFIX):].rpartition(".")[0].rpartition(".")
-    if host != _host() or not process.isascii() or not process.isdecimal() or len(process) > 10:
-        return False
-    return int(process) == os.getpid() or not _alive(int(process))
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _host() -> str:
-    return os.uname().nodename.replace("/", "_")[:64] or "localhost"
 
 
 # errno → (what it means, what to do about it)

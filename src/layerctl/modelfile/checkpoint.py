@@ -29,7 +29,7 @@ from layerctl.modelfile.artifact import (
     metadata_of,
     model_from,
 )
-from layerctl.modelfile.atomic import clean_stale
+from layerctl.temporary import clean_stale
 
 _NAME = re.compile(r"checkpoint-([0-9]{1,18})\.safetensors")
 _STEP = "layerctl.step"

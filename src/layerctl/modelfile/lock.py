@@ -8,7 +8,8 @@ import fcntl
 import os
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
-from layerctl.modelfile.atomic import cannot_write, reason, write_all
+from layerctl.modelfile.atomic import cannot_write, reason
+from layerctl.temporary import write_all
 
 NAME = ".layerctl-lock"
 

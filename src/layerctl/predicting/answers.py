@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,15 +22,25 @@ BATCH = 256
 """The fewest rows that are predicted at once, if there are as many."""
 
 
+WITH_PROBABILITIES = ("category", "labels")
+"""Kinds of targets that have a probability for each class or label of a row."""
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What is told of a class besides its text and probability: with `every` each class's probability, with `top` the likeliest few instead."""
+    """What is told of classes besides the one and its probability: with `every` each one's probability, with `top` the likeliest few instead.
+
+    Labels are told with each one's probability anyway. With `arrays` nothing is told: the results alone are wanted.
+    """
 
     every: bool = False
     top: int | None = None
+    arrays: bool = False
 
 
 PLAIN = Wanted()
+Threshold = float | Mapping[str, float]
+"""That of an output with two classes, or of an output's labels by their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +66,14 @@ class Answers:
 
     Attributes:
         outputs: the model's outputs, and `logits` those of them that are logits (their loss turns them into probabilities).
-        thresholds: above which probability the second of two classes is predicted, where an output has a threshold of its own.
+        thresholds: above which probability the second of two classes is predicted, or each label, where an output has thresholds of its own.
         shapes: of a row's results, where they are known.
     """
 
     schema: FeatureSchema
     outputs: tuple[str, ...]
     logits: tuple[str, ...]
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
     wanted: Wanted = PLAIN
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -74,7 +84,8 @@ class Answers:
         """
         for piece in pieces:
             arrays = predict(piece.rows, piece.arriving) if len(piece.rows) else self.nothing()
-            told = self.columns(arrays, piece.rows.inputs)
+            told = self.columns(arrays, piece.rows.inputs) if not self.wanted.arrays else {}
+            arrays = self.probabilities(arrays) if self.wanted.every else arrays
             if piece.places is not None:
                 told = {n: c.spread(piece.places, len(piece.table)) for n, c in told.items()}
             if len(piece.table):
@@ -95,11 +106,15 @@ class Answers:
             own = name if len(self.outputs) > 1 else None
             classes = self.schema.classes(own)
             flat = array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
-            special = telling.told(self.schema, own, array, name in self.logits, inputs) if name in self.outputs else None
+            bound = self.thresholds.get(name)
+            single, labels = (None, bound) if isinstance(bound, Mapping) else (bound, None)
+            special = None
+            if name in self.outputs:
+                special = telling.told(self.schema, own, array, name in self.logits, inputs, labels, self.wanted.top)
             if special is not None:
                 out |= {f"{head}{n}": _column(c) for n, c in special.items()}
             elif classes is not None and name in self.outputs and flat.shape[1] in (1, len(classes)):
-                out |= self._classes(head, classes, _of_classes(probabilities(flat, name in self.logits)), self.thresholds.get(name))
+                out |= self._classes(head, classes, _of_classes(probabilities(flat, name in self.logits)), single)
             elif flat.shape[1] == 1:
                 values = flat[:, 0].astype(np.float64)
                 out[f"{head}prediction"] = Numbers(self.schema.unscaled(values, own) if name in self.outputs else values)
@@ -124,16 +139,39 @@ class Answers:
             out |= {f"{head}probability_{c}": Numbers(np.ascontiguousarray(p[:, j])) for j, c in enumerate(names)}
         return out
 
-    def check(self) -> None:
-        """Whether what is wanted can be told.
+    def probabilities(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Results with each class's or label's probability, float64 (rows, classes), for the outputs that have such; the others as they are."""
+        out = dict(arrays)
+        for name in self.outputs:
+            target = self.schema.target(name if len(self.outputs) > 1 else None)
+            if name in arrays and target is not None and target.kind in WITH_PROBABILITIES:
+                flat = arrays[name].reshape(len(arrays[name]), int(np.prod(arrays[name].shape[1:], dtype=np.int64)))
+                if target.kind == "labels":
+                    out[name] = telling.sigmoid(flat.astype(np.float64)) if name in self.logits else flat.astype(np.float64)
+                else:
+                    out[name] = _of_classes(probabilities(flat, name in self.logits))
+        return out
+
+    def check(self, layers: Sequence[str] = ()) -> None:
+        """Whether what is wanted can be told, of all outputs or of `layers` alone.
 
         Raises:
-            LayerctlError: `bad-option` where no output has classes.
+            LayerctlError: `bad-option` where no output has classes or labels.
         """
-        if (self.wanted.every or self.wanted.top is not None) and not any(t.kind == "category" for t in self.schema.targets.values()):
-            option = "--proba" if self.wanted.every else "--top"
-            fail("bad-option", f"{option} tells of classes' probabilities, and the model's targets have no classes", Span(Source(option)),
-                 hint=f"leave {option} out: numbers are predicted as they are")  # fmt: skip
+        kinds = {t.kind for t in self.schema.targets.values()}
+        option = "--proba" if self.wanted.every else "--top"
+        if not (self.wanted.every or self.wanted.top is not None):
+            return
+        if layers and not set(layers) & set(self.outputs):
+            fail("bad-option", f"{option} tells of classes' probabilities, and --layer names no output", Span(Source(option)),
+                 hint=f"leave {option} out, or name an output too: --layer {self.outputs[0]}")  # fmt: skip
+        if kinds & set(WITH_PROBABILITIES):
+            return
+        if kinds & {"sequence", "next"}:
+            fail("bad-option", f"{option} has a column for a class, and the model tells one for each step", Span(Source(option)),
+                 hint="`--format npz` writes the numbers of each step as they are")  # fmt: skip
+        fail("bad-option", f"{option} tells of classes' probabilities, and the model's targets have no classes", Span(Source(option)),
+             hint=f"leave {option} out: numbers are predicted as they are")  # fmt: skip
 
 
 def _column(found: np.ndarray | list[str]) -> Column:

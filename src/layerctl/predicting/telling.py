@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,8 +13,15 @@ Told = dict[str, np.ndarray | list[str]]
 """Columns by name: float64 numbers, or texts."""
 
 
-def told(schema: FeatureSchema, output: str | None, array: np.ndarray, logits: bool, inputs: Mapping[str, np.ndarray] | None = None) -> Told | None:
-    """The columns of an output's results (rows, ...); None where they are told as they are. `inputs` say how many steps each row has."""
+def told(
+    schema: FeatureSchema, output: str | None, array: np.ndarray, logits: bool, inputs: Mapping[str, np.ndarray] | None = None,
+    thresholds: Mapping[str, float] | None = None, top: int | None = None,
+) -> Told | None:  # fmt: skip
+    """The columns of an output's results (rows, ...); None where they are told as they are.
+
+    `inputs` say how many steps each row has, `thresholds` from which probability each label is told, `top` how many labels, the likeliest,
+    are told in place of those.
+    """
     target = schema.target(output)
     if target is None:
         return None
@@ -23,7 +30,8 @@ def told(schema: FeatureSchema, output: str | None, array: np.ndarray, logits: b
     if named is not None:
         return {f"prediction_{n}": np.ascontiguousarray(flat[:, j] * spread + centre) for j, (n, centre, spread) in enumerate(named)}
     if target.kind == "labels" and flat.shape[1] == len(target.classes):
-        return _labels(target, _sigmoid(flat) if logits else flat)
+        p = sigmoid(flat) if logits else flat
+        return _likeliest(target, p, top) if top is not None else _labels(target, p, bounds_of(target.classes, thresholds or {}))
     if target.kind == "sequence" and array.ndim == 3 and array.shape[1] == target.length:
         return _steps(target, array, (inputs or {}).get(target.along))
     return None
@@ -43,7 +51,8 @@ def named_numbers(schema: FeatureSchema, target: TargetFit, width: int) -> list[
     return found if len(found) == width and width else None
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """The probability of a logit."""
     return 1.0 / (1.0 + np.exp(-x))
 
 
@@ -52,11 +61,26 @@ def between_labels(target: TargetFit) -> str:
     return target.separator if target.separator is not None else ";" if target.columns else " "
 
 
-def _labels(target: TargetFit, p: np.ndarray) -> Told:
-    """The labels that are likelier there than not, as the data write them, and the probability of each."""
+def bounds_of(labels: Sequence[str], thresholds: Mapping[str, float]) -> np.ndarray:
+    """The probability above which each label is told: its own, or a half."""
+    return np.array([thresholds.get(label, HALF) for label in labels], np.float64)
+
+
+def _labels(target: TargetFit, p: np.ndarray, bounds: np.ndarray) -> Told:
+    """The labels that are told, as the data write them, and the probability of each."""
     between = between_labels(target)
-    names = [between.join(target.classes[j] for j in np.flatnonzero(row > HALF)) for row in p]
+    names = [between.join(target.classes[j] for j in np.flatnonzero(row)) for row in p > bounds]
     return {"prediction": names, **{f"probability_{c}": np.ascontiguousarray(p[:, j]) for j, c in enumerate(target.classes)}}
+
+
+def _likeliest(target: TargetFit, p: np.ndarray, top: int) -> Told:
+    """The likeliest labels and their probabilities, whether they are told or not."""
+    order = np.argsort(-p, axis=1, kind="stable")[:, :top]
+    out: Told = {}
+    for j in range(order.shape[1]):
+        out[f"prediction_{j + 1}"] = [target.classes[i] for i in order[:, j]]
+        out[f"probability_{j + 1}"] = p[np.arange(len(p)), order[:, j]]
+    return out
 
 
 def _steps(target: TargetFit, array: np.ndarray, along: np.ndarray | None) -> Told | None:

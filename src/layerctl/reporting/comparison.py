@@ -8,6 +8,7 @@ from layerctl.reporting import figures
 from layerctl.reporting.chart import legend
 from layerctl.reporting.markup import duration, number, table, text
 from layerctl.reporting.page import html
+from layerctl.source.dump import inline
 
 if TYPE_CHECKING:
     from layerctl.commands.compare import Comparison
@@ -51,7 +52,8 @@ def _differences(found: Comparison) -> str:
 
 
 def _value(v: Any) -> str:
-    return "<span class=dim>–</span>" if v is None else text(v, 120)
+    """A value of a file as YAML has it; nothing where a file has none."""
+    return "<span class=dim>–</span>" if v is None else text(inline(v), 120)
 
 
 def _weights(found: Comparison) -> str:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from layerctl.reporting.chart import Chart, figure, framed, legend, span_of
 from layerctl.reporting.importance import Importance
-from layerctl.reporting.judged import BINS, Classified, Measured, calibration, confusion, precision_recall, roc, tallies
+from layerctl.reporting.judged import (
+    BINS,
+    Classified,
+    Curve,
+    Labelled,
+    Measured,
+    calibration,
+    confusion,
+    precision_recall,
+    roc,
+    tallies,
+)
 from layerctl.reporting.markup import number, short, text
 from layerctl.reporting.png import png
 
@@ -103,16 +114,20 @@ def _brief(v: int) -> str:
     return str(v) if v < 10_000 else f"{v / 1000:.0f}k"
 
 
-def _lines_of(c: Classified, of: Any) -> list[Any]:
-    """Curves of the classes: of the second of two, else of those with the smallest areas."""
-    if len(c.classes) == 2:
+def _lines_of(c: Classified | Labelled, of: Callable[[Classified, int], Curve | None]) -> list[Curve]:
+    """Curves of the classes: of the second of two, else of those with the smallest areas; of labels likewise."""
+    if isinstance(c, Labelled):
+        wrong = (c.true != c.told).sum(axis=0)
+        found = [of(c.one(j), 1) for j in sorted(np.argsort(-wrong, kind="stable")[:MOST_TRIED].tolist())]
+    elif len(c.classes) == 2:
         return [k for k in [of(c, 1)] if k is not None]
-    found = [k for i in sorted(_most_mistaken(c)[:MOST_TRIED].tolist()) if (k := of(c, i)) is not None]
-    return sorted(found, key=lambda k: k.area)[:MOST_LINES]
+    else:
+        found = [of(c, i) for i in sorted(_most_mistaken(c)[:MOST_TRIED].tolist())]
+    return sorted((k for k in found if k is not None), key=lambda k: k.area)[:MOST_LINES]
 
 
-def rocs(c: Classified) -> str:
-    """Receiver operating characteristics, a class against the rest."""
+def rocs(c: Classified | Labelled) -> str:
+    """Receiver operating characteristics, a class against the rest, or a label."""
     lines = _lines_of(c, roc)
     chart = Chart((0.0, 1.0), (0.0, 1.0), "false positives", "true positives", width=350, height=300)
     chart.guide(0, 0, 1, 1)
@@ -121,8 +136,8 @@ def rocs(c: Classified) -> str:
     return figure("ROC", chart.svg("ROC"), _keys(c, lines, "area under the line")) if lines else ""
 
 
-def recalls(c: Classified) -> str:
-    """Precision by recall, a class against the rest."""
+def recalls(c: Classified | Labelled) -> str:
+    """Precision by recall, a class against the rest, or a label."""
     lines = _lines_of(c, precision_recall)
     chart = Chart((0.0, 1.0), (0.0, 1.0), "recall", "precision", width=350, height=300)
     for i, k in enumerate(lines):
@@ -130,13 +145,16 @@ def recalls(c: Classified) -> str:
     return figure("precision and recall", chart.svg("precision by recall"), _keys(c, lines, "average precision")) if lines else ""
 
 
-def _keys(c: Classified, lines: list[Any], what: str) -> str:
-    more = f"<p class=dim>The {MOST_LINES} lowest of {len(c.classes)} classes.</p>" if len(c.classes) > MOST_LINES else ""
+def _keys(c: Classified | Labelled, lines: list[Curve], what: str) -> str:
+    many, kind = (len(c.labels), "labels") if isinstance(c, Labelled) else (len(c.classes), "classes")
+    more = f"<p class=dim>The {MOST_LINES} lowest of {many} {kind}.</p>" if many > MOST_LINES else ""
     return legend([f"{short(k.name, 20)}: {k.area:.3f}" for k in lines]) + f"<p class=dim>Numbers: {what}.</p>" + more
 
 
-def reliability(c: Classified) -> str:
-    """How often the model was right where it said so with a probability."""
+def reliability(c: Classified | Labelled) -> str:
+    """How often the model was right where it said so with a probability; labels are taken all together."""
+    labels = isinstance(c, Labelled)
+    c = c.pooled() if isinstance(c, Labelled) else c
     found = calibration(c)
     chart = Chart((0.0, 1.0), (0.0, 1.0), "probability told", "share that was so", width=350, height=300)
     most = max(int(found.rows.max()), 1)
@@ -147,7 +165,7 @@ def reliability(c: Classified) -> str:
     full = found.rows > 0
     chart.line(found.said[full], found.right[full], 0)
     chart.dots(found.said[full], found.right[full], 0, 3.5)
-    of = f"probability of {short(c.classes[1], 24)}" if len(c.classes) == 2 else "probability of the class told"
+    of = f"probability of {'a label' if labels else short(c.classes[1], 24)}" if len(c.classes) == 2 else "probability of the class told"
     note = f"<p class=dim>{text(of)}; mean difference {found.error:.3f}. Bars: rows.</p>"
     return figure("calibration", chart.svg("calibration"), note)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.reporting.importance import Importance, importance
-from layerctl.reporting.judged import Classified, Measured, judged, mean_loss
+from layerctl.reporting.judged import Classified, Judged, Labelled, judged, mean_loss
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -44,7 +44,7 @@ class Findings:
     split: str = ""
     rows: Dataset | None = None
     sizes: dict[str, int] = field(default_factory=dict)
-    outputs: list[Classified | Measured] = field(default_factory=list)
+    outputs: list[Judged] = field(default_factory=list)
     importance: Importance | None = None
     classes: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ def judge(found: Findings, model: Model) -> None:
     ask = _Asking(model, rows)
     found.outputs = judged(model, rows, ask.outputs(rows))
     found.columns = {f.name: _column(model, f.name) for f in found.outputs}
-    found.classes = {f.name: _counted(model, f, parts) for f in found.outputs if isinstance(f, Classified)}
+    found.classes = {f.name: _counted(model, f, parts) for f in found.outputs if isinstance(f, (Classified, Labelled))}
     if found.outputs and model.schema is not None:
         free = min(MOST_ROWS, AT_LEAST // max(ask.work(), 1))
         found.importance = importance(
@@ -109,13 +109,17 @@ def _column(model: Model, output: str) -> str:
     return str(getattr(target, "column", output))
 
 
-def _counted(model: Model, f: Classified, parts: dict[str, Dataset]) -> dict[str, list[int]]:
-    """Rows of each class by split."""
+def _counted(model: Model, f: Classified | Labelled, parts: dict[str, Dataset]) -> dict[str, list[int]]:
+    """Rows of each class, or with each label, by split."""
     from layerctl.training.using import match_targets
 
     out = {}
     for split in reversed([s for s in SPLITS if s in parts]):
-        ids = match_targets(model.graph, parts[split].targets)[f.name].reshape(-1).astype(np.int64)
+        true = match_targets(model.graph, parts[split].targets)[f.name]
+        if isinstance(f, Labelled):
+            out[split] = np.nansum(true, axis=0).astype(np.int64).tolist()
+            continue
+        ids = true.reshape(-1).astype(np.int64)
         out[split] = np.bincount(ids[(ids >= 0) & (ids < len(f.classes))], minlength=len(f.classes)).tolist()
     return out
 

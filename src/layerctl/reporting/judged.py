@@ -1,4 +1,4 @@
-"""What a model's outputs are worth on rows whose targets are known: as classes, or as numbers."""
+"""What a model's outputs are worth on rows whose targets are known: as classes, as labels, or as numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.predicting.answers import probabilities
+from layerctl.predicting.telling import HALF, sigmoid
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -47,11 +48,38 @@ class Measured:
     told: np.ndarray
 
 
-def judged(model: Model, rows: Dataset, outputs: dict[str, np.ndarray]) -> list[Classified | Measured]:
+@dataclass(frozen=True)
+class Labelled:
+    """An output of labels that hold or not, each by itself: `true` and `told` are bool (rows, labels), `shares` the labels' probabilities or scores."""
+
+    name: str
+    labels: list[str]
+    true: np.ndarray
+    told: np.ndarray
+    shares: np.ndarray
+    honest: bool
+
+    def one(self, j: int) -> Classified:
+        """One label as two classes: that it does not hold, and that it does."""
+        shares = np.stack([1.0 - self.shares[:, j], self.shares[:, j]], axis=1)
+        names, told = [f"not {self.labels[j]}", self.labels[j]], self.told[:, j].astype(np.int64)
+        return Classified(self.name, names, self.true[:, j].astype(np.int64), told, shares, np.arange(len(told)), self.honest)
+
+    def pooled(self) -> Classified:
+        """All labels of all rows together, as whether each holds."""
+        p, true, told = self.shares.reshape(-1), self.true.reshape(-1).astype(np.int64), self.told.reshape(-1).astype(np.int64)
+        return Classified(self.name, ["no", "a label"], true, told, np.stack([1.0 - p, p], axis=1), np.arange(len(p)) // len(self.labels), self.honest)
+
+
+Judged = Classified | Labelled | Measured
+"""What an output is judged as."""
+
+
+def judged(model: Model, rows: Dataset, outputs: dict[str, np.ndarray]) -> list[Judged]:
     """Each output that has a target and can be compared with it."""
     from layerctl.training.using import match_targets
 
-    out: list[Classified | Measured] = []
+    out: list[Judged] = []
     targets = match_targets(model.graph, rows.targets)
     for name, array in outputs.items():
         true = targets.get(name)
@@ -61,7 +89,7 @@ def judged(model: Model, rows: Dataset, outputs: dict[str, np.ndarray]) -> list[
     return out
 
 
-def _judged(model: Model, name: str, true: np.ndarray, told: np.ndarray) -> Classified | Measured | None:
+def _judged(model: Model, name: str, true: np.ndarray, told: np.ndarray) -> Judged | None:
     own = name if len(model.graph.outputs) > 1 else None
     classes = model.schema.classes(own) if model.schema is not None else None
     loss = model.outputs[name].loss
@@ -69,10 +97,19 @@ def _judged(model: Model, name: str, true: np.ndarray, told: np.ndarray) -> Clas
         return _classified(name, classes, true, told, getattr(loss, "from_logits", False), getattr(loss, "ignore_class", None))
     if true.dtype.kind == "f" and true.reshape(len(true), -1).shape == told.reshape(len(told), -1).shape:
         flat = [a.reshape(len(a), -1).astype(np.float64) for a in (true, told)]
+        target = model.schema.target(own) if model.schema is not None else None
+        if target is not None and target.kind == "labels" and len(target.classes) == flat[1].shape[1]:
+            return _labelled(name, target.classes, *flat, getattr(loss, "from_logits", False))
         if model.schema is not None:
             flat = [np.asarray(model.schema.unscaled(a, own)) for a in flat]
         return Measured(name, *flat)
     return None
+
+
+def _labelled(name: str, labels: list[str], true: np.ndarray, told: np.ndarray, logits: bool) -> Labelled:
+    shares = np.nan_to_num(sigmoid(told) if logits else told, nan=0.0, posinf=0.0, neginf=0.0)
+    honest = bool((shares >= -1e-6).all() and (shares <= 1 + 1e-6).all())
+    return Labelled(name, list(labels), true > HALF, shares > HALF, shares, honest)
 
 
 def _classified(name: str, classes: list[str] | None, true: np.ndarray, told: np.ndarray, logits: bool, ignored: int | None) -> Classified | None:
@@ -185,15 +222,19 @@ def calibration(c: Classified) -> Calibration:
     return Calibration(mean_said, mean_right, rows, float(np.sum(rows * abs(mean_said - mean_right)) / max(len(said), 1)))
 
 
-def loss_of_rows(found: Classified | Measured) -> np.ndarray:
-    """How wrong each row is: minus the log of the true class's share, or the squared difference."""
+def loss_of_rows(found: Judged) -> np.ndarray:
+    """How wrong each row is: minus the log of the true class's share (of labels its mean), or the squared difference."""
+    if isinstance(found, Labelled):
+        if not found.honest:
+            return (found.true != found.told).mean(axis=1)
+        return -np.log(np.clip(np.where(found.true, found.shares, 1.0 - found.shares), 1e-7, None)).mean(axis=1)
     if isinstance(found, Classified):
         share = found.shares[np.arange(len(found.true)), found.true]
         return -np.log(np.clip(share, 1e-7, None)) if found.honest else (found.true != found.told).astype(float)
     return np.mean((found.true - found.told) ** 2, axis=1)
 
 
-def mean_loss(found: list[Classified | Measured]) -> float:
+def mean_loss(found: list[Judged]) -> float:
     """How wrong all outputs are, each measured by its own spread, so that outputs of different units can be added."""
     out = 0.0
     for f in found:
@@ -202,12 +243,15 @@ def mean_loss(found: list[Classified | Measured]) -> float:
     return out
 
 
-def worst(found: Classified | Measured, most: int) -> list[int]:
+def worst(found: Judged, most: int) -> list[int]:
     """Numbers of what went wrong, the most confident mistakes (or the greatest differences) first."""
     if isinstance(found, Classified):
         wrong = np.flatnonzero(found.true != found.told)
         return wrong[np.argsort(-found.confidence[wrong], kind="stable")][:most].tolist()
-    return np.argsort(-np.nan_to_num(loss_of_rows(found)), kind="stable")[:most].tolist()
+    order = np.argsort(-np.nan_to_num(loss_of_rows(found)), kind="stable")
+    if isinstance(found, Labelled):
+        order = order[(found.true != found.told).any(axis=1)[order]]
+    return order[:most].tolist()
 
 
 def fit_of(m: Measured) -> dict[str, float]:

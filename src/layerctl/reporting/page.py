@@ -12,7 +12,17 @@ from layerctl.reporting.chart import figure
 from layerctl.reporting.decoding import is_picture, pixels, told
 from layerctl.reporting.diagram import blocks_of, diagram
 from layerctl.reporting.findings import Findings
-from layerctl.reporting.judged import Classified, Measured, fit_of, table_of_classes, worst
+from layerctl.reporting.judged import (
+    Classified,
+    Judged,
+    Labelled,
+    Measured,
+    fit_of,
+    loss_of_rows,
+    table_of_classes,
+    worst,
+)
+from layerctl.reporting.labelled import averages, table_of_labels
 from layerctl.reporting.markup import duration, number, size, table, text
 from layerctl.reporting.style import STYLE
 from layerctl.training.status import numeric, scores_of
@@ -82,23 +92,35 @@ def _judgements(found: Findings) -> list[tuple[str, str, str]]:
     out = []
     for i, f in enumerate(found.outputs):
         head = f": {found.columns[f.name]}" if len(found.outputs) > 1 else ""
-        inside = _classes(found, f) if isinstance(f, Classified) else _numbers(f)
+        inside = _classes(f) if isinstance(f, Classified) else _labels(f) if isinstance(f, Labelled) else _numbers(f)
         out.append((f"judgement{i}", f"On the {found.split} rows{head}", inside))
         out.append((f"mistakes{i}", f"Examples that went wrong{head}", _mistakes(found, f)))
     return out
 
 
-def _classes(found: Findings, f: Classified) -> str:
+def _classes(f: Classified) -> str:
     drawn = [figures.matrix(f), figures.rocs(f), figures.recalls(f), figures.reliability(f) if f.honest else ""]
-    rows = []
-    for name, (precision, recall, both, n) in zip(f.classes, table_of_classes(f), strict=True):
-        if n:
-            rows.append([text(name, 60), number(precision), number(recall), number(both), size(n)])
+    rows = [r for r in zip(f.classes, table_of_classes(f), strict=True) if r[1][3]]
     said = f"<p class=dim>{size(len(f.true))} judged, {float(np.mean(f.true == f.told)):.2%} right.</p>"
-    more = f"<p class=dim>The first {MOST_ROWS} of {len(rows)} classes.</p>" if len(rows) > MOST_ROWS else ""
-    classes = table(["class", "precision", "recall", "F1", "rows"], rows[:MOST_ROWS], {1, 2, 3, 4})
-    drawn.append(figure("by class", classes, more, "pair" if len(rows) <= BESIDE else "wide"))
+    drawn.append(_scored("class", rows, "classes"))
     return f"{said}<div class=figures>{''.join(drawn)}</div>"
+
+
+def _labels(f: Labelled) -> str:
+    drawn = [figures.rocs(f), figures.recalls(f), figures.reliability(f) if f.honest else ""]
+    right = float((f.true == f.told).all(axis=1).mean())
+    said = f"<p class=dim>{size(len(f.true))} judged, {right:.2%} of them with all labels right.</p>"
+    rows = [*((f"{n} average", r) for n, r in averages(f).items()), *zip(f.labels, table_of_labels(f), strict=True)]
+    drawn.append(_scored("label", rows, "labels"))
+    return f"{said}<div class=figures>{''.join(drawn)}</div>"
+
+
+def _scored(one: str, rows: list[tuple[str, tuple[float, float, float, int]]], several: str) -> str:
+    """A table of precision, recall and F1."""
+    cells = [[text(name, 60), number(precision), number(recall), number(both), size(n)] for name, (precision, recall, both, n) in rows[:MOST_ROWS]]
+    more = f"<p class=dim>The first {MOST_ROWS} of {len(rows)} {several}.</p>" if len(rows) > MOST_ROWS else ""
+    made = table([one, "precision", "recall", "F1", "rows"], cells, {1, 2, 3, 4})
+    return figure(f"by {one}", made, more, "pair" if len(rows) <= BESIDE else "wide")
 
 
 def _numbers(f: Measured) -> str:
@@ -106,7 +128,7 @@ def _numbers(f: Measured) -> str:
     return tiles([(k, number(v)) for k, v in fit_of(f).items()]) + f"<div class=figures style='margin-top:14px'>{''.join(drawn)}</div>"
 
 
-def _mistakes(found: Findings, f: Classified | Measured) -> str:
+def _mistakes(found: Findings, f: Judged) -> str:
     picked = worst(f, MOST_EXAMPLES)
     if not picked:
         return "<p>There are none among these rows.</p>"
@@ -125,7 +147,7 @@ def _mistakes(found: Findings, f: Classified | Measured) -> str:
         series = [figures.sparkline(found.rows.inputs[w][r][:, 0].tolist()) for w in windows]
         rows.append([size(int(found.rows.row_numbers[r]) + 1), *_verdict(f, i), *(text(c.get(n, "")) for n in names), *series])
     head = ["row", *_verdict_head(f), *(text(n, 40) for n in names), *(text(w, 40) for w in windows)]
-    return table(head, rows, {0, 3} if isinstance(f, Classified) else {0, 1, 2, 3}, "words") + _order_note(f)
+    return table(head, rows, {0, 1, 2, 3} if isinstance(f, Measured) else {0, 3}, "words") + _order_note(f)
 
 
 def _columns(found: Findings, names: list[str]) -> list[str]:
@@ -137,23 +159,28 @@ def _columns(found: Findings, names: list[str]) -> list[str]:
     return [n for n in names if n in kept][:MOST_COLUMNS] or names[:MOST_COLUMNS]
 
 
-def _verdict_head(f: Classified | Measured) -> list[str]:
+def _verdict_head(f: Judged) -> list[str]:
+    if isinstance(f, Labelled):
+        return ["true", "told", "loss"]
     return ["true", "told", "probability" if f.honest else "score"] if isinstance(f, Classified) else ["true", "predicted", "difference"]
 
 
-def _verdict(f: Classified | Measured, i: int) -> list[str]:
+def _verdict(f: Judged, i: int) -> list[str]:
     if isinstance(f, Classified):
         return [text(f.classes[f.true[i]], 40), f"<span class=said>{text(f.classes[f.told[i]], 40)}</span>", number(float(f.confidence[i]))]
+    if isinstance(f, Labelled):
+        true, said = ("; ".join(n for n, t in zip(f.labels, row[i], strict=True) if t) or "none" for row in (f.true, f.told))
+        return [text(true, 60), f"<span class=said>{text(said, 60)}</span>", number(float(loss_of_rows(f)[i]))]
     j = int(np.argmax(abs(f.told[i] - f.true[i])))
     return [number(float(f.true[i, j])), number(float(f.told[i, j])), number(float(f.told[i, j] - f.true[i, j]))]
 
 
-def _order_note(f: Classified | Measured) -> str:
-    what = "The most confident mistakes first" if isinstance(f, Classified) else "The greatest differences first"
+def _order_note(f: Judged) -> str:
+    what = "The greatest differences first" if isinstance(f, Measured) else "The most confident mistakes first"
     return f"<p class=dim>{what}; values as the model was given them. Rows count from 1 in the whole data.</p>"
 
 
-def _shots(found: Findings, f: Classified | Measured, picked: list[int], at: list[int], name: str) -> str:
+def _shots(found: Findings, f: Judged, picked: list[int], at: list[int], name: str) -> str:
     """Small pictures with what they are and what they were taken for."""
     assert found.rows is not None
     array = found.rows.inputs[name]
@@ -197,12 +224,14 @@ def _data(found: Findings) -> str:
             for n, f in model.schema.features.items()
         ])  # fmt: skip
     for name, splits in found.classes.items():
-        out += f"<h3>Classes of {text(found.columns[name])}</h3>" + _class_table(found, name, splits)
+        what = "Labels" if any(isinstance(f, Labelled) and f.name == name for f in found.outputs) else "Classes"
+        out += f"<h3>{what} of {text(found.columns[name])}</h3>" + _class_table(found, name, splits)
     return out
 
 
 def _class_table(found: Findings, name: str, splits: dict[str, list[int]]) -> str:
-    classes = next(f.classes for f in found.outputs if isinstance(f, Classified) and f.name == name)
+    judged = next(f for f in found.outputs if f.name == name)
+    classes = judged.labels if isinstance(judged, Labelled) else judged.classes if isinstance(judged, Classified) else []
     rows = [[text(c, 60), *(size(splits[s][i]) for s in splits)] for i, c in enumerate(classes)][:MOST_ROWS]
     return table(["class", *splits], rows, set(range(1, 1 + len(splits))))
 

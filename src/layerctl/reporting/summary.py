@@ -9,6 +9,8 @@ import numpy as np
 from layerctl.reporting.judged import (
     Classified,
     Curve,
+    Judged,
+    Labelled,
     Measured,
     calibration,
     confusion,
@@ -17,6 +19,7 @@ from layerctl.reporting.judged import (
     roc,
     table_of_classes,
 )
+from layerctl.reporting.labelled import averages, numbers_of_labels, table_of_labels
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 MOST_POINTS = 1000
@@ -28,16 +31,20 @@ def compared(c: Classified) -> list[int]:
     return [1] if len(c.classes) == 2 else list(range(len(c.classes)))
 
 
-def curves(c: Classified) -> list[tuple[Curve | None, Curve | None]]:
-    """(ROC, precision over recall) of each compared class."""
+def curves(c: Classified | Labelled) -> list[tuple[Curve | None, Curve | None]]:
+    """(ROC, precision over recall) of each compared class, or of each label."""
+    if isinstance(c, Labelled):
+        return [(roc(one, 1), precision_recall(one, 1)) for one in map(c.one, range(len(c.labels)))]
     return [(roc(c, i), precision_recall(c, i)) for i in compared(c)]
 
 
-def numbers_of(found: Classified | Measured) -> dict[str, float]:
+def numbers_of(found: Judged) -> dict[str, float]:
     """The areas under the curves (means over the classes that have one), macro F1 and the calibration error; or how well numbers fit."""
     if isinstance(found, Measured):
         fit = fit_of(found)
         return dict(zip(("mae", "rmse", "r2"), fit.values(), strict=True))
+    if isinstance(found, Labelled):
+        return numbers_of_labels(found)
     both = curves(found)
     scores = [f for _, _, f, n in table_of_classes(found) if n or f == f]
     out = {
@@ -58,26 +65,33 @@ def residual_quantiles(m: Measured) -> dict[float, float]:
     return dict(zip(QUANTILES, np.quantile(m.told - m.true, QUANTILES).tolist(), strict=True))
 
 
-def plain(found: Classified | Measured) -> dict[str, Any]:
+def plain(found: Judged) -> dict[str, Any]:
     """All of it as plain data."""
     if isinstance(found, Measured):
         return {
             "output": found.name, "kind": "number", "rows": len(found.true), **numbers_of(found),
             "residual_quantiles": {f"{q:g}": v for q, v in residual_quantiles(found).items()},
         }  # fmt: skip
-    rows = zip(found.classes, table_of_classes(found), strict=True)
-    out: dict[str, Any] = {
-        "output": found.name, "kind": "category", "rows": len(found.true), **numbers_of(found),
-        "classes": [{"class": c, "precision": p, "recall": r, "f1": f, "support": n} for c, (p, r, f, n) in rows],
-        "confusion": confusion(found).tolist(),
-        "roc": [_points(c) for c, _ in curves(found) if c is not None],
-        "precision_recall": [_points(c) for _, c in curves(found) if c is not None],
-    }  # fmt: skip
+    out: dict[str, Any] = {"output": found.name, "kind": "labels", "rows": len(found.true), **numbers_of(found)}
+    if isinstance(found, Labelled):
+        out["labels"] = [{"label": n, **_scored(r)} for n, r in zip(found.labels, table_of_labels(found), strict=True)]
+        out["averages"] = {n: _scored(r) for n, r in averages(found).items()}
+    else:
+        out["kind"] = "category"
+        out["classes"] = [{"class": n, **_scored(r)} for n, r in zip(found.classes, table_of_classes(found), strict=True)]
+        out["confusion"] = confusion(found).tolist()
+    drawn = curves(found)
+    out["roc"] = [_points(c) for c, _ in drawn if c is not None]
+    out["precision_recall"] = [_points(c) for _, c in drawn if c is not None]
     if found.honest:
-        k = calibration(found)
+        k = calibration(found.pooled() if isinstance(found, Labelled) else found)
         bins = zip(k.said.tolist(), k.right.tolist(), k.rows.tolist(), strict=True)
         out["calibration"] = [{"predicted": s, "observed": r, "rows": n} for s, r, n in bins]
     return out
+
+
+def _scored(row: tuple[float, float, float, int]) -> dict[str, float | int]:
+    return dict(zip(("precision", "recall", "f1", "support"), row, strict=True))
 
 
 def _points(c: Curve) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""The probability above which the second of two classes is predicted, chosen by what is wanted of the predictions."""
+"""The probability above which the second of two classes, or a label, is predicted, chosen by what is wanted of the predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +29,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Decision:
-    """A threshold of an output: `positive` is the class that is predicted above it, `value` what the rule's measure is there, on `rows` rows."""
+    """A threshold of an output: `positive` is the class that is predicted above it, `value` what the rule's measure is there, on `rows` rows.
+
+    `label` says that `positive` is one of the output's labels, each of which has a threshold of its own.
+    """
 
     output: str
     positive: str
@@ -35,6 +40,30 @@ class Decision:
     rule: str
     value: float
     rows: int
+    label: bool = False
+
+
+def decisions_of(kept: Mapping[str, Any]) -> list[Decision]:
+    """The thresholds in a model file, as far as they say how they were chosen."""
+    out = []
+    for output, how in kept.items():
+        labels = how.get("labels")
+        for positive, one in (labels.items() if labels is not None else [(str(how.get("positive", "")), how)]):
+            out.append(Decision(output, positive, float(one["threshold"]), str(one.get("rule", "")), float(one.get("value", 0.0)),
+                                int(one.get("rows", 0)), labels is not None))  # fmt: skip
+    return out
+
+
+def plain(decisions: Iterable[Decision]) -> dict[str, Any]:
+    """Thresholds as a model file keeps them: the reverse of `decisions_of`."""
+    out: dict[str, Any] = {}
+    for d in decisions:
+        how = {"threshold": d.threshold, "rule": d.rule, "value": d.value, "rows": d.rows}
+        if d.label:
+            out.setdefault(d.output, {"labels": {}})["labels"][d.positive] = how
+        else:
+            out[d.output] = {"positive": d.positive, **how}
+    return out
 
 
 def rule_of(text: str) -> Rule:
@@ -97,7 +126,8 @@ def choose(c: Classified, rule: Rule) -> Decision:
     i = int(best[np.argmin(abs(at[best] - 0.5))])
     if not np.isfinite(worth[i]):
         reached = float(value.max())
-        fail("no-threshold", f"no threshold gives a {rule.name} of {rule.bound:g} on the {len(c.true)} rows it is chosen on: {reached:.4g} is the most",
+        text = f"no threshold of '{c.classes[1]}' gives a {rule.name} of {rule.bound:g} on the {len(c.true)} rows it is chosen on"
+        fail("no-threshold", f"{text}: {reached:.4g} is the most",
              Span(Source(OPTION)), hint="ask for less, or train a better model")  # fmt: skip
     return Decision(c.name, c.classes[1], float(at[i]), rule.text, float(value[i]), len(c.true))
 

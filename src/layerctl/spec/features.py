@@ -31,7 +31,8 @@ class ColumnFit:
         outlying: what becomes of numbers outside `low` to `high`: clip, error or missing; "" for nothing.
         unseen: what becomes of words that training did not have: bucket, error or most_frequent, which is `common`.
         separator: what stands between the numbers of a field; blanks, commas and semicolons if "".
-        rows, empty, different: training rows, those without a value, and different values among the others (0 where nobody counted).
+        rows, empty, different: training rows, those without a value, and different values among the others (0 where nobody counted; of
+            numbers 100,000 stands for all that are more).
     """
 
     name: str

@@ -11,10 +11,11 @@ import numpy as np
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 from layerctl.modelfile.append import JsonLines, write_at
-from layerctl.modelfile.atomic import cannot_write, clean_stale, write
+from layerctl.modelfile.atomic import cannot_write, write
 from layerctl.modelfile.checkpoint import Checkpoint, CheckpointStore
 from layerctl.modelfile.finding import CHECKPOINTS, MODEL
 from layerctl.modelfile.lock import NAME, FolderLock
+from layerctl.temporary import clean_stale
 from layerctl.training.status import STATUS, environment, moment, note, read_status, write_status
 
 HISTORY = "history.jsonl"

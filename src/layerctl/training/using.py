@@ -274,7 +274,7 @@ def predict_stream(
     A model without a data section takes its inputs' numbers as they are: arrays of their names, or columns NAME_0, NAME_1, ...
     """
     answers = replace(answers_of(model), wanted=wanted)
-    answers.check()
+    answers.check(layers)
     size = batch_size or batch_of_predictions(model)
     schema = model.schema or plain_schema(model)
     data = model.spec.data or DataSpec(source="-", features={n: FeatureSpec() for n in schema.features})

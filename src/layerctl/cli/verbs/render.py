@@ -39,7 +39,7 @@ def render_command(
 def _differences(found: list[Any], as_json: bool) -> None:
     for d in found:
         if as_json:
-            output.emit({"event": "difference", "path": d.path, "before": d.before, "after": d.after, "has": list(d.has)})
+            output.emit({"event": "difference", "path": d.path, "before": d.values[0], "after": d.values[1], "has": list(d.has)})
         else:
             print(d)
     if as_json:

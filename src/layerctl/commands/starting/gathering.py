@@ -45,8 +45,13 @@ def opened(source: str, names: Sequence[str] | None = None) -> tuple[Dialect, Ta
     Raises:
         LayerctlError: for a file that cannot be read.
     """
+    from layerctl.commands.unused import refuse_unused
+    from layerctl.data.readers import format_of
+
     dialect = guess(source)
     if names is not None:
+        named = source.startswith("builtin:") or format_of(source, dialect.reading) not in ("csv", "tsv")
+        refuse_unused({"--columns": named}, f"the columns of {source} have names")
         reading = replace(dialect.reading, columns=list(names))
         dialect = replace(dialect, reading=reading, why={**dialect.why, "columns": "as given"})
     table = read_table(source, dialect.reading)

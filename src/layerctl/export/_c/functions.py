@@ -1,4 +1,4 @@
-"""Elementwise functions as C: the arithmetic of `kernels/math.py`, grown by a builder that writes statements in place of LLVM IR."""
+"""Elementwise functions as C: the arithmetic of `kernels/math.py` and what it gathers, grown by a builder that writes statements in place of LLVM IR."""
 
 from __future__ import annotations
 
