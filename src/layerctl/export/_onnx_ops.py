@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,10 @@ _BINARY = {
 
 
 class Converter:
-    """Collects nodes and initializers, and the names of values."""
+    """Collects nodes and initializers, and the names of values; `weights` are the model's by path."""
 
-    def __init__(self, onnx: Any, opset: int):
-        self.onnx, self.helper, self.opset = onnx, onnx.helper, opset
+    def __init__(self, onnx: Any, opset: int, weights: Mapping[str, np.ndarray] | None = None):
+        self.onnx, self.helper, self.opset, self.weights = onnx, onnx.helper, opset, weights or {}
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._names: dict[int, str] = {}
@@ -221,15 +221,30 @@ def _slice(c: Converter, node: Node) -> None:
     for i, (n, start, size, step) in enumerate(zip(x.shape, a["starts"], a["sizes"], a["steps"], strict=True)):
         if start == 0 and int(size) == int(n) and step == 1:
             continue
-        far = np.iinfo(np.int64).max
-        whole = isinstance(n, Unknown) and int(size) == int(n)
-        starts.append(-1 if whole and step < 0 else start)
-        last = start + int(size) * step
-        ends.append(-far if last < 0 else (far if whole and step > 0 else last))
+        first, last = _bounds(n, start, size, step)
+        starts.append(first), ends.append(last)
         axes.append(i)
         steps.append(step)
     tensors = [c.constant(np.array(v, np.int64)) for v in (starts, ends, axes, steps)]
     done(c, node, c.add("Slice", [c.name(x), *tensors]) if axes else c.add("Identity", [c.name(x)]))
+
+
+def _bounds(n: int, start: int, size: int, step: int) -> tuple[int, int]:
+    """A slice's start and end in a dimension of n; in an open dimension, what was counted from its end still is."""
+    far = int(np.iinfo(np.int64).max)
+    last = int(start) + int(size) * step
+    if not isinstance(n, Unknown):
+        return int(start), -far if last < 0 else last
+    first = int(start) - int(n) if isinstance(start, Unknown) else int(start)
+    if step < 0:
+        if last >= 0 or int(start) != int(n) - 1:
+            raise ValueError("a part of an open dimension that goes backwards has no form here")
+        return -1, -far
+    if not isinstance(size, Unknown):
+        return first, first + int(size) * step if first >= 0 or first + int(size) * step < 0 else far
+    if last < int(n) and step != 1:
+        raise ValueError("steps of a part of an open dimension that ends before the dimension does have no form here")
+    return first, far if last >= int(n) else last - int(n)
 
 
 @converts("embed")
@@ -250,6 +265,8 @@ def _concat(c: Converter, node: Node) -> None:
 
 @converts("unstack")
 def _unstack(c: Converter, node: Node) -> None:
+    if isinstance(node.inputs[0].shape[0], Unknown):
+        raise ValueError("its steps are written one by one, and their number is open: give the input's open dimension a size")
     x = c.name(node.inputs[0])
     for i, v in enumerate(node.outputs):
         c.name(v, c.add("Gather", [x, c.constant(np.array(i, np.int64))], axis=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 from layerctl.export._onnx_more import CONVERTERS
 from layerctl.export._onnx_ops import Converter
 from layerctl.export._onnx_raw import ML_OPSET, Raw, raw_inputs, raw_rows
+from layerctl.export._onnx_recurrent import KEPT
 from layerctl.export.base import Report, held_back_rows, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
@@ -72,16 +74,16 @@ def _notes(model: Any, raw: Raw | None) -> list[str]:
 
 def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     """The model; with `raw` the features' encoding stands before it, and is written down there."""
-    trace = Trace(training=False, seed=model.spec.seed, compose=True)
+    trace = Trace(training=False, seed=model.spec.seed, compose=True, kept=KEPT)
     with tracing(trace):
         inputs = {n: input_(n, t) for n, t in input_types(model.graph, TRACED_BATCH).items()}
         values = model.graph.run(inputs)
     outputs = {n: values[n] for n in model.graph.outputs}
     nodes = ancestors(outputs.values())
-    converter = Converter(onnx, OPSET)
+    weights = model.weights
+    converter = Converter(onnx, OPSET, weights)
     if raw is not None:
         raw_inputs(converter, model, raw)
-    weights = model.weights
     problems: dict[str, Diagnostic] = {}
     for node in nodes:
         if node.op.name == "parameter":
@@ -89,9 +91,9 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
         elif node.op.name == "input":
             label = node.attrs["label"]
             converter.name(node.outputs[0], raw.encoded.get(label, label) if raw is not None else label)
-        elif not _converted(converter, node):
+        elif (why := _converted(converter, node)) is not None:
             step = next((s for s in model.graph.steps if node.origin == s.layer.path or node.origin.startswith(f"{s.layer.path}/")), None)
-            text = f"ONNX export has no form for '{node.op.name}' of {node.origin or 'the model'}"
+            text = f"ONNX export has no form for '{node.op.name}' of {node.origin or 'the model'}{why and f': {why}'}"
             problems.setdefault(node.origin, Diagnostic("cannot-export", text, step.span if step else None))
             for v in node.outputs:
                 converter.name(v, converter.fresh())
@@ -100,15 +102,16 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     for name, v in outputs.items():
         converter.add("Identity", [converter.name(v)], name)
     helper = onnx.helper
-    read = {i for n in converter.nodes for i in n.input}
+    needed = _needed(converter.nodes, outputs)
+    read = {i for n in needed for i in n.input}
     used = {n.attrs["label"] for n in nodes if n.op.name == "input"}
     graph = helper.make_graph(
-        converter.nodes, model.spec.name,
+        needed, model.spec.name,
         [_info(helper, converter, n, v) for n, v in inputs.items() if n in used and (raw is None or n in raw.kept)]
         + [helper.make_tensor_value_info(n, t, s) for n, t, s in (raw.inputs if raw is not None else ())],
         [_info(helper, converter, n, v) for n, v in outputs.items()], [i for i in converter.initializers if i.name in read],
     )  # fmt: skip
-    opsets = [("", OPSET), *([("ai.onnx.ml", ML_OPSET)] if any(n.domain == "ai.onnx.ml" for n in converter.nodes) else [])]
+    opsets = [("", OPSET), *([("ai.onnx.ml", ML_OPSET)] if any(n.domain == "ai.onnx.ml" for n in needed) else [])]
     imports = [helper.make_opsetid(*o) for o in opsets]
     proto = helper.make_model(graph, opset_imports=imports, producer_name="layerctl", producer_version=__version__)
     proto.ir_version = 9
@@ -122,13 +125,23 @@ def _info(helper: Any, converter: Converter, name: str, v: Value) -> Any:
     return helper.make_tensor_value_info(name, converter.dtype(v.dtype), dims)
 
 
-def _converted(converter: Converter, node: Any) -> bool:
-    """Whether an op has a form in ONNX, which is then added."""
+def _needed(nodes: Sequence[Any], outputs: Iterable[str]) -> list[Any]:
+    """The nodes that the outputs are made of."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            kept.append(node)
+    return kept[::-1]
+
+
+def _converted(converter: Converter, node: Any) -> str | None:
+    """Adds an op's form in ONNX; the reason if it has none, which may be empty."""
     rule = CONVERTERS.get(node.op.name)
     if rule is None:
-        return False
+        return ""
     try:
         rule(converter, node)
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error)
+    return None
