@@ -33,7 +33,8 @@ SMOOTH = [
 ]  # fmt: skip
 WHOLE = ["argmax(x, axis=1)", "argsort(x, axis=1)", "x > y", "logical_and(x > 0, y > 0)", "logical_not(x > 0)", "one_hot(argmax(x, axis=1), 4)", "sign(x)",
          "floor(x * 3)",
-         "top_k(x, 2)[1]", "any(x > 1, axis=1)", "all(x > -2, axis=0)", "isfinite(x)", "count_nonzero(x > 0, axis=1)", "round(x * 4)", "ceil(x)"]  # fmt: skip
+         "top_k(x, 2)[1]", "any(x > 1, axis=1)", "all(x > -2, axis=0)", "isfinite(x)", "count_nonzero(x > 0, axis=1)", "round(x * 4)", "ceil(x)",
+         "round(x) == 0", "round(x) != round(y)", "0 == round(x)"]  # fmt: skip
 
 
 def ours(text):

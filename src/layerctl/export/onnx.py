@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -20,12 +20,14 @@ from layerctl.export.base import Report, held_back_rows, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
 from layerctl.ops.leaves import input_
-from layerctl.ops.value import Trace, Unknown, Value, tracing
+from layerctl.ops.value import ShapeError, Trace, Unknown, Value, tracing
 
 SUFFIX = ".onnx"
 OPSET = 18
 TOLERANCE = 1e-4
 TRACED_BATCH = 2
+_SIZES = [16 * n for n in (3, 5, 7, 11, 13, 17, 19, 23)]
+"""Sizes of open dimensions in the trace: halved, doubled and cut they are still told apart."""
 
 
 def export(model: Any, path: Path, raw: bool = False) -> Report:
@@ -51,18 +53,44 @@ def export(model: Any, path: Path, raw: bool = False) -> Report:
     onnx.checker.check_model(proto)
     given, rows = raw_rows(model, before) if raw else (rows := held_back_rows(model), rows)
     difference, n = 0.0, len(next(iter(rows.values())))
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    answers = _answers(data, onnxruntime, path)
     for size in sorted({1, n}):
         some = {k: np.ascontiguousarray(a[:size]) for k, a in given.items()}
         ours = model.predict({k: np.ascontiguousarray(a[:size]) for k, a in rows.items()})
         ours = ours if isinstance(ours, dict) else {model.graph.outputs[0]: ours}
-        theirs = session.run(model.graph.outputs, {k: a for k, a in some.items() if k in {i.name for i in session.get_inputs()}})
-        for name, result in zip(model.graph.outputs, theirs, strict=True):
+        for name, result in zip(model.graph.outputs, answers(model.graph.outputs, some), strict=True):
             difference = max(difference, relative_difference(ours[name], np.asarray(result)))
     if not difference <= TOLERANCE:
         fail("export-differs", f"onnxruntime's results differ by {difference:.2g} of their scale; nothing was written", Span(Source(str(path))))
     write(path, [data])
     return Report(n, difference, tuple(_notes(model, before if raw else None)))
+
+
+def _answers(data: bytes, onnxruntime: Any, path: Path) -> Callable[[Sequence[str], Mapping[str, np.ndarray]], Sequence[Any]]:
+    """What onnxruntime computes of a graph, its complaints as diagnostics."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    complaints = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImplemented, state.RuntimeException)
+
+    def refuse(error: Exception) -> NoReturn:
+        said = str(error).replace("\n", " ")[:300]
+        fail("export-failed", f"onnxruntime does not run the graph: {said}; nothing was written", Span(Source(str(path))),
+             hint="give the inputs' open dimensions sizes, if there are any")  # fmt: skip
+        raise error
+
+    try:
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    except complaints as error:
+        refuse(error)
+    known = {i.name for i in session.get_inputs()}
+
+    def run(names: Sequence[str], given: Mapping[str, np.ndarray]) -> Sequence[Any]:
+        try:
+            return session.run(list(names), {k: a for k, a in given.items() if k in known})
+        except complaints as error:
+            refuse(error)
+
+    return run
 
 
 def _notes(model: Any, raw: Raw | None) -> list[str]:
@@ -74,10 +102,7 @@ def _notes(model: Any, raw: Raw | None) -> list[str]:
 
 def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     """The model; with `raw` the features' encoding stands before it, and is written down there."""
-    trace = Trace(training=False, seed=model.spec.seed, compose=True, kept=KEPT)
-    with tracing(trace):
-        inputs = {n: input_(n, t) for n, t in input_types(model.graph, TRACED_BATCH).items()}
-        values = model.graph.run(inputs)
+    inputs, values = _traced(model)
     outputs = {n: values[n] for n in model.graph.outputs}
     nodes = ancestors(outputs.values())
     weights = model.weights
@@ -118,6 +143,21 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     if model.schema is not None:
         helper.set_model_props(proto, {"layerctl.features": json.dumps(model.schema.to_dict(), sort_keys=True)})
     return proto
+
+
+def _traced(model: Any) -> tuple[dict[str, Value], dict[str, Value]]:
+    """(inputs, all values) of the forward pass; open dimensions are told apart by their sizes, unless the model wants equal ones."""
+    sizes = iter(_SIZES)
+    lengths = {n: [next(sizes, _SIZES[-1]) for d in port.shape or () if d is None] for n, port in model.graph.inputs.items()}
+    for given in (lengths, None):
+        try:
+            with tracing(Trace(training=False, seed=model.spec.seed, compose=True, kept=KEPT)):
+                inputs = {n: input_(n, t) for n, t in input_types(model.graph, TRACED_BATCH, given).items()}
+                return inputs, model.graph.run(inputs)
+        except (LayerctlError, ShapeError):
+            if given is None:
+                raise
+    raise AssertionError
 
 
 def _info(helper: Any, converter: Converter, name: str, v: Value) -> Any:
