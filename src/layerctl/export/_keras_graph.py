@@ -9,6 +9,7 @@ from layerctl.diagnostics import Diagnostic
 from layerctl.export import _keras_objects
 from layerctl.export._keras_objects import NotInKeras, serialized
 from layerctl.export._keras_ops import Emitter, Wordless
+from layerctl.export._keras_order import listed_as_keras_does
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.layers.lambda_ import Lambda
@@ -111,8 +112,9 @@ class _Functional:
             self._step(step)
         inputs = [[n, 0, 0] for n in self.graph.inputs]
         outputs = [self._output(n) for n in self.graph.outputs]
+        order = listed_as_keras_does(self.layers, [self.tensors[n][:2] for n in self.graph.outputs])
         config = {
-            "name": self.name, "trainable": self.graph.trainable, "layers": list(self.layers.values()),
+            "name": self.name, "trainable": self.graph.trainable, "layers": [self.layers[n] for n in order],
             "input_layers": inputs if len(inputs) > 1 else inputs[0], "output_layers": outputs if len(outputs) > 1 else outputs[0],
         }  # fmt: skip
         return serialized("", "Functional", config, "keras.src.models.functional") | {"registered_name": "Functional"}
