@@ -16,7 +16,7 @@ from layerctl.export._onnx_more import CONVERTERS
 from layerctl.export._onnx_ops import Converter
 from layerctl.export._onnx_raw import ML_OPSET, Raw, raw_inputs, raw_rows
 from layerctl.export._onnx_recurrent import KEPT
-from layerctl.export.base import Report, held_back_rows, relative_difference
+from layerctl.export.base import Report, held_back_rows, refuse_states, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
 from layerctl.ops.leaves import input_
@@ -47,6 +47,7 @@ def export(model: Any, path: Path, raw: bool = False) -> Report:
         raise
     if raw and model.schema is None:
         fail("bad-option", "--raw is for models with a data section, whose features say how columns are encoded", Span(Source("--raw")))
+    refuse_states(model, "ONNX")
     before = Raw()
     proto = _model(model, onnx, before if raw else None)
     data = proto.SerializeToString()

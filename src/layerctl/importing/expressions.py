@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +16,15 @@ _INFIX = {
     "Equal": "==", "NotEqual": "!=", "Less": "<", "LessEqual": "<=", "Greater": ">", "GreaterEqual": ">=",
 }  # fmt: skip
 _NAMES = {"Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "GetItem": "get_item"}
-_IGNORED = {"dtype": (None,), "sorted": (True,), "approximate": (True,), "data_format": (None, "channels_last"), "sparse": (False,)}
+_IGNORED = {
+    "dilation_rate": (1, [1, 1]), "antialias": (False,), "crop_to_aspect_ratio": (False,), "pad_to_aspect_ratio": (False,), "fill_mode": ("constant",),
+    "fill_value": (0.0,), "synchronized": (False,), "mode": ("constant",),
+    "dtype": (None,), "sorted": (True,), "approximate": (True,), "data_format": (None, "channels_last"), "sparse": (False,),
+}  # fmt: skip
 """Arguments of ops that functions here do not have, with the values that change nothing."""
 
 
+_SUBSCRIPTS = {*string.ascii_letters, ",", "-", ">", ".", " "}
 SEVERAL = ("Split", "ArraySplit", "Hsplit", "Vsplit", "TopK", "Unstack", "Moments", "Meshgrid", "Slogdet", "Eigh", "Qr", "Svd")
 """Ops with several results."""
 
@@ -81,6 +87,8 @@ def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list
     if function not in functions():
         raise Inexpressible(f"the function '{function}' of keras.ops is none of layerctl's", _OTHERWISE)
     given = [said(a) for a in call.args]
+    if kind == "Einsum" and isinstance(text := arguments.pop("subscripts", None), str) and not set(text) - _SUBSCRIPTS:
+        given.insert(0, repr(text))
     for key, value in arguments.items():
         if value not in _IGNORED.get(key, ()) or isinstance(value, Tensor):
             given.append(f"{key}={said(value)}")
