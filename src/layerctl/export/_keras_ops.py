@@ -70,6 +70,10 @@ _declare("math", ("k",), "top_k")
 _declare("nn", ("axis", "order", "epsilon"), "normalize")
 _declare("nn", (), "sparsemax", "squareplus", "mish")
 _declare("linalg", ("ord", "axis", "keepdims"), "norm")
+_declare("nn", ("pool_size", "strides", "padding"), "max_pool", "average_pool")
+_declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
+_declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patches")
+_declare("image", ("size", "interpolation"), "resize")
 _OPERANDS = {"take": 2, "take_along_axis": 2}
 """How many tensors stand before an op's other arguments, where it is not one."""
 _RESULTS = ("split", "top_k")
