@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerctl.configured import singular
 from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import Deferred, asks_for
 from layerctl.graph.model import Model, Port, Step
@@ -95,7 +96,33 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
         finally:
             depth[0] -= 1
 
+    def judge(kind: str, arguments: Node | None, span: Span, problems: Problems) -> Any:
+        return _judge(kind, name, body, arguments, span, scope, problems)
+
+    make.judge = judge  # type: ignore[attr-defined]
     return make
+
+
+def _judge(
+    kind: str, name: str, body: MappingNode, given: Node | None, span: Span, scope: Mapping[str, Any], problems: Problems
+) -> Any:  # fmt: skip
+    """A loss or a metric of the file's own; None after an error."""
+    from layerctl.graph.own_judges import INPUTS, JUDGES, REFUSED
+    from layerctl.layers._definition import definition_of
+
+    what = singular(kind)
+    refused = [e.key for e in body.entries if str(e.key.value) in REFUSED or str(e.key.value) == "layers"]
+    if refused:
+        problems.error("unknown-key", f"'{name}' is used as a {what}, which has no '{refused[0].value}'", refused[0].span,
+                       hint=f"a {what} is an expression of y_true and y_pred: `{name}: {{call: mean(square(y_true - y_pred), axis=-1)}}`")  # fmt: skip
+        return None
+    own, _ = _arguments(name, body, given, span, scope, problems)
+    made = definition_of(name, body, {**scope, **own}, span, problems, INPUTS)
+    if made is not None and len(made.inputs) != len(INPUTS):
+        problems.error("wrong-number", f"'{name}' is used as a {what}, which takes two inputs, targets and predictions; it has {', '.join(made.inputs)}", span,
+                       hint="leave `inputs` out: the expression then takes y_true and y_pred")  # fmt: skip
+        return None
+    return made and JUDGES[kind].of(made)
 
 
 def _arguments(
