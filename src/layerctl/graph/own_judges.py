@@ -13,7 +13,7 @@ from layerctl.layers._defined import Definition
 from layerctl.layers.base import training
 from layerctl.losses.base import Loss, match_ranks
 from layerctl.metrics.base import MeanMetric
-from layerctl.ops.elementwise import cast
+from layerctl.ops.elementwise import broadcast_to, cast
 from layerctl.ops.value import Shape, ShapeError, Value, shown
 
 INPUTS = ("y_true", "y_pred")
@@ -66,7 +66,7 @@ class OwnLoss(_Own, Loss):
 
 
 class OwnMetric(_Own, MeanMetric):
-    """A metric by an expression: the mean of its values. Class indices come as they are."""
+    """A metric by an expression: the mean of its values, one number counting for all rows of a batch. Class indices come as they are."""
 
     _body: Definition = PrivateAttr()
 
@@ -74,7 +74,8 @@ class OwnMetric(_Own, MeanMetric):
         if y_true.rank != y_pred.rank and y_pred.rank and int(y_pred.shape[-1]) == 1:
             y_true, y_pred = match_ranks(y_true, y_pred)
         out = self.computed(y_true if y_true.dtype == "i32" else cast(y_true, y_pred.dtype), y_pred)
-        return cast(out, y_pred.dtype)
+        out = cast(out, y_pred.dtype)
+        return out if out.rank else broadcast_to(out, y_pred.shape[:1])
 
 
 JUDGES: dict[str, type[OwnLoss] | type[OwnMetric]] = {"losses": OwnLoss, "metrics": OwnMetric}
