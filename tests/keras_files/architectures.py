@@ -213,7 +213,7 @@ def patches():
     x = inputs = keras.Input((8, 8, 3))
     p = ops.reshape(ops.image.extract_patches(x, size=4), (-1, 4, 48)) + np.linspace(-1, 1, 192).reshape(1, 4, 48).astype("float32")
     for _ in range(2):
-        p = p + L.Permute((2, 1))(L.Dense(4, activation=L.LeakyReLU(0.1))(L.Permute((2, 1))(L.LayerNormalization()(p))))
+        p = p + L.Permute((2, 1))(L.Dense(4, activation="leaky_relu")(L.Permute((2, 1))(L.LayerNormalization()(p))))
     y = ops.nn.depth_to_space(L.Conv2D(8, 1)(x), 2) if hasattr(ops.nn, "depth_to_space") else x
     chosen = ops.take_along_axis(p, ops.argsort(p[:, :, :1], axis=1), axis=1)
     return keras.Model(inputs, [L.Dense(2)(ops.mean(chosen, axis=1)), L.GlobalMaxPooling2D()(y), ops.where(ops.equal(ops.round(p), 0), p, -p)])

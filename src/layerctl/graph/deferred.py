@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from layerctl.graph.model import Model, Port, Step
-from layerctl.layers._defined import sizes_of
-from layerctl.ops.value import Shape
+from layerctl.ops.value import Shape, sizes_of
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar
 from layerctl.source.document import Sequence as SequenceNode

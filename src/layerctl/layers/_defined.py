@@ -16,7 +16,7 @@ from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
 from layerctl.layers._cell import Cell
 from layerctl.layers.base import training
-from layerctl.ops.value import Shape, ShapeError, Unknown, Value, Weight, current, shown
+from layerctl.ops.value import ShapeError, Value, Weight, current, shown, sizes_of
 
 
 @dataclass
@@ -153,11 +153,6 @@ class DefinedLayer(Cell):
         scope = self._scope({**values, "output": output})
         new = [evaluate(body.next[n], scope, functions()) if n in body.next else output for n in body.state]
         return output, new
-
-
-def sizes_of(shape: Shape) -> list[int | None]:
-    """A shape as a file's expressions see it: open sizes are None."""
-    return [None if isinstance(d, Unknown) else int(d) for d in shape]
 
 
 def _scalar(value: Any, name: str) -> Value:
