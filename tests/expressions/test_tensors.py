@@ -30,10 +30,15 @@ SMOOTH = [
     "sparsemax(x * 4)",
     "+x * stop_gradient(1.5)", "softplus(2.0) * x", "cumsum([1.0, 2.0, 0.5, 1.0]) * x",
     "average(x, axis=0)", "ravel(x)", "hstack([x, y])", "vstack([x, y])", "logaddexp(x, y)", "x - stop_gradient(y)", "-x % 3.0 + 1",
+    "moments(x, [1])[1]", "unstack(x, axis=1)[2]", "tensordot(x, m, 1)", "tensordot(x, y, [[0], [0]])", "inner(x, y)", "nan_to_num(x) * y",
+    f"log2({POSITIVE}) + log10({POSITIVE})", "exp2(x) + erfc(y)", "flipud(fliplr(x))", "divide_no_nan(x, y)", "normalize(x, axis=0)",
+    "depth_to_space(reshape(x, (1, 1, 3, 4)), 2)", "space_to_depth(reshape(x, (1, 2, 6, 1)), 2)", "average_pool(reshape(x, (1, 3, 4, 1)), [2, 2], [1, 1])",
+    "max_pool(reshape(x, (1, 6, 2)), 2, strides=1)", "take_along_axis(x, [[1], [0], [3]], axis=1)", "take_along_axis(x, [[2, 1, 0, 0]], axis=0)",
 ]  # fmt: skip
 WHOLE = ["argmax(x, axis=1)", "argsort(x, axis=1)", "x > y", "logical_and(x > 0, y > 0)", "logical_not(x > 0)", "one_hot(argmax(x, axis=1), 4)", "sign(x)",
          "floor(x * 3)",
-         "top_k(x, 2)[1]", "any(x > 1, axis=1)", "all(x > -2, axis=0)", "isfinite(x)", "count_nonzero(x > 0, axis=1)", "round(x * 4)", "ceil(x)"]  # fmt: skip
+         "top_k(x, 2)[1]", "any(x > 1, axis=1)", "all(x > -2, axis=0)", "isfinite(x)", "count_nonzero(x > 0, axis=1)", "round(x * 4)", "ceil(x)",
+         "round(x) == 0", "round(x) != round(y)", "0 == round(x)"]  # fmt: skip
 
 
 def ours(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import layers as L
 from keras import ops
 
@@ -170,6 +171,58 @@ def masked_convolution():
 def explicit_mask():
     x, keep = keras.Input((6, 4)), keras.Input((6,), dtype="bool", name="keep")
     return keras.Model([x, keep], L.LSTM(5)(x, mask=keep))
+
+
+def gates():
+    x = inputs = keras.Input((10, 4))
+    skips = []
+    for dilation in (1, 2):
+        value, gate = ops.split(L.Conv1D(8, 2, padding="causal", dilation_rate=dilation)(x), 2, axis=-1)
+        z = ops.tanh(value) * ops.sigmoid(gate)
+        x = L.Conv1D(4, 1)(z) + x
+        skips.append(z)
+    best, places = ops.top_k(ops.sum(ops.stack(skips, axis=0), axis=0), 2)
+    return keras.Model(inputs, [L.Dense(3)(ops.relu(best)), places])
+
+
+def attended_steps():
+    ids = keras.Input((9,), dtype="int32")
+    x = L.Embedding(12, 6, mask_zero=True)(ids)
+    h, fh, _, bh, _ = L.Bidirectional(L.LSTM(5, return_sequences=True, return_state=True))(x)
+    weights = L.Activation("softmax")(L.Flatten()(L.Dense(1, activation="tanh")(h)))
+    weighted = L.Multiply()([h, L.Permute((2, 1))(L.RepeatVector(10)(weights))])
+    both = L.Maximum()([h, L.Minimum()([h, weighted])])
+    found = L.AdditiveAttention()([L.Reshape((1, 10))(L.Concatenate()([fh, bh])), h])
+    return keras.Model(ids, L.Dense(3)(L.Concatenate()([ops.sum(weighted, axis=1), ops.sum(both, axis=1), L.Flatten()(found)])))
+
+
+def routing():
+    x = inputs = keras.Input((8, 8, 1))
+    u = ops.reshape(L.Conv2D(8, 3, strides=2, activation="relu")(x), (-1, 18, 4))
+    votes = L.EinsumDense("bid,djk->bijk", output_shape=(18, 3, 4))(u)
+    logits = ops.zeros_like(votes[..., 0])
+    for _ in range(2):
+        s = ops.einsum("bij,bijk->bjk", ops.softmax(logits, axis=2), votes)
+        n = ops.sum(ops.square(s), axis=-1, keepdims=True)
+        v = n / (1 + n) / ops.sqrt(n + 1e-7) * s
+        logits = logits + ops.einsum("bijk,bjk->bij", votes, v)
+    return keras.Model(inputs, ops.sqrt(ops.sum(v * v, axis=-1)))
+
+
+def patches():
+    x = inputs = keras.Input((8, 8, 3))
+    p = ops.reshape(ops.image.extract_patches(x, size=4), (-1, 4, 48)) + np.linspace(-1, 1, 192).reshape(1, 4, 48).astype("float32")
+    for _ in range(2):
+        p = p + L.Permute((2, 1))(L.Dense(4, activation="leaky_relu")(L.Permute((2, 1))(L.LayerNormalization()(p))))
+    y = ops.nn.depth_to_space(L.Conv2D(8, 1)(x), 2) if hasattr(ops.nn, "depth_to_space") else x
+    chosen = ops.take_along_axis(p, ops.argsort(p[:, :, :1], axis=1), axis=1)
+    return keras.Model(inputs, [L.Dense(2)(ops.mean(chosen, axis=1)), L.GlobalMaxPooling2D()(y), ops.where(ops.equal(ops.round(p), 0), p, -p)])
+
+
+def keeping_states():
+    return keras.Sequential([
+        keras.Input(batch_shape=(3, 5, 2)), L.LSTM(4, stateful=True, return_sequences=True), L.GRU(3, stateful=True), L.Dense(1),
+    ])  # fmt: skip
 
 
 ALL = [v for k, v in dict(globals()).items() if callable(v) and getattr(v, "__module__", "") == __name__]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from layerctl.activations.base import Activation
 from layerctl.ops.elementwise import apply
 from layerctl.ops.value import Value
@@ -32,10 +34,12 @@ class Relu6(Activation):
 
 
 class HardSigmoid(Activation):
-    """`min(max(x / 6 + 1/2, 0), 1)`."""
+    """`min(max(x slope + 1/2, 0), 1)`."""
+
+    slope: float = Field(1 / 6, description="How steep it is between; it was 0.2 before Keras 3.")
 
     def __call__(self, x: Value) -> Value:
-        return _clip(x / 6.0 + 0.5, 0.0, 1.0)
+        return _clip((x / 6.0 if self.slope == 1 / 6 else x * self.slope) + 0.5, 0.0, 1.0)
 
 
 class HardSilu(Activation):

@@ -49,7 +49,7 @@ def schema(installed: bool = True) -> Schema:
     sections = {
         "layerctl": {"const": FORMAT}, "include": _NAMES, "name": _TEXT, "seed": with_variable({"type": "integer", "minimum": 0}),
         "vars": {"type": ["object", "null"]}, "data": reference_to("data"), "define": reference_to("define"), "model": {},
-        "compile": reference_to("compile"), "fit": reference_to("fit"),
+        "compile": {}, "fit": reference_to("fit"),
     }  # fmt: skip
     whole: Schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -57,9 +57,9 @@ def schema(installed: bool = True) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "properties": _described(sections, SECTIONS),
-        "if": {"anyOf": [{"required": ["define"]}, {"required": ["include"]}]},  # then layers may have names of the file's own
-        "then": {"properties": {"model": reference_to("model.open")}},
-        "else": {"properties": {"model": reference_to("model")}, "required": ["layerctl", "model"]},
+        "if": {"anyOf": [{"required": ["define"]}, {"required": ["include"]}]},  # then names may be the file's own
+        "then": {"properties": {"model": reference_to("model.open"), "compile": reference_to("compile.open")}},
+        "else": {"properties": {"model": reference_to("model"), "compile": reference_to("compile")}, "required": ["layerctl", "model"]},
     }
     return searchable({**whole, "definitions": _shared(definitions)}, FIXED)
 
@@ -147,17 +147,27 @@ def _judging() -> dict[str, Schema]:
     """The `compile` section: an entry for all outputs, a list, or a mapping by output."""
 
     def forms(kind: str, more: tuple[str, ...]) -> dict[str, Schema]:
-        one = any_of([reference_to(f"{kind}.name"), reference_to(f"{kind}.entry"), {"enum": list(more)}, _NULL])
-        many: Schema = {"type": "array", "items": any_of([reference_to(f"{kind}.one"), {"type": "array", "items": reference_to(f"{kind}.one")}])}
-        by_output: Schema = {"type": "object", "additionalProperties": any_of([reference_to(f"{kind}.one"), many])}
-        return {f"{kind}.one": one, f"{kind}.given": any_of([reference_to(f"{kind}.one"), many, by_output])}
+        known = [reference_to(f"{kind}.name"), reference_to(f"{kind}.entry"), {"enum": list(more)}, _NULL]
+        own = [_TEXT, {"type": "object", "minProperties": 1, "maxProperties": 1}]
+        out: dict[str, Schema] = {}
+        for ending, ways in (("", known), (".open", [*known, *own])):
+            one = reference_to(f"{kind}.one{ending}")
+            many: Schema = {"type": "array", "items": any_of([one, {"type": "array", "items": one}])}
+            by_output: Schema = {"type": "object", "additionalProperties": any_of([one, many])}
+            out |= {f"{kind}.one{ending}": any_of(ways), f"{kind}.given{ending}": any_of([one, many, by_output])}
+        return out
 
     number: Schema = with_variable({"type": "number"})
     numbers: Schema = {"type": "array", "items": any_of([number, {"type": "array", "items": number}])}
     weights = any_of([number, numbers, {"type": "object", "additionalProperties": any_of([number, numbers])}])
-    keys = {"optimizer": reference_to("optimizers"), "loss": reference_to("losses.given"), "loss_weights": weights,
-            "metrics": reference_to("metrics.given"), "weighted_metrics": reference_to("metrics.given")}  # fmt: skip
-    return {**forms("losses", BY_SHAPE), **forms("metrics", tuple(BY_LOSS)), "compile": _closed(keys, COMPILE)}
+
+    def section(ending: str) -> Schema:
+        keys = {"optimizer": reference_to("optimizers"), "loss": reference_to(f"losses.given{ending}"), "loss_weights": weights,
+                "metrics": reference_to(f"metrics.given{ending}"), "weighted_metrics": reference_to(f"metrics.given{ending}")}  # fmt: skip
+        return _closed(keys, COMPILE)
+
+    judges = {**forms("losses", BY_SHAPE), **forms("metrics", tuple(BY_LOSS))}
+    return {**judges, "compile": section(""), "compile.open": section(".open")}
 
 
 def _shared(definitions: dict[str, Schema], least: int = 3) -> dict[str, Schema]:

@@ -28,7 +28,7 @@ ONLY = "*"
 
 
 def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -> dict[str, list[str]]:
-    """The columns of each feature; a feature that names none has all that nothing else uses.
+    """The columns of each feature; one that names none has the column that it is called like, else all that nothing else uses.
 
     Raises:
         LayerctlError: for a column that the table does not have.
@@ -43,9 +43,12 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
         used.add(spec.split.column)
     for f in spec.features.values():
         used |= set(f.columns or ())
+    called = {n for n, f in spec.features.items() if f.columns is None and n in table.columns and n not in used}
+    used |= called
     out = {}
     for name, f in spec.features.items():
-        picked = list(f.columns) if f.columns is not None else [c for c in table.columns if c not in used]
+        given = [name] if name in called else f.columns
+        picked = list(given) if given is not None else [c for c in table.columns if c not in used]
         for c in picked:
             if c not in table.columns:
                 fail("unknown-column", f"feature '{name}' wants the column '{c}', which {table.name} does not have{did_you_mean(c, table.columns)}",
@@ -174,7 +177,16 @@ def width(fit: ColumnFit) -> int:
 def _array(table: Table, names: Sequence[str]) -> np.ndarray:
     if len(names) == 1 and isinstance(table.columns[names[0]], np.ndarray) and table.columns[names[0]].ndim > 1:
         return table.columns[names[0]].astype(np.float64)
-    return np.stack([table.numbers(n) for n in names], axis=1)
+    parts = [table.numbers(n) if table.columns[n].ndim == 1 else table.columns[n] for n in names] if _arrays(table, names) else None
+    if parts is not None and len({p.shape for p in parts}) > 1:
+        shapes = ", ".join(f"{n} {tuple(p.shape[1:])}" for n, p in zip(names, parts, strict=True))
+        fail("data-shape", f"the columns of an array feature differ in shape: a row has {shapes}", table.span(0),
+             hint=f"name those that belong together: `columns: [{names[0]}]`")  # fmt: skip
+    return np.stack(parts if parts is not None else [table.numbers(n) for n in names], axis=1)
+
+
+def _arrays(table: Table, names: Sequence[str]) -> bool:
+    return all(isinstance(table.columns[n], np.ndarray) for n in names)
 
 
 def _fit_array(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray) -> FeatureFit:

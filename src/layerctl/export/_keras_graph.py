@@ -9,6 +9,7 @@ from layerctl.diagnostics import Diagnostic
 from layerctl.export import _keras_objects
 from layerctl.export._keras_objects import NotInKeras, serialized
 from layerctl.export._keras_ops import Emitter, Wordless
+from layerctl.export._keras_order import listed_as_keras_does
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.layers.lambda_ import Lambda
@@ -21,7 +22,9 @@ History = tuple[str, int, int]
 class Writer:
     """Writes models; layers that Keras does not have are in `refused`, by their names."""
 
-    def __init__(self, masks: Mapping[str, int]):
+    def __init__(self, masks: Mapping[str, int], batch: int | None = None):
+        self.batch = batch
+        """The rows of a batch, where layers keep their states from one to the next."""
         self.masks = masks
         """Which mask each of the outermost model's results carries."""
         self.refused: dict[str, Diagnostic] = {}
@@ -41,10 +44,10 @@ class Writer:
 
     def _sequential(self, graph: Model, name: str) -> dict[str, Any]:
         (label, port), *_ = graph.inputs.items()
-        layers = [input_layer(label, port)]
+        layers = [input_layer(label, port, self.batch)]
         for step in graph.steps:
             layers.append(self.layer(step, step.layer) or {})
-        shape = [None, *(port.shape or ())]
+        shape = [self.batch, *(port.shape or ())]
         config = {"name": name, "trainable": True, "layers": layers, "build_input_shape": shape}
         return {**serialized("", "Sequential", config, "keras"), "build_config": {"input_shape": shape}}
 
@@ -71,9 +74,9 @@ class Writer:
         self.refused.setdefault(path, Diagnostic("cannot-export", f"'{path}' has no form in Keras: {why}", step.span if step else None))
 
 
-def input_layer(name: str, port: Port) -> dict[str, Any]:
+def input_layer(name: str, port: Port, batch: int | None) -> dict[str, Any]:
     """A model's input."""
-    return serialized("layers", "InputLayer", {"batch_shape": [None, *(port.shape or ())], "dtype": DTYPES[port.dtype], "name": name})
+    return serialized("layers", "InputLayer", {"batch_shape": [batch, *(port.shape or ())], "dtype": DTYPES[port.dtype], "name": name})
 
 
 def _linear(graph: Model) -> bool:
@@ -105,14 +108,15 @@ class _Functional:
             seen = self.graph.called_with.get(name)
             if seen is not None and port.shape is None:
                 port = Port(tuple(None if isinstance(d, Unknown) else int(d) for d in seen.shape[1:]), seen.dtype)
-            self.layers[name] = {**input_layer(name, port), "name": name, "inbound_nodes": []}
+            self.layers[name] = {**input_layer(name, port, self.writer.batch), "name": name, "inbound_nodes": []}
             self.tensors[name] = (name, 0, 0)
         for step in self.graph.steps:
             self._step(step)
         inputs = [[n, 0, 0] for n in self.graph.inputs]
         outputs = [self._output(n) for n in self.graph.outputs]
+        order = listed_as_keras_does(self.layers, [self.tensors[n][:2] for n in self.graph.outputs])
         config = {
-            "name": self.name, "trainable": self.graph.trainable, "layers": list(self.layers.values()),
+            "name": self.name, "trainable": self.graph.trainable, "layers": [self.layers[n] for n in order],
             "input_layers": inputs if len(inputs) > 1 else inputs[0], "output_layers": outputs if len(outputs) > 1 else outputs[0],
         }  # fmt: skip
         return serialized("", "Functional", config, "keras.src.models.functional") | {"registered_name": "Functional"}
@@ -147,7 +151,7 @@ class _Functional:
             positional = list(call_arguments(type(layer)))[1:]
             for key, refs in rest:
                 said = self._said(refs)
-                if layer.category == "attention" and positional and key == positional[0] and not kwargs.get(key):
+                if layer.category == "attention" and key != "mask" and positional and key == positional[0] and not kwargs.get(key):
                     args.append(said)
                     positional.pop(0)
                 else:
@@ -155,7 +159,7 @@ class _Functional:
             if kwargs.get("mask") is False:
                 kwargs["mask"] = None
                 if len(rest) == 1:  # a call with several tensors is given no mask there either; one with a single tensor is
-                    args = [self._op("keras.src.ops.numpy", "Copy", {}, args, step.names[0])]
+                    args = [self._copied(a, step.names[0]) for a in args]
             elif "mask" in call_arguments(type(layer)) and "mask" not in kwargs and rest and layer.category == "recurrent":
                 self._add_mask(step, first, kwargs)
             return {"args": args, "kwargs": kwargs}
@@ -164,6 +168,12 @@ class _Functional:
         if layer.category == "attention" and not layer.takes_list and not isinstance(said, list):
             said, several = [said, said], True
         return {"args": said if several else [said], "kwargs": kwargs}
+
+    def _copied(self, said: Any, stem: str) -> Any:
+        """Tensors without their masks."""
+        if isinstance(said, list):
+            return [self._copied(s, stem) for s in said]
+        return self._op("keras.src.ops.numpy", "Copy", {}, [said], stem)
 
     def _add_mask(self, step: Step, source: str, kwargs: dict[str, Any]) -> None:
         """Keras gives a call with several tensors no mask by itself: it is said."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from layerctl.expressions.tree import (
@@ -55,8 +55,32 @@ _declare("nn", ("num_classes", "axis"), "one_hot")
 _declare("math", (), "rsqrt", "erf", "erfinv")
 _declare("math", _AXES, "logsumexp")
 _declare("core", (), "stop_gradient")
+_declare("core", ("dtype",), "cast")
+_declare("numpy", ("axis",), "cumsum", "cumprod", "sort", "argsort", "take_along_axis", "count_nonzero")
+_declare("numpy", ("subscripts",), "einsum")
+_declare("numpy", ("indices_or_sections", "axis"), "split")
+_declare("numpy", ("repeats",), "tile")
+_declare("numpy", ("shift", "axis"), "roll")
+_declare("numpy", ("k",), "tril", "triu")
+_declare("numpy", ("n", "axis"), "diff")
+_declare("numpy", ("pad_width",), "pad")
+_declare("numpy", (), "logaddexp", "hstack", "vstack", "ravel", "outer")
+_OPS["identity"] = ("keras.src.ops.numpy", "Copy", ())
+_declare("math", ("k",), "top_k")
+_declare("nn", ("axis", "order", "epsilon"), "normalize")
+_declare("nn", (), "sparsemax", "squareplus", "mish")
+_declare("linalg", ("ord", "axis", "keepdims"), "norm")
+_declare("nn", ("pool_size", "strides", "padding"), "max_pool", "average_pool")
+_declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
+_declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patches")
+_declare("image", ("size", "interpolation"), "resize")
+_OPERANDS = {"take": 2, "take_along_axis": 2}
+"""How many tensors stand before an op's other arguments, where it is not one."""
+_RESULTS = ("split", "top_k")
+"""Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
-_DEFAULTS = {"gelu": {"approximate": False}, "concatenate": {"axis": 0}, "concat": {"axis": 0}, "take": {"axis": 0}, "repeat": {"axis": 0}}
+_DEFAULTS = {"gelu": {"approximate": False}, "concatenate": {"axis": 0}, "concat": {"axis": 0}, "take": {"axis": 0}, "repeat": {"axis": 0},
+             "take_along_axis": {"axis": -1}, "roll": {"axis": 0}}
 """Defaults of the functions here that the ops' constructors do not share."""
 _INFIX = {"+": "add", "-": "subtract", "*": "multiply", "/": "true_divide", "//": "floor_divide", "%": "mod", "**": "power", "@": "matmul"}
 _COMPARE = {"==": "equal", "!=": "not_equal", "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
@@ -83,7 +107,7 @@ class Emitter:
             return self.emit("keras.src.ops.numpy", "Copy", {}, [out])
         if not isinstance(out, dict):
             raise Wordless(f"'{expression.text}' is no tensor")
-        return out
+        return self.emit("keras.src.ops.numpy", "Copy", {}, [out]) if out["config"]["keras_history"][2] else out
 
     def value(self, tree: Tree) -> Any:
         """A tensor, or plain data."""
@@ -117,6 +141,8 @@ class Emitter:
 
     def _part(self, tree: Subscript) -> Any:
         inner = self.value(tree.value)
+        if isinstance(inner, _Several):
+            return inner.result(self.value(tree.indices[0]) if len(tree.indices) == 1 else None)
         if isinstance(inner, list):
             index = self.value(tree.indices[0])
             if len(tree.indices) != 1 or type(index) is not int or not -len(inner) <= index < len(inner):
@@ -143,18 +169,49 @@ class Emitter:
             raise Wordless(f"'{function}' is none of the ops that are written")
         module, kind, names = _OPS[function]
         config = dict(_DEFAULTS.get(function, {}))
-        tensors = [args[0]]
-        rest = args[1:]
-        if names and function != "take":
-            config |= dict(zip(names, rest, strict=False))
+        if function == "einsum":
+            config, tensors = {"subscripts": args[0]}, args[1:]
         else:
-            tensors += rest
+            operands = _OPERANDS.get(function, 1) if names else len(args)
+            tensors = args[:operands]
+            config |= dict(zip(names, args[operands:], strict=False))
         config |= dict(keywords or {})
+        tensors += [config.pop("indices")] if "indices" in config and function in _OPERANDS else []
         if any(k not in names for k in config):
             raise Wordless(f"'{function}' is called with {', '.join(k for k in config if k not in names)}")
         if any(_has_tensor(v) for v in config.values()):
             raise Wordless(f"'{function}' takes a tensor where Keras takes numbers")
-        return self.emit(module, kind, config, tensors)
+        out = self.emit(module, kind, config, [_constant(t) for t in tensors])
+        return _Several(out) if function in _RESULTS else out
+
+
+class _Several:
+    """The results of an op that has more than one."""
+
+    def __init__(self, first: dict[str, Any]):
+        self.first = first
+
+    def result(self, index: Any) -> dict[str, Any]:
+        if type(index) is not int or index < 0:
+            raise Wordless("one of several results is taken by its number, counted from 0")
+        name, call, _ = self.first["config"]["keras_history"]
+        return {**self.first, "config": {**self.first["config"], "keras_history": [name, call, index]}}
+
+
+def _constant(value: Any) -> Any:
+    """A list of numbers as the array that Keras writes; anything else as it is."""
+    if not isinstance(value, list) or not value or _has_tensor(value):
+        return value
+    numbers = list(_flat(value))
+    if not all(isinstance(n, (int, float)) for n in numbers):
+        return value
+    whole = all(isinstance(n, int) for n in numbers)
+    return {"class_name": "__numpy__", "config": {"value": value, "dtype": "int32" if whole else "float32"}}
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    for v in value if isinstance(value, list) else [value]:
+        yield from _flat(v) if isinstance(v, list) else [v]
 
 
 def _has_tensor(value: Any) -> bool:

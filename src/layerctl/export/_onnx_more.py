@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from layerctl.export._onnx_ops import CONVERTERS, Converter, converts, done, first, last
-from layerctl.ops.value import Node
+from layerctl.ops.value import Node, Unknown, Value
 
 __all__ = ["CONVERTERS"]
 
@@ -49,10 +49,22 @@ def _cumulative_sum(c: Converter, node: Node) -> None:
 @converts("resample")
 def _resample(c: Converter, node: Node) -> None:
     x, axis = node.inputs[0], node.attrs["axis"]
+    if isinstance(x.shape[axis], Unknown):
+        done(c, node, _repeated(c, x, axis, np.asarray(node.attrs["matrix"])))
+        return
     order = [*(i for i in range(x.rank) if i != axis), axis]
     matrix = c.constant(np.asarray(node.attrs["matrix"]).T.astype(np.float64 if x.dtype == "f64" else np.float32))
     made = c.add("MatMul", [c.add("Transpose", [c.name(x)], perm=order), matrix])
     done(c, node, c.add("Transpose", [made], perm=[order.index(i) for i in range(x.rank)]))
+
+
+def _repeated(c: Converter, x: Value, axis: int, matrix: np.ndarray) -> str:
+    """An open dimension whose places are repeated, each as often as the others."""
+    times = len(matrix) // max(int(x.shape[axis]), 1)
+    if not np.array_equal(matrix, np.repeat(np.eye(int(x.shape[axis])), times, axis=0)):
+        raise ValueError("an open dimension is resized to a length that is known beforehand alone: give the input's open dimension a size")
+    scales = c.constant(np.array([times if i == axis else 1 for i in range(x.rank)], np.float32))
+    return c.add("Resize", [c.name(x), "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
 
 
 @converts("bins")

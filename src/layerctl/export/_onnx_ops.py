@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,10 @@ _BINARY = {
 
 
 class Converter:
-    """Collects nodes and initializers, and the names of values."""
+    """Collects nodes and initializers, and the names of values; `weights` are the model's by path."""
 
-    def __init__(self, onnx: Any, opset: int):
-        self.onnx, self.helper, self.opset = onnx, onnx.helper, opset
+    def __init__(self, onnx: Any, opset: int, weights: Mapping[str, np.ndarray] | None = None):
+        self.onnx, self.helper, self.opset, self.weights = onnx, onnx.helper, opset, weights or {}
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._names: dict[int, str] = {}
@@ -66,31 +66,42 @@ class Converter:
         self.nodes.append(self.helper.make_node(op, list(inputs), [output], **attributes))
         return output
 
-    def shape(self, shape: Sequence[int], x: str, x_shape: Sequence[int]) -> str:
-        """A shape as a tensor: open dimensions are taken from x where it has them, one more follows from the rest."""
-        parts, free = [], 0
-        for d in shape:
+    def shape(self, shape: Sequence[int], x: str, x_shape: Sequence[int], follows: bool = True) -> str:
+        """A shape as a tensor: open dimensions are taken from x where it has them, one more follows from the rest (where that `follows`),
+        others are any value's.
+
+        Raises:
+            ValueError: if more than one open dimension is nowhere to be found.
+        """
+        places = [_open_at(x_shape, d) if isinstance(d, Unknown) else None for d in shape]
+        free = [i for i, (d, at) in enumerate(zip(shape, places, strict=True)) if isinstance(d, Unknown) and at is None]
+        parts = []
+        for i, (d, at) in enumerate(zip(shape, places, strict=True)):
             if not isinstance(d, Unknown):
                 parts.append(self.constant(np.array([int(d)], np.int64)))
-                continue
-            at = next((i for i, e in enumerate(x_shape) if isinstance(e, Unknown) and int(e) == int(d)), None)
-            if at is None:
-                free += 1
+            elif follows and at is None and i == free[-1]:
                 parts.append(self.constant(np.array([-1], np.int64)))
             else:
-                whole = self.add("Shape", [x])
-                parts.append(self.add("Gather", [whole, self.constant(np.array([at], np.int64))], axis=0))
+                source, at = (x, at) if at is not None else self._elsewhere(d)
+                parts.append(self.add("Gather", [self.add("Shape", [source]), self.constant(np.array([at], np.int64))], axis=0))
         return parts[0] if len(parts) == 1 else self.add("Concat", parts, axis=0) if parts else self.constant(np.zeros(0, np.int64))
 
-    def open_source(self, operands: Sequence[Value], y: Value) -> Value:
-        """A value to read open dimensions from: an operand that has them, else an input of the model."""
-        if not any(isinstance(d, Unknown) for d in y.shape):
-            return operands[0]
-        return next((v for v in (*operands, *self._inputs) if any(isinstance(d, Unknown) for d in v.shape)), operands[0])
+    def _elsewhere(self, d: int) -> tuple[str, int]:
+        """(a value's name, its dimension) with an open size."""
+        for v in (*self._inputs, *self._kept):
+            at = _open_at(v.shape, d)
+            if at is not None:
+                return self._names[id(v)], at
+        raise ValueError("it has several open dimensions that no other value has: give the inputs' open dimensions sizes")
 
     def scalar(self, value: float, like: Value) -> str:
         """A number of a value's dtype."""
         return self.constant(np.array(value, DTYPES[like.dtype]))
+
+
+def _open_at(shape: Sequence[int], d: int) -> int | None:
+    """Which dimension of a shape is open and as large as d in the trace."""
+    return next((i for i, e in enumerate(shape) if isinstance(e, Unknown) and int(e) == int(d)), None)
 
 
 Rule = Callable[[Converter, Node], None]
@@ -159,8 +170,7 @@ def _elementwise(c: Converter, node: Node) -> None:
         out = c.add("Identity", x)
     y = node.outputs[0]
     if tuple(map(int, y.shape)) != tuple(np.broadcast_shapes(*(tuple(map(int, v.shape)) for v in node.inputs))):
-        source = c.open_source(node.inputs, y)
-        out = c.add("Expand", [out, c.shape(y.shape, c.name(source), source.shape)])
+        out = c.add("Expand", [out, c.shape(y.shape, x[0], first.shape, follows=False)])
     done(c, node, out)
 
 
@@ -221,15 +231,30 @@ def _slice(c: Converter, node: Node) -> None:
     for i, (n, start, size, step) in enumerate(zip(x.shape, a["starts"], a["sizes"], a["steps"], strict=True)):
         if start == 0 and int(size) == int(n) and step == 1:
             continue
-        far = np.iinfo(np.int64).max
-        whole = isinstance(n, Unknown) and int(size) == int(n)
-        starts.append(-1 if whole and step < 0 else start)
-        last = start + int(size) * step
-        ends.append(-far if last < 0 else (far if whole and step > 0 else last))
+        first, last = _bounds(n, start, size, step)
+        starts.append(first), ends.append(last)
         axes.append(i)
         steps.append(step)
     tensors = [c.constant(np.array(v, np.int64)) for v in (starts, ends, axes, steps)]
     done(c, node, c.add("Slice", [c.name(x), *tensors]) if axes else c.add("Identity", [c.name(x)]))
+
+
+def _bounds(n: int, start: int, size: int, step: int) -> tuple[int, int]:
+    """A slice's start and end in a dimension of n; in an open dimension, what was counted from its end still is."""
+    far = int(np.iinfo(np.int64).max)
+    last = int(start) + int(size) * step
+    if not isinstance(n, Unknown):
+        return int(start), -far if last < 0 else last
+    first = int(start) - int(n) if isinstance(start, Unknown) else int(start)
+    if step < 0:
+        if last >= 0 or int(start) != int(n) - 1:
+            raise ValueError("a part of an open dimension that goes backwards has no form here")
+        return -1, -far
+    if not isinstance(size, Unknown):
+        return first, first + int(size) * step if first >= 0 or first + int(size) * step < 0 else far
+    if last < int(n) and step != 1:
+        raise ValueError("steps of a part of an open dimension that ends before the dimension does have no form here")
+    return first, far if last >= int(n) else last - int(n)
 
 
 @converts("embed")
@@ -250,6 +275,8 @@ def _concat(c: Converter, node: Node) -> None:
 
 @converts("unstack")
 def _unstack(c: Converter, node: Node) -> None:
+    if isinstance(node.inputs[0].shape[0], Unknown):
+        raise ValueError("its steps are written one by one, and their number is open: give the input's open dimension a size")
     x = c.name(node.inputs[0])
     for i, v in enumerate(node.outputs):
         c.name(v, c.add("Gather", [x, c.constant(np.array(i, np.int64))], axis=0))

@@ -19,6 +19,7 @@ from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export.base import Traced, answers_of, dialect_of, held_back_rows
+from layerctl.ops.value import DTYPES
 from layerctl.predicting.lines import field
 
 MOST = 64
@@ -117,7 +118,7 @@ def _day(number: float, form: str) -> str:
 
 
 def _encoded(traced: Traced, most: int) -> Table:
-    return Table("made up", dict(held_back_rows(traced.model, most)))
+    return Table("made up", {traced.features[n].columns[0].name if n in traced.features else n: a for n, a in held_back_rows(traced.model, most).items()})
 
 
 def _texts(traced: Traced, table: Table, missing: str) -> tuple[list[str], list[list[str]]]:
@@ -127,7 +128,7 @@ def _texts(traced: Traced, table: Table, missing: str) -> tuple[list[str], list[
     values: list[list[str]] = []
     for n, column in table.columns.items():
         if isinstance(column, np.ndarray) and n in arrays:
-            flat = column.reshape(len(column), -1)
+            flat = column.reshape(len(column), -1).astype(np.int32 if column.dtype == bool else column.dtype)
             names += arrays[n]
             values += [[repr(v) for v in flat[:, j].tolist()] for j in range(flat.shape[1])]
         elif isinstance(column, np.ndarray) and column.ndim > 1:
@@ -152,8 +153,7 @@ def own(traced: Traced, text: str) -> list[list[str]]:
         inputs, at = {}, 0
         for n, v in traced.inputs.items():
             size = int(np.prod(v.shape[1:], dtype=int))
-            kind = np.int32 if v.dtype == "i32" else np.float32
-            inputs[n] = flat[:, at : at + size].reshape(len(flat), *map(int, v.shape[1:])).astype(kind)
+            inputs[n] = flat[:, at : at + size].reshape(len(flat), *map(int, v.shape[1:])).astype(DTYPES[v.dtype])
             at += size
         found = model.predict(inputs)
         told = answers_of(model).columns(found if isinstance(found, dict) else {model.graph.outputs[0]: found})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.ops.value import DTYPES
+from layerctl.ops.value import DTYPES, product
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,24 @@ class Traced:
         return out + [Diagnostic("cannot-export", f"{what} export has no form for the feature '{n}': images are read from files") for n in images]
 
 
+def keeps_states(model: Any) -> list[Any]:
+    """The layers that start a batch from the states that the one before it ended with."""
+    return [layer for layer in model.graph.layers() if any(w.flags.get("stateful") for w in layer.weights())]
+
+
+def refuse_states(model: Any, what: str) -> None:
+    """Raises a diagnostic for layers that keep states: an exported program answers each row by itself."""
+    from layerctl.diagnostics import Diagnostic, LayerctlError
+
+    found = [
+        Diagnostic("cannot-export", f"{what} export has no form for '{layer.path}', which keeps its states from batch to batch",
+                   origin_of(model, layer.path), (), "train with `stateful: true`, export a model file without it that has the same weights")
+        for layer in keeps_states(model)
+    ]  # fmt: skip
+    if found:
+        raise LayerctlError(found)
+
+
 def traced(model: Any, rows: int) -> Traced:
     """The model's forward pass; a model without a data section takes its inputs' numbers as they are."""
     from layerctl.graph.model import input_types
@@ -111,8 +129,23 @@ def traced(model: Any, rows: int) -> Traced:
         features = dict(model.schema.features)
     else:
         numbers = {n: v for n, v in inputs.items() if v.dtype != "u8"}
-        features = {n: FeatureFit("array", [int(d) for d in v.shape[1:]], v.dtype, [ColumnFit(n, "number")]) for n, v in numbers.items()}
+        features = {
+            n: FeatureFit("array", [int(d) for d in v.shape[1:]], v.dtype, [ColumnFit(c, "number")])
+            for (n, v), c in zip(numbers.items(), _columns({n: int(product(v.shape[1:])) for n, v in numbers.items()}), strict=True)
+        }
     return Traced(model, inputs, {n: values[n] for n in model.graph.outputs}, features)
+
+
+def _columns(sizes: dict[str, int]) -> list[str]:
+    """What the inputs' columns are called: by the inputs' names, but for those that another one's NAME_0, NAME_1, ... are called like."""
+    taken = {f"{n}_{i}" for n, size in sizes.items() if size > 1 for i in range(size)}
+    out = []
+    for name, size in sizes.items():
+        column = name
+        while (column if size == 1 else f"{column}_0") in taken - {f"{name}_0"} or column in out:
+            column += "_"
+        out.append(column)
+    return out
 
 
 def dialect_of(model: Any) -> Any:

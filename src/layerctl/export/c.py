@@ -13,7 +13,7 @@ from typing import Any
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.export._c.file import c_file
 from layerctl.export._rows import compare
-from layerctl.export.base import Report, traced
+from layerctl.export.base import Report, refuse_states, traced
 from layerctl.modelfile.atomic import write
 
 SUFFIX = ".c"
@@ -27,6 +27,7 @@ def export(model: Any, path: Path) -> Report:
     Raises:
         LayerctlError: for what C export cannot express (all of it at once), for a compiler that refuses, for a result that differs.
     """
+    refuse_states(model, "C")
     made = traced(model, 1)
     text = c_file(made)
     compiler = shlex.split(os.environ.get("CC") or "cc")

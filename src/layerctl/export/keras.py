@@ -15,7 +15,7 @@ import numpy as np
 from layerctl import __version__
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export._keras_graph import Writer, layers_of
-from layerctl.export.base import Report, held_back_rows, relative_difference
+from layerctl.export.base import Report, held_back_rows, keeps_states, relative_difference
 from layerctl.graph.model import Model as Graph
 from layerctl.graph.model import input_types
 from layerctl.layers.base import Layer
@@ -43,7 +43,8 @@ def export(model: Any, path: Path) -> Report:
         fail("missing-extra", "export to Keras needs the package h5py", Span(Source("--to keras")), hint="pip install 'layerctl[keras]'")
         raise
     weights = model.weights
-    writer = Writer(_masks(model.graph))
+    batch = model.spec.fit.batch_size if keeps_states(model) else None
+    writer = Writer(_masks(model.graph, batch or 2), batch)
     config = writer.model(model.graph, model.spec.name)
     if writer.refused:
         raise LayerctlError(writer.refused.values())
@@ -73,6 +74,9 @@ def _checked(model: Any, data: bytes, path: Path) -> Report:
     from layerctl.importing.keras import import_model
 
     rows = held_back_rows(model)
+    if keeps_states(model):
+        size = model.spec.fit.batch_size
+        rows = {n: np.resize(a, (size, *a.shape[1:])) for n, a in rows.items()}
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / f"model{SUFFIX}"
         saved.write_bytes(data)
@@ -90,10 +94,10 @@ def _listed(result: Any) -> list[np.ndarray]:
     return list(result.values()) if isinstance(result, dict) else [result]
 
 
-def _masks(graph: Graph) -> dict[str, int]:
+def _masks(graph: Graph, batch: int) -> dict[str, int]:
     """The results of the graph that carry a mask, and which one it is: found by tracing it once."""
     with tracing(Trace(training=False)):
-        values = graph.run({n: input_(n, t) for n, t in input_types(graph, 2).items()})
+        values = graph.run({n: input_(n, t) for n, t in input_types(graph, batch).items()})
     return {n: id(v.mask) for n, v in values.items() if v.mask is not None}
 
 

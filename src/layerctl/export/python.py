@@ -12,7 +12,7 @@ from layerctl.diagnostics import Source, Span, fail
 from layerctl.export._python.file import python_file
 from layerctl.export._python.ops import ROWS
 from layerctl.export._rows import compare
-from layerctl.export.base import Report, traced
+from layerctl.export.base import Report, refuse_states, traced
 from layerctl.modelfile.atomic import write
 
 SUFFIX = ".py"
@@ -25,6 +25,7 @@ def export(model: Any, path: Path) -> Report:
     Raises:
         LayerctlError: for what has no form in numpy (all of it at once), or for a result that differs.
     """
+    refuse_states(model, "Python")
     made = traced(model, ROWS)
     text = python_file(made)
     with tempfile.TemporaryDirectory(prefix="layerctl-") as folder:

@@ -40,6 +40,7 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+_EQUALITIES = {"==": "equal", "!=": "not_equal"}
 
 
 def _numeric_sum(values: Any, start: Any = 0) -> Any:
@@ -157,10 +158,16 @@ class _Evaluation:
         left = self.value(tree.operands[0])
         for at, (sign, operand) in enumerate(zip(tree.operators, tree.operands[1:], strict=True)):
             right = self.value(operand)
-            one = self._attempt(tree, _COMPARE[sign], left, right)
+            one = self._compared(tree, sign, left, right)
             result = one if at == 0 else self._both(tree, "and", result, one)
             left = right
         return result
+
+    def _compared(self, tree: Tree, sign: str, left: Any, right: Any) -> Any:
+        """One comparison; symbolic tensors take == for identity, so that theirs are functions."""
+        if sign in _EQUALITIES and _EQUALITIES[sign] in self.functions and not (isinstance(left, _PLAIN) and isinstance(right, _PLAIN)):
+            return self._function(tree, _EQUALITIES[sign], left, right)
+        return self._attempt(tree, _COMPARE[sign], left, right)
 
     def _logical(self, tree: Logical) -> Any:
         result = self.value(tree.operands[0])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
+from layerctl.expressions.cutting import FURTHER
 from layerctl.ops import concat as joining
 from layerctl.ops import gather, order, reduce, reshape, select, slicing, transpose
 from layerctl.ops.cumulative import cumulative
@@ -223,10 +225,10 @@ def _outer(a: Value, b: Value) -> Value:
     return reshape.reshape(a, (-1, 1)) * reshape.reshape(b, (1, -1))
 
 
-def _normalize(x: Value, axis: Any = -1, order: Any = 2, epsilon: float = 1e-12) -> Value:
+def _normalize(x: Value, axis: Any = -1, order: Any = 2, epsilon: float = 1e-7) -> Value:
     if order != 2:
         raise ShapeError(f"normalize takes order 2, got {order!r}")
-    return x * apply("rsqrt", apply("max", reduce.reduce("sum", apply("square", x), axis, keepdims=True), epsilon))
+    return x * apply("rsqrt", apply("max", reduce.reduce("sum", apply("square", x), axis, keepdims=True), epsilon * epsilon))
 
 
 def _count_nonzero(x: Value, axis: Any = None) -> Value:
@@ -258,7 +260,8 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "all": _reduction("all"), "max": _extreme("max", "max"), "min": _extreme("min", "min"), "amax": _reduction("max"), "amin": _reduction("min"),
     "argmax": _argument("argmax"), "argmin": _argument("argmin"), "norm": _norm, "logsumexp": _logsumexp, "matmul": matmul, "dot": _dot,
     "reshape": lambda x, newshape: reshape.reshape(x, tuple(newshape)), "transpose": lambda x, axes=None: transpose.transpose(x, axes),
-    "swapaxes": transpose.swap_axes, "moveaxis": transpose.move_axis, "expand_dims": reshape.expand_dims, "squeeze": reshape.squeeze,
+    "swapaxes": lambda x, axis1, axis2: transpose.swap_axes(x, axis1, axis2),
+    "moveaxis": lambda x, source, destination: transpose.move_axis(x, source, destination), "expand_dims": reshape.expand_dims, "squeeze": reshape.squeeze,
     "concatenate": lambda xs, axis=0: joining.concat(list(xs), axis), "concat": lambda xs, axis=0: joining.concat(list(xs), axis),
     "stack": lambda xs, axis=0: joining.stack(list(xs), axis), "softmax": lambda x, axis=-1: softmax(x, axis),
     "log_softmax": lambda x, axis=-1: softmax(x, axis, logarithm=True), "one_hot": _one_hot,
@@ -273,6 +276,9 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "tril": _triangle(False), "triu": _triangle(True), "split": _split, "tile": _tile, "roll": _roll, "outer": _outer, "normalize": _normalize,
     "count_nonzero": _count_nonzero, "diff": _diff, "size": lambda x: int(product(x.shape)), "ndim": lambda x: x.rank, "dropout": _dropout,
     "ravel": lambda x: reshape.reshape(x, (-1,)), "vstack": lambda xs: joining.concat(list(xs), 0), "hstack": lambda xs: joining.concat(list(xs), 1),
+    "log2": lambda x: apply("log", x) * (1 / math.log(2)), "log10": lambda x: apply("log", x) * (1 / math.log(10)),
+    "exp2": lambda x: apply("exp", x * math.log(2)), "erfc": lambda x: 1.0 - apply("erf", x), "fliplr": lambda x: slicing.flip(x, [1]),
+    "flipud": lambda x: slicing.flip(x, [0]), **FURTHER,
     "average": _mean, "logaddexp": lambda a, b: apply("max", a, b) + apply("log1p", apply("exp", -abs(a - b))),
 }  # fmt: skip
 

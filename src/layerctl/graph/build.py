@@ -7,6 +7,7 @@ from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Note, Problems, Span, did_you_mean
+from layerctl.graph.deferred import set_trainable
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.ops.value import Shape, shown
@@ -64,7 +65,7 @@ class Wiring:
             cls = find_layer(item.kind, item.kind_span, self.problems)
             layer = cls and construct(cls, item.arguments, item.kind_span, self.problems)
         if layer is not None and item.trainable is not None:
-            _set_trainable(layer, item.trainable)
+            set_trainable(layer, item.trainable)
         return layer
 
     def _step(self, item: Item, layer: Layer, final: bool, first: bool, number: int) -> None:
@@ -131,6 +132,8 @@ class Wiring:
                 return None
             self.used.update(self.last)
             return list(self.last) if layer.takes_list else self.last[0]
+        if isinstance(given, dict) and (named := _input_names(layer)):
+            return self._by_input(given, named, layer, item)
         if isinstance(given, dict):
             for key in given:
                 if key not in arguments and not isinstance(layer, Model):
@@ -146,6 +149,22 @@ class Wiring:
             return names if layer.takes_list or len(names) > 1 or isinstance(layer, Model) else names[0]
         name = self._name(given)
         return [name] if layer.takes_list else name
+
+    def _by_input(self, given: Mapping[str, Any], named: list[str], layer: Layer, item: Item) -> Any:
+        """What a layer of the file's own takes, given by the names of its inputs."""
+        kind, before = kind_name(layer), len(self.problems.errors)
+        for key in given:
+            if key not in named:
+                self.problems.error("unknown-argument", f"{kind} takes no '{key}' at its call{did_you_mean(key, named)}", item.span,
+                                    hint=f"it takes {', '.join(named)}")  # fmt: skip
+        lacking = [n for n in named if n not in given]
+        if lacking and len(self.problems.errors) == before:
+            self.problems.error("missing-argument", f"{kind} needs {', '.join(lacking)} at its call", item.span,
+                                hint=f"as in `from: {{{', '.join(f'{n}: …' for n in named)}}}`")  # fmt: skip
+        if len(self.problems.errors) > before:
+            return None
+        sources = [self._names(given[n]) for n in named]
+        return sources if len(named) > 1 else sources[0]
 
     def _names(self, given: Any) -> Any:
         if isinstance(given, Constant):
@@ -167,12 +186,9 @@ class Wiring:
         return r.name
 
 
-def _set_trainable(layer: Layer, trainable: bool) -> None:
-    """As in Keras, a model that is not trained has no layer that is: normalisations in it keep their averages."""
-    layer.trainable = trainable
-    if not trainable and isinstance(layer, Model):
-        for inner in layer.sublayers():
-            _set_trainable(inner, trainable)
+def _input_names(layer: Layer) -> list[str]:
+    """The inputs' names of a layer that the file defines; none for others."""
+    return list(layer.inputs) if isinstance(layer, Model) else list(getattr(layer, "input_names", ()))
 
 
 def kind_name(layer: Layer) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from layerctl.configured import singular
 from layerctl.diagnostics import Problems, Span, closest, did_you_mean
-from layerctl.graph.model import Model, Port
+from layerctl.graph.deferred import Deferred, asks_for
+from layerctl.graph.model import Model, Port, Step
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import defining, definitions
 from layerctl.spec.variables import resolved
+
+if TYPE_CHECKING:
+    from layerctl.graph.build import Wiring
 
 BLOCK_KEYS = {
     "args": "Arguments by name, with their defaults.",
@@ -91,7 +96,33 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
         finally:
             depth[0] -= 1
 
+    def judge(kind: str, arguments: Node | None, span: Span, problems: Problems) -> Any:
+        return _judge(kind, name, body, arguments, span, scope, problems)
+
+    make.judge = judge  # type: ignore[attr-defined]
     return make
+
+
+def _judge(
+    kind: str, name: str, body: MappingNode, given: Node | None, span: Span, scope: Mapping[str, Any], problems: Problems
+) -> Any:  # fmt: skip
+    """A loss or a metric of the file's own; None after an error."""
+    from layerctl.graph.own_judges import INPUTS, JUDGES, REFUSED
+    from layerctl.layers._definition import definition_of
+
+    what = singular(kind)
+    refused = [e.key for e in body.entries if str(e.key.value) in REFUSED or str(e.key.value) == "layers"]
+    if refused:
+        problems.error("unknown-key", f"'{name}' is used as a {what}, which has no '{refused[0].value}'", refused[0].span,
+                       hint=f"a {what} is an expression of y_true and y_pred: `{name}: {{call: mean(square(y_true - y_pred), axis=-1)}}`")  # fmt: skip
+        return None
+    own, _ = _arguments(name, body, given, span, scope, problems)
+    made = definition_of(name, body, {**scope, **own}, span, problems, INPUTS)
+    if made is not None and len(made.inputs) != len(INPUTS):
+        problems.error("wrong-number", f"'{name}' is used as a {what}, which takes two inputs, targets and predictions; it has {', '.join(made.inputs)}", span,
+                       hint="leave `inputs` out: the expression then takes y_true and y_pred")  # fmt: skip
+        return None
+    return made and JUDGES[kind].of(made)
 
 
 def _arguments(
@@ -131,22 +162,39 @@ def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[
     from layerctl.graph.build import INPUT, wire
     from layerctl.spec.items import Reference
 
-    inner = resolved(body.get("layers"), scope, defer=False)
     named = body.get("inputs")
     ports = {str(n.plain()): Port(None) for n in named.items} if isinstance(named, Sequence) else {INPUT: Port(None)}
-    wiring = wire(inner, ports, problems)
-    listed = body.get("outputs")
-    if listed is None:
-        outputs = wiring.last[:1]
+
+    def wired(scope: Mapping[str, Any], problems: Problems) -> tuple[Wiring, list[str]]:
+        wiring = wire(resolved(body.get("layers"), scope, defer=False), ports, problems)
+        listed = body.get("outputs")
+        if listed is None:
+            return wiring, wiring.last[:1]
+        found = listed.items if isinstance(listed, Sequence) else [listed]
+        return wiring, [wiring._name(Reference(str(n.plain()), n.span)) for n in found]
+
+    model: Model
+    if asks_for(body.get("layers"), [n for n in (*ports, INPUT) if n not in scope]):
+        model = Deferred.made_by(chosen.get("name"), ports, _later(wired, scope, dict(definitions())))
     else:
-        outputs = [
-            wiring._name(Reference(str(n.plain()), n.span))
-            for n in (listed.items if isinstance(listed, Sequence) else [listed])
-        ]
-    model = Model.of(chosen.get("name"), wiring.inputs, wiring.steps, outputs)
+        wiring, outputs = wired(scope, problems)
+        model = Model.of(chosen.get("name"), wiring.inputs, wiring.steps, outputs)  # type: ignore[arg-type]
     model._kind_name = name
     model.trainable = chosen.get("trainable", True)
     return model
+
+
+def _later(wired: Callable[[Mapping[str, Any], Problems], tuple[Wiring, list[str]]], scope: Mapping[str, Any], known: dict[str, Any]) -> Any:
+    """Wires a block when the sizes of its inputs are known; `input` stands for the first of them."""
+
+    def make(sizes: Mapping[str, Any]) -> tuple[list[Step], list[str]]:
+        problems = Problems()
+        with defining(known):
+            wiring, outputs = wired({**scope, "input": next(iter(sizes.values()), None), **sizes}, problems)
+        problems.check()
+        return wiring.steps, outputs
+
+    return make
 
 
 def _defined(

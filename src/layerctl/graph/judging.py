@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean
+from layerctl.graph.build import using_definitions
 from layerctl.graph.model import Model
 from layerctl.graph.outputs import check_softmax
 from layerctl.layers.base import unique
@@ -16,7 +17,7 @@ from layerctl.metrics.base import LossMean, Metric, resolve_metric
 from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
-from layerctl.spec.construct import entry
+from layerctl.spec.construct import definitions, entry
 from layerctl.spec.file import COMPILE, Spec
 from layerctl.spec.foreign import argument_here
 from layerctl.spec.variables import resolved
@@ -65,7 +66,8 @@ class Output:
             LayerctlError: always.
         """
         kind = "loss" if isinstance(judge, Loss) else "metric"
-        text = f"the {kind} {type(judge).__name__} cannot judge the output '{name}': {error}"
+        own = getattr(judge, "_body", None)
+        text = f"the {kind} {own.name if own is not None else type(judge).__name__} cannot judge the output '{name}': {error}"
         cure = "the last layer and the loss go together: one unit for a number or two classes (binary_crossentropy), one for each of more classes"
         raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)), (), cure if kind == "loss" else None)) from error
 
@@ -82,9 +84,8 @@ def judging(
     outputs = {name: Output() for name in model.outputs}
     if spec.compile is None:
         return None, outputs
-    node = resolved(
-        spec.compile, {**spec.variables, "vars": spec.variables, "features": dict(features or {})}, defer=False
-    )
+    scope = {**spec.variables, "vars": spec.variables, "features": dict(features or {})}
+    node = resolved(spec.compile, scope, defer=False)
     assert isinstance(node, MappingNode)
     for e in node.entries:
         key = str(e.key.value)
@@ -97,6 +98,14 @@ def judging(
     )
     if optimizer is not None and chosen is not None:
         _check_patterns(optimizer, model, chosen, problems)
+    with using_definitions(spec, scope, problems):
+        _judges(node, model, outputs, shapes, problems)
+    problems.check()
+    return optimizer, outputs
+
+
+def _judges(node: MappingNode, model: Model, outputs: dict[str, Output], shapes: Mapping[str, Shape], problems: Problems) -> None:
+    """The losses and metrics of each output."""
     for name, n in _by_output(_nested(node.get("loss"), model), "losses", model, problems).items():
         _losses(n, name, outputs[name], shapes[name], problems)
     check_softmax(model, shapes, problems)
@@ -105,8 +114,6 @@ def judging(
     for key in ("metrics", "weighted_metrics"):
         for name, n in _by_output(node.get(key), "metrics", model, problems, listed=True).items():
             getattr(outputs[name], key).update(_metrics(n, key, outputs[name], shapes[name], problems))
-    problems.check()
-    return optimizer, outputs
 
 
 def _check_patterns(optimizer: Any, model: Model, node: Node, problems: Problems) -> None:
@@ -136,7 +143,7 @@ def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, l
     names = model.outputs
     if isinstance(node, MappingNode) and not (
         len(node.entries) == 1
-        and catalogue(kind).get(str(node.entries[0].key.value))
+        and (catalogue(kind).get(str(node.entries[0].key.value)) or str(node.entries[0].key.value) in definitions())
         and node.entries[0].key.value not in names
     ):
         out = {}
@@ -226,7 +233,7 @@ def _metrics(node: Node, key: str, judged: Output, shape: Shape, problems: Probl
             metric = resolve_metric(n.value, judged.loss, shape)
             if metric is None:
                 metric = entry("metrics", n, problems)
-            name = n.value if n.value.islower() else snake_case(n.value)
+            name = n.value if n.value.islower() or (metric is not None and metric.name) else snake_case(n.value)
         else:
             metric = entry("metrics", n, problems)
             name = metric and (metric.name or snake_case(type(metric).__name__))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from layerctl.catalogue import catalogue
-from layerctl.importing.expressions import Inexpressible, expression
+from layerctl.importing.expressions import SEVERAL, Inexpressible, expression
 from layerctl.importing.nodes import Call, Tensor, tensors
 from layerctl.importing.objects import Reader
 from layerctl.layers.base import Layer, call_arguments, unique
@@ -66,7 +66,8 @@ class Calls:
         call = part.calls[number]
         results = [Tensor(part.name, number, i) for i in range(max(used, part.outputs))]
         if part.op:
-            self._op(part, call, results[0])
+            for t in results if part.kind in SEVERAL else results[:1]:
+                self._op(part, call, t)
             return
         if part.kind == "?":
             for t in results:
@@ -118,13 +119,15 @@ class Calls:
 
     def _op(self, part: Part, call: Call, result: Tensor) -> None:
         where = f"layer '{part.name}'"
-        self.formulas[result] = _formula(part.kind, part.config, call, self.formulas)
+        if not result.index:
+            self.formulas[result] = _formula(part.kind, part.config, call, self.formulas)
         try:
             text, taken = expression(part.kind, part.config, call)
         except Inexpressible as error:
             self.names[result] = part.name
-            self.reader.refuse(where, str(error))
+            self.reader.refuse(where, str(error), error.hint)
             return
+        text = f"{text}[{result.index}]" if part.kind in SEVERAL else text
         if not taken:
             self.reader.refuse(where, f"{part.kind} takes no tensor")
             return
@@ -132,6 +135,7 @@ class Calls:
         if any(self.masks.get(t) is not None for t in taken):
             arguments = {"function": text, "mask": "none"}
         name = part.name if result.call == 0 else unique(f"{part.name}_{result.call}", self.taken)
+        name = unique(f"{name}_{result.index}", self.taken) if result.index else name
         names = [self.name(t) for t in taken]
         item: dict[str, Any] = {"Lambda": arguments, "name": name}
         if names != [self.last]:
@@ -180,7 +184,8 @@ class Calls:
             uses = "mask" in takes or cls.category == "attention"
             given = any(kwargs.get(k) is not None for k in MASKS)
             several = cls.category == "recurrent" and any(list(tensors(v)) for v in kwargs.values())
-            passed_by = uses and not given and (call.has_masks or several)
+            by_itself = isinstance(args[0], list) and cls.category in ("attention", "merging")  # masks of a list are not written down
+            passed_by = uses and not given and not by_itself and (call.has_masks or several)
             if cls.supports_masking and "mask" in takes and passed_by:
                 inner["mask"] = False
             elif not cls.supports_masking or passed_by:

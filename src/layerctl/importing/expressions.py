@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +16,33 @@ _INFIX = {
     "Equal": "==", "NotEqual": "!=", "Less": "<", "LessEqual": "<=", "Greater": ">", "GreaterEqual": ">=",
 }  # fmt: skip
 _NAMES = {"Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "GetItem": "get_item"}
-_IGNORED = {"dtype": (None,), "sorted": (True,), "approximate": (True,), "data_format": (None, "channels_last"), "sparse": (False,)}
+_IGNORED = {
+    "dilation_rate": (1, [1, 1]), "antialias": (False,), "crop_to_aspect_ratio": (False,), "pad_to_aspect_ratio": (False,), "fill_mode": ("constant",),
+    "fill_value": (0.0,), "synchronized": (False,), "mode": ("constant",), "decimals": (0,),
+    "dtype": (None,), "sorted": (True,), "approximate": (True,), "data_format": (None, "channels_last"), "sparse": (False,),
+}  # fmt: skip
 """Arguments of ops that functions here do not have, with the values that change nothing."""
 
 
+_SUBSCRIPTS = {*string.ascii_letters, ",", "-", ">", ".", " "}
+SEVERAL = ("Split", "ArraySplit", "Hsplit", "Vsplit", "TopK", "Unstack", "Moments", "Meshgrid", "Slogdet", "Eigh", "Qr", "Svd")
+"""Ops with several results."""
+
+
 class Inexpressible(ValueError):
-    """A call that the expression language has no words for."""
+    """A call that the expression language has no words for, and what to do instead."""
+
+    def __init__(self, message: str, hint: str | None = None):
+        super().__init__(message)
+        self.hint = hint
+
+
+def _function(kind: str) -> str:
+    """The function here that an op's class is called by."""
+    return _NAMES.get(kind, snake_case(kind))
+
+
+_OTHERWISE = "compute it before the model, or of functions that `layerctl layers Lambda` names"
 
 
 def is_op(saved: Mapping[str, Any]) -> bool:
@@ -29,8 +51,11 @@ def is_op(saved: Mapping[str, Any]) -> bool:
     if isinstance(module, str):
         return module.startswith(("keras.src.ops", "keras.ops"))
     kind = str(saved.get("class_name"))
-    if catalogue("layers").get(kind) is not None and kind not in _INFIX and _NAMES.get(kind, snake_case(kind)) not in functions():
+    is_layer, is_function = catalogue("layers").get(kind) is not None, kind in _INFIX or _function(kind) in functions()
+    if is_layer and not is_function:
         return False  # a layer that was written by hand
+    if is_function and not is_layer and isinstance(config, Mapping) and "trainable" not in config:
+        return True
     return isinstance(config, Mapping) and kind != "InputLayer" and "name" in config and not {"trainable", "dtype", "layers"} & set(config)
 
 
@@ -56,12 +81,14 @@ def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list
     if kind in _INFIX and len(call.args) == 2 and not arguments:
         left, right = (_atom(said(a)) for a in call.args)
         return f"{left} {_INFIX[kind]} {right}", taken
-    function = _NAMES.get(kind, snake_case(kind))
+    function = _function(kind)
     if kind == "Cast" and "dtype" in config:
         arguments["dtype"] = config["dtype"]
     if function not in functions():
-        raise Inexpressible(f"the function '{function}' of keras.ops is none of layerctl's")
+        raise Inexpressible(f"the function '{function}' of keras.ops is none of layerctl's", _OTHERWISE)
     given = [said(a) for a in call.args]
+    if kind == "Einsum" and isinstance(text := arguments.pop("subscripts", None), str) and not set(text) - _SUBSCRIPTS:
+        given.insert(0, repr(text))
     for key, value in arguments.items():
         if value not in _IGNORED.get(key, ()) or isinstance(value, Tensor):
             given.append(f"{key}={said(value)}")

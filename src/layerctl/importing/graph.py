@@ -45,6 +45,8 @@ class Body:
     outputs: list[str]
     linear: bool
     output_keys: dict[str, str] = field(default_factory=dict)
+    batch: int | None = None
+    """The number of rows that its inputs were declared with."""
 
 
 class Models:
@@ -55,6 +57,7 @@ class Models:
         self.define: dict[str, Any] = {}
         self.bodies: dict[str, Body] = {}
         self.depth = 0
+        self.batch: int | None = None
         reader.models = self.definition
 
     def body(self, saved: Mapping[str, Any], where: str = "the model") -> Body | None:
@@ -151,6 +154,7 @@ class Models:
         if not good:
             self.reader.refuse(where, f"its shape is {shown(shape)}, expected sizes with the batch first")
             shape = [None]
+        self.batch = shape[0] or self.batch
         if config.get("sparse") or config.get("ragged"):
             self.reader.refuse(where, "sparse and ragged inputs are not computed with in layerctl")
         given = config.get("dtype")
@@ -180,7 +184,7 @@ class Models:
         for part in parts:
             calls.add(part, 0)
         items = calls.pruned([at])
-        return Body(name, ports, _briefly(items, ports), [calls.name(at)], linear=not any("from" in i or "use" in i for i in items))
+        return Body(name, ports, _briefly(items, ports), [calls.name(at)], linear=not any("from" in i or "use" in i for i in items), batch=self.batch)
 
     def _functional(self, config: Mapping[str, Any], where: str) -> Body:
         parts = self._parts(config.get("layers"), where, functional=True)
@@ -201,7 +205,7 @@ class Models:
         outputs = [calls.name(t) for t in wanted]
         keys = config.get("output_layers")
         by_key = {str(k): n for k, n in zip(keys, outputs, strict=False)} if isinstance(keys, Mapping) and len(keys) == len(outputs) else {}
-        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(wanted), outputs, False, by_key)
+        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(wanted), outputs, False, by_key, self.batch)
 
 
 def _shifted(t: Tensor, part: Part | None) -> Tensor:

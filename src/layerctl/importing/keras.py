@@ -46,18 +46,19 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
             write(target, [text.encode()])
             return Imported(target, None, len(model.graph.layers()), 0, [*warnings, *more])
         problems = Problems()
-        weights = weights_of(model.graph, saved, problems, span)
+        weights, copied = weights_of(model.graph, saved, problems, span)
         problems.check()
         model.set_weights({**model.weights, **weights})
         beside = target.with_suffix(".safetensors")
         model.save(beside)
         write(target, [text.encode()])
-    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more])
+    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more, *copied])
 
 
 def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], list[Diagnostic]]:
     problems = Problems()
     models = Models(Reader(problems, span), saved.has_masks)
+    models.reader.before_3 = saved.version.startswith(("1.", "2."))
     body = models.body(saved.config)
     problems.check()
     assert body is not None
@@ -74,7 +75,9 @@ def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], l
     compiled, warnings = compile_section(saved.compiled, body, span)
     if compiled:
         sections["compile"] = compiled
-    return sections, warnings
+    if body.batch is not None:
+        sections["fit"] = {"batch_size": body.batch}
+    return sections, [*models.reader.warnings, *warnings]
 
 
 def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from layerctl.catalogue import CAMEL, catalogue, snake_case
 from layerctl.configured import Configured, plain, resolve, singular
-from layerctl.diagnostics import Problems, Span
+from layerctl.diagnostics import Diagnostic, Problems, Span
 from layerctl.layers.base import Layer, unique
+from layerctl.modelfile import kerasweights
 from layerctl.modelfile.strictjson import shown
 from layerctl.spec.construct import reference_of
 
@@ -42,6 +43,10 @@ class Reader:
 
     def __init__(self, problems: Problems, span: Span):
         self.problems, self.span = problems, span
+        self.before_3 = False
+        """Whether a version before Keras 3 saved the file: some names meant something else there."""
+        self.warnings: list[Diagnostic] = []
+        """What is imported otherwise than the file has it."""
         self.models: Any = None
         """Turns a nested model into the name of a definition; set by whoever reads models."""
 
@@ -49,17 +54,27 @@ class Reader:
         """Notes what cannot be imported."""
         self.problems.error("cannot-import", f"{where}: {what}", self.span, hint=hint or CURE)
 
+    def warn(self, what: str, hint: str | None = None) -> None:
+        """Notes, once, what is imported otherwise than the file has it."""
+        if all(d.message != what for d in self.warnings):
+            self.warnings.append(Diagnostic("not-imported", what, self.span, hint=hint, severity="warning"))
+
     def named(self, kind: str, value: Any, where: str) -> Any:
         """An activation, initializer, loss, ... as YAML has it; None after a refusal."""
         opened = self.opened(value, where)
         if opened is None:
             return None
         name, config = opened
+        if kind == "activations" and name == "Activation":
+            return self.named(kind, config.get("activation"), where)
+        if kind == "activations" and name in _LAYERS_AS_ACTIVATIONS:
+            name, config = _LAYERS_AS_ACTIVATIONS[name], {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         cls = catalogue(kind).get(name)
         if cls is None:
             near = catalogue(kind).nearest(name)
             self.refuse(where, f"there is no {singular(kind)} {shown(name)} in layerctl" + (f"; the nearest is '{near}'" if near else ""))
             return None
+        config = _renewed(kind, name, config, self.before_3)
         arguments = self.arguments(cls, config, where)
         label = cls.__name__ if kind in CAMEL else snake_case(cls.__name__)
         return {label: arguments} if arguments else label
@@ -161,7 +176,7 @@ class Reader:
 
     def layer_class(self, kind: str, where: str) -> type[Layer] | None:
         """layerctl's class of a layer; None after a refusal."""
-        cls = catalogue("layers").get(kind)
+        cls = catalogue("layers").get(_CLASSES.get(kind, kind))
         if cls is None:
             near = catalogue("layers").nearest(kind)
             self.refuse(where, f"there is no layer {shown(kind)} in layerctl" + (f"; the nearest is '{near}'" if near else ""))
@@ -176,6 +191,8 @@ class Reader:
             return {}
         if kind == "Bidirectional":
             _halves(config)
+        if kind == "GRU" and self.before_3:
+            config.setdefault("reset_after", False)
         if kind == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
             config["axis"] = config["axis"][0]
         if "vocabulary" in cls.model_fields and config.get("vocabulary") is None:
@@ -200,6 +217,10 @@ class Reader:
             value = config.get("name") if isinstance(config, Mapping) else None
         if value is None or value == "float32":
             return "float32"
+        if value in ("mixed_float16", "mixed_bfloat16"):
+            self.warn(f"layers of the dtype policy '{value}' are computed in float32, in which their weights are: numbers differ from Keras's by what "
+                      f"{str(value)[6:]} rounds away")  # fmt: skip
+            return "float32"
         if value not in ("float64", "int32", "int64", "bool"):
             self.refuse(where, f"the dtype {shown(value)} is not computed with in layerctl", "build the model with float32 and copy its weights")
             return None
@@ -223,9 +244,29 @@ class Reader:
             self.refuse(where, str(error)[:200])
 
 
+_CLASSES = {c: n for n, c in kerasweights.CLASSES.items()}
+_LAYERS_AS_ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ELU": "elu", "ReLU": "relu", "Softmax": "softmax"}
+"""Layers that stand as another layer's activation, by the function that they are."""
 _SIZES = ("kernel_size", "strides", "pool_size", "dilation_rate", "size")
 """Arguments of which one number stands for all dimensions."""
 _LAMBDA = "write what it computes as an expression: `Lambda: \"tanh(x) * 2\"` in the YAML, or keras.ops in place of Lambda before saving"
+
+
+def _renewed(kind: str, name: str, config: dict[str, Any], before_3: bool) -> dict[str, Any]:
+    """The config of an object in the words of Keras 3."""
+    config = dict(config)
+    if kind == "activations" and name == "leaky_relu" and "alpha" in config:
+        config["negative_slope"] = _short(config.pop("alpha"))
+    if kind == "activations" and name == "hard_sigmoid" and before_3:
+        config.setdefault("slope", 0.2)
+    if kind == "optimizers":
+        rate, decay = config.pop("lr", None), config.pop("decay", 0.0)
+        if rate is not None:
+            config.setdefault("learning_rate", rate)
+        if decay and isinstance(config.get("learning_rate"), (int, float)):
+            schedule = {"initial_learning_rate": _short(config["learning_rate"]), "decay_steps": 1, "decay_rate": decay}
+            config["learning_rate"] = {"class_name": "InverseTimeDecay", "config": schedule}
+    return config
 
 
 def _resolved(cls: type[Configured], key: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.diagnostics import Problems, Span
+from layerctl.diagnostics import Diagnostic, Problems, Span
 from layerctl.graph.model import Model
 from layerctl.importing.archive import Saved
 from layerctl.importing.expressions import is_op
@@ -19,21 +19,23 @@ from layerctl.ops.value import Weight
 from layerctl.training.starting import by_owner, own_order
 
 
-def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> dict[str, np.ndarray]:
-    """Values for all of the graph's weights; what is missing or has another shape goes to `problems`."""
+def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> tuple[dict[str, np.ndarray], list[Diagnostic]]:
+    """Values for all of the graph's weights, and warnings; what is missing or has another shape goes to `problems`."""
     assert saved.weights is not None
     found = kerasweights.layers(saved.weights)
+    warnings: list[Diagnostic] = []
     if saved.layout == "h5":
         groups = {layer.path: list(layer.arrays) for layer in found}
         pairs = [(layer, [(own_order(layer.weights()), groups.get(layer.path, []))]) for layer in graph.layers()]
     else:
         places = dict(_places(saved.config, "", ""))
         pairs = [(layer, _parts(layer, places.get(layer.path), found)) for layer in _leaves(graph)]
+        pairs = [(layer, _of_another_model(layer, parts, found, warnings, span)) for layer, parts in pairs]
     out: dict[str, np.ndarray] = {}
     for layer, parts in pairs:
         for weights, arrays in parts:
             _assign(layer, weights, arrays, out, problems, span)
-    return out
+    return out, warnings
 
 
 def _leaves(graph: Model) -> Iterator[Layer]:
@@ -63,7 +65,10 @@ def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[
             yield name, here
 
 
-def _parts(layer: Layer, place: str | None, found: Sequence[kerasweights.Layer]) -> list[tuple[list[Weight], Sequence[Array]]]:
+Parts = list[tuple[list[Weight], Sequence[Array]]]
+
+
+def _parts(layer: Layer, place: str | None, found: Sequence[kerasweights.Layer]) -> Parts:
     """What a layer and those inside of it declare, beside the file's arrays."""
     ours = by_owner(layer.weights())
     inside = [f for f in found if place is not None and (f.place == place or f.place.startswith(f"{place}/"))]
@@ -73,6 +78,25 @@ def _parts(layer: Layer, place: str | None, found: Sequence[kerasweights.Layer])
         return [(weights, named[path].arrays) for path, weights in ours.items()]
     ordered = sorted(inside, key=kerasweights.order)
     return [(weights, ordered[i].arrays if i < len(ordered) else []) for i, weights in enumerate(ours.values())]
+
+
+def _of_another_model(layer: Layer, parts: Parts, found: Sequence[kerasweights.Layer], warnings: list[Diagnostic], span: Span) -> Parts:
+    """The weights of a layer that stands in several models, one within the other: Keras writes them for one of them alone."""
+    if not layer.weights() or any(arrays for _, arrays in parts):
+        return parts
+    name = layer.path.rpartition("/")[2]
+    owners = {f.path[: at + len(name)] for f in found if (at := f"/{f.path}/".find(f"/{name}/")) >= 0}
+    ours = by_owner(layer.weights())
+    made = []
+    for owner in owners:
+        named = {layer.path + f.path.removeprefix(owner): f for f in found if f.path == owner or f.path.startswith(f"{owner}/")}
+        if set(named) == set(ours):
+            made.append([(weights, named[path].arrays) for path, weights in ours.items()])
+    if len(made) != 1:
+        return parts
+    text = f"the layer '{name}' stands in several models of the file: '{layer.path}' has a copy of its weights here, which training changes by itself"
+    warnings.append(Diagnostic("not-imported", text, span, severity="warning"))
+    return made[0]
 
 
 def _assign(

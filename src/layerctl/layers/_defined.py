@@ -16,7 +16,7 @@ from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
 from layerctl.layers._cell import Cell
 from layerctl.layers.base import training
-from layerctl.ops.value import ShapeError, Value, Weight, current, shown
+from layerctl.ops.value import ShapeError, Value, Weight, current, shown, sizes_of
 
 
 @dataclass
@@ -83,24 +83,31 @@ class DefinedLayer(Cell):
     def state_size(self) -> list[int]:
         if not self._body.state:
             raise ShapeError(f"{self._body.name} has no state: it is no cell")
-        return [self._size(v, ()) for v in self._body.state.values()]
+        return [self._size(v, {}) for v in self._body.state.values()]
 
     @property
     def output_size(self) -> int:
         return self.state_size[0]
 
-    def _size(self, value: Any, shape: Any) -> int:
+    @property
+    def input_names(self) -> Sequence[str]:
+        """What its inputs are called."""
+        return self._body.inputs
+
+    def _size(self, value: Any, shapes: Mapping[str, Any]) -> int:
         if isinstance(value, str):
             text = value[2:-1] if value.startswith("${") and value.endswith("}") else value
-            value = evaluate_text(text, self._body.span, {**self._body.arguments, "input": list(shape)})
+            value = evaluate_text(text, self._body.span, {**shapes, **self._body.arguments})
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ShapeError(f"{self._body.name}: a size must be a whole number of at least 1, got {value!r}")
+            text = "an open size" if value is None else repr(value)
+            raise ShapeError(f"{self._body.name}: a size must be a whole number of at least 1, got {text}")
         return value
 
     def build(self, input_shape: Any) -> None:
-        first = input_shape[0] if isinstance(input_shape, list) else input_shape
+        shapes = [sizes_of(s) for s in (input_shape if isinstance(input_shape, list) else [input_shape])]
+        named = {**dict(zip(self._body.inputs, shapes, strict=False)), "input": shapes[0]}
         for name, w in self._body.weights.items():
-            shape = tuple(self._size(d, first) for d in w.shape)
+            shape = tuple(self._size(d, named) for d in w.shape)
             self._named[name] = self.add_weight(
                 name, shape, w.initializer, trainable=w.trainable, regularizer=resolve("regularizers", w.regularizer),
                 constraint=resolve("constraints", w.constraint),
@@ -116,7 +123,7 @@ class DefinedLayer(Cell):
             raise ShapeError(f"{self._body.name} takes {len(self._body.inputs)} tensors ({', '.join(self._body.inputs)}), got {len(given)}")
         return self._run(dict(zip(self._body.inputs, given, strict=True)))
 
-    def _run(self, values: dict[str, Any]) -> Value:
+    def _run(self, values: dict[str, Any]) -> Any:
         body, trace = self._body, current()
         if training():
             for name, expression in body.update.items():
@@ -128,7 +135,8 @@ class DefinedLayer(Cell):
                     raise ShapeError(f"{body.name}: the update of '{name}' has shape {shown(new.shape)}, the weight {shown(weight.shape)}")
                 trace.update(weight, new)
         result = evaluate(body.call, self._scope(values), functions())
-        if not isinstance(result, Value):
+        several = isinstance(result, (list, tuple)) and result and not body.state
+        if not all(isinstance(r, Value) for r in (result if several else [result])):
             raise ShapeError(f"{body.name}: the result of 'call' is no tensor, but {result!r}")
         if body.add_loss is not None and training():
             trace.losses.append(_scalar(evaluate(body.add_loss, self._scope({**values, "result": result}), functions()), body.name))

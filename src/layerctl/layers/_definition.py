@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue
@@ -26,10 +26,13 @@ WEIGHT_KEYS = {
 """The arguments of a weight, and what each is for."""
 
 
-def definition_of(name: str, body: MappingNode, scope: Mapping[str, Any], span: Span, problems: Problems) -> Definition | None:
-    """The definition; None after an error. `scope` has the file's variables and the definition's arguments."""
+def definition_of(
+    name: str, body: MappingNode, scope: Mapping[str, Any], span: Span, problems: Problems, inputs: Iterable[str] = ("x",)
+) -> Definition | None:  # fmt: skip
+    """The definition; None after an error. `scope` has the file's variables and the definition's arguments, `inputs` what it takes unless
+    it says otherwise."""
     before = len(problems.errors)
-    inputs = _inputs(body.get("inputs"))
+    inputs = _inputs(body.get("inputs")) or list(inputs)
     weights = _weights(name, body.get("weights"), problems)
     state = _mapping(body.get("state"), f"'state' of '{name}'", problems)
     known = {*inputs, *_mapping(body.get("weights"), "", Problems()), *state, *scope, *_ALWAYS}
@@ -53,7 +56,7 @@ def definition_of(name: str, body: MappingNode, scope: Mapping[str, Any], span: 
 
 
 def _inputs(node: Node | None) -> list[str]:
-    return ["x"] if node is None else [str(n.plain()) for n in (node.items if isinstance(node, Sequence) else [node])]
+    return [] if node is None else [str(n.plain()) for n in (node.items if isinstance(node, Sequence) else [node])]
 
 
 def _mapping(node: Node | None, what: str, problems: Problems) -> dict[str, Node]:

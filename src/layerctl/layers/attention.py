@@ -12,14 +12,15 @@ from layerctl.layers.base import Layer, training
 from layerctl.layers.dense import EinsumDense
 from layerctl.layers.dropout import drop
 from layerctl.ops.attention import attention
+from layerctl.ops.cumulative import cumulative
 from layerctl.ops.einsum import einsum
-from layerctl.ops.elementwise import apply, cast
+from layerctl.ops.elementwise import apply, broadcast_to, cast
 from layerctl.ops.leaves import constant
 from layerctl.ops.matmul import matmul
 from layerctl.ops.reduce import reduce
 from layerctl.ops.reshape import expand_dims, reshape
 from layerctl.ops.softmax import softmax
-from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
+from layerctl.ops.value import Shape, ShapeError, Unknown, Value, Weight, current, shown
 
 _CAUSAL = "Whether a query sees only keys that come no later than itself."
 _SCORES = "Whether the weights of the mean are a second result."
@@ -27,6 +28,9 @@ _SCORES = "Whether the weights of the mean are a second result."
 
 def causal_mask(queries: int, keys: int) -> Value:
     """(1, queries, keys): true where the key comes no later than the query."""
+    if isinstance(queries, Unknown) or isinstance(keys, Unknown):
+        rows, columns = (cumulative("sum", broadcast_to(constant(1, "i32"), (n,)), 0) for n in (queries, keys))
+        return expand_dims(apply("ge", expand_dims(rows, 1), expand_dims(columns, 0)), 0)
     return constant([[[j <= i for j in range(int(keys))] for i in range(int(queries))]], "bool")
 
 

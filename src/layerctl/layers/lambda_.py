@@ -61,6 +61,8 @@ class Lambda(Layer):
     def call(self, inputs: Any) -> Any:
         first = (self._tree.arguments or ("x",))[0]
         result = evaluate(self._tree, {first: inputs, **(self.arguments or {}), "training": training(), "mask": None}, functions())
+        if isinstance(result, (list, tuple)) and result and all(isinstance(r, Value) for r in result) and self.output_shape is None:
+            return list(result)
         if not isinstance(result, Value):
             raise ShapeError(f"Lambda: the result is no tensor, but {result!r}")
         if self.output_shape is not None:

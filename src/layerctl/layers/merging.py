@@ -11,7 +11,7 @@ from layerctl.layers.base import Layer
 from layerctl.layers.normalization import normalized
 from layerctl.ops.concat import concat
 from layerctl.ops.einsum import einsum
-from layerctl.ops.elementwise import apply, broadcast_to
+from layerctl.ops.elementwise import apply, broadcast_to, cast
 from layerctl.ops.reshape import expand_dims
 from layerctl.ops.value import ShapeError, Value, shown
 
@@ -29,11 +29,11 @@ class _Merge(Layer):
             raise ShapeError(f"{type(self).__name__} needs at least two tensors, got {len(input_shape)}")
 
     def call(self, inputs: list[Value]) -> Value:
-        ranks = {v.rank for v in inputs}
-        if len(ranks) > 1:
-            most = max(ranks)
-            inputs = [self._raised(v, most) for v in inputs]
-        return self.merge(inputs)
+        return self.merge(self._of_one_rank(inputs))
+
+    def _of_one_rank(self, inputs: list[Value]) -> list[Value]:
+        most = max(v.rank for v in inputs)
+        return [self._raised(v, most) for v in inputs]
 
     def _raised(self, v: Value, rank: int) -> Value:
         while v.rank < rank:
@@ -75,14 +75,55 @@ class Subtract(_Merge):
         return inputs[0] - inputs[1]
 
 
-class Multiply(_Merge):
-    """`a * b * ...`.
+class _HeedsMasks(_Merge):
+    """A merge to which a masked step of an operand contributes nothing, as in Keras: what the others have stands there."""
+
+    def call(self, inputs: list[Value], mask: Any = None) -> Value:
+        given = mask if isinstance(mask, (list, tuple)) else [None] * len(inputs)
+        masks = [self._spread(v, m) for v, m in zip(inputs, given, strict=True)]
+        inputs = self._of_one_rank(inputs)
+        return self.merge(inputs) if all(m is None for m in masks) else self.merge_masked(inputs, masks)
+
+    @staticmethod
+    def _spread(v: Value, mask: Value | None) -> Value | None:
+        """A mask for steps, or for elements, as one that broadcasts to v."""
+        if mask is None or mask.rank not in (v.rank, v.rank - 1):
+            return None
+        return cast(mask if mask.rank == v.rank else expand_dims(mask, -1), "bool")
+
+    def merge_masked(self, inputs: list[Value], masks: list[Value | None]) -> Value:
+        """`merge` with masks that broadcast to the operands; None where one has none."""
+        raise TypeError(f"{type(self).__name__} has no rule for masks")
+
+
+class _Extreme(_HeedsMasks):
+    fold: ClassVar[str]
+
+    def merge(self, inputs: list[Value]) -> Value:
+        return reduce(lambda a, b: apply(self.fold, a, b), inputs)
+
+    def merge_masked(self, inputs: list[Value], masks: list[Value | None]) -> Value:
+        out, kept = inputs[0], masks[0]
+        for v, mask in zip(inputs[1:], masks[1:], strict=True):
+            v = v if mask is None else apply("where", mask, v, out)
+            out = apply(self.fold, out if kept is None else apply("where", kept, out, v), v)
+            kept = apply("or", kept, mask) if kept is not None and mask is not None else None
+        return out
+
+
+class Multiply(_HeedsMasks):
+    """`a * b * ...`. A masked step of one tensor counts as 1, a step that is masked in all of them gives 0.
 
     Shapes: tensors that broadcast → the broadcast shape.
     """
 
     def merge(self, inputs: list[Value]) -> Value:
         return reduce(lambda a, b: a * b, inputs)
+
+    def merge_masked(self, inputs: list[Value], masks: list[Value | None]) -> Value:
+        out = self.merge([v if m is None else apply("where", m, v, 1.0) for v, m in zip(inputs, masks, strict=True)])
+        kept = [m for m in masks if m is not None]
+        return out if len(kept) < len(masks) else apply("where", reduce(lambda a, b: apply("or", a, b), kept), out, 0.0)
 
 
 class Average(_Merge):
@@ -95,24 +136,22 @@ class Average(_Merge):
         return reduce(lambda a, b: a + b, inputs) / float(len(inputs))
 
 
-class Maximum(_Merge):
-    """The larger element of each place.
+class Maximum(_Extreme):
+    """The larger element of each place; where a tensor is masked, those of the others.
 
     Shapes: tensors that broadcast → the broadcast shape.
     """
 
-    def merge(self, inputs: list[Value]) -> Value:
-        return reduce(lambda a, b: apply("max", a, b), inputs)
+    fold: ClassVar[str] = "max"
 
 
-class Minimum(_Merge):
-    """The smaller element of each place.
+class Minimum(_Extreme):
+    """The smaller element of each place; where a tensor is masked, those of the others.
 
     Shapes: tensors that broadcast → the broadcast shape.
     """
 
-    def merge(self, inputs: list[Value]) -> Value:
-        return reduce(lambda a, b: apply("min", a, b), inputs)
+    fold: ClassVar[str] = "min"
 
 
 class Concatenate(_Merge):

@@ -17,14 +17,14 @@ ASIDE = ("optimizer", "seed_generator", "_metrics", "metrics", "vars", "random_g
 """Groups that hold no weights of layers."""
 
 
-_CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
+CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
 """Layers whose class Keras calls otherwise than it exports it."""
 _WORDS = re.compile(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
 
 
 def place_of(kind: str) -> str:
     """What Keras's files call a layer of a class: `PReLU` is `p_re_lu`, `Conv2DTranspose` is `conv2d_transpose`."""
-    return _WORDS.sub("_", _CLASSES.get(kind, kind)).lower()
+    return _WORDS.sub("_", CLASSES.get(kind, kind)).lower()
 
 
 @dataclass(frozen=True)

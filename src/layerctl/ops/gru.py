@@ -171,7 +171,7 @@ def gru(x: Value, u: Value, bias: Value | None, h0: Value, mask: Value | None = 
     Raises:
         ShapeError: if the operands do not fit.
     """
-    if current().compose:
+    if current().composes("gru" if reset_after else "gru_reset_before", x.dtype):
         return composition(x, u, bias, h0, mask, reset_after)
     masks = [] if mask is None else [mask]
     if not reset_after:

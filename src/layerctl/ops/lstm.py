@@ -220,7 +220,7 @@ def lstm(x: Value, u: Value, h0: Value, c0: Value, mask: Value | None = None) ->
     Raises:
         ShapeError: if the operands do not fit.
     """
-    if current().compose:
+    if current().composes("lstm", x.dtype):
         return composition(x, u, h0, c0, mask)
     hs, cs, _ = Lstm.apply(x, u, h0, c0, *([] if mask is None else [mask]))
     return hs, cs[:, -1]

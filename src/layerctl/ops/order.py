@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerctl.ops.elementwise import cast
+import numpy as np
+
+from layerctl.ops.elementwise import broadcast_to, cast
 from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.primitives import share_low
 from layerctl.ops.slicing import slice_
@@ -154,7 +156,15 @@ def take_along_axis(x: Value, ids: Value, axis: int = -1) -> Value:
     _check(x, axis, "take_along_axis")
     if ids.rank != x.rank:
         raise ShapeError(f"take_along_axis: the places {shown(ids.shape)} must have the rank of {shown(x.shape)}")
-    return move_axis(TakeAlong.apply(move_axis(x, axis, -1), move_axis(cast(ids, "i32"), axis, -1)), -1, axis)
+    x, ids = move_axis(x, axis, -1), move_axis(cast(ids, "i32"), axis, -1)
+    if x.shape[:-1] != ids.shape[:-1]:
+        try:
+            around = np.broadcast_shapes(tuple(map(int, x.shape[:-1])), tuple(map(int, ids.shape[:-1])))
+        except ValueError:
+            raise ShapeError(f"take_along_axis: the places {shown(ids.shape)} and the tensor {shown(x.shape)} do not broadcast") from None
+        dims = [a if int(a) == n else b for n, a, b in zip(around, x.shape, ids.shape, strict=False)]
+        x, ids = broadcast_to(x, (*dims, x.shape[-1])), broadcast_to(ids, (*dims, ids.shape[-1]))
+    return move_axis(TakeAlong.apply(x, ids), -1, axis)
 
 
 def _check(x: Value, axis: int, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Unknown, Value, product, shown
 
 
 class Reshape(Op):
@@ -29,9 +29,21 @@ def reshape(x: Value, shape: Sequence[int]) -> Value:
         known = product([d for d in shape if d != -1])
         if shape.count(-1) > 1 or int(known) == 0 or int(product(x.shape)) % int(known):
             raise ShapeError(f"cannot reshape {shown(x.shape)} to {shown(shape)}")
-        shape = tuple(product(x.shape) // known if d == -1 else d for d in shape)
+        rest = _following(x.shape, shape, int(product(x.shape)) // int(known))
+        shape = tuple(rest if d == -1 else d for d in shape)
     same = len(shape) == x.rank and all(a == b and type(a) is type(b) for a, b in zip(shape, x.shape, strict=True))
     return x if same else Reshape.apply(x, shape=shape)
+
+
+def _following(old: Sequence[int], new: Sequence[int], size: int) -> int:
+    """The size of the dimension -1: open if an open dimension of the old shape goes into it."""
+    given = [int(d) for d in new if isinstance(d, Unknown)]
+    for d in old:
+        if isinstance(d, Unknown) and int(d) in given:
+            given.remove(int(d))
+        elif isinstance(d, Unknown):
+            return Unknown(size)
+    return Unknown(size) if given else size
 
 
 def expand_dims(x: Value, axis: int) -> Value:
@@ -46,7 +58,6 @@ def expand_dims(x: Value, axis: int) -> Value:
 def squeeze(x: Value, axis: int | Sequence[int] | None = None) -> Value:
     """Dimensions of size 1 taken away: the given ones, or all but open ones."""
     from layerctl.ops.reduce import normal_axes
-    from layerctl.ops.value import Unknown
 
     if axis is None:
         axes: tuple[int, ...] = tuple(i for i, d in enumerate(x.shape) if d == 1 and not isinstance(d, Unknown))

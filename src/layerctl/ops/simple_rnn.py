@@ -140,6 +140,6 @@ def simple_rnn(x: Value, u: Value, h0: Value, mask: Value | None = None) -> Valu
     Raises:
         ShapeError: if the operands do not fit.
     """
-    if current().compose:
+    if current().composes("simple_rnn", x.dtype):
         return composition(x, u, h0, mask)
     return SimpleRnn.apply(x, u, h0, *([] if mask is None else [mask]))

@@ -87,13 +87,18 @@ def slice_(x: Value, starts: Sequence[int], ends: Sequence[int], steps: Sequence
         sizes.append(d if whole else max(0, -((a - b) // s)) if s > 0 else max(0, -((b - a) // -s)))
     if all(d is s for d, s in zip(x.shape, sizes, strict=True)) and all(s == 1 for s in steps) and not any(starts):
         return x
-    return Slice.apply(x, starts=tuple(int(a) for a in starts), sizes=tuple(sizes), steps=steps)
+    return Slice.apply(x, starts=tuple(starts), sizes=tuple(sizes), steps=steps)
 
 
 def flip(x: Value, axes: Sequence[int]) -> Value:
     """x backwards along axes."""
-    starts = tuple(int(d) - 1 if i in axes else 0 for i, d in enumerate(x.shape))
+    starts = tuple(d - 1 if i in axes else 0 for i, d in enumerate(x.shape))
     return Slice.apply(x, starts=starts, sizes=x.shape, steps=tuple(-1 if i in axes else 1 for i in range(x.rank)))
+
+
+def _from_end(given: int | None, place: int, n: int, last: bool) -> int:
+    """A place in a dimension of n, unknown where it is counted from the end of one that is; `last` is what no bound stands for."""
+    return Unknown(place) if isinstance(n, Unknown) and (last if given is None else given < 0) else place
 
 
 def index(x: Value, key: Any) -> Value:
@@ -125,10 +130,11 @@ def index(x: Value, key: Any) -> Value:
             a, b, s = k.indices(int(n))
             size = n if (a, b, s) == (0, int(n), 1) else len(range(a, b, s))
             shape.append(Unknown(size) if isinstance(n, Unknown) else size)
+            a, b = _from_end(k.start, a, n, s < 0), _from_end(k.stop, b, n, s > 0)
         elif isinstance(k, int) and not isinstance(k, bool):
             if not -n <= k < n:
                 raise ShapeError(f"index {k} is outside of dimension {axis} of {shown(x.shape)}")
-            a, s = int(k) % int(n), 1
+            a, s = _from_end(int(k), int(k) % int(n), n, False), 1
             b = a + 1
         else:
             raise ShapeError(f"an index must be a whole number, a slice, ... or None, got {k!r}")

@@ -80,6 +80,11 @@ def product(shape: Sequence[int]) -> int:
     return out
 
 
+def sizes_of(shape: Shape) -> list[int | None]:
+    """A shape as a file's expressions see it: open sizes are None."""
+    return [None if isinstance(d, Unknown) else int(d) for d in shape]
+
+
 @dataclass(frozen=True, slots=True)
 class Type:
     """A shape and a dtype (`f32`, `f64`, `i32`, `i64`, `bool`)."""

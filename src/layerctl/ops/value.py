@@ -22,6 +22,7 @@ from layerctl.ops.types import (
     Unknown,
     product,
     shown,
+    sizes_of,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "placed",
     "product",
     "shown",
+    "sizes_of",
     "tracing",
 ]
 
@@ -279,7 +281,8 @@ class Trace:
     """One tracing of a model: numbers its nodes, knows each weight's current value, collects updates and losses.
 
     `training` is the mode; `rows` and `step` are Values that random ops read: the data set's row numbers of this batch (i64) and the
-    training step (i64 scalar), None where the trace has none. With `compose`, fused ops are traced as the compositions they stand for.
+    training step (i64 scalar), None where the trace has none. With `compose`, fused ops are traced as the compositions they stand for,
+    but for those in `kept`.
     """
 
     training: bool = False
@@ -288,6 +291,8 @@ class Trace:
     step: Value | None = None
     origin: str = ""
     compose: bool = False
+    kept: frozenset[tuple[str, str]] = frozenset()
+    """Fused ops that stay whole although the rest is composed: (name, dtype)."""
     weights: dict[Weight, Value] = field(default_factory=dict)
     initial: dict[Weight, Value] = field(default_factory=dict)
     losses: list[Value] = field(default_factory=list)
@@ -301,6 +306,10 @@ class Trace:
     """Identities of values that stay the same from step to step, once that is known: what is prepared of them is prepared once."""
     placed: set[int] = field(default_factory=set)
     """Identities of values with memory of their own for the whole program, zero at first: they still hold what the last step left there."""
+
+    def composes(self, name: str, dtype: str) -> bool:
+        """Whether a fused op of a dtype is to be traced as what it stands for."""
+        return self.compose and (name, dtype) not in self.kept
 
     def next_id(self) -> int:
         """A node's number; ascending numbers are a topological order."""

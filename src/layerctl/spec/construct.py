@@ -51,21 +51,38 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
                               else f"`layerctl layers` lists every {what}"),
             )  # fmt: skip
             return None
-        if kind == "layers" and node.value in definitions():
-            return definitions()[node.value](None, node.span, problems)
-        cls = find(kind, node.value, node.span, problems)
+        if node.value in definitions() and (own := _own(kind, node.value)) is not None:
+            return own(None, node.span, problems)
+        cls = find(kind, node.value, node.span, problems, _own_names(kind))
         return cls and construct(cls, None, node.span, problems)
     if isinstance(node, Mapping) and len(node.entries) == 1:
         key, value = node.entries[0].key, node.entries[0].value
-        if kind == "layers" and str(key.value) in definitions():
-            return definitions()[str(key.value)](value, key.span, problems)
-        cls = find(kind, str(key.value), key.span, problems)
+        if str(key.value) in definitions() and (own := _own(kind, str(key.value))) is not None:
+            return own(value, key.span, problems)
+        cls = find(kind, str(key.value), key.span, problems, _own_names(kind))
         return cls and construct(cls, value, key.span, problems)
     problems.error(
         "wrong-type", f"expected {a(what)}: its name, or one name with its arguments", node.span,
         hint=hint or _entry_hint(node, kind, what),
     )  # fmt: skip
     return None
+
+
+def _own(kind: str, name: str) -> Factory | None:
+    """What makes a layer, a loss or a metric of a definition; None for other kinds."""
+    make = definitions()[name]
+    if kind == "layers":
+        return make
+    judge = getattr(make, "judge", None) if kind in JUDGED else None
+    return None if judge is None else lambda arguments, span, problems: judge(kind, arguments, span, problems)
+
+
+JUDGED = ("losses", "metrics")
+"""What a definition can be beside a layer."""
+
+
+def _own_names(kind: str) -> Iterable[str]:
+    return definitions() if kind == "layers" or kind in JUDGED else ()
 
 
 def a(word: str) -> str:

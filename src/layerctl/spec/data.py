@@ -42,7 +42,7 @@ class WindowSpec(Section):
 class FeatureSpec(Section):
     """One input of the model, made of one or several columns. Statistics come from the training rows alone."""
 
-    columns: list[str] | str | None = Field(None, description="The columns; all that nothing else uses if not given.")
+    columns: list[str] | str | None = Field(None, description="The columns; if not given the one of the feature's name, or else all that nothing else uses.")
     kind: Literal["number", "category", "binary", "text", "date", "array", "vector", "sequence", "window", "table", "string", "image"] | None = Field(
         None, description="What the columns hold; inferred if not given: a table of numbers and categories, or a text. string: as it is, for an input of texts."
     )

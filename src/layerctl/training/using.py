@@ -119,7 +119,7 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
         if array is None or judged.loss is None:
             continue
         shape = model.output_shapes[name]
-        distribution = next((part.loss for part in judged.losses if part.loss.distributions), None)
+        distribution = next((part.loss for part in judged.losses if part.loss.distributions and part.loss.target_classes(shape)), None)
         if distribution is not None and array.ndim < len(shape) and array.dtype.kind == "i":
             width = distribution.target_classes(shape) or 1
             _check_ids(model, name, array, width)

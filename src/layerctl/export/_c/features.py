@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic
-from layerctl.export._c.functions import literal
+from layerctl.export._c.functions import C_TYPES, literal
 from layerctl.export._c.graph import identifier, wrapped
 from layerctl.export._c.unicode import tables
 from layerctl.export._demands import of_column
@@ -88,7 +88,7 @@ class Features:
 
     def _feature(self, name: str, fit: FeatureFit, dtype: str) -> None:
         into = identifier(name)
-        kind = "int32_t" if dtype == "i32" else "float"
+        kind = C_TYPES[dtype] if fit.kind == "array" or dtype == "i32" else "float"
         if fit.kind == "string":
             return  # refused by `Traced.problems`
         if any(key in CANNOT for c in fit.columns for key, _ in of_column(c)):
@@ -120,8 +120,9 @@ class Features:
         loop = places == list(range(places[0], places[0] + size))
         at = f"{places[0]} + i" if loop and places[0] else "i" if loop else "places[i]"
         head = [] if loop else [f"static const int places[] = {{{', '.join(map(str, places))}}};"]
-        if dtype == "i32":
-            return [*head, f"for (i = 0; i < {size}; i++)", f"    to[i] = (int32_t){value.format(at)};"]
+        if dtype != "f32":
+            made = f"{value.format(at)} != 0" if dtype == "bool" else f"({C_TYPES[dtype]}){value.format(at)}"
+            return [*head, f"for (i = 0; i < {size}; i++)", f"    to[i] = {made};"]
         scaled = f"({value.format(at)} - {literal('f64', first.centre)}) / {literal('f64', first.spread)}"
         return [*head, f"for (i = 0; i < {size}; i++)", f"    to[i] = (float)({scaled});"]
 

@@ -196,8 +196,8 @@ def array(table, f, schema):
     """Numbers in a row, scaled as a whole, in the feature's shape."""
     first = f["columns"][0]
     y = np.stack([numbers(table, n, None, schema) for n in f["spread"]], axis=1)
-    if f["dtype"] == "i32":
-        return y.astype(np.int32).reshape(-1, *f["shape"])
+    if f["dtype"] != "f32":
+        return y.astype({"i32": np.int32, "i64": np.int64, "f64": np.float64}.get(f["dtype"], bool)).reshape(-1, *f["shape"])
     return ((y - first["centre"]) / first["spread"]).astype(np.float32).reshape(-1, *f["shape"])
 
 

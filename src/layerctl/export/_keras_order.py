@@ -1,0 +1,63 @@
+"""The order in which Keras lists a functional model's layers once it has read it, by which its files number their weights.
+
+Keras sorts by depth, the longest way to an output, and layers of one depth by when they are first met on the way back from the outputs
+(`map_graph` in keras/src/ops/function.py). A layer listed elsewhere would be given another one's weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Node = tuple[str, int]
+"""A layer's name, and which of its calls it is."""
+
+
+def listed_as_keras_does(layers: Mapping[str, Mapping[str, Any]], outputs: Sequence[Node]) -> list[str]:
+    """The layers' names in Keras's order; `outputs` are the calls whose results the model gives."""
+    parents = {(n, i): list(dict.fromkeys(_taken(call))) for n, layer in layers.items() for i, call in enumerate(layer["inbound_nodes"])}
+    met: dict[str, int] = {}
+    finished: dict[Node, None] = {}
+    for output in outputs:
+        _visit(output, parents, met, finished)
+    depths: dict[Node, int] = {}
+    deepest: dict[str, int] = {}
+    for node in reversed(finished):
+        deepest[node[0]] = depths[node] = max(depths.get(node, 0), deepest.get(node[0], 0))
+        for parent in parents.get(node, ()):
+            depths[parent] = max(depths.get(parent, 0), depths[node] + 1)
+    return sorted(layers, key=lambda n: (-deepest.get(n, 0), met.get(n, -1)))
+
+
+def _visit(start: Node, parents: Mapping[Node, Sequence[Node]], met: dict[str, int], finished: dict[Node, None]) -> None:
+    """Goes back from a call, what it takes first; `finished` ends up in topological order."""
+    waiting: list[tuple[Node, Iterator[Node]]] = []
+
+    def enter(node: Node) -> None:
+        if node not in finished:
+            met.setdefault(node[0], len(met))
+            waiting.append((node, iter(parents.get(node, ()))))
+
+    enter(start)
+    while waiting:
+        node, rest = waiting[-1]
+        parent = next(rest, None)
+        if parent is not None:
+            enter(parent)
+        else:
+            waiting.pop()
+            finished.setdefault(node)
+
+
+def _taken(value: Any) -> Iterator[Node]:
+    """The calls whose results stand in a call's arguments, by position first, then by name."""
+    if isinstance(value, Mapping):
+        if value.get("class_name") == "__keras_tensor__":
+            name, call, _ = value["config"]["keras_history"]
+            yield name, call
+            return
+        for key in ("args", "kwargs") if value.keys() == {"args", "kwargs"} else sorted(value):
+            yield from _taken(value[key])
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from _taken(v)
