@@ -8,7 +8,7 @@ from typing import Any
 from layerctl.catalogue import catalogue
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
-from layerctl.spec.construct import type_cure
+from layerctl.spec.refused import type_cure
 
 RESERVED = {
     "name": "The name of the result, by which `from` takes it; a list of names where the layer has several results.",
