@@ -119,7 +119,7 @@ class Builder:
         if base == "fma":
             return self._new(args[0].type, f"{'fma_f32' if single else 'fma'}({texts})", *args)
         if base not in _LIBRARY:
-            raise NotImplementedError(intrinsic)
+            raise AssertionError(f"no function of C is known for {intrinsic}")
         return self._new(args[0].type, f"{base}{'f' if single else ''}({texts})", *args)
 
 
