@@ -7,7 +7,7 @@ line of taps where these are neighbours in the image; each is one chain of fma o
 from __future__ import annotations
 
 from layerctl.ops.kernel import kernel
-from layerctl.ops.patches import line_strip
+from layerctl.ops.patches import PLANES, line_strip, planes_fit, planes_tile
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.tiles import pack_panel, padded, tile_width
 from layerctl.ops.windowing import clear, copy_pixels
@@ -91,20 +91,52 @@ def weigh_block(
     """Adds a block's share to the sums of the planes of taps from low to high; names as in `convolve_block`."""
     width = tile_width(g)
     joined = kw if tap_step == inside else 1
-    for plane in range(low, high):
+    plane = low
+    while plane < high:
         kz = plane // kh
         kr = plane - kz * kh
         inner = z + kz * z_step
-        first = min(first_output(r + kr * r_step, stride), lines)
-        last = max(first, last_output(r + kr * r_step, stride, h, lines))
-        if inner >= 0 and inner < d and last > first:
-            source = offset(window, (kz * plane_lines + first * stride + kr * r_step) * line_size)
+        planes = PLANES if joined == kw and kr + PLANES <= kh and plane + PLANES <= high else 1
+        if inner >= 0 and inner < d:
+            source = offset(window, (kz * plane_lines + kr * r_step) * line_size)
             for p in range((outside + width - 1) // width):
                 columns = min(width, outside - p * width)
                 step = filters if direct != 0 else padded(columns, g)
-                panel = offset(g, p * width if direct != 0 else p * lines * outputs * width)
-                for tap in range(kw // joined):
+                weigh_planes(
+                    planes, joined * inside, kw // joined, columns, source, tap_step, k_stride, line_size, r + kr * r_step, stride, r_step, h,
+                    lines, outputs, offset(g, p * width if direct != 0 else p * lines * outputs * width), step,
+                    offset(out, plane * kw * inside * filters + p * width), filters,
+                )  # fmt: skip
+        plane += planes
+
+
+def weigh_planes(
+    planes: int, each: int, taps: int, columns: int, a: "T*", tap_step: int, k_stride: int, line_size: int, r: int, stride: int, r_step: int,
+    h: int, lines: int, outputs: int, g: "T*", g_step: int, out: "T*", filters: int,
+) -> None:  # fmt: skip
+    """Adds a block's share to the sums of one or a few planes of taps, `each` rows for each of `taps`, in a panel of g.
+
+    Lines that all planes read inside of the image are summed for all of them together where there is such a tile; those before and after,
+    and others, plane by plane: always in the order of lines.
+    """
+    low, high = lines, lines
+    if planes > 1 and planes_fit(g, columns, each) != 0:
+        low = min(first_output(r, stride), lines)
+        high = max(low, last_output(r + (planes - 1) * r_step, stride, h, lines))
+    for after in range(2):
+        for plane in range(planes):
+            at = r + plane * r_step
+            first = max(first_output(at, stride), high if after != 0 else 0)
+            last = min(last_output(at, stride, h, lines), lines if after != 0 else low)
+            if last > first:
+                for tap in range(taps):
                     line_strip(
-                        joined * inside, columns, offset(source, tap * tap_step), k_stride, stride * line_size, last - first, outputs,
-                        offset(panel, first * outputs * step), step, offset(out, (plane * kw + tap) * inside * filters + p * width), filters,
+                        each, columns, offset(a, (first * stride + plane * r_step) * line_size + tap * tap_step), k_stride, stride * line_size,
+                        last - first, outputs, offset(g, first * outputs * g_step), g_step,
+                        offset(out, (plane * taps + tap) * each * filters), filters,
                     )  # fmt: skip
+        if after == 0 and high > low:
+            planes_tile(
+                each, columns, offset(a, low * stride * line_size), r_step * line_size, k_stride, stride * line_size, high - low, outputs,
+                offset(g, low * outputs * g_step), g_step, out, filters,
+            )  # fmt: skip
