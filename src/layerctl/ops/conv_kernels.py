@@ -83,13 +83,15 @@ def convolve(
     sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
     y_image: "i64", y_plane: "i64", y_line: "i64", y_pixel: "i64",
     joined: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", part: "i64",
+    in_place: "i64",
 ):  # fmt: skip
     """y (batch, od, oh, ow, filters, by its strides) of x (batch, d, h, w, channels) padded by pd, ph, pw before.
 
     k runs over taps in order and the group's channels. Shares are cut along output lines, each in `spans` parts. A block is one part of up
     to `together` lines (of one where there are several); `room` holds a window for each share (`room_size` elements: kd planes of
-    `plane_lines` lines of `line_size`), `tables` the places of its runs of k. Of a panel `part` elements are used at a time. The `epilogue`, if
-    not 0, is called on every finished part of a line: part i of all of them.
+    `plane_lines` lines of `line_size`), `tables` the places of its runs of k. Of a panel `part` elements are used at a time. Lines of
+    `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory. The `epilogue`, if not 0, is
+    called on every finished part of a line: part i of all of them.
     """
     inside = channels // groups
     length = kw * inside if joined != 0 else QUAD
@@ -109,15 +111,18 @@ def convolve(
         z0 = rest // oh
         r0 = rest - z0 * oh
         count = min(min(together, high - unit), oh - r0)
-        if placed != outputs:
-            clear(window, kd * plane_lines * line_size)
-            place_runs(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_size, plane_lines)
-            placed = outputs
+        there = in_place != 0 and image < batch - 1
+        line_step, plane_step = w * channels if there else line_size, h * dd if there else plane_lines
+        kind = -1 if there else outputs
+        if placed != kind:
+            clear(window, 0 if there else kd * plane_lines * line_size)
+            place_runs(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_step, plane_step)
+            placed = kind
         out = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
         after = (first + outputs) * sw if spans > 1 else w * ((count - 1) * sh + (kh - 1) * dh + 1)
         ahead = ((image * d + (z0 + kd - 1) * sd - pd) * h + r0 * sh - ph) * w * channels + after * channels
         for g in range(groups):
-            for kz in range(kd):
+            for kz in range(0 if there else kd):
                 z = z0 * sd + kz * dd - pd
                 for i in range((count - 1) * sh + (kh - 1) * dh + 1):
                     r = r0 * sh + i - ph
@@ -128,9 +133,10 @@ def convolve(
                             copy_pixels(source, w, channels, inside, first * sw - pw, (outputs - 1) * sw + kw, to, clean)
                         else:
                             spread_pixels(source, w, channels, inside, first * sw - pw, sw, phases, outputs + reach, to, clean)
+            corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
             convolve_block(
-                window, table, packed, offset(out, g * (filters // groups)), g, runs, length, sw * inside if joined != 0 else 0, filters // groups, count, outputs, d, h, kd, kh,
-                z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_size, y_line, y_pixel, part,
+                offset(x, corner) if there else window, table, packed, offset(out, g * (filters // groups)), g, runs, length, sw * inside if joined != 0 else 0, filters // groups, count, outputs, d, h, kd, kh,
+                z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_step, y_line, y_pixel, part,
                 x, ahead, sh * sw * channels if g == 0 else 0,
             )  # fmt: skip
         if epilogue != 0:

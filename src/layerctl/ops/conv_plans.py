@@ -106,11 +106,13 @@ def _convolve(
     plane_lines = (together - 1) * strides[1] + (taps[1] - 1) * dilation[1] + 1
     beyond = PIXEL * (strides[2] * inside if joined else PIXEL)
     room_size = -(-(taps[0] * plane_lines * line_size + beyond) // PIXEL) * PIXEL
+    reads = (phases[2].low, phases[2].low + (out[2] - 1) * strides[2] + taps[2])
+    in_place = joined and 0 <= reads[0] and reads[1] <= sizes[2] and product(sizes) * inside >= beyond
     tasks = min(lines * spans, TASKS)
     args = (
         x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * runs), *epilogue, batch, groups, inside * groups, outside * groups,
         *sizes, *out, *taps, *strides, *dilation, *(-p.low for p in phases), *y_strides,
-        int(joined), spans, together, line_size, plane_lines, room_size, PART,
+        int(joined), spans, together, line_size, plane_lines, room_size, PART, int(in_place),
     )  # fmt: skip
     work = lines * out[2] * (terms * 0.02 * outside + 0.1 * inside) * groups
     pack_work = 0.3 * groups * product(taps) * inside * outside
@@ -199,6 +201,8 @@ def plan_conv_weight_gradient(
     line_size = ((span - 1) * window.strides[2] + (window.kernel[2] - 1) * window.dilation[2] + 1) * inside
     plane_lines = (together - 1) * window.strides[1] + (window.kernel[1] - 1) * window.dilation[1] + 1
     direct = outside % PIXEL == 0
+    reads = (window.out[2] - 1) * window.strides[2] + (window.kernel[2] - 1) * window.dilation[2] + 1 - window.before[2]
+    in_place = groups == 1 and window.before[2] == 0 and reads <= window.size[2] and product(window.size) * channels >= WINDOW_END
     panels = 0 if direct else together * span * -(-outside // WIDEST_PANEL) * WIDEST_PANEL
     room_size = -(-(window.kernel[0] * plane_lines * line_size + WINDOW_END + panels) // PIXEL) * PIXEL
     tasks = min(chunks * pieces, TASKS)
@@ -206,6 +210,7 @@ def plan_conv_weight_gradient(
     args = (
         x, g, to, Scratch(size * tasks * room_size), batch, chunks, groups, channels, filters, *window.size, *window.out, *window.kernel,
         *window.strides, *window.dilation, *window.before, pieces, spans, together, line_size, plane_lines, room_size, int(direct),
+        int(in_place),
     )  # fmt: skip
     calls = [Call(weigh.at(T=dtype), args, tasks=tasks, work=0.025 * rows * n)]
     return calls + add_chunks(dtype, 1, chunks, n, to, dw)

@@ -23,12 +23,14 @@ def weigh(
     channels: "i64", filters: "i64", d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64",
     sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
     pieces: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", direct: "i64",
+    in_place: "i64",
 ):  # fmt: skip
     """Partial weight gradients (chunks, taps, channels / groups, filters), each over its output lines in order.
 
     dw[tap, c, f] = sum over outputs of x[window, tap, c] g[output, f]. Shares are cut along (chunk, piece of the planes of taps). Blocks have
     up to `together` lines, or of one of the `spans` parts of a line; `room` holds for each share (`room_size` elements) a window, kd planes of `plane_lines`
-    lines of `line_size`, and g's panels where they are not used as they stand (`direct`).
+    lines of `line_size`, and g's panels where they are not used as they stand (`direct`). Where lines need no padding images are read
+    `in_place`, but for the last one, behind which there may be no memory.
     """
     inside, outside = channels // groups, filters // groups
     planes, lines = kd * kh, batch * od * oh
@@ -50,11 +52,12 @@ def weigh(
             z0 = rest // oh
             r0 = rest - z0 * oh
             count = min(min(together, end - line), oh - r0)
+            there = in_place != 0 and image < batch - 1
             for s in range(spans):
                 first = share_low(ow, s, spans)
                 outputs = share_low(ow, s + 1, spans) - first
                 for group in range(groups):
-                    for kz in range(low // kh, (high + kh - 1) // kh):
+                    for kz in range(low // kh, low // kh if there else (high + kh - 1) // kh):
                         z = z0 * sd + kz * dd - pd
                         for i in range((count - 1) * sh + (kh - 1) * dh + 1):
                             r = r0 * sh + i - ph
@@ -67,10 +70,11 @@ def weigh(
                     upstream = offset(g, (line * ow + first) * filters + group * outside)
                     if direct == 0:
                         pack_lines(count * outputs, outside, upstream, filters, panels)
+                    corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
                     weigh_block(
-                        window, panels if direct == 0 else upstream, offset(dw_out, chunk * planes * size + group * outside), low, high,
+                        offset(x, corner) if there else window, panels if direct == 0 else upstream, offset(dw_out, chunk * planes * size + group * outside), low, high,
                         inside, outside, filters, count, outputs, d, h, kh, kw, z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sw * inside,
-                        dw * inside, line_size, plane_lines, direct,
+                        dw * inside, w * channels if there else line_size, h * dd if there else plane_lines, direct,
                     )  # fmt: skip
             line += count
         unit = last
