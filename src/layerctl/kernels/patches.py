@@ -17,14 +17,18 @@ from numba.extending import intrinsic
 from layerctl.kernels.target import host
 from layerctl.kernels.tile import I32, I64, VECTORS, VOID, Vectors, accumulate, lanes, repeat
 
-QUAD, PIXEL, PLANES = 4, 16, 3
-"""Terms that are neighbours of one patch, elements from one pixel's to the next's, planes of taps of a tile (see ops/patches.py)."""
+QUAD, PIXEL, PLANES, THREE = 4, 16, 3, 3
+"""Terms that are neighbours of one patch, elements from one pixel's to the next's, planes of taps of a tile (see ops/patches.py), and
+terms of a run that are unrolled where there is one vector: more of them hide a loop's cost."""
 REGISTERS = 32 if host().lanes == 16 or host().triple.startswith("aarch64") else 16
 MOST_ROWS = 16
 CACHE_LINE, SECOND_CACHE = 64, 2
 ROWS = {1: (4, 8, 12, 14, 16), 2: (4, 6, 7, 8, 10, 12), 3: (4, 6, 8), 4: (2, 4, 5, 6)}
 """Numbers of rows that there are tiles for, by their vectors: with fewer the multiply-adds' latency counts, and lines of images are often so long."""
-
+RUN_ROWS = {1: (4, 8, 14), 2: (4, 8, 12), 3: (8,), 4: (2, 6)}
+"""The same for lines of few channels: not so many, because they are compiled beside the others."""
+MOST_VECTORS = 2
+"""Vectors of the tiles of several planes."""
 EACH = (3, 5, 9)
 """Rows of a plane that there are tiles of several planes for: three and five taps of one channel, three of three channels."""
 
@@ -111,7 +115,12 @@ def run_tile(
     """C[i] (+)= sum over q < runs and t < length of a[table[q] + i row_step + t] B[q length + t]; B is a packed panel."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _switch(context, builder, b.dtype, args, "run", _run_body)
+        cases = [
+            (vectors, rows, min(size for size in (*RUN_ROWS[vectors], sizes(vectors)[-1]) if rows <= size <= sizes(vectors)[-1]))
+            for vectors in range(1, VECTORS + 1)
+            for rows in range(1, sizes(vectors)[-1] + 1)
+        ]
+        _switch(context, builder, b.dtype, args, "run", _run_body, cases)
         return context.get_dummy_value()
 
     i = types.int64
@@ -124,16 +133,26 @@ def _run_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) -> 
     half = (rows + 1) // 2
     apart = [builder.mul(row_step, I64(m)) for m in range(half + 1)]
 
-    def run(q: Any, places: Sequence[Any], sums: Any) -> Any:
-        def term(t: Any, at: Sequence[Any], inner: Any) -> Any:
-            low, high, b_at = at
-            wide = [memory.load(builder.gep(b_at, [I64(n * v)])) for v in range(vectors)]
-            factors = [builder.gep(low if m < half else high, [apart[m if m < half else m - half]]) for m in range(rows)]
-            return [*(builder.gep(p, [I64(1)]) for p in (low, high)), builder.gep(b_at, [I64(n * vectors)])], _added(memory, factors, wide, inner)
+    threes = builder.udiv(length, I64(THREE))
+    whole = builder.mul(threes, I64(THREE))
+    rest = builder.sub(length, whole)
 
-        start = builder.gep(a, [builder.load(builder.gep(table, [q]))])
-        sums = repeat(builder, length, [start, builder.gep(start, [apart[half]]), *places], sums, term)
-        return [builder.gep(places[0], [builder.mul(length, I64(n * vectors))])], sums
+    def terms(count: int, at: Sequence[Any], sums: Any) -> Any:
+        low, high, b_at = at
+        starts = [builder.gep(low if m < half else high, [apart[m if m < half else m - half]]) for m in range(rows)]
+        for t in range(count):
+            wide = [memory.load(builder.gep(b_at, [I64(n * (t * vectors + v))])) for v in range(vectors)]
+            sums = _added(memory, [builder.gep(p, [I64(t)]) for p in starts], wide, sums)
+        return [*(builder.gep(p, [I64(count)]) for p in (low, high)), builder.gep(b_at, [I64(n * count * vectors)])], sums
+
+    def run(q: Any, places: Sequence[Any], sums: Any) -> Any:
+        start, b_at = builder.gep(a, [builder.load(builder.gep(table, [q]))]), places[0]
+        at = [start, builder.gep(start, [apart[half]]), b_at]
+        if vectors == 1:
+            sums = repeat(builder, threes, at, sums, lambda _, at, sums: terms(THREE, at, sums))
+            at = [*(builder.gep(p, [whole]) for p in at[:2]), builder.gep(b_at, [builder.mul(whole, I64(n))])]
+        sums = repeat(builder, rest if vectors == 1 else length, at, sums, lambda _, at, sums: terms(1, at, sums))
+        return [builder.gep(b_at, [builder.mul(length, I64(n * vectors))])], sums
 
     accumulate(memory, _lines(builder, rows, count, c, c_stride), vectors, tail, keep, lambda sums: repeat(builder, runs, [b], sums, run))
 
@@ -173,7 +192,7 @@ def _line_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) ->
 
 def _fitting(each: int) -> list[int]:
     """Numbers of vectors for which the registers hold a tile of several planes of `each` rows."""
-    return [vectors for vectors in range(1, VECTORS + 1) if (PLANES * each + 1) * vectors < REGISTERS]
+    return [vectors for vectors in range(1, MOST_VECTORS + 1) if (PLANES * each + 1) * vectors < REGISTERS]
 
 
 @intrinsic
