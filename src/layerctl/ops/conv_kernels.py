@@ -3,7 +3,8 @@
 Images are (batch, depth, height, width, channels); one and two dimensions are three with leading ones. Weights are Keras's:
 (kd, kh, kw, channels / groups, filters). Shares go through blocks of some lines, or of a part of a long line: what a block reads is copied
 into a window in the nearest caches, where the rows of a tile are neighbouring outputs of one line. Few channels stay as they are in the
-image there (`joined`): a line of taps is one run of them. Taps in lines outside of the image are left out. A deep panel of weights is used a part at a time for the whole block.
+image there (`joined`): a line of taps is one run of them. Taps in lines outside of the image are left out. A deep panel of weights is used
+a part at a time for the whole block.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def convolve(
     k runs over taps in order and the group's channels. Shares are cut along output lines, each in `spans` parts. A block is one part of up
     to `together` lines (of one where there are several); `room` holds a window for each share (`room_size` elements: kd planes of
     `plane_lines` lines of `line_size`), `tables` the places of its runs of k. Of a panel `part` elements are used at a time. Lines of
-    `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory. The `epilogue`, if not 0, is
-    called on every finished part of a line: part i of all of them.
+    `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory. The `epilogue`,
+    if not 0, is called on every finished part of a line: part i of all of them.
     """
     inside = channels // groups
     length = kw * inside if joined != 0 else QUAD
@@ -135,7 +136,8 @@ def convolve(
                             spread_pixels(source, w, channels, inside, first * sw - pw, sw, phases, outputs + reach, to, clean)
             corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
             convolve_block(
-                offset(x, corner) if there else window, table, packed, offset(out, g * (filters // groups)), g, runs, length, sw * inside if joined != 0 else 0, filters // groups, count, outputs, d, h, kd, kh,
+                offset(x, corner) if there else window, table, packed, offset(out, g * (filters // groups)), g, runs, length,
+                sw * inside if joined != 0 else 0, filters // groups, count, outputs, d, h, kd, kh,
                 z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_step, y_line, y_pixel, part,
                 x, ahead, sh * sw * channels if g == 0 else 0,
             )  # fmt: skip
@@ -170,8 +172,8 @@ def place_runs(
 
 
 def convolve_block(
-    window: "T*", table: "i64*", packed: "T*", out: "T*", group: int, runs: int, length: int, row_step: int, outside: int, lines: int, outputs: int, d: int,
-    h: int, kd: int, kh: int, z: int, z_step: int, r: int, stride: int, r_step: int, line_step: int, y_line: int, y_pixel: int, part: int,
+    window: "T*", table: "i64*", packed: "T*", out: "T*", group: int, runs: int, length: int, row_step: int, outside: int, lines: int,
+    outputs: int, d: int, h: int, kd: int, kh: int, z: int, z_step: int, r: int, stride: int, r_step: int, line_step: int, y_line: int, y_pixel: int, part: int,
     x: "T*", ahead: int, each: int,
 ) -> None:  # fmt: skip
     """A block's outputs of one group; its taps are in the planes z, z + z_step, …, line i's in the lines r + i stride, + r_step, …"""

@@ -107,7 +107,7 @@ def _convolve(
     beyond = PIXEL * (strides[2] * inside if joined else PIXEL)
     room_size = -(-(taps[0] * plane_lines * line_size + beyond) // PIXEL) * PIXEL
     reads = (phases[2].low, phases[2].low + (out[2] - 1) * strides[2] + taps[2])
-    in_place = joined and 0 <= reads[0] and reads[1] <= sizes[2] and product(sizes) * inside >= beyond
+    in_place = joined and reads[0] >= 0 and reads[1] <= sizes[2] and product(sizes) * inside >= beyond
     tasks = min(lines * spans, TASKS)
     args = (
         x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * runs), *epilogue, batch, groups, inside * groups, outside * groups,

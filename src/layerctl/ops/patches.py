@@ -2,8 +2,8 @@
 
 What a share needs of an image is copied into its window first (ops/windowing.py). There a pixel has 16 elements, neighbours of one patch, so
 that a tile's rows, neighbouring outputs, stand 16 apart whatever the image; `table` tells where each four of them are. Few channels stay as
-they are in the image: there `table` tells where each line of taps is, and rows stand a stride's pixels apart. For the gradient of
-the weights a tile's rows are neighbouring elements of a pixel.
+they are in the image: there `table` tells where each line of taps is, and rows stand a stride's pixels apart. For the gradient of the
+weights a tile's rows are neighbouring elements of a pixel, or of one on each of a few lines.
 """
 
 from __future__ import annotations
@@ -105,7 +105,10 @@ def patch_strip(
     rows: int, columns: int, a: "T*", table: "i64*", runs: int, length: int, row_step: int, b: "T*", c: "T*", c_stride: int,
     keep: int, x: "T*", ahead: int, each: int,
 ) -> None:  # fmt: skip
-    """One panel of C for any number of rows, `row_step` elements of the window apart or, where that is 0, pixels; meanwhile x from `ahead` on, `each` elements for a row, is brought nearer."""
+    """One panel of C for any number of rows, `row_step` elements of the window apart or, where that is 0, pixels.
+
+    Meanwhile x from `ahead` on, `each` elements for a row, is brought nearer.
+    """
     size = cut_rows(b, columns, rows)
     low = 0
     while low < rows:

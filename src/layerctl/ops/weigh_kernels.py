@@ -72,8 +72,9 @@ def weigh(
                         pack_lines(count * outputs, outside, upstream, filters, panels)
                     corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
                     weigh_block(
-                        offset(x, corner) if there else window, panels if direct == 0 else upstream, offset(dw_out, chunk * planes * size + group * outside), low, high,
-                        inside, outside, filters, count, outputs, d, h, kh, kw, z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sw * inside,
+                        offset(x, corner) if there else window, panels if direct == 0 else upstream,
+                        offset(dw_out, chunk * planes * size + group * outside), low, high, inside, outside, filters, count,
+                        outputs, d, h, kh, kw, z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sw * inside,
                         dw * inside, w * channels if there else line_size, h * dd if there else plane_lines, direct,
                     )  # fmt: skip
             line += count

@@ -1,8 +1,8 @@
 """What a share reads of images, copied into a window of its own that stays in the nearest caches: padded, and laid out for tiles.
 
-For outputs a window is (planes, lines, sixteens, phases, pixels, 16): element 16 s + j of a pixel's channels in sixteen s. A stride's phases (pixel i is i // stride of phase i % stride) make
-neighbours of what neighbouring outputs read. Where channels are few, and for the gradient of
-the weights, it is (planes, lines, pixels, channels).
+For outputs a window is (planes, lines, sixteens, phases, pixels, 16): element 16 s + j of a pixel's channels in sixteen s. A
+stride's phases (pixel i is i // stride of phase i % stride) make neighbours of what neighbouring outputs read. Where channels are few, and
+for the gradient of the weights, it is (planes, lines, pixels, channels).
 """
 
 from __future__ import annotations
