@@ -30,9 +30,10 @@ def cases() -> dict[str, tuple[Any, ...]]:
         ((3, 13, 11, 5), (3, 3, 5, 19), (1, 1), 1), ((2, 12, 12, 32), (3, 3, 32, 40), (2, 2), 1), ((2, 9, 9, 19), (3, 3, 1, 19), (1, 1), 19),
         ((2, 9, 9, 8), (3, 3, 2, 12), (1, 1), 4), ((4, 6, 6, 20), (1, 1, 20, 70), (1, 1), 1),
         ((2, 8, 7, 64), (3, 3, 64, 64), (1, 1), 1), ((2, 260, 6), (4, 6, 16), (1,), 1), ((1, 4, 6, 5, 3), (3, 3, 3, 3, 7), (1, 2, 1), 1),
+        ((3, 5, 6, 7, 1), (3, 3, 3, 1, 16), (1, 1, 1), 1), ((3, 12, 11, 1), (3, 3, 1, 50), (2, 1), 1), ((4, 16, 9, 3), (3, 3, 3, 9), (1, 1), 1),
     ):  # fmt: skip
         dilation = (1,) * len(strides)
-        pads = padding("same", x[1:-1], w[:-2], strides, dilation)
+        pads = padding("valid" if x[-1] == 1 else "same", x[1:-1], w[:-2], strides, dilation)
         how = {"strides": strides, "dilation": dilation, "pads": pads, "groups": groups}
         y = (x[0], *output_size(x[1:-1], w[:-2], strides, dilation, pads), w[-1])
         found[f"conv {x} {w}"] = (lambda a, b, how=how: Conv.apply(a, b, **how), x, w)

@@ -17,13 +17,20 @@ from numba.extending import intrinsic
 from layerctl.kernels.target import host
 from layerctl.kernels.tile import I32, I64, VECTORS, VOID, Vectors, accumulate, lanes, repeat
 
-QUAD, PIXEL = 4, 16
-"""Terms that are neighbours of one patch, and elements from one pixel's to the next's (see ops/patches.py)."""
+QUAD, PIXEL, PLANES, THREE = 4, 16, 3, 3
+"""Terms that are neighbours of one patch, elements from one pixel's to the next's, planes of taps of a tile (see ops/patches.py), and
+terms of a run that are unrolled where there is one vector: more of them hide a loop's cost."""
 REGISTERS = 32 if host().lanes == 16 or host().triple.startswith("aarch64") else 16
 MOST_ROWS = 16
 CACHE_LINE, SECOND_CACHE = 64, 2
 ROWS = {1: (4, 8, 12, 14, 16), 2: (4, 6, 7, 8, 10, 12), 3: (4, 6, 8), 4: (2, 4, 5, 6)}
 """Numbers of rows that there are tiles for, by their vectors: with fewer the multiply-adds' latency counts, and lines of images are often so long."""
+RUN_ROWS = {1: (4, 8, 14), 2: (4, 8, 12), 3: (8,), 4: (2, 6)}
+"""The same for lines of few channels: not so many, because they are compiled beside the others."""
+MOST_VECTORS = 2
+"""Vectors of the tiles of several planes."""
+EACH = (3, 5, 9)
+"""Rows of a plane that there are tiles of several planes for: three and five taps of one channel, three of three channels."""
 
 
 def sizes(vectors: int) -> tuple[int, ...]:
@@ -102,6 +109,55 @@ def _patch_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) -
 
 
 @intrinsic
+def run_tile(
+    context: Any, rows: Any, columns: Any, a: Any, row_step: Any, table: Any, runs: Any, length: Any, b: Any, c: Any, c_stride: Any, keep: Any
+) -> Any:  # fmt: skip
+    """C[i] (+)= sum over q < runs and t < length of a[table[q] + i row_step + t] B[q length + t]; B is a packed panel."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        cases = [
+            (vectors, rows, min(size for size in (*RUN_ROWS[vectors], sizes(vectors)[-1]) if rows <= size <= sizes(vectors)[-1]))
+            for vectors in range(1, VECTORS + 1)
+            for rows in range(1, sizes(vectors)[-1] + 1)
+        ]
+        _switch(context, builder, b.dtype, args, "run", _run_body, cases)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, a, i, table, i, i, b, c, i, i), codegen
+
+
+def _run_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) -> None:
+    builder, n = memory.builder, memory.lanes
+    count, tail, a, row_step, table, runs, length, b, c, c_stride, keep = args
+    half = (rows + 1) // 2
+    apart = [builder.mul(row_step, I64(m)) for m in range(half + 1)]
+
+    threes = builder.udiv(length, I64(THREE))
+    whole = builder.mul(threes, I64(THREE))
+    rest = builder.sub(length, whole)
+
+    def terms(count: int, at: Sequence[Any], sums: Any) -> Any:
+        low, high, b_at = at
+        starts = [builder.gep(low if m < half else high, [apart[m if m < half else m - half]]) for m in range(rows)]
+        for t in range(count):
+            wide = [memory.load(builder.gep(b_at, [I64(n * (t * vectors + v))])) for v in range(vectors)]
+            sums = _added(memory, [builder.gep(p, [I64(t)]) for p in starts], wide, sums)
+        return [*(builder.gep(p, [I64(count)]) for p in (low, high)), builder.gep(b_at, [I64(n * count * vectors)])], sums
+
+    def run(q: Any, places: Sequence[Any], sums: Any) -> Any:
+        start, b_at = builder.gep(a, [builder.load(builder.gep(table, [q]))]), places[0]
+        at = [start, builder.gep(start, [apart[half]]), b_at]
+        if vectors == 1:
+            sums = repeat(builder, threes, at, sums, lambda _, at, sums: terms(THREE, at, sums))
+            at = [*(builder.gep(p, [whole]) for p in at[:2]), builder.gep(b_at, [builder.mul(whole, I64(n))])]
+        sums = repeat(builder, rest if vectors == 1 else length, at, sums, lambda _, at, sums: terms(1, at, sums))
+        return [builder.gep(b_at, [builder.mul(length, I64(n * vectors))])], sums
+
+    accumulate(memory, _lines(builder, rows, count, c, c_stride), vectors, tail, keep, lambda sums: repeat(builder, runs, [b], sums, run))
+
+
+@intrinsic
 def line_tile(
     context: Any, rows: Any, columns: Any, a: Any, k_stride: Any, line_step: Any, lines: Any, outputs: Any, b: Any, b_step: Any, c: Any, c_stride: Any
 ) -> Any:  # fmt: skip
@@ -134,6 +190,61 @@ def _line_body(memory: Vectors, rows: int, vectors: int, args: Sequence[Any]) ->
     accumulate(memory, _lines(builder, rows, count, c, c_stride), vectors, tail, I64(1), lambda sums: repeat(builder, lines, [a, b], sums, line))
 
 
+def _fitting(each: int) -> list[int]:
+    """Numbers of vectors for which the registers hold a tile of several planes of `each` rows."""
+    return [vectors for vectors in range(1, MOST_VECTORS + 1) if (PLANES * each + 1) * vectors < REGISTERS]
+
+
+@intrinsic
+def planes_fit(context: Any, pointer: Any, columns: Any, each: Any) -> Any:
+    """Whether there is a tile of `columns` columns and three planes of `each` rows."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = I64(0)
+        for each in EACH:
+            fits = _choice(pointer, builder, args[1], lambda vectors, each=each: int(vectors in _fitting(each)))
+            found = builder.select(builder.icmp_signed("==", args[2], I64(each)), fits, found)
+        return found
+
+    return types.int64(pointer, types.int64, types.int64), codegen
+
+
+@intrinsic
+def planes_tile(
+    context: Any, each: Any, columns: Any, a: Any, plane_step: Any, k_stride: Any, line_step: Any, lines: Any, outputs: Any, b: Any, b_step: Any,
+    c: Any, c_stride: Any,
+) -> Any:  # fmt: skip
+    """`line_tile` for three planes, a's `plane_step` apart, and their `each` rows of C one after the other; where they fit."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        cases = [(vectors, each, each) for each in EACH for vectors in _fitting(each)]
+        _switch(context, builder, b.dtype, args, "planes", _planes_body, cases)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, a, i, i, i, i, i, b, i, c, i), codegen
+
+
+def _planes_body(memory: Vectors, each: int, vectors: int, args: Sequence[Any]) -> None:
+    builder, n = memory.builder, memory.lanes
+    _, tail, a, plane_step, k_stride, line_step, lines, outputs, b, b_step, c, c_stride = args
+    apart = [builder.mul(plane_step, I64(m)) for m in range(PLANES)]
+
+    def line(index: Any, places: Sequence[Any], sums: Any) -> Any:
+        def output(o: Any, at: Sequence[Any], inner: Any) -> Any:
+            *a_at, b_at = at
+            wide = [memory.load(builder.gep(b_at, [I64(n * v)])) for v in range(vectors)]
+            found = _added(memory, [builder.gep(p, [I64(m)]) for p in a_at for m in range(each)], wide, inner)
+            return [*(builder.gep(p, [k_stride]) for p in a_at), builder.gep(b_at, [b_step])], found
+
+        a_line, b_line = places
+        sums = repeat(builder, outputs, [*(builder.gep(a_line, [x]) for x in apart), b_line], sums, output)
+        return [builder.gep(a_line, [line_step]), builder.gep(b_line, [builder.mul(b_step, outputs)])], sums
+
+    rows = [builder.gep(c, [builder.mul(c_stride, I64(m))]) for m in range(PLANES * each)]
+    accumulate(memory, rows, vectors, tail, I64(1), lambda sums: repeat(builder, lines, [a, b], sums, line))
+
+
 def _added(memory: Vectors, factors: Sequence[Any], wide: Sequence[Any], sums: Any) -> list[list[Any]]:
     """The sums with one term more: for each row the element at its address by the vectors of B."""
     out = []
@@ -150,23 +261,31 @@ def _lines(builder: Any, rows: int, count: Any, c: Any, c_stride: Any) -> list[A
     return [builder.gep(c, [builder.mul(c_stride, m)]) for m in numbers]
 
 
-def _switch(context: Any, builder: Any, kind: Any, args: Sequence[Any], name: str, body: Any) -> None:
-    """Calls the smallest tile that holds the rows and columns, one function for each size."""
+def _switch(
+    context: Any, builder: Any, kind: Any, args: Sequence[Any], name: str, body: Any, cases: Sequence[tuple[int, int, int]] = ()
+) -> None:  # fmt: skip
+    """Calls the tile for the rows and columns, one function for each size.
+
+    `cases`: (vectors, rows, the tile's rows), without which the smallest tile that holds the rows is taken.
+    """
+    if not cases:
+        cases = [(v, rows, _holding(v, rows)) for v in range(1, VECTORS + 1) for rows in range(1, sizes(v)[-1] + 1)]
     element, n = context.get_value_type(kind), lanes(kind)
     rows, columns, *rest = args
     before = builder.udiv(builder.sub(columns, I64(1)), I64(n))
     tail = builder.sub(columns, builder.mul(before, I64(n)))
     out = builder.append_basic_block("tiled")
     switch = builder.switch(builder.add(builder.mul(before, I64(MOST_ROWS)), builder.sub(rows, I64(1))), out)
-    for vectors in range(1, VECTORS + 1):
-        for size in sizes(vectors):
-            block = builder.append_basic_block(f"{name}{size}x{vectors}")
-            for count in range(1, size + 1):
-                if _holding(vectors, count) == size:
-                    switch.add_case(I64(MOST_ROWS * (vectors - 1) + count - 1), block)
-            builder.position_at_end(block)
-            builder.call(_function(builder.module, name, size, vectors, element, n, [x.type for x in args], body), [rows, tail, *rest])
-            builder.branch(out)
+    counts: dict[tuple[int, int], list[int]] = {}
+    for vectors, count, size in cases:
+        counts.setdefault((vectors, size), []).append(count)
+    for (vectors, size), held in counts.items():
+        block = builder.append_basic_block(f"{name}{size}x{vectors}")
+        for count in held:
+            switch.add_case(I64(MOST_ROWS * (vectors - 1) + count - 1), block)
+        builder.position_at_end(block)
+        builder.call(_function(builder.module, name, size, vectors, element, n, [x.type for x in args], body), [rows, tail, *rest])
+        builder.branch(out)
     builder.position_at_end(out)
 
 
@@ -224,6 +343,7 @@ def fetch_ahead(context: Any, x: Any, start: Any, elements: Any) -> Any:
 
 
 PRIMITIVES: dict[str, Any] = {
-    "patch_rows": patch_rows, "patch_size": patch_size, "patch_tile": patch_tile, "line_tile": line_tile, "spread_line": spread_line,
+    "patch_rows": patch_rows, "patch_size": patch_size, "patch_tile": patch_tile, "run_tile": run_tile, "line_tile": line_tile,
+    "planes_fit": planes_fit, "planes_tile": planes_tile, "spread_line": spread_line,
     "fetch_ahead": fetch_ahead,
 }  # fmt: skip

@@ -2,8 +2,9 @@
 
 Images are (batch, depth, height, width, channels); one and two dimensions are three with leading ones. Weights are Keras's:
 (kd, kh, kw, channels / groups, filters). Shares go through blocks of some lines, or of a part of a long line: what a block reads is copied
-into a window in the nearest caches, where the rows of a tile are neighbouring outputs of one line. Taps in lines outside of the image are
-left out. A deep panel of weights is used a part at a time for the whole block.
+into a window in the nearest caches, where the rows of a tile are neighbouring outputs of one line. Few channels stay as they are in the
+image there (`joined`): a line of taps is one run of them. Taps in lines outside of the image are left out. A deep panel of weights is used
+a part at a time for the whole block.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from layerctl.ops.kernel import kernel
 from layerctl.ops.patches import PIXEL, QUAD, patch_strip
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.tiles import call_kernel, pack_panel, padded, tile_width
-from layerctl.ops.windowing import clear, join_pixels, spread_pixels
+from layerctl.ops.windowing import clear, copy_pixels, spread_pixels
 from layerctl.ops.windows import first_tap, last_tap
 
 
@@ -45,14 +46,14 @@ def pack_taps(
 ):  # fmt: skip
     """Weights into panels (groups, panels, k, width); tap j of each dimension is the weights' start + j * step.
 
-    k runs over the taps and their rows, zeros behind each tap's (where `joined` each line of taps') to a multiple of four. Shares are cut
-    along the panels' taps.
+    k runs over the taps and their rows, zeros behind each tap's to a multiple of four unless the taps of a line are `joined`. Shares are
+    cut along the panels' taps.
     """
     width = tile_width(packed)
     panels = (columns + width - 1) // width
     taps = jd * jh * jw
     together = jw if joined != 0 else 1
-    deep = (together * rows + QUAD - 1) // QUAD * QUAD
+    deep = together * rows if joined != 0 else (rows + QUAD - 1) // QUAD * QUAD
     for at in range(share_low(groups * panels * taps, task, tasks), share_low(groups * panels * taps, task + 1, tasks)):
         panel = at // taps
         tap = at - panel * taps
@@ -83,17 +84,20 @@ def convolve(
     sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
     y_image: "i64", y_plane: "i64", y_line: "i64", y_pixel: "i64",
     joined: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", part: "i64",
+    in_place: "i64",
 ):  # fmt: skip
     """y (batch, od, oh, ow, filters, by its strides) of x (batch, d, h, w, channels) padded by pd, ph, pw before.
 
     k runs over taps in order and the group's channels. Shares are cut along output lines, each in `spans` parts. A block is one part of up
     to `together` lines (of one where there are several); `room` holds a window for each share (`room_size` elements: kd planes of
-    `plane_lines` lines of `line_size`), `tables` the places of its fours. Of a panel `part` elements are used at a time. The `epilogue`, if
-    not 0, is called on every finished part of a line: part i of all of them.
+    `plane_lines` lines of `line_size`), `tables` the places of its runs of k. Of a panel `part` elements are used at a time. Lines of
+    `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory. The `epilogue`,
+    if not 0, is called on every finished part of a line: part i of all of them.
     """
     inside = channels // groups
-    fours = kd * kh * fours_of_line(kw, inside, joined)
-    window, table = offset(room, task * room_size), offset(tables, task * fours)
+    length = kw * inside if joined != 0 else QUAD
+    runs = kd * kh * runs_of_line(kw, inside, joined)
+    window, table = offset(room, task * room_size), offset(tables, task * runs)
     units = batch * od * oh * spans
     reach = 0 if joined != 0 else (kw - 1) * dw // sw
     phases = 1 if joined != 0 else min(sw, (kw - 1) * dw + 1)
@@ -108,15 +112,18 @@ def convolve(
         z0 = rest // oh
         r0 = rest - z0 * oh
         count = min(min(together, high - unit), oh - r0)
-        if placed != outputs:
-            clear(window, kd * plane_lines * line_size)
-            place_fours(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_size, plane_lines)
-            placed = outputs
+        there = in_place != 0 and image < batch - 1
+        line_step, plane_step = w * channels if there else line_size, h * dd if there else plane_lines
+        kind = -1 if there else outputs
+        if placed != kind:
+            clear(window, 0 if there else kd * plane_lines * line_size)
+            place_runs(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_step, plane_step)
+            placed = kind
         out = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
         after = (first + outputs) * sw if spans > 1 else w * ((count - 1) * sh + (kh - 1) * dh + 1)
         ahead = ((image * d + (z0 + kd - 1) * sd - pd) * h + r0 * sh - ph) * w * channels + after * channels
         for g in range(groups):
-            for kz in range(kd):
+            for kz in range(0 if there else kd):
                 z = z0 * sd + kz * dd - pd
                 for i in range((count - 1) * sh + (kh - 1) * dh + 1):
                     r = r0 * sh + i - ph
@@ -124,12 +131,14 @@ def convolve(
                         source = offset(x, ((image * d + z) * h + r) * w * channels + g * inside)
                         to = offset(window, (kz * plane_lines + i) * line_size)
                         if joined != 0:
-                            join_pixels(source, w, channels, kw, first * sw - pw, sw, outputs, to)
+                            copy_pixels(source, w, channels, inside, first * sw - pw, (outputs - 1) * sw + kw, to, clean)
                         else:
                             spread_pixels(source, w, channels, inside, first * sw - pw, sw, phases, outputs + reach, to, clean)
+            corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
             convolve_block(
-                window, table, packed, offset(out, g * (filters // groups)), g, fours, filters // groups, count, outputs, d, h, kd, kh,
-                z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_size, y_line, y_pixel, part,
+                offset(x, corner) if there else window, table, packed, offset(out, g * (filters // groups)), g, runs, length,
+                sw * inside if joined != 0 else 0, filters // groups, count, outputs, d, h, kd, kh,
+                z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_step, y_line, y_pixel, part,
                 x, ahead, sh * sw * channels if g == 0 else 0,
             )  # fmt: skip
         if epilogue != 0:
@@ -138,18 +147,18 @@ def convolve(
         unit += count
 
 
-def fours_of_line(kw: int, inside: int, joined: int) -> int:
-    """Fours of k of one line of taps."""
-    return (kw * inside + QUAD - 1) // QUAD if joined != 0 else kw * ((inside + QUAD - 1) // QUAD)
+def runs_of_line(kw: int, inside: int, joined: int) -> int:
+    """Runs of k of one line of taps."""
+    return 1 if joined != 0 else kw * ((inside + QUAD - 1) // QUAD)
 
 
-def place_fours(
+def place_runs(
     table: "i64*", kd: int, kh: int, kw: int, dh: int, dw: int, sw: int, inside: int, joined: int, phases: int, pixels: int, line_size: int,
     plane_lines: int,
 ) -> None:  # fmt: skip
-    """Where each four of k is in a window, for its first output."""
+    """Where each run of k is in a window, for its first output: four elements of a pixel, or where `joined` a line of taps."""
     units = 1 if joined != 0 else kw
-    deep = kw * inside if joined != 0 else inside
+    fours = 1 if joined != 0 else (inside + QUAD - 1) // QUAD
     at = 0
     for plane in range(kd * kh):
         kz = plane // kh
@@ -157,29 +166,29 @@ def place_fours(
         for u in range(units):
             pixel = u * dw // sw
             tap = corner + ((u * dw - pixel * sw) * pixels + pixel) * PIXEL
-            for q in range((deep + QUAD - 1) // QUAD):
+            for q in range(fours):
                 table[at] = tap + q * QUAD // PIXEL * (phases * pixels * PIXEL) + q * QUAD % PIXEL
                 at += 1
 
 
 def convolve_block(
-    window: "T*", table: "i64*", packed: "T*", out: "T*", group: int, fours: int, outside: int, lines: int, outputs: int, d: int, h: int,
-    kd: int, kh: int, z: int, z_step: int, r: int, stride: int, r_step: int, line_step: int, y_line: int, y_pixel: int, part: int,
+    window: "T*", table: "i64*", packed: "T*", out: "T*", group: int, runs: int, length: int, row_step: int, outside: int, lines: int,
+    outputs: int, d: int, h: int, kd: int, kh: int, z: int, z_step: int, r: int, stride: int, r_step: int, line_step: int, y_line: int, y_pixel: int, part: int,
     x: "T*", ahead: int, each: int,
 ) -> None:  # fmt: skip
     """A block's outputs of one group; its taps are in the planes z, z + z_step, …, line i's in the lines r + i stride, + r_step, …"""
     width = tile_width(packed)
     panels = (outside + width - 1) // width
-    each = fours // (kd * kh)
+    of_line = runs // (kd * kh)
     z_low = min(first_tap(z, z_step, d), kd)
     z_high = max(z_low, last_tap(z, z_step, d, kd))
     for p in range(panels):
         columns = min(width, outside - p * width)
-        step = padded(columns, packed) * QUAD
-        panel = offset(packed, (group * panels + p) * fours * QUAD * width)
-        parts = (fours * step + part - 1) // part
+        step = padded(columns, packed) * length
+        panel = offset(packed, (group * panels + p) * runs * length * width)
+        parts = (runs * step + part - 1) // part
         for piece in range(parts):
-            start, end = share_low(fours, piece, parts), share_low(fours, piece + 1, parts)
+            start, end = share_low(runs, piece, parts), share_low(runs, piece + 1, parts)
             for i in range(lines):
                 at = r + i * stride
                 low = min(first_tap(at, r_step, h), kh)
@@ -189,15 +198,15 @@ def convolve_block(
                     if piece == 0:
                         clear_pixels(to, outputs, y_pixel, columns)
                 else:
-                    first = (z_low * kh + low) * each
+                    first = (z_low * kh + low) * of_line
                     whole = high - low == kh
                     for kz in range(z_low, z_low + 1 if whole else z_high):
-                        begin = max(start, (kz * kh + low) * each)
-                        stop = min(end, (((z_high - 1) if whole else kz) * kh + high) * each)
+                        begin = max(start, (kz * kh + low) * of_line)
+                        stop = min(end, (((z_high - 1) if whole else kz) * kh + high) * of_line)
                         if stop > begin:
                             patch_strip(
-                                outputs, columns, source, offset(table, begin), stop - begin, offset(panel, begin * step), to, y_pixel,
-                                1 if begin > first else 0, x, ahead + i * outputs * each, each if piece + p == 0 else 0,
+                                outputs, columns, source, offset(table, begin), stop - begin, length, row_step, offset(panel, begin * step), to,
+                                y_pixel, 1 if begin > first else 0, x, ahead + i * outputs * each, each if piece + p == 0 else 0,
                             )  # fmt: skip
 
 

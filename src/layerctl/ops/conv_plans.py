@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from layerctl.ops.conv_kernels import convolve, fours_of_line, pack_taps, spread
+from layerctl.ops.conv_kernels import convolve, pack_taps, runs_of_line, spread
 from layerctl.ops.copying import plan_fill, row_strides
 from layerctl.ops.depthwise_kernels import plan_depthwise, plan_depthwise_input_gradient, plan_depthwise_weight_gradient
 from layerctl.ops.kernel import At, Call, Scratch
@@ -87,8 +87,9 @@ def _convolve(
     taps = [p.taps for p in phases]
     out = [p.count for p in phases]
     joined = groups == 1 and dilation[2] == 1 and inside < PIXEL and inside % QUAD > 0
-    fours = taps[0] * taps[1] * fours_of_line(taps[2], inside, int(joined))
-    packed = Scratch(size * groups * fours * QUAD * -(-outside // WIDEST_PANEL) * WIDEST_PANEL)
+    runs = taps[0] * taps[1] * runs_of_line(taps[2], inside, int(joined))
+    terms = runs * (taps[2] * inside if joined else QUAD)
+    packed = Scratch(size * groups * terms * -(-outside // WIDEST_PANEL) * WIDEST_PANEL)
     packing = (
         w, packed, groups, *taps, inside, outside, *kernel[1:], *(p.start for p in phases), *(p.step for p in phases), *w_strides, int(joined),
     )  # fmt: skip
@@ -97,17 +98,23 @@ def _convolve(
     span = -(-out[2] // spans)
     apart = 1 if joined else min(strides[2], (taps[2] - 1) * dilation[2] + 1)
     reach = 0 if joined else (taps[2] - 1) * dilation[2] // strides[2]
-    line_size = -(-(taps[2] * inside if joined else inside) // PIXEL) * apart * (span + reach) * PIXEL
+    if joined:
+        line_size = ((span - 1) * strides[2] + taps[2]) * inside
+    else:
+        line_size = -(-inside // PIXEL) * apart * (span + reach) * PIXEL
     together = min(out[1], max(FEWEST_LINES, WINDOW // line_size)) if spans == 1 else 1
     plane_lines = (together - 1) * strides[1] + (taps[1] - 1) * dilation[1] + 1
-    room_size = taps[0] * plane_lines * line_size + PIXEL * PIXEL
+    beyond = PIXEL * (strides[2] * inside if joined else PIXEL)
+    room_size = -(-(taps[0] * plane_lines * line_size + beyond) // PIXEL) * PIXEL
+    reads = (phases[2].low, phases[2].low + (out[2] - 1) * strides[2] + taps[2])
+    in_place = joined and reads[0] >= 0 and reads[1] <= sizes[2] and product(sizes) * inside >= beyond
     tasks = min(lines * spans, TASKS)
     args = (
-        x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * fours), *epilogue, batch, groups, inside * groups, outside * groups,
+        x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * runs), *epilogue, batch, groups, inside * groups, outside * groups,
         *sizes, *out, *taps, *strides, *dilation, *(-p.low for p in phases), *y_strides,
-        int(joined), spans, together, line_size, plane_lines, room_size, PART,
+        int(joined), spans, together, line_size, plane_lines, room_size, PART, int(in_place),
     )  # fmt: skip
-    work = lines * out[2] * (fours * QUAD * 0.02 * outside + 0.1 * inside) * groups
+    work = lines * out[2] * (terms * 0.02 * outside + 0.1 * inside) * groups
     pack_work = 0.3 * groups * product(taps) * inside * outside
     return [
         Call(pack_taps.at(T=dtype), packing, tasks=groups * product(taps), work=pack_work, prepares=w),
@@ -194,6 +201,8 @@ def plan_conv_weight_gradient(
     line_size = ((span - 1) * window.strides[2] + (window.kernel[2] - 1) * window.dilation[2] + 1) * inside
     plane_lines = (together - 1) * window.strides[1] + (window.kernel[1] - 1) * window.dilation[1] + 1
     direct = outside % PIXEL == 0
+    reads = (window.out[2] - 1) * window.strides[2] + (window.kernel[2] - 1) * window.dilation[2] + 1 - window.before[2]
+    in_place = groups == 1 and window.before[2] == 0 and reads <= window.size[2] and product(window.size) * channels >= WINDOW_END
     panels = 0 if direct else together * span * -(-outside // WIDEST_PANEL) * WIDEST_PANEL
     room_size = -(-(window.kernel[0] * plane_lines * line_size + WINDOW_END + panels) // PIXEL) * PIXEL
     tasks = min(chunks * pieces, TASKS)
@@ -201,6 +210,7 @@ def plan_conv_weight_gradient(
     args = (
         x, g, to, Scratch(size * tasks * room_size), batch, chunks, groups, channels, filters, *window.size, *window.out, *window.kernel,
         *window.strides, *window.dilation, *window.before, pieces, spans, together, line_size, plane_lines, room_size, int(direct),
+        int(in_place),
     )  # fmt: skip
     calls = [Call(weigh.at(T=dtype), args, tasks=tasks, work=0.025 * rows * n)]
     return calls + add_chunks(dtype, 1, chunks, n, to, dw)

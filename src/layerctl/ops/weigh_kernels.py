@@ -7,7 +7,7 @@ line of taps where these are neighbours in the image; each is one chain of fma o
 from __future__ import annotations
 
 from layerctl.ops.kernel import kernel
-from layerctl.ops.patches import line_strip
+from layerctl.ops.patches import PLANES, line_strip, planes_fit, planes_tile
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.tiles import pack_panel, padded, tile_width
 from layerctl.ops.windowing import clear, copy_pixels
@@ -23,12 +23,14 @@ def weigh(
     channels: "i64", filters: "i64", d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64",
     sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
     pieces: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", direct: "i64",
+    in_place: "i64",
 ):  # fmt: skip
     """Partial weight gradients (chunks, taps, channels / groups, filters), each over its output lines in order.
 
     dw[tap, c, f] = sum over outputs of x[window, tap, c] g[output, f]. Shares are cut along (chunk, piece of the planes of taps). Blocks have
     up to `together` lines, or of one of the `spans` parts of a line; `room` holds for each share (`room_size` elements) a window, kd planes of `plane_lines`
-    lines of `line_size`, and g's panels where they are not used as they stand (`direct`).
+    lines of `line_size`, and g's panels where they are not used as they stand (`direct`). Where lines need no padding images are read
+    `in_place`, but for the last one, behind which there may be no memory.
     """
     inside, outside = channels // groups, filters // groups
     planes, lines = kd * kh, batch * od * oh
@@ -50,11 +52,12 @@ def weigh(
             z0 = rest // oh
             r0 = rest - z0 * oh
             count = min(min(together, end - line), oh - r0)
+            there = in_place != 0 and image < batch - 1
             for s in range(spans):
                 first = share_low(ow, s, spans)
                 outputs = share_low(ow, s + 1, spans) - first
                 for group in range(groups):
-                    for kz in range(low // kh, (high + kh - 1) // kh):
+                    for kz in range(low // kh, low // kh if there else (high + kh - 1) // kh):
                         z = z0 * sd + kz * dd - pd
                         for i in range((count - 1) * sh + (kh - 1) * dh + 1):
                             r = r0 * sh + i - ph
@@ -67,10 +70,12 @@ def weigh(
                     upstream = offset(g, (line * ow + first) * filters + group * outside)
                     if direct == 0:
                         pack_lines(count * outputs, outside, upstream, filters, panels)
+                    corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
                     weigh_block(
-                        window, panels if direct == 0 else upstream, offset(dw_out, chunk * planes * size + group * outside), low, high,
-                        inside, outside, filters, count, outputs, d, h, kh, kw, z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sw * inside,
-                        dw * inside, line_size, plane_lines, direct,
+                        offset(x, corner) if there else window, panels if direct == 0 else upstream,
+                        offset(dw_out, chunk * planes * size + group * outside), low, high, inside, outside, filters, count,
+                        outputs, d, h, kh, kw, z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sw * inside,
+                        dw * inside, w * channels if there else line_size, h * dd if there else plane_lines, direct,
                     )  # fmt: skip
             line += count
         unit = last
@@ -91,20 +96,52 @@ def weigh_block(
     """Adds a block's share to the sums of the planes of taps from low to high; names as in `convolve_block`."""
     width = tile_width(g)
     joined = kw if tap_step == inside else 1
-    for plane in range(low, high):
+    plane = low
+    while plane < high:
         kz = plane // kh
         kr = plane - kz * kh
         inner = z + kz * z_step
-        first = min(first_output(r + kr * r_step, stride), lines)
-        last = max(first, last_output(r + kr * r_step, stride, h, lines))
-        if inner >= 0 and inner < d and last > first:
-            source = offset(window, (kz * plane_lines + first * stride + kr * r_step) * line_size)
+        planes = PLANES if joined == kw and kr + PLANES <= kh and plane + PLANES <= high else 1
+        if inner >= 0 and inner < d:
+            source = offset(window, (kz * plane_lines + kr * r_step) * line_size)
             for p in range((outside + width - 1) // width):
                 columns = min(width, outside - p * width)
                 step = filters if direct != 0 else padded(columns, g)
-                panel = offset(g, p * width if direct != 0 else p * lines * outputs * width)
-                for tap in range(kw // joined):
+                weigh_planes(
+                    planes, joined * inside, kw // joined, columns, source, tap_step, k_stride, line_size, r + kr * r_step, stride, r_step, h,
+                    lines, outputs, offset(g, p * width if direct != 0 else p * lines * outputs * width), step,
+                    offset(out, plane * kw * inside * filters + p * width), filters,
+                )  # fmt: skip
+        plane += planes
+
+
+def weigh_planes(
+    planes: int, each: int, taps: int, columns: int, a: "T*", tap_step: int, k_stride: int, line_size: int, r: int, stride: int, r_step: int,
+    h: int, lines: int, outputs: int, g: "T*", g_step: int, out: "T*", filters: int,
+) -> None:  # fmt: skip
+    """Adds a block's share to the sums of one or a few planes of taps, `each` rows for each of `taps`, in a panel of g.
+
+    Lines that all planes read inside of the image are summed for all of them together where there is such a tile; those before and after,
+    and others, plane by plane: always in the order of lines.
+    """
+    low, high = lines, lines
+    if planes > 1 and planes_fit(g, columns, each) != 0:
+        low = min(first_output(r, stride), lines)
+        high = max(low, last_output(r + (planes - 1) * r_step, stride, h, lines))
+    for after in range(2):
+        for plane in range(planes):
+            at = r + plane * r_step
+            first = max(first_output(at, stride), high if after != 0 else 0)
+            last = min(last_output(at, stride, h, lines), lines if after != 0 else low)
+            if last > first:
+                for tap in range(taps):
                     line_strip(
-                        joined * inside, columns, offset(source, tap * tap_step), k_stride, stride * line_size, last - first, outputs,
-                        offset(panel, first * outputs * step), step, offset(out, (plane * kw + tap) * inside * filters + p * width), filters,
+                        each, columns, offset(a, (first * stride + plane * r_step) * line_size + tap * tap_step), k_stride, stride * line_size,
+                        last - first, outputs, offset(g, first * outputs * g_step), g_step,
+                        offset(out, (plane * taps + tap) * each * filters), filters,
                     )  # fmt: skip
+        if after == 0 and high > low:
+            planes_tile(
+                each, columns, offset(a, low * stride * line_size), r_step * line_size, k_stride, stride * line_size, high - low, outputs,
+                offset(g, low * outputs * g_step), g_step, out, filters,
+            )  # fmt: skip

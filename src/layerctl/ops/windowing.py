@@ -1,13 +1,13 @@
 """What a share reads of images, copied into a window of its own that stays in the nearest caches: padded, and laid out for tiles.
 
-For outputs a window is (planes, lines, sixteens, phases, pixels, 16): element 16 s + j of a pixel's patch in sixteen s. A patch is the pixel's
-channels, or where they are few (`joined`) those of all taps of a line. A stride's phases (pixel i is i // stride of phase i % stride) make
-neighbours of what neighbouring outputs read. For the gradient of the weights it is (planes, lines, pixels, channels).
+For outputs a window is (planes, lines, sixteens, phases, pixels, 16): element 16 s + j of a pixel's channels in sixteen s. A
+stride's phases (pixel i is i // stride of phase i % stride) make neighbours of what neighbouring outputs read. Where channels are few, and
+for the gradient of the weights, it is (planes, lines, pixels, channels).
 """
 
 from __future__ import annotations
 
-from layerctl.ops.patches import PIXEL, QUAD, spread_line
+from layerctl.ops.patches import PIXEL, spread_line
 from layerctl.ops.primitives import offset
 from layerctl.ops.windows import first_output, last_output
 
@@ -32,32 +32,8 @@ def spread_pixels(
             )  # fmt: skip
 
 
-def join_pixels(line: "T*", size: int, channels: int, across: int, at: int, stride: int, pixels: int, to: "T*") -> None:
-    """A line's part of a window of joined patches: pixel q has the image's pixels at + q stride to at + q stride + across."""
-    low = min(first_output(at, stride), pixels)
-    high = max(low, last_output(at + across - 1, stride, size, pixels))
-    wide = across * channels
-    for s in range((wide + PIXEL - 1) // PIXEL):
-        spread_line(
-            high - low, min(PIXEL, wide - s * PIXEL), offset(to, (s * pixels + low) * PIXEL),
-            offset(line, (at + low * stride) * channels + s * PIXEL), stride * channels,
-        )  # fmt: skip
-    for q in range(low):
-        join_pixel(line, size, channels, wide, at + q * stride, pixels, offset(to, q * PIXEL))
-    for q in range(high, pixels):
-        join_pixel(line, size, channels, wide, at + q * stride, pixels, offset(to, q * PIXEL))
-
-
-def join_pixel(line: "T*", size: int, channels: int, wide: int, at: int, pixels: int, to: "T*") -> None:
-    """One joined patch at the edge of the image."""
-    for j in range((wide + QUAD - 1) // QUAD * QUAD):
-        place = at * channels + j
-        into = j // PIXEL * (pixels * PIXEL) + j % PIXEL
-        to[into] = line[place] if j < wide and place >= 0 and place < size * channels else 0
-
-
 def copy_pixels(line: "T*", size: int, channels: int, inside: int, at: int, pixels: int, to: "T*", clean: int) -> None:
-    """A line's part of a window for the weights' gradient: the first `inside` channels of the image's pixels at to at + pixels."""
+    """A line's part of a window that has the image's layout: the first `inside` channels of the image's pixels at to at + pixels."""
     low = min(max(0, -at), pixels)
     high = max(low, min(pixels, size - at))
     if clean == 0:
