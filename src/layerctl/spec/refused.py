@@ -1,0 +1,235 @@
+"""What pydantic refuses, told as diagnostics: at the deepest place of the file, with what was wanted, what was given, and a cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from layerctl.configured import Configured
+from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
+from layerctl.source.document import Mapping, Node, Scalar, Sequence
+from layerctl.spec.foreign import argument_here
+
+_SHORTEST = 15
+"""Characters below which a description says nothing that the argument's name does not."""
+_TYPES = {
+    "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number", "string_type": "text",
+    "bool_type": "true or false", "list_type": "a list", "tuple_type": "a list", "dict_type": "a mapping", "finite_number": "a finite number",
+    "model_type": "a mapping", "int_parsing": "a whole number", "float_parsing": "a number", "model_attributes_type": "a mapping",
+}  # fmt: skip
+_BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+_WORDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+def joined(errors: list[ErrorDetails], nodes: dict[str, tuple[Span, Node]]) -> list[ErrorDetails]:
+    """Pydantic says of each branch of a union what is wrong; here one error says all types, and one inside goes before one of the whole."""
+    kept: list[ErrorDetails] = []
+    paths: list[tuple[Any, ...]] = []
+    for e in errors:
+        path = _reached(e["loc"], nodes)[1]
+        same = next((i for i, p in enumerate(paths) if p == path and e["type"] in _TYPES and kept[i]["type"] in _TYPES), None)
+        if same is None:
+            kept.append({**e})
+            paths.append(path)
+        else:
+            kept[same].setdefault("ctx", {}).setdefault("types", [kept[same]["type"]]).append(e["type"])
+    return [e for e, path in zip(kept, paths, strict=True)
+            if e["type"] not in (*_TYPES, "literal_error") or not any(len(p) > len(path) and p[: len(path)] == path for p in paths)]  # fmt: skip
+
+
+def _reached(loc: tuple[Any, ...], nodes: dict[str, tuple[Span, Node]]) -> tuple[Node | None, tuple[Any, ...]]:
+    """(the deepest node of the file on a way of pydantic's, the parts of the way that the file has)."""
+    if not loc:
+        return None, ()
+    place, reached = nodes[str(loc[0])][1] if str(loc[0]) in nodes else None, [str(loc[0])]
+    for part in loc[1:] if place is not None else ():
+        if isinstance(place, Sequence) and isinstance(part, int) and part < len(place.items):
+            place = place.items[part]
+        elif isinstance(place, Mapping) and place.get(str(part)) is not None:
+            place = place.get(str(part))
+        else:
+            continue
+        reached.append(str(part))
+    return place, tuple(reached)
+
+
+def report(
+    e: ErrorDetails,
+    what: str,
+    nodes: dict[str, tuple[Span, Node]],
+    span: Span,
+    problems: Problems,
+    cls: type[BaseModel],
+) -> None:
+    """One of pydantic's errors as a diagnostic at the deepest place of the file that it reaches."""
+    kind, loc, got = e["type"], e["loc"], e.get("input")
+    if not loc:
+        raised = (e.get("ctx") or {}).get("error", e["msg"])
+        if hasattr(raised, "word") and any(_in_an_expression(raised, node, problems) for _, node in nodes.values()):
+            return
+        text = str(raised)
+        meant = _mentioned(text, [n for n in nodes if n in cls.model_fields])
+        shows = f"`layerctl layers {what}` shows its arguments" if issubclass(cls, Configured) else None
+        problems.error("bad-value", text if text.startswith(what) else f"{what}: {text}", nodes[meant][1].span if meant else span,
+                       hint=(about_argument(cls, (meant,)) if meant else None) or shows)  # fmt: skip
+        return
+    field = str(loc[0])
+    if kind == "missing" and len(loc) == 1:
+        problems.error("missing-argument", f"{what} needs '{field}'", span, hint=_description(cls, field))
+        return
+    place, reached = _reached(loc, nodes)
+    where = place.span if place is not None else span
+    name, about = ".".join(reached), about_argument(cls, loc)
+    if kind in _TYPES:
+        wanted = " or ".join(dict.fromkeys(_TYPES[k] for k in (e.get("ctx") or {}).get("types", [kind])))
+        cure = type_cure(wanted, got)
+        known = _fields_of(cls.model_fields[field].annotation)
+        if cure is None and wanted.endswith("a mapping") and known:
+            cure = f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
+        problems.error("wrong-type", f"{what}: '{name}' must be {wanted}, got {told(got)}", where, hint=cure or about)
+    elif kind in _BOUNDS:
+        bound = e["ctx"][_BOUNDS[kind]]
+        problems.error(
+            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound:g}, got {told(got)}", where, hint=about
+        )
+    elif kind == "literal_error":
+        allowed = e["ctx"]["expected"]
+        names = [a.strip(" '") for a in allowed.replace(" or ", ", ").split(",")]
+        problems.error(
+            "unknown-value",
+            f"{what}: '{name}' must be {allowed}, got {told(got)}{did_you_mean(str(got), names)}",
+            where,
+            hint=None if did_you_mean(str(got), names) else about,
+        )
+    elif kind == "missing":
+        problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where)
+    elif kind == "extra_forbidden":
+        _unknown_inside(what, loc, place, nodes[field][1], cls, problems)
+    elif kind in ("value_error", "assertion_error"):
+        if _in_an_expression(e["ctx"]["error"], place, problems):
+            return
+        text = str(e["ctx"]["error"])
+        meant = _mentioned(text, [str(n.key.value) for n in place.entries]) if isinstance(place, Mapping) else None
+        if isinstance(place, Mapping) and meant is not None:
+            where, about = (place.get(meant) or place).span, about_argument(cls, (*loc, meant))
+        problems.error("bad-value", f"{what}: '{name}': {text}", where, hint=about)
+    else:
+        problems.error(
+            "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {told(got)}", where, hint=about
+        )
+
+
+def _mentioned(text: str, given: list[str]) -> str | None:
+    """The argument of those given that a message on several of them is about: the first in quotes, else the first that it names."""
+    quoted = [w for w in re.findall(r"'(\w+)[^']*'", text) if w in given]
+    words = [w for w in re.findall(r"\w+", text) if w in given]
+    return quoted[0] if quoted else words[0] if words else None
+
+
+def _in_an_expression(error: Exception, place: Node | None, problems: Problems) -> bool:
+    """Says what is wrong in an expression where in the text it is, if that is what the error is about."""
+    if not isinstance(place, Scalar) or not isinstance(place.value, str):
+        return False
+    if not hasattr(error, "word") and not isinstance(error.__cause__, LayerctlError):
+        return False
+    from layerctl.expressions.mistakes import UnknownWord
+    from layerctl.expressions.parse import parse
+
+    try:
+        tree = parse(place.value, place.span)
+    except LayerctlError as exact:
+        problems.found.extend(exact.diagnostics)
+        return True
+    if not isinstance(error, UnknownWord):
+        return False
+    found = next((t.span for t in tree.walk() if error.word in (getattr(t, "name", None), getattr(t, "function", None))), None)
+    if found is not None:
+        problems.error(error.code, str(error), found,
+                       hint="an expression knows x, its `arguments` and the functions of keras.ops" if "did you mean" not in str(error) else None)  # fmt: skip
+    return found is not None
+
+
+def type_cure(wanted: str, got: Any) -> str | None:
+    """How a value of the wrong type is usually meant."""
+    if got is None:
+        return "a value is missing behind the colon"
+    if isinstance(got, str):
+        text = got.strip()
+        if re.fullmatch(r"\$\w+", text):
+            return f'a variable is written "${{{text[1:]}}}"'
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?", text):
+            return f"write it without quotes: {text}"
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
+            return f"write {float(text.rstrip('% ')) / 100:g}"
+        if wanted == "true or false" and text.lower() in ("yes", "no", "on", "off", "true", "false"):
+            return f"write {'true' if text.lower() in ('yes', 'on', 'true') else 'false'}" + ("" if text.lower() in ("true", "false") else f": {text} is text")
+        if wanted == "a list":
+            return f"write it in brackets: [{text}]"
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?\d{1,3}(?:[_',]\d{3})+|[-+]?\d+(?:_\d+)+", text):
+            return f"write {text.translate(dict.fromkeys(map(ord, '_,' + chr(39))))}: digits stand without signs between them"
+    if wanted == "a whole number" and isinstance(got, float) and got.is_integer():
+        return f"write {int(got)}"
+    if wanted == "text" and isinstance(got, (int, float)) and not isinstance(got, bool):
+        return f'quote it: "{got}"'
+    return None
+
+
+def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls: type[BaseModel], problems: Problems) -> None:
+    """An argument that a nested section does not have: the key's place, and the name that was meant."""
+    key, around = str(loc[-1]), top
+    for part in loc[1:-1]:
+        below = around.get(str(part)) if isinstance(around, Mapping) else None
+        around = below if below is not None else around
+    span = around.key(key).span if isinstance(around, Mapping) and key in around else place.span
+    known = _fields_of(cls.model_fields[str(loc[0])].annotation)
+    name = ".".join(_reached(loc[:-1], {str(loc[0]): (span, top)})[1])
+    cure, hint = argument_here(f"'{name}'", key, known)
+    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{cure}", span, hint=hint)
+
+
+def _fields_of(annotation: Any) -> list[str]:
+    """The fields of the first model in an annotation."""
+    return next((list(m.model_fields) for m in _models(annotation)), [])
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def about_argument(cls: type[BaseModel], loc: tuple[Any, ...]) -> str | None:
+    """What the argument at the end of a way is for, and its default."""
+    name, field = "", None
+    for part in loc:
+        inner = cls.model_fields.get(part) if isinstance(part, str) else None
+        if inner is not None:
+            name, field = part, inner
+            cls = next(iter(_models(inner.annotation)), cls)
+    if field is None or len(field.description or "") < _SHORTEST:
+        return None
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    simple = isinstance(default, (str, int, float)) and "if not given" not in field.description
+    return f"{name}: {field.description}" + (f" {told(default)} if not given." if simple else "")
+
+
+def _description(cls: type[BaseModel], field: str) -> str | None:
+    text = cls.model_fields[field].description if field in cls.model_fields else None
+    return f"{field}: {text}" if text else None
+
+
+def told(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Configured):
+        return type(value).__name__
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
