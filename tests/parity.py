@@ -184,6 +184,11 @@ class Theirs:
                 xs[i] = x
             if spread and len(inputs) == 1:
                 xs[1] = xs[0]
+            if layer.category == "merging":  # they look at their tensors' masks
+                xs = [keras.ops.copy(x) for x in xs]
+                for x, m in zip(xs, masks, strict=True):
+                    if m is not None:
+                        keras.src.backend.set_keras_mask(x, keras.ops.convert_to_tensor(m))
             out, updated = made.stateless_call(values, others, *(xs if spread else [xs if several else xs[0]]), **named)
             outs = list(out) if isinstance(out, (list, tuple)) else [out]
             loss = sum((o * cotangent(o.shape)).sum() for o in outs if str(o.dtype) == "float32") + np.float32(0)
