@@ -129,8 +129,10 @@ def measure(name: str, systems: list[str], threads: int, rounds: int, whole: boo
 
 
 def ratio(found: dict[str, Measured], what: str) -> tuple[str, list[float]]:
-    """The peer that is best by its median, and how many times faster layerctl was in each round."""
+    """The peer that is best by its median, and how many times faster layerctl was in each round; none where nobody else does it."""
     peers = {s: getattr(m, what) for s, m in found.items() if s != "layerctl" and getattr(m, what)}
+    if not peers:
+        return "–", []
     best = min(peers, key=lambda s: statistics.median(peers[s]))
     return best, [theirs / ours for theirs, ours in zip(peers[best], getattr(found["layerctl"], what), strict=True)]
 
@@ -146,9 +148,11 @@ def table(results: dict[str, dict[str, Measured]], systems: list[str], what: str
             mid = statistics.median(times) if times else 0.0
             cells.append("–" if not times else f"{1e6 * mid:,.0f}" if what == "one" else f"{SHAPES[name][4] / mid:,.0f}")
         best, ratios = ratio(found, what)
-        medians.append(statistics.median(ratios))
-        lines.append(f"| {name} | {' | '.join(cells)} | {best} | **{medians[-1]:.2f}** ({min(ratios):.2f}–{max(ratios):.2f}) |")
-    lines.append(f"| geometric mean | {'| ' * len(systems)}| **{statistics.geometric_mean(medians):.2f}** |")
+        medians += [statistics.median(ratios)] if ratios else []
+        told = f"**{medians[-1]:.2f}** ({min(ratios):.2f}–{max(ratios):.2f})" if ratios else ""
+        lines.append(f"| {name} | {' | '.join(cells)} | {best} | {told} |")
+    if medians:
+        lines.append(f"| geometric mean | {'| ' * len(systems)}| **{statistics.geometric_mean(medians):.2f}** |")
     return lines
 
 
