@@ -43,7 +43,7 @@ def codes_in(source):
     codes, forms = set(), set()
     tree = ast.parse(source)
     for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
-        names = [a.arg for a in function.args.args]
+        names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
         for name, default in zip(names[len(names) - len(function.args.defaults) :], function.args.defaults, strict=True):
             codes |= {t for t in texts(default) if name == "code" and SLUG.fullmatch(t)}
     for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):

@@ -32,7 +32,8 @@ SMOOTH = [
     "average(x, axis=0)", "ravel(x)", "hstack([x, y])", "vstack([x, y])", "logaddexp(x, y)", "x - stop_gradient(y)", "-x % 3.0 + 1",
     "moments(x, [1])[1]", "unstack(x, axis=1)[2]", "tensordot(x, m, 1)", "tensordot(x, y, [[0], [0]])", "inner(x, y)", "nan_to_num(x) * y",
     f"log2({POSITIVE}) + log10({POSITIVE})", "exp2(x) + erfc(y)", "flipud(fliplr(x))", "divide_no_nan(x, y)", "normalize(x, axis=0)",
-    "depth_to_space(reshape(x, (1, 1, 3, 4)), 2)", "space_to_depth(reshape(x, (1, 2, 6, 1)), 2)", "average_pool(reshape(x, (1, 3, 4, 1)), [2, 2], [1, 1])",
+    "depth_to_space(reshape(x, (1, 1, 3, 4)), 2)", "space_to_depth(reshape(x, (1, 2, 6, 1)), 2)", "average_pool(reshape(x, (1, 3, 4, 1)), (2, 2), (1, 1))",
+    "extract_patches(reshape(x, (1, 3, 4, 1)), (2, 2), (1, 1))", "extract_patches(reshape(x, (1, 2, 6, 1)), 2)",
     "max_pool(reshape(x, (1, 6, 2)), 2, strides=1)", "take_along_axis(x, [[1], [0], [3]], axis=1)", "take_along_axis(x, [[2, 1, 0, 0]], axis=0)",
 ]  # fmt: skip
 WHOLE = ["argmax(x, axis=1)", "argsort(x, axis=1)", "x > y", "logical_and(x > 0, y > 0)", "logical_not(x > 0)", "one_hot(argmax(x, axis=1), 4)", "sign(x)",
@@ -47,7 +48,7 @@ def ours(text):
 
 
 def theirs(text, x, y, m):
-    names = {n: getattr(keras.ops, n) for n in dir(keras.ops) if not n.startswith("_")}
+    names = {n: getattr(module, n) for module in (keras.ops.image, keras.ops) for n in dir(module) if not n.startswith("_")}
     return np.asarray(eval(text, {**names, "gelu": lambda v: keras.ops.gelu(v, approximate=False)}, {"x": x, "y": y, "m": m}))
 
 

@@ -235,7 +235,7 @@ def test_threads_are_on_cores_of_their_own_while_they_run_and_free_after():
     watcher.start()
     while watcher.is_alive():
         team._state[words.HURRIED] = 0
-        team.run(program.instructions, 200)
+        team.run(program.instructions, 3000)
     watcher.join()
     deadline = time.monotonic() + 10
     while allowed(worker) != free and time.monotonic() < deadline:

@@ -244,7 +244,7 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
 def _check_feature(wiring: Wiring, feature: str, shape: Shape, item: Item) -> None:
     """An Input has the shape of the one feature that it stands for."""
     given = wiring.inputs[feature].shape
-    if given is None or shape is None:
+    if given is None or shape is None or wiring.inputs[feature].dtype == "u8":
         return
     if len(given) != len(shape) or any(a is not None and b is not None and int(a) != int(b) for a, b in zip(given, shape, strict=True)):
         wiring.problems.error("shape", f"the input has the shape {shown(tuple(shape))}, but the data's feature '{feature}' gives {shown(tuple(given))}",

@@ -77,14 +77,13 @@ def _missing(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     row = next((i for i, v in enumerate(values) if v is None or v in gone), 0)
     share = c.missing / len(table)
     text = f"{c.missing} of {len(table)} values are missing ({share:.1%})"
-    code = "target-missing" if target else "column-missing"
     if target:
         cure = "rows without a target are left out with `target: {column: ..., missing: drop}`"
     elif share > HOLEY:
         cure = "leave the column out, or say what stands for a missing value: `missing: median`"
     else:
         cure = "say what stands for a missing value in the feature: `missing: median`, `most_frequent`, `constant`"
-    yield warning(table, row, c.name, code, text, cure)
+    yield warning(table, row, c.name, "target-missing" if target else "column-missing", text, cure)
 
 
 def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:

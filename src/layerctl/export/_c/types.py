@@ -30,9 +30,10 @@ class Untranslatable(ValueError):
 
 
 def source(function: Callable[..., Any]) -> ast.FunctionDef:
-    """A function's syntax tree."""
+    """A function's syntax tree, without what decorates it."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     found = next(n for n in tree.body if isinstance(n, ast.FunctionDef))
+    found.decorator_list = []
     return found
 
 
