@@ -396,3 +396,82 @@ model:
     with Model.from_yaml(text) as model:
         to_keras.export(model, tmp_path / "x.keras")
         np.testing.assert_allclose(np.asarray(keras.models.load_model(tmp_path / "x.keras")(ids)), model.predict(ids), atol=1e-6)
+
+
+def older(model, folder, change=lambda config: None):
+    """The JSON of a Sequential model as Keras 2 wrote it, changed."""
+    layers = []
+    for saved in json.loads(model.to_json())["config"]["layers"]:
+        config = {k: v for k, v in saved["config"].items() if k not in ("dtype", "quantization_config")}
+        if saved["class_name"] == "InputLayer":
+            config = {"name": config["name"], "batch_input_shape": config["batch_shape"], "dtype": "float32", "sparse": False}
+        layers.append({"class_name": saved["class_name"], "config": config})
+    change(layers)
+    text = json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": layers}, "keras_version": "2.2.4", "backend": "tensorflow"})
+    (folder / "m.json").write_text(text)
+    import_model(folder / "m.json", folder / "m.yaml")
+    return (folder / "m.yaml").read_text()
+
+
+def test_what_meant_something_else_before_keras_3(tmp_path):
+    model = keras.Sequential([keras.Input((4, 3)), L.GRU(3, recurrent_activation="hard_sigmoid"), L.LeakyReLU(), L.Activation("hard_sigmoid")])
+
+    def change(layers):
+        layers[1]["config"].pop("reset_after")
+        layers[2]["config"] = {"name": "leaky", "alpha": 0.20000000298023224}
+
+    text = older(model, tmp_path, change)
+    assert "recurrent_activation: {hard_sigmoid: {slope: 0.2}}, reset_after: false" in text.replace("\n      ", " ") or (
+        "hard_sigmoid: {slope: 0.2}" in text and "reset_after: false" in text)  # fmt: skip
+    assert "negative_slope: 0.2" in text or "LeakyReLU: 0.2" in text
+    with Model.from_yaml(tmp_path / "m.yaml") as ours:
+        y = ours.predict(np.zeros((1, 4, 3)))
+        np.testing.assert_allclose(y, 0.5, atol=1e-6)
+
+
+def test_an_older_optimizer(tmp_path):
+    model = small()
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        config = {"lr": 0.003, "beta_1": 0.9, "beta_2": 0.999, "decay": 0.5, "epsilon": 1e-07, "amsgrad": False}
+        file.attrs["training_config"] = json.dumps({"optimizer_config": {"class_name": "Adam", "config": config}, "loss": "mse", "metrics": ["mae"]})
+        file.attrs["keras_version"] = "2.4.0"
+    done = import_model(tmp_path / "m.h5", tmp_path / "m.yaml")
+    assert not done.warnings
+    with load(done.model) as ours:
+        rate = ours.optimizer.learning_rate
+        assert type(rate).__name__ == "InverseTimeDecay" and (rate.initial_learning_rate, rate.decay_steps, rate.decay_rate) == (0.003, 1, 0.5)
+
+
+def test_mixed_precision_is_computed_in_float32_and_said(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, dtype="mixed_float16"), L.Dense(2, dtype="mixed_float16")])
+    done = imported(model, tmp_path)
+    assert ["mixed_float16" in d.message for d in done.warnings] == [True]
+    x = np.ones((2, 4), np.float32)
+    with load(done.model) as ours:
+        np.testing.assert_allclose(ours.predict(x), np.asarray(model(x)).astype(np.float32), rtol=5e-3, atol=5e-3)
+
+
+def test_a_layer_of_two_models_has_its_weights_in_both(tmp_path):
+    shared = L.Dense(4, name="shared")
+    a = keras.Input((4,))
+    inner = keras.Model(a, L.Dense(3)(shared(a)), name="inner")
+    x = keras.Input((4,))
+    model = keras.Model(x, L.Concatenate()([inner(x), shared(x)]))
+    done = check_import(model, tmp_path)  # Keras itself cannot load such a file
+    assert [d.message.split(":")[0] for d in done.warnings] == ["the layer 'shared' stands in several models of the file"]
+
+
+def test_ops_with_the_defaults_of_ops(tmp_path):
+    x = keras.Input((4,))
+    check_import(keras.Model(x, [keras.ops.gelu(x), keras.ops.gelu(x, approximate=False), keras.ops.round(x), keras.ops.normalize(x)]), tmp_path)
+
+
+def test_penalties_count_in_evaluation(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"), L.ActivityRegularization(l2=0.1)])
+    model.compile("sgd", "mse")
+    shaken(model)
+    x, y = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32), np.ones((6, 3), np.float32)
+    with load(imported(model, tmp_path).model) as ours:
+        assert ours.evaluate(x, y)["loss"] == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-5)

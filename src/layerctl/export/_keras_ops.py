@@ -76,6 +76,8 @@ _declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patc
 _declare("image", ("size", "interpolation"), "resize")
 _OPERANDS = {"take": 2, "take_along_axis": 2}
 """How many tensors stand before an op's other arguments, where it is not one."""
+_TUPLES = ("pool_size", "strides")
+"""Arguments that Keras takes as tuples alone."""
 _RESULTS = ("split", "top_k")
 """Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
@@ -181,6 +183,7 @@ class Emitter:
             raise Wordless(f"'{function}' is called with {', '.join(k for k in config if k not in names)}")
         if any(_has_tensor(v) for v in config.values()):
             raise Wordless(f"'{function}' takes a tensor where Keras takes numbers")
+        config = {k: {"class_name": "__tuple__", "items": v} if k in _TUPLES and isinstance(v, list) else v for k, v in config.items()}
         out = self.emit(module, kind, config, [_constant(t) for t in tensors])
         return _Several(out) if function in _RESULTS else out
 

@@ -19,7 +19,7 @@ _NAMES = {"Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "G
 _IGNORED = {
     "dilation_rate": (1, [1, 1]), "antialias": (False,), "crop_to_aspect_ratio": (False,), "pad_to_aspect_ratio": (False,), "fill_mode": ("constant",),
     "fill_value": (0.0,), "synchronized": (False,), "mode": ("constant",), "decimals": (0,),
-    "dtype": (None,), "sorted": (True,), "approximate": (True,), "data_format": (None, "channels_last"), "sparse": (False,),
+    "dtype": (None,), "sorted": (True,), "data_format": (None, "channels_last"), "sparse": (False,),
 }  # fmt: skip
 """Arguments of ops that functions here do not have, with the values that change nothing."""
 

@@ -184,8 +184,8 @@ class Reader:
 
     def layer_arguments(self, cls: type[Layer], config: Mapping[str, Any], where: str) -> dict[str, Any]:
         """A layer's arguments, its dtype included."""
-        config = dict(config)
         kind = cls.__name__
+        config = _renewed("layers", kind, config, self.before_3)
         if kind == "Lambda":
             self._lambda(config, where)
             return {}
@@ -255,7 +255,7 @@ _LAMBDA = "write what it computes as an expression: `Lambda: \"tanh(x) * 2\"` in
 def _renewed(kind: str, name: str, config: dict[str, Any], before_3: bool) -> dict[str, Any]:
     """The config of an object in the words of Keras 3."""
     config = dict(config)
-    if kind == "activations" and name == "leaky_relu" and "alpha" in config:
+    if name in ("leaky_relu", "LeakyReLU") and "alpha" in config:
         config["negative_slope"] = _short(config.pop("alpha"))
     if kind == "activations" and name == "hard_sigmoid" and before_3:
         config.setdefault("slope", 0.2)

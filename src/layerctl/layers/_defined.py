@@ -36,7 +36,7 @@ class Definition:
     """The body of a layer that a file defines.
 
     In training `update` runs first, in order, and what follows sees the new values; then `call` gives the result, and `add_loss` a
-    penalty. A cell has `state` (sizes by name) and `next` (their next values; the one state of a cell is its result by default).
+    penalty, in evaluation as well. A cell has `state` (sizes by name) and `next` (their next values; the one state of a cell is its result by default).
     """
 
     name: str
@@ -138,7 +138,7 @@ class DefinedLayer(Cell):
         several = isinstance(result, (list, tuple)) and result and not body.state
         if not all(isinstance(r, Value) for r in (result if several else [result])):
             raise ShapeError(f"{body.name}: the result of 'call' is no tensor, but {result!r}")
-        if body.add_loss is not None and training():
+        if body.add_loss is not None:
             trace.losses.append(_scalar(evaluate(body.add_loss, self._scope({**values, "result": result}), functions()), body.name))
         return result
 

@@ -183,7 +183,7 @@ class Layer(Configured):
     def _finish(self, inputs: Any, mask: Any, result: Any) -> None:
         regularizer = getattr(self, "activity_regularizer", None)
         outputs = result if isinstance(result, (list, tuple)) else [result]
-        if regularizer is not None and current().training:
+        if regularizer is not None:
             for v in outputs:
                 current().losses.append(regularizer(v) / float(int(v.shape[0])))
         out_mask = self.compute_mask(inputs, mask)
