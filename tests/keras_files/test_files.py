@@ -475,3 +475,18 @@ def test_penalties_count_in_evaluation(tmp_path):
     x, y = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32), np.ones((6, 3), np.float32)
     with load(imported(model, tmp_path).model) as ours:
         assert ours.evaluate(x, y)["loss"] == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-5)
+
+
+def test_pooling_and_resizing_by_ops(tmp_path):
+    text = """
+layerctl: 1
+model:
+  - Input: {shape: [8, 8, 3]}
+  - Lambda: "max_pool(x, [2, 2], [2, 2])"
+  - Lambda: "average_pool(resize(x, [6, 6]), 2, 1, 'same')"
+  - Lambda: "extract_patches(x, 3)"
+"""
+    x = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
+    with Model.from_yaml(text) as model:
+        to_keras.export(model, tmp_path / "x.keras")
+        np.testing.assert_allclose(np.asarray(keras.models.load_model(tmp_path / "x.keras")(x)), model.predict(x), atol=1e-5)

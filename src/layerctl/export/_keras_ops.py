@@ -68,7 +68,7 @@ _declare("numpy", (), "logaddexp", "hstack", "vstack", "ravel", "outer")
 _OPS["identity"] = ("keras.src.ops.numpy", "Copy", ())
 _declare("math", ("k",), "top_k")
 _declare("nn", ("axis", "order", "epsilon"), "normalize")
-_declare("nn", (), "sparsemax", "squareplus", "mish")
+_declare("nn", (), "sparsemax", "squareplus")
 _declare("linalg", ("ord", "axis", "keepdims"), "norm")
 _declare("nn", ("pool_size", "strides", "padding"), "max_pool", "average_pool")
 _declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
@@ -76,8 +76,6 @@ _declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patc
 _declare("image", ("size", "interpolation"), "resize")
 _OPERANDS = {"take": 2, "take_along_axis": 2}
 """How many tensors stand before an op's other arguments, where it is not one."""
-_TUPLES = ("pool_size", "strides")
-"""Arguments that Keras takes as tuples alone."""
 _RESULTS = ("split", "top_k")
 """Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
@@ -183,7 +181,7 @@ class Emitter:
             raise Wordless(f"'{function}' is called with {', '.join(k for k in config if k not in names)}")
         if any(_has_tensor(v) for v in config.values()):
             raise Wordless(f"'{function}' takes a tensor where Keras takes numbers")
-        config = {k: {"class_name": "__tuple__", "items": v} if k in _TUPLES and isinstance(v, list) else v for k, v in config.items()}
+        config = _pooling(config) if function in ("max_pool", "average_pool") else config
         out = self.emit(module, kind, config, [_constant(t) for t in tensors])
         return _Several(out) if function in _RESULTS else out
 
@@ -199,6 +197,22 @@ class _Several:
             raise Wordless("one of several results is taken by its number, counted from 0")
         name, call, _ = self.first["config"]["keras_history"]
         return {**self.first, "config": {**self.first["config"], "keras_history": [name, call, index]}}
+
+
+def _pooling(config: dict[str, Any]) -> dict[str, Any]:
+    """A pooling op's arguments: a file holds no tuples for it, and Keras computes with lists in none of its places.
+
+    Raises:
+        Wordless: for sizes that differ.
+    """
+    out = dict(config)
+    out["strides"] = out["pool_size"] if out.get("strides") is None else out["strides"]
+    for key in ("pool_size", "strides"):
+        sizes = out[key] if isinstance(out[key], list) else [out[key]]
+        if len(set(sizes)) != 1:
+            raise Wordless(f"{key} {sizes}: Keras's op takes one number for all dimensions in a file; use the layer MaxPooling or AveragePooling")
+        out[key] = sizes[0]
+    return out
 
 
 def _constant(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.importing.calls import Calls, result_count
 from layerctl.importing.expressions import is_op
-from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, tensors
+from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, plain_values, tensors
 from layerctl.importing.objects import Reader
 from layerctl.layers.base import unique
 from layerctl.layers.input import STRING
@@ -135,7 +135,7 @@ class Models:
             return Part(name, str(saved["class_name"]), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
         if functional and is_op(saved):
-            return Part(name, str(saved.get("class_name")), dict(saved.get("config") or {}), calls, op=True)
+            return Part(name, str(saved.get("class_name")), plain_values(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
         if opened is None:
             return Part(name, "?", {}, calls)

@@ -107,6 +107,15 @@ def _value(value: Any, depth: int = 0) -> Any:
     return [_value(v, depth + 1) for v in value] if isinstance(value, list) else value
 
 
+def plain_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """An op's arguments, tuples and arrays among them as lists.
+
+    Raises:
+        BadNode: for what is nested too deeply.
+    """
+    return {str(k): _value(v) for k, v in config.items()}
+
+
 def tensors(value: Any) -> Iterator[Tensor]:
     """The tensors in a call's arguments, in order."""
     if isinstance(value, Tensor):
