@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from layerctl.compile.memory import Planner, root
-from layerctl.ops.kernel import At, Call, Scratch
+from layerctl.ops.kernel import Call, Scratch, memory_of
 from layerctl.ops.value import Node, Value
 
 FEWEST_SHARES, MOST_SHARES = 8, 64
@@ -97,7 +97,7 @@ def _bounds(calls: Sequence[Call]) -> tuple[int, int] | None:
     following = [c for c in calls if not before(c)]
     if not following or any(c.parts == 0 for c in following):
         return None
-    rooms = [{id(b) for a in c.args if isinstance(b := a.base if isinstance(a, At) else a, Scratch)} for c in following]
+    rooms = [{id(b) for a in c.args if isinstance(b := memory_of(a), Scratch)} for c in following]
     if any(rooms[i] & rooms[j] for i in range(len(rooms)) for j in range(i)):
         return None
     return math.gcd(*(c.parts for c in following)), min(c.tasks for c in following)
@@ -107,5 +107,5 @@ def _reads_parts(node: Node, calls: Sequence[Call], made: set[int], producer: di
     """Whether what a node reads of the chain so far it reads by parts."""
     along = set.intersection(*({id(v) for v in c.along} for c in calls if not before(c)))
     within = [v for v in node.inputs if id(root(v, producer)) in made]
-    prepared = [b for c in calls if before(c) and isinstance(b := c.prepares.base if isinstance(c.prepares, At) else c.prepares, Value)]
+    prepared = [b for c in calls if before(c) and isinstance(b := memory_of(c.prepares), Value)]
     return all(id(v) in along for v in within) and not any(id(root(v, producer)) in made for v in prepared)

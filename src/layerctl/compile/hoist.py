@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from layerctl.compile.memory import LEAVES, root
 from layerctl.compile.program import Layout
-from layerctl.ops.kernel import At, Call, Scratch
+from layerctl.ops.kernel import Call, Scratch, memory_of
 from layerctl.ops.value import Node, Value, Weight
 
 LARGEST = 1 << 26
@@ -42,7 +42,7 @@ class Unchanging:
         """Whether a call is made once."""
         if id(node) in self.nodes:
             return True
-        base = call.prepares.base if isinstance(call.prepares, At) else call.prepares
+        base = memory_of(call.prepares)
         return isinstance(base, Value) and id(root(base, self._producer)) in self.values
 
     def lasting(self, nodes: Sequence[Node], calls: dict[int, list[Call]]) -> tuple[list[Value], list[Scratch]]:
@@ -52,6 +52,6 @@ class Unchanging:
         for n in nodes:
             for call in calls.get(id(n), ()):
                 once = id(n) not in self.nodes and self.call(n, call)
-                bases = [a.base if isinstance(a, At) else a for a in call.args]
+                bases = [memory_of(a) for a in call.args]
                 rooms |= {id(b): b for b in bases if isinstance(b, Scratch) and (once or b.stays)}
         return values, list(rooms.values())

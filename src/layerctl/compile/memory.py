@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from layerctl.compile.program import Layout, Location, aligned
-from layerctl.ops.kernel import At, Call, Scratch
+from layerctl.ops.kernel import Call, Scratch, memory_of
 from layerctl.ops.leaves import Constant
 from layerctl.ops.value import SIZE_OF, Node, Value, Weight
 
@@ -280,7 +280,7 @@ class Planner:
 
 def _cut(room: Scratch, calls: Sequence[Call]) -> int:
     """Into how many shares' own parts a room is cut; 0 for one that shares have in common."""
-    users = [c for c in calls if any((a.base if isinstance(a, At) else a) is room for a in c.args)]
+    users = [c for c in calls if any(memory_of(a) is room for a in c.args)]
     return users[0].tasks if len(users) == 1 and users[0].parts else 0
 
 
@@ -288,7 +288,7 @@ def _scratches(calls: list[Call]) -> list[Scratch]:
     found: dict[int, Scratch] = {}
     for call in calls:
         for arg in call.args:
-            base = arg.base if isinstance(arg, At) else arg
+            base = memory_of(arg)
             if isinstance(base, Scratch):
                 found[id(base)] = base
     return list(found.values())

@@ -44,7 +44,7 @@ def share(builder: ir.IRBuilder, n: ir.Value, task: ir.Value, tasks: ir.Value) -
 
 
 def repeat(
-    builder: ir.IRBuilder, start: ir.Value, stop: ir.Value, step: int, carried: Sequence[ir.Value],
+    builder: ir.IRBuilder, start: ir.Value, stop: ir.Value, step: int | ir.Value, carried: Sequence[ir.Value],
     body: Callable[..., Sequence[ir.Value]],
 ) -> list[ir.Value]:  # fmt: skip
     """`for i in range(start, stop, step)`; body(i, *carried) gives the next carried values. The last are returned."""
@@ -58,7 +58,7 @@ def repeat(
     builder.position_at_end(inside)
     following = body(i, *phis)
     last = builder.block
-    following = [builder.add(i, integer(step)), *following]
+    following = [builder.add(i, integer(step) if isinstance(step, int) else step), *following]
     for phi, first, then in zip([i, *phis], [start, *carried], following, strict=True):
         phi.add_incoming(first, before)
         phi.add_incoming(then, last)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from layerctl.kernels.loops import repeat
 from layerctl.kernels.target import host
 from layerctl.kernels.words import (
     APART,
@@ -50,11 +51,13 @@ _MASK = 16
 
 
 def at(b: Any, base: Any, place: int) -> Any:
+    """The address of an int64 by its place behind an address."""
     i64 = ir.IntType(64)
     return b.inttoptr(b.add(base, i64(8 * place)), i64.as_pointer())
 
 
 def intrinsic(module: Any, name: str, kind: Any) -> Any:
+    """An intrinsic of LLVM, declared once in a module."""
     return module.globals.get(name) or ir.Function(module, kind, name)
 
 
@@ -136,17 +139,12 @@ def barrier(module: Any) -> Any:
 def _empty_claims(b: Any, state: Any, threads: Any) -> None:
     """Before a new generation begins nobody has claimed anything."""
     claims = b.load(at(b, state, CLAIMS))
-    before, (head, body, done) = b.block, (b.append_basic_block(n) for n in ("claims", "empty", "emptied"))
-    b.branch(head)
-    b.position_at_end(head)
-    k = b.phi(I64, "k")
-    k.add_incoming(I64(0), before)
-    b.cbranch(b.icmp_signed("<", k, threads), body, done)
-    b.position_at_end(body)
-    b.store_atomic(I64(0), at(b, b.add(claims, b.mul(k, I64(64))), 0), "monotonic", 8)
-    k.add_incoming(b.add(k, I64(1)), body)
-    b.branch(head)
-    b.position_at_end(done)
+
+    def empty(k: Any) -> list[Any]:
+        b.store_atomic(I64(0), at(b, b.add(claims, b.mul(k, I64(64))), 0), "monotonic", 8)
+        return []
+
+    repeat(b, I64(0), threads, 1, [], empty)
 
 
 def emit_lead() -> str:

@@ -27,6 +27,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from layerctl.kernels.loops import repeat
 from layerctl.kernels.meeting import I64, at, barrier, intrinsic, ticks
 from layerctl.kernels.target import host
 from layerctl.kernels.words import (
@@ -124,43 +125,29 @@ def _instructions(b: Any, meet: Any, timed: bool) -> None:
             shares = b.select(b.icmp_signed("<", tasks, threads), tasks, threads)
             total = b.select(chained, tasks, shares)
             with b.if_then(b.icmp_signed("<", thread, shares)):
-                _repeat(b, thread, total, threads, lambda share: _follow(b, row, i, length, share, total, timed))
+                repeat(b, thread, total, threads, [], lambda share: _follow(b, row, i, length, share, total, timed))
     i.add_incoming(b.add(i, length), b.block)
     b.branch(head)
     b.position_at_end(done)
 
 
-def _repeat(b: Any, start: Any, stop: Any, step: Any, body: Callable[[Any], None]) -> None:
-    """`for i in range(start, stop, step)`."""
-    before, (head, inside, after) = b.block, (b.append_basic_block() for _ in range(3))
-    b.branch(head)
-    b.position_at_end(head)
-    i = b.phi(I64)
-    i.add_incoming(start, before)
-    b.cbranch(b.icmp_signed("<", i, stop), inside, after)
-    b.position_at_end(inside)
-    body(i)
-    i.add_incoming(b.add(i, step), b.block)
-    b.branch(head)
-    b.position_at_end(after)
-
-
-def _follow(b: Any, row: Any, index: Any, length: Any, share: Any, total: Any, timed: bool) -> None:
-    """One share of an instruction, or of those of a chain one after the other."""
+def _follow(b: Any, row: Any, index: Any, length: Any, share: Any, total: Any, timed: bool) -> list[Any]:
+    """One share of an instruction, or of those of a chain one after the other. A loop carries nothing from one to the next."""
     _, _, state, *_ = b.function.args
     first = b.icmp_signed("==", b.function.args[0], I64(0))
 
-    def one(j: Any) -> None:
+    def one(j: Any) -> list[Any]:
         place = b.add(row, b.mul(j, I64(32)))
         if timed:
             _stamp(b, state, first, b.add(index, j))
         pointer = b.inttoptr(b.load(at(b, place, 0)), ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer())
         b.call(pointer, [share, total, b.load(at(b, place, 1))])
+        return []
 
-    _repeat(b, I64(0), length, I64(1), one)
+    return repeat(b, I64(0), length, 1, [], one)
 
 
-def _claim(b: Any, tasks: Any, chained: Any, follow: Callable[[Any, Any], None]) -> None:
+def _claim(b: Any, tasks: Any, chained: Any, follow: Callable[[Any, Any], Any]) -> None:
     """This thread's own shares, one at a time, then those that the others have not begun. The meeting before has emptied the claims."""
     thread, threads, state, *_ = b.function.args
     most = b.mul(threads, I64(PARTS))

@@ -222,6 +222,11 @@ class At:
     offset: int
 
 
+def memory_of(arg: Any) -> Any:
+    """What an argument points into: the value, scratch or outside memory itself, or that of which `At` is a part."""
+    return arg.base if isinstance(arg, At) else arg
+
+
 @dataclass(frozen=True)
 class External:
     """Memory that is not the program's: its address is given under this name when the program is bound."""

@@ -14,7 +14,7 @@ from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout, Planned, Program
 from layerctl.data.dataset import Dataset
 from layerctl.ops.elementwise import apply
-from layerctl.ops.kernel import At, KernelRef, Scratch
+from layerctl.ops.kernel import KernelRef, Scratch, memory_of
 from layerctl.ops.leaves import input_
 from layerctl.ops.matmul import matmul
 from layerctl.ops.value import DTYPES, Trace, Type, Value, tracing
@@ -107,7 +107,7 @@ def _instruction(place: int, program: Program, planned: Planned, seconds: float,
 
 def _bytes(args: Sequence[Any]) -> int:
     """Bytes of the memory that a call is given."""
-    bases = {id(b): b for b in (a.base if isinstance(a, At) else a for a in args)}
+    bases = {id(b): b for b in map(memory_of, args)}
     return sum(b.type.size if isinstance(b, Value) else b.size for b in bases.values() if isinstance(b, (Value, Scratch)))
 
 
