@@ -126,7 +126,7 @@ def test_broken_files_are_findings(tmp_path, name, data, code):
 
 @pytest.mark.parametrize(("name", "data", "code"), [
     ("no.csv", None, "file-not-found"),
-    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9000)[:60], "file-unreadable"),
+    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9000, mtime=0)[:60], "file-unreadable"),
     ("folder.csv", "folder", "file-unreadable"),
     ("bad.npz", b"PK\x03\x04 and no more", "file-unreadable"),
 ])  # fmt: skip
