@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from layerctl.compile.differentiate import gradients
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout
+from layerctl.compile.trim import trim
+from layerctl.ops.conv import conv
 from layerctl.ops.elementwise import apply
 from layerctl.ops.leaves import input_
 from layerctl.ops.matmul import matmul
+from layerctl.ops.pool import pool
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.value import Trace, Type, tracing
 from layerctl.runtime.machine import Machine, State
@@ -103,3 +107,37 @@ def test_a_bias_is_added_wherever_it_is_read():
     moved = x + bias
     for a, b in zip(got, [np.tanh(moved) * 2, np.exp(moved), moved.astype(np.float64).sum(0)], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def pool_ends(n, size, stride, mode):
+    """How far the windows of a pooling over n elements reach."""
+    windows = (n - size) // stride + 1 if mode == "valid" else -(-n // stride)
+    before = max(0, (windows - 1) * stride + size - n) // 2 if mode == "same" else 0
+    return min(n, (windows - 1) * stride + size - before)
+
+
+@pytest.mark.parametrize("mode", ["valid", "same"])
+@pytest.mark.parametrize(("size", "strides"), [((2, 2), (2, 2)), ((3, 2), (2, 3)), ((1, 3), (1, 3))])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_convolutions_leave_out_what_no_window_of_pooling_reads(size, strides, mode, padding):
+    x, w = RNG.standard_normal((3, 12, 13, 5)).astype(np.float32), RNG.standard_normal((3, 2, 5, 7)).astype(np.float32)
+
+    def function(x, w, whole):
+        y = conv(x, w, (1, 1), padding)
+        out = apply("sin", pool(y, "max", size, strides, mode))
+        if not whole:
+            trim([out])
+        dx, dw = gradients(reduce("sum", out, (0, 1, 2, 3)), [x, w])
+        return [out, dx, dw, y] if whole else [out, dx, dw]
+
+    trimmed, whole = (compiled(lambda x, w, own=own: function(x, w, own), x, w) for own in (False, True))
+    (kept,) = [n for n in whole.nodes if n.op.name == "conv"]
+    (smaller,) = [n for n in trimmed.nodes if n.op.name == "conv"]
+    reached = [pool_ends(n, s, t, mode) for n, s, t in zip(kept.outputs[0].shape[1:3], size, strides, strict=True)]
+    assert list(smaller.outputs[0].shape[1:3]) == reached
+    one, two = results(trimmed, (x, w), 1), results(trimmed, (x, w), 2)
+    assert [a.tobytes() for a in one] == [a.tobytes() for a in two]
+    all_of_it = results(whole, (x, w), 1)
+    assert one[0].tobytes() == all_of_it[0].tobytes()
+    for gradient, untrimmed in zip(one[1:], all_of_it[1:3], strict=True):
+        np.testing.assert_allclose(gradient, untrimmed, rtol=1e-5, atol=1e-5)

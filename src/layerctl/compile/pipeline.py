@@ -1,6 +1,7 @@
 """From a trace to a program: the passes, in order.
 
 prune       what nobody needs is left out
+trim        convolutions compute no more than the pooling after them reads
 fuse        elementwise neighbours become one node each; the order respects data
 fuse_sums   sums over leading dimensions join the pass that computes what they add up
 call        each node's kernel calls
@@ -21,6 +22,7 @@ from layerctl.compile.fuse_sums import fuse_sums
 from layerctl.compile.hoist import Unchanging
 from layerctl.compile.memory import Planner
 from layerctl.compile.program import Layout, Location, Planned, Program
+from layerctl.compile.trim import trim
 from layerctl.ops.copying import plan_copy
 from layerctl.ops.elementwise import Elementwise
 from layerctl.ops.kernel import Call
@@ -40,6 +42,7 @@ def compile_program(
         outputs = {name: _own(value) for name, value in outputs.items()}
         updates = {w: _own(v) for w, v in updates.items()}
     keep = [*outputs.values(), *updates.values()]
+    trim(keep)
     nodes = fuse_sums(fuse(ancestors(keep), keep), keep)
     for node in nodes:
         if node.op.name == "parameter":

@@ -9,6 +9,7 @@ from typing import Any
 from layerctl.compile.differentiate import gradients
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Group, Layout, Program
+from layerctl.compile.trim import trim
 from layerctl.graph.judging import Output
 from layerctl.graph.model import Model
 from layerctl.metrics.base import Metric
@@ -141,6 +142,7 @@ def weight_gradients(task: Task, batch: Batch) -> tuple[Program, list[Weight]]:
         inputs, targets, weights = _fetch(task, trace, batch)
         loss = _loss(task, trace, task.model.run(inputs), targets, weights)
         wanted = [w for w in trainable(task) if w in trace.initial]
+        trim([loss])
         found = gradients(loss, [trace.initial[w] for w in wanted])
     pairs = [(w, g) for w, g in zip(wanted, found, strict=True) if g is not None]
     return compile_program(trace, {w.path: g for w, g in pairs}, {}, task.layout), [w for w, _ in pairs]
@@ -205,6 +207,7 @@ def training(task: Task, batch: Batch) -> Program:
         values = task.model.run(inputs)
         loss = _judge(task, trace, values, targets, weights, batch.size)
         _watch(task, trace, loss)
+        trim([loss, *trace.updates.values()])
         update(task, trace, loss)
     return compile_program(trace, {"loss": loss}, trace.updates, task.layout)
 
