@@ -13,6 +13,7 @@ from layerctl.ops.leaves import input_
 from layerctl.ops.matmul import matmul
 from layerctl.ops.pool import pool
 from layerctl.ops.reduce import mean, reduce
+from layerctl.ops.reshape import reshape
 from layerctl.ops.value import Trace, Type, tracing
 from layerctl.runtime.machine import Machine, State
 
@@ -141,3 +142,45 @@ def test_convolutions_leave_out_what_no_window_of_pooling_reads(size, strides, m
     assert one[0].tobytes() == all_of_it[0].tobytes()
     for gradient, untrimmed in zip(one[1:], all_of_it[1:3], strict=True):
         np.testing.assert_allclose(gradient, untrimmed, rtol=1e-5, atol=1e-5)
+
+
+def finishing(kind, x, w, bias):
+    """What the products and convolutions of a network end in, step by step."""
+    if kind == "dense":
+        steps = [matmul(reshape(x, (-1, x.shape[-1])), w[0, 0])]
+    elif kind == "dense of sequences":
+        steps = [matmul(x, w[0, 0])]
+    else:
+        steps = [conv(x, w, (1, 1))]
+    if kind == "pooled":
+        steps.append(pool(steps[-1], "max", (2, 3), (2, 3)))
+    elif kind == "flattened":
+        steps.append(reshape(steps[-1], (x.shape[0], -1, w.shape[-1])))
+    steps.append(steps[-1] + bias)
+    return [*steps, apply("relu", steps[-1])]
+
+
+@pytest.mark.parametrize("kind", ["dense", "dense of sequences", "convolution", "pooled", "flattened"])
+@pytest.mark.parametrize("filters", [3, 16, 70])
+def test_products_and_convolutions_finish_their_results(kind, filters):
+    x, w = RNG.standard_normal((5, 10, 11, 6)).astype(np.float32), RNG.standard_normal((3, 3, 6, filters)).astype(np.float32)
+    bias = RNG.standard_normal(filters).astype(np.float32)
+    x[1, 2, 3, 4] = np.nan
+    together = compiled(lambda *v: finishing(kind, *v)[-1:], x, w, bias)
+    assert of_names(together).count("finished") == 1 and not {"matmul", "conv", "pool", "fused", "elementwise"} & set(of_names(together))
+    apart = compiled(lambda *v: finishing(kind, *v), x, w, bias)
+    assert "finished" not in of_names(apart)
+    one, two, steps = results(together, (x, w, bias), 1)[0], results(together, (x, w, bias), 2)[0], results(apart, (x, w, bias), 1)
+    assert one.tobytes() == two.tobytes() == steps[-1].tobytes() and np.isnan(one).any()
+    alone = results(compiled(lambda *v: finishing(kind, *v)[-2:-1], x, w, bias), (x, w, bias), 2)[0]
+    assert alone.tobytes() == steps[-2].tobytes()
+
+
+def test_what_others_read_or_add_in_another_way_is_not_finished():
+    x, w, bias = (RNG.standard_normal(s).astype(np.float32) for s in ((9, 8), (8, 12), (9, 1)))
+    rows = compiled(lambda x, w, bias: [matmul(x, w) + bias], x, w, bias)
+    twice = compiled(lambda x, w: [(y := matmul(x, w)) + y], x, w)
+    both = compiled(lambda x, w: [apply("relu", y := matmul(x, w)), apply("sin", y)], x, w)
+    assert not any("finished" in of_names(p) for p in (rows, twice, both))
+    np.testing.assert_allclose(results(rows, (x, w, bias), 1)[0], x @ w + bias, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(results(twice, (x, w), 1)[0], 2 * (x @ w), rtol=1e-5, atol=1e-5)

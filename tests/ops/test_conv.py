@@ -7,7 +7,8 @@ import pytest
 from machine import check_gradient, run
 
 from layerctl.ops.conv import conv, padding, window_of
-from layerctl.ops.conv_plans import plan_conv
+from layerctl.ops.conv_plans import finishes, plan_conv, pools
+from layerctl.ops.finish import Finish
 from layerctl.ops.kernel import Scratch
 
 RNG = np.random.default_rng(11)
@@ -80,24 +81,26 @@ def test_gradients_of_input_and_weights(case):
     check_gradient(lambda a, b: conv(a, b, strides, mode, dilation, groups), x, w, step=1e-5)
 
 
-@pytest.mark.parametrize("length", [10, 260])
-def test_an_epilogue_is_called_on_every_finished_part_of_a_line(length):
-    batch, channels, filters = 2, 2, 3
-    x = RNG.standard_normal((batch, length, channels)).astype(np.float32)
-    w = RNG.standard_normal((3, channels, filters)).astype(np.float32)
-    window = window_of(x.shape, (3,), (1,), (1,), ((1, 1),))
-    y = np.full(batch * length * filters, np.nan, np.float32)
-    seen = []
+FINISHES = [{"bias": True}, {"relu": True}, {"bias": True, "relu": True}, {"pool": (2, 2)}, {"pool": (1, 3), "bias": True, "relu": True}]
 
-    def epilogue(part, parts, block):
-        low, high = (batch * length * i // parts * filters for i in (part, part + 1))
-        assert np.isfinite(y[low:high]).all() and block == 99
-        seen.append((low, high))
 
-    plain(plan_conv("f32", batch, channels, filters, 1, window, x.ravel(), w.ravel(), y, (epilogue, 99)))
-    assert sorted(seen)[0][0] == 0 and sorted(seen)[-1][1] == y.size
-    assert all(a[1] == b[0] for a, b in itertools.pairwise(sorted(seen))) and len(seen) > 1
-    truth = naive(x, w, (1,), (1,), ((1, 1),), 1)
+@pytest.mark.parametrize("finish", FINISHES)
+@pytest.mark.parametrize(("w_shape", "groups"), [((3, 3, 2, 5), 1), ((2, 3, 4, 6), 1), ((3, 3, 2, 6), 2), ((1, 1, 4, 6), 1)])
+def test_plain_kernels_finish_their_results(finish, w_shape, groups):
+    channels, filters = w_shape[2] * groups, w_shape[3]
+    x, w = (RNG.standard_normal(s).astype(np.float32) for s in ((2, 8 + w_shape[0] - 1, 6 + w_shape[1] - 1, channels), w_shape))
+    bias = RNG.standard_normal(filters).astype(np.float32) if "bias" in finish else None
+    window = window_of(x.shape, w_shape[:2], (1, 1), (1, 1), ((0, 0), (0, 0)))
+    h, width = finish.get("pool", (1, 1))
+    if "pool" in finish and not pools(groups, channels, 2, window):
+        assert window.pointwise
+        return
+    assert finishes(groups, channels, 2, window)
+    y = np.full(2 * (8 // h) * (6 // width) * filters, np.nan, np.float32)
+    plain(plan_conv("f32", 2, channels, filters, groups, window, x.ravel(), w.ravel(), y, Finish((h, width), bias, finish.get("relu", False))))
+    truth = naive(x, w, (1, 1), (1, 1), ((0, 0), (0, 0)), groups).reshape(2, 8 // h, h, 6 // width, width, filters).max((2, 4))
+    truth = truth + (0 if bias is None else bias)
+    truth = np.maximum(truth, 0) if finish.get("relu") else truth
     np.testing.assert_allclose(y.reshape(truth.shape), truth, rtol=1e-5, atol=1e-5)
 
 

@@ -4,6 +4,7 @@ prune       what nobody needs is left out
 trim        convolutions compute no more than the pooling after them reads
 fuse        elementwise neighbours become one node each; the order respects data
 fuse_sums   sums over leading dimensions join the pass that computes what they add up
+finish      products and convolutions pool, add biases and apply relu themselves
 call        each node's kernel calls
 hoist       what does not change from step to step is computed before the first
 chain       neighbours that keep to parts of the batch run share by share
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from layerctl.compile.chain import Chain, before, chains
 from layerctl.compile.differentiate import ancestors
+from layerctl.compile.finish import finish
 from layerctl.compile.fuse import fuse
 from layerctl.compile.fuse_sums import fuse_sums
 from layerctl.compile.hoist import Unchanging
@@ -43,7 +45,7 @@ def compile_program(
         updates = {w: _own(v) for w, v in updates.items()}
     keep = [*outputs.values(), *updates.values()]
     trim(keep)
-    nodes = fuse_sums(fuse(ancestors(keep), keep), keep)
+    nodes = finish(fuse_sums(fuse(ancestors(keep), keep), keep), keep)
     for node in nodes:
         if node.op.name == "parameter":
             layout.add(node.attrs["weight"])

@@ -110,16 +110,24 @@ class Program:
             outs = ", ".join(f"{self.location(v).space}+{self.location(v).offset}" for v in p.node.outputs)
             shapes = ", ".join(f"{v.dtype}{list(map(int, v.shape))}" for v in p.node.outputs)
             mark = "^" if i < len(self.prologue) else "|" if p.barrier else " "
-            name = p.node.op.name if p.node.op.name != "elementwise" else p.node.attrs["fn"]
-            if "instructions" in p.node.attrs:
-                name = "+".join(k[0] for k in p.node.attrs["instructions"])
-                name = name if len(name) < 60 else f"fused[{len(p.node.attrs['instructions'])}]"
+            names = names_of(p.node)
+            name = "+".join(names)
+            name = name if len(name) < 60 else f"fused[{len(names)}]"
             key = getattr(p.call.ref, "kernel", None)
             kernel = key.name if key is not None else type(p.call.ref).__name__.lower()
             lines.append(
                 f"{i:4d} {mark} {name:24s} {kernel:28s} x{p.tasks:<4d} {outs:28s} {shapes:36s} {p.node.origin}"
             )
         return "\n".join(lines)
+
+
+def names_of(node: Node) -> list[str]:
+    """What a node does, in order: the functions of an elementwise pass, the steps of a result that is finished, or its op."""
+    if "instructions" in node.attrs:
+        return [str(fn) for fn, *_ in node.attrs["instructions"]]
+    if node.op.name == "finished":
+        return [name for step in node.attrs["nodes"] if not step.op.is_view for name in names_of(step)]
+    return [str(node.attrs["fn"])] if node.op.name in ("elementwise", "reduce") else [node.op.name]
 
 
 def elements(value: Value) -> int:

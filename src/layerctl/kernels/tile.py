@@ -100,15 +100,36 @@ def fma_line(context: Any, count: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
-def call_kernel(context: Any, address: Any, task: Any, tasks: Any, block: Any) -> Any:
-    """Calls the kernel at an address."""
+def finish_line(context: Any, columns: Any, c: Any, bias: Any, how: Any) -> Any:
+    """c[j] + bias[j] if `how` has bit 0, then 0 where that is not positive if `how` has bit 1; a vector at a time, the last one masked."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(VOID, [I64] * 3).as_pointer()
-        builder.call(builder.inttoptr(args[0], kind), list(args[1:]))
+        columns, c_, bias_, how = args
+        memory = Vectors(builder, context.get_value_type(c.dtype), lanes(c.dtype))
+        zero = ir.Constant(memory.vector, None)
+        adds, cuts = (builder.icmp_signed("!=", builder.and_(how, I64(bit)), I64(0)) for bit in (1, 2))
+        whole = builder.and_(columns, I64(-memory.lanes))
+
+        def step(at: Any, mask: Any) -> None:
+            place = builder.gep(c_, [at])
+            value = memory.load(place, mask)
+            before = builder.block
+            with builder.if_then(adds):
+                added = builder.fadd(value, memory.load(builder.gep(bias_, [at]), mask))
+                inside = builder.block
+            total = builder.phi(memory.vector)
+            total.add_incoming(value, before)
+            total.add_incoming(added, inside)
+            low = builder.and_(builder.fcmp_ordered("<=", total, zero), memory.every(cuts))
+            memory.store(builder.select(low, zero, total), place, mask)
+
+        with cgutils.for_range_slice(builder, I64(0), whole, I64(memory.lanes), inc=True) as (at, _):
+            step(at, None)
+        with builder.if_then(builder.icmp_signed("<", whole, columns)):
+            step(whole, memory.mask(builder.sub(columns, whole)))
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 4), codegen
+    return types.void(types.int64, c, bias, types.int64), codegen
 
 
 @intrinsic
@@ -152,6 +173,10 @@ class Vectors:
         wide = ir.VectorType(I32, self.lanes)
         numbers = ir.Constant(wide, list(range(self.lanes)))
         return self.builder.icmp_signed("<", numbers, self.spread(self.builder.trunc(count, I32), wide))
+
+    def every(self, bit: Any) -> Any:
+        """A bit in every lane."""
+        return self.spread(bit, ir.VectorType(ir.IntType(1), self.lanes))
 
     def spread(self, value: Any, vector: Any = None) -> Any:
         """A number in every lane."""
@@ -286,5 +311,5 @@ def repeat(builder: ir.IRBuilder, count: Any, places: Sequence[Any], sums: Sums,
 
 PRIMITIVES: dict[str, Any] = {
     "tile": tile, "tile_rows": tile_rows, "tile_width": tile_width, "tile_lanes": tile_lanes, "copy_line": copy_line,
-    "fma_line": fma_line,     "call_kernel": call_kernel,
+    "fma_line": fma_line, "finish_line": finish_line,
 }  # fmt: skip

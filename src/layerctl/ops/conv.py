@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerctl.ops.conv_plans import plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient
+from layerctl.ops.conv_plans import finishes, plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient, pools
+from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
 from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
 from layerctl.ops.window import Window
@@ -80,8 +81,24 @@ class Conv(Op):
         ]
 
     def calls(self, node: Node) -> list[Call]:
-        (x, w), (y,) = node.inputs, node.outputs
-        return plan_conv(x.dtype, *_sizes(node, x.shape, w.shape), x, w, y)
+        return self.finished(node, node.outputs[0], PLAIN)
+
+    def finished(self, node: Node, y: Value, finish: Finish) -> list[Call]:
+        """The calls of y, which is the result, finished."""
+        x, w = node.inputs
+        return plan_conv(x.dtype, *_sizes(node, x.shape, w.shape), x, w, y, finish)
+
+    def finishes(self, node: Node) -> bool:
+        """Whether the kernels add a bias and apply relu themselves."""
+        return finishes(*self._cut(node))
+
+    def pools(self, node: Node) -> bool:
+        """Whether the kernels keep the largest of windows themselves."""
+        return pools(*self._cut(node))
+
+    def _cut(self, node: Node) -> tuple[int, int, int, Window]:
+        batch, channels, _, groups, window = _sizes(node, node.inputs[0].shape, node.inputs[1].shape)
+        return groups, channels, batch, window
 
     def macs(self, node: Node) -> int:
         w = node.inputs[1]

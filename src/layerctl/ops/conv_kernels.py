@@ -9,10 +9,12 @@ a part at a time for the whole block.
 
 from __future__ import annotations
 
+from layerctl.ops.finish import finish
 from layerctl.ops.kernel import kernel
 from layerctl.ops.patches import PIXEL, QUAD, patch_strip
+from layerctl.ops.pools import max_line
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.tiles import call_kernel, pack_panel, padded, tile_width
+from layerctl.ops.tiles import pack_panel, padded, tile_width
 from layerctl.ops.windowing import clear, copy_pixels, spread_pixels
 from layerctl.ops.windows import first_tap, last_tap
 
@@ -78,21 +80,23 @@ def pack_taps(
 
 @kernel
 def convolve(
-    task: int, tasks: int, x: "T*", packed: "T*", y: "T*", room: "T*", tables: "i64*", epilogue: "i64", epilogue_block: "i64",
+    task: int, tasks: int, x: "T*", packed: "T*", y: "T*", room: "T*", tables: "i64*", bias: "T*", how: "i64", pool_h: "i64", pool_w: "i64",
     batch: "i64", groups: "i64", channels: "i64", filters: "i64",
     d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64",
     sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
     y_image: "i64", y_plane: "i64", y_line: "i64", y_pixel: "i64",
-    joined: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", part: "i64",
-    in_place: "i64",
+    joined: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", lines_at: "i64",
+    part: "i64", in_place: "i64",
 ):  # fmt: skip
     """y (batch, od, oh, ow, filters, by its strides) of x (batch, d, h, w, channels) padded by pd, ph, pw before.
 
     k runs over taps in order and the group's channels. Shares are cut along output lines, each in `spans` parts. A block is one part of up
     to `together` lines (of one where there are several); `room` holds a window for each share (`room_size` elements: kd planes of
     `plane_lines` lines of `line_size`), `tables` the places of its runs of k. Of a panel `part` elements are used at a time. Lines of
-    `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory. The `epilogue`,
-    if not 0, is called on every finished part of a line: part i of all of them.
+    `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory.
+
+    What is ready is finished (see ops/finish.py): with windows of more than one output its lines are `room`, from `lines_at` on, y is
+    (batch, od, oh / pool_h, ow / pool_w, filters), and lines are whole, a multiple of pool_h to a block and in all.
     """
     inside = channels // groups
     length = kw * inside if joined != 0 else QUAD
@@ -102,7 +106,9 @@ def convolve(
     reach = 0 if joined != 0 else (kw - 1) * dw // sw
     phases = 1 if joined != 0 else min(sw, (kw - 1) * dw + 1)
     placed, clean = 0, 1 if spans == 1 else 0
-    unit, high = share_low(units, task, tasks), share_low(units, task + 1, tasks)
+    pooled = 1 if pool_h * pool_w > 1 else 0
+    out_line, out_pixel = ow * filters if pooled != 0 else y_line, filters if pooled != 0 else y_pixel
+    unit, high = share_low(units // pool_h, task, tasks) * pool_h, share_low(units // pool_h, task + 1, tasks) * pool_h
     while unit < high:
         line = unit // spans
         first = share_low(ow, unit - line * spans, spans)
@@ -119,7 +125,8 @@ def convolve(
             clear(window, 0 if there else kd * plane_lines * line_size)
             place_runs(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_step, plane_step)
             placed = kind
-        out = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
+        own = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
+        out = offset(window, lines_at) if pooled != 0 else own
         after = (first + outputs) * sw if spans > 1 else w * ((count - 1) * sh + (kh - 1) * dh + 1)
         ahead = ((image * d + (z0 + kd - 1) * sd - pd) * h + r0 * sh - ph) * w * channels + after * channels
         for g in range(groups):
@@ -138,13 +145,26 @@ def convolve(
             convolve_block(
                 offset(x, corner) if there else window, table, packed, offset(out, g * (filters // groups)), g, runs, length,
                 sw * inside if joined != 0 else 0, filters // groups, count, outputs, d, h, kd, kh,
-                z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_step, y_line, y_pixel, part,
+                z0 * sd - pd, dd, r0 * sh - ph, sh, dh, sh * line_step, out_line, out_pixel, part,
                 x, ahead, sh * sw * channels if g == 0 else 0,
             )  # fmt: skip
-        if epilogue != 0:
+        if pooled != 0:
+            into = ((image * od + z0) * (oh // pool_h) + r0 // pool_h) * (ow // pool_w) * filters
+            pool_lines(count // pool_h, ow // pool_w, pool_h, pool_w, out, filters, offset(y, into), bias, how)
+        elif how != 0:
             for i in range(count):
-                call_kernel(epilogue, unit + i, units, epilogue_block)
+                finish(outputs, filters, offset(out, i * y_line), y_pixel, bias, how)
         unit += count
+
+
+def pool_lines(lines: int, outputs: int, pool_h: int, pool_w: int, x: "T*", columns: int, y: "T*", bias: "T*", how: int) -> None:
+    """y (lines, outputs, columns) of x (lines pool_h, outputs pool_w, columns): the largest of each window, finished."""
+    line = outputs * pool_w * columns
+    for i in range(lines):
+        to = offset(y, i * outputs * columns)
+        max_line(columns, outputs, offset(x, i * pool_h * line), pool_w * columns, 1, 0, pool_h, line, pool_w, to)
+        if how != 0:
+            finish(outputs, columns, to, columns, bias, how)
 
 
 def runs_of_line(kw: int, inside: int, joined: int) -> int:

@@ -9,8 +9,10 @@ from typing import Any
 from layerctl.ops.conv_kernels import convolve, pack_taps, runs_of_line, spread
 from layerctl.ops.copying import plan_fill, row_strides
 from layerctl.ops.depthwise_kernels import plan_depthwise, plan_depthwise_input_gradient, plan_depthwise_weight_gradient
+from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import At, Call, Scratch
 from layerctl.ops.matmul_kernels import WIDEST_PANEL, add_chunks, plan
+from layerctl.ops.matmul_kernels import finishes as products_finish
 from layerctl.ops.patches import PIXEL, QUAD
 from layerctl.ops.value import SIZE_OF, product
 from layerctl.ops.weigh_kernels import WINDOW_END, weigh
@@ -20,6 +22,8 @@ TASKS, FEWEST_SHARES = 16, 8
 """Shares: the most, for which there is memory, and as many as threads want."""
 WINDOW, PART, FEWEST_LINES = 6144, 8192, 4
 """Elements of a window, and of what is used of a panel at a time, that stay in the nearest cache together; lines of a block at least."""
+LINES = 6400
+"""Elements of finished lines that stay in the nearest cache until they are pooled."""
 SPAN, SHORTEST_SPAN = 128, 24
 """Outputs of a part of a line: the most, and the fewest where lines are cut for threads alone."""
 BLOCK, SHORTEST_BLOCK = 8192, 64
@@ -55,16 +59,15 @@ def plan_spread(dtype: str, batch: int, channels: int, x: Any, sizes: Sizes, ste
 
 def plan_conv(
     dtype: str, batch: int, channels: int, filters: int, groups: int, window: Window, x: Any, w: Any, y: Any,
-    epilogue: tuple[Any, Any] = (0, 0),
+    finish: Finish = PLAIN,
 ) -> list[Call]:  # fmt: skip
     """The calls of y (batch, *out, filters) from x (batch, *size, channels) and w (*kernel, channels / groups, filters).
 
-    `epilogue`: a kernel's address and its block, called with (line, lines, block) on every finished line of outputs; not for
-    convolutions that are `pointwise` (see matmul_kernels) or depthwise (groups = channels > 1).
+    `finish` is done to what it says (see `finishes` and `pools`); with windows y is (batch, *out / windows, filters).
     """
     if window.pointwise and groups == 1:
         pixels = batch * product(window.size)
-        return plan(dtype, 1, pixels, filters, channels, x, (0, channels, 1), w, (0, filters, 1), y, epilogue)
+        return plan(dtype, 1, pixels, filters, channels, x, (0, channels, 1), w, (0, filters, 1), y, finish)
     if groups == channels and groups > 1:
         return plan_depthwise(dtype, batch, channels, filters, window, x, w, y)
     inside, outside = channels // groups, filters // groups
@@ -73,14 +76,14 @@ def plan_conv(
     steps = row_strides((*window.out, filters))[:3]
     return _convolve(
         dtype, batch, groups, inside, outside, x, window.size, window.strides, window.dilation, taps, window.kernel, w, strides, y,
-        (product(window.out) * filters, *steps), epilogue,
+        (product(window.out) * filters, *steps), finish,
     )  # fmt: skip
 
 
 def _convolve(
     dtype: str, batch: int, groups: int, inside: int, outside: int, x: Any, sizes: Sizes, strides: Sizes, dilation: Sizes,
     phases: list[Phase] | tuple[Phase, ...], kernel: Sizes, w: Any, w_strides: tuple[int, int, int, int], y: Any,
-    y_strides: tuple[int, ...], epilogue: tuple[Any, Any] = (0, 0),
+    y_strides: tuple[int, ...], finish: Finish = PLAIN,
 ) -> list[Call]:  # fmt: skip
     """The taps of one phase in each dimension packed, then x (batch, *sizes, channels) convolved with them into y by its strides."""
     size = SIZE_OF[dtype]
@@ -94,7 +97,7 @@ def _convolve(
         w, packed, groups, *taps, inside, outside, *kernel[1:], *(p.start for p in phases), *(p.step for p in phases), *w_strides, int(joined),
     )  # fmt: skip
     lines = batch * out[0] * out[1]
-    spans = _spans(lines, out[2], bool(epilogue[0]))
+    spans = _spans(lines, out[2])
     span = -(-out[2] // spans)
     apart = 1 if joined else min(strides[2], (taps[2] - 1) * dilation[2] + 1)
     reach = 0 if joined else (taps[2] - 1) * dilation[2] // strides[2]
@@ -103,16 +106,22 @@ def _convolve(
     else:
         line_size = -(-inside // PIXEL) * apart * (span + reach) * PIXEL
     together = min(out[1], max(FEWEST_LINES, WINDOW // line_size)) if spans == 1 else 1
+    pool_h, pool_w = finish.pool
+    lines_size = 0
+    if pool_h * pool_w > 1:
+        together = max(1, min(together, LINES // (out[2] * outside * groups)) // pool_h) * pool_h
+        lines_size = together * out[2] * outside * groups
     plane_lines = (together - 1) * strides[1] + (taps[1] - 1) * dilation[1] + 1
     beyond = PIXEL * (strides[2] * inside if joined else PIXEL)
-    room_size = -(-(taps[0] * plane_lines * line_size + beyond) // PIXEL) * PIXEL
+    lines_at = -(-(taps[0] * plane_lines * line_size + beyond) // PIXEL) * PIXEL
+    room_size = -(-(lines_at + lines_size) // PIXEL) * PIXEL
     reads = (phases[2].low, phases[2].low + (out[2] - 1) * strides[2] + taps[2])
     in_place = joined and reads[0] >= 0 and reads[1] <= sizes[2] and product(sizes) * inside >= beyond
-    tasks = min(lines * spans, TASKS)
+    tasks = min(lines * spans // pool_h, TASKS)
     args = (
-        x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * runs), *epilogue, batch, groups, inside * groups, outside * groups,
-        *sizes, *out, *taps, *strides, *dilation, *(-p.low for p in phases), *y_strides,
-        int(joined), spans, together, line_size, plane_lines, room_size, PART, int(in_place),
+        x, packed, y, Scratch(size * tasks * room_size), Scratch(8 * tasks * runs), *finish.args(y), pool_h, pool_w,
+        batch, groups, inside * groups, outside * groups, *sizes, *out, *taps, *strides, *dilation, *(-p.low for p in phases), *y_strides,
+        int(joined), spans, together, line_size, plane_lines, room_size, lines_at, PART, int(in_place),
     )  # fmt: skip
     work = lines * out[2] * (terms * 0.02 * outside + 0.1 * inside) * groups
     pack_work = 0.3 * groups * product(taps) * inside * outside
@@ -122,11 +131,22 @@ def _convolve(
     ]
 
 
-def _spans(lines: int, outputs: int, even: bool) -> int:
-    """Into how many parts lines of outputs are cut: long ones, and those that are too few for threads. All alike if they are to be `even`."""
-    wanted = max(-(-outputs // SPAN), min(-(-FEWEST_SHARES // lines), -(-outputs // SHORTEST_SPAN)))
-    alike = (n for n in range(wanted, 2 * wanted) if outputs % n == 0)
-    return next(alike, 1 if even else wanted)
+def _spans(lines: int, outputs: int) -> int:
+    """Into how many parts lines of outputs are cut: long ones, and those that are too few for threads."""
+    return max(-(-outputs // SPAN), min(-(-FEWEST_SHARES // lines), -(-outputs // SHORTEST_SPAN)))
+
+
+def finishes(groups: int, channels: int, batch: int, window: Window) -> bool:
+    """Whether a convolution adds a bias and applies relu itself."""
+    if window.pointwise and groups == 1:
+        return products_finish(batch * product(window.size), channels)
+    return groups == 1 or groups < channels
+
+
+def pools(groups: int, channels: int, batch: int, window: Window) -> bool:
+    """Whether a convolution keeps the largest of windows of its outputs itself: where its lines are whole."""
+    whole = _spans(batch * window.out[0] * window.out[1], window.out[2]) == 1
+    return whole and not (window.pointwise and groups == 1) and (groups == 1 or groups < channels)
 
 
 def _phases(n: int, k: int, s: int, d: int, b: int) -> list[Phase]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from layerctl.ops.elementwise import FLOATING, as_value, broadcast, cast, promote, sum_to
+from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
 from layerctl.ops.reshape import reshape
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
@@ -32,6 +33,17 @@ class Matmul(Op):
         return [sum_to(da, a.shape), sum_to(db, b.shape)]
 
     def calls(self, node: Node) -> list[Call]:
+        return self.finished(node, node.outputs[0], PLAIN)
+
+    def finishes(self, node: Node) -> bool:
+        """Whether the kernels add a bias and apply relu themselves."""
+        from layerctl.ops.matmul_kernels import finishes
+
+        a = node.inputs[0]
+        return finishes(int(node.outputs[0].shape[-2]), int(a.shape[-2] if node.attrs["ta"] else a.shape[-1]))
+
+    def finished(self, node: Node, out: Value, finish: Finish) -> list[Call]:
+        """The calls of `out`, which is the result, finished."""
         from layerctl.ops.matmul_kernels import plan
 
         (a, b), (c,) = node.inputs, node.outputs
@@ -42,7 +54,7 @@ class Matmul(Op):
         a_step, b_step = _batch_stride(a, batch), _batch_stride(b, batch)
         a_strides = (a_step, 1, m) if ta else (a_step, k, 1)
         b_strides = (b_step, 1, k) if tb else (b_step, n, 1)
-        return plan(c.dtype, int(product(batch)), m, n, k, a, a_strides, b, b_strides, c)
+        return plan(c.dtype, int(product(batch)), m, n, k, a, a_strides, b, b_strides, out, finish)
 
     def macs(self, node: Node) -> int:
         (a, _), (c,) = node.inputs, node.outputs

@@ -6,9 +6,10 @@ import functools
 import itertools
 from typing import Any
 
+from layerctl.ops.finish import PLAIN, Finish, finished_strip
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
-from layerctl.ops.tiles import call_kernel, pack_panel, padded, strip, tile_width
+from layerctl.ops.tiles import pack_panel, padded, tile_width
 from layerctl.ops.value import SIZE_OF, lasts
 
 WIDEST_PANEL = 64
@@ -53,14 +54,14 @@ def pack(
 
 @kernel
 def multiply(
-    task: int, tasks: int, a: "T*", b: "T*", packed: "T*", c: "T*", epilogue: "i64", epilogue_block: "i64", batch: "i64", m: "i64",
+    task: int, tasks: int, a: "T*", b: "T*", packed: "T*", c: "T*", bias: "T*", how: "i64", batch: "i64", m: "i64",
     n: "i64", k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", b_batch: "i64", b_row: "i64",
     b_column: "i64", shared: "i64", depth_block: "i64", own: "i64",
 ):  # fmt: skip
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
     `own`: b is not packed beforehand; each share packs what it needs next into its own panel of `packed`, which stays in cache.
-    The `epilogue`, if not 0, is called on every finished block of rows: block i of batch * blocks.
+    What is ready is finished by `bias` and `how` (see ops/finish.py) if `how` is not 0; there is one chunk then.
     """
     width = tile_width(packed)
     panels = (n + width - 1) // width
@@ -88,12 +89,11 @@ def multiply(
                     pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
                 else:
                     panel = offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed))
-                strip(
-                    rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start
+                finished_strip(
+                    rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start,
+                    offset(bias, p * width), how if k0 + depth == end else 0,
                 )  # fmt: skip
             k0 += depth
-        if epilogue != 0:
-            call_kernel(epilogue, which * blocks + block, batch * blocks, epilogue_block)
 
 
 @kernel
@@ -117,7 +117,7 @@ def few_rows(
 
 
 @functools.cache
-def cut(m: int, panels: int, outer: int, whole_rows: bool = False) -> tuple[int, int]:
+def cut(m: int, panels: int, outer: int) -> tuple[int, int]:
     """(blocks of rows, cuts of the panels) of each of `outer` products, by shapes alone: shares alike, and little to read twice."""
     least = -(-m // ROW_BLOCK)
     if outer * least >= MANY:
@@ -128,7 +128,7 @@ def cut(m: int, panels: int, outer: int, whole_rows: bool = False) -> tuple[int,
         rows, columns, units = -(-m // blocks), WIDEST_PANEL * -(-panels // cuts), outer * blocks * cuts
         return -(-units // SHARES) * (rows * columns + READING * (rows + columns))
 
-    return min(itertools.product(range(least, -(-m // FEWEST_ROWS) + 1), range(1, 2 if whole_rows else panels + 1)), key=cost)
+    return min(itertools.product(range(least, -(-m // FEWEST_ROWS) + 1), range(1, panels + 1)), key=cost)
 
 
 def packed_size(dtype: str, batch: int, k: int, n: int) -> int:
@@ -143,8 +143,8 @@ def chunks_of(k: int, elements: int) -> int:
     return max(-(-k // (16 * LONGEST_CHAIN)), min(-(-2 * k // LONGEST_CHAIN), MOST_PARTIAL // elements), 1)
 
 
-def takes_epilogue(m: int, k: int) -> bool:
-    """Whether a product is finished in blocks of whole rows, on which an epilogue may be called."""
+def finishes(m: int, k: int) -> bool:
+    """Whether a product of m rows and k terms finishes its result itself."""
     return m > FEW_ROWS and k <= LONGEST_CHAIN
 
 
@@ -157,16 +157,15 @@ def plan_pack(dtype: str, batch: int, k: int, n: int, b: Any, b_strides: tuple[i
 
 def plan_multiply(
     dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], b: Any, b_strides: tuple[int, int, int], c: Any,
-    epilogue: tuple[Any, Any] = (0, 0),
+    finish: Finish = PLAIN,
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. b is packed beforehand where several shares read the same of it, or it never changes.
 
-    `epilogue`: a kernel's address and its block; it is called with (row block, row blocks, block) where `takes_epilogue`. Row block i of
-    t has the rows from batch * m * i // t on.
+    `finish` is done where the product `finishes`.
     """
     size, out = SIZE_OF[dtype], []
     chunks = chunks_of(k, batch * m * n)
-    blocks, cuts = cut(m, -(-n // WIDEST_PANEL), batch * chunks, bool(epilogue[0]))
+    blocks, cuts = cut(m, -(-n // WIDEST_PANEL), batch * chunks)
     units, packs = batch * chunks * blocks * cuts, batch if b_strides[0] else 1
     own = blocks == 1 and packs == batch and not lasts(b)
     tasks = min(units, MANY) if own else units
@@ -175,7 +174,7 @@ def plan_multiply(
         out.append(plan_pack(dtype, batch, k, n, b, b_strides, packed))
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
     args = (
-        a, b, packed, to, *epilogue, batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
+        a, b, packed, to, *finish.args(to), batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
     )  # fmt: skip
     work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
     whole = batch == chunks == cuts == 1 and m % blocks == 0 and a_strides[1:] == (k, 1)
@@ -193,10 +192,10 @@ def add_chunks(dtype: str, batch: int, chunks: int, n: int, partial: Any, out: A
 
 def plan(
     dtype: str, batch: int, m: int, n: int, k: int, a: Any, a_strides: tuple[int, int, int], b: Any, b_strides: tuple[int, int, int], c: Any,
-    epilogue: tuple[Any, Any] = (0, 0),
+    finish: Finish = PLAIN,
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. Strides are (batch, row, column) in elements; 0 for a batch that is shared."""
     if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN and not lasts(b):
         args = (a, b, c, batch, m, n, k, *a_strides, b_strides[0])
         return [Call(few_rows.at(T=dtype), args, tasks=max(1, n // 64), work=batch * m * n * k * 0.1)]
-    return plan_multiply(dtype, batch, m, n, k, a, a_strides, b, b_strides, c, epilogue)
+    return plan_multiply(dtype, batch, m, n, k, a, a_strides, b, b_strides, c, finish)

@@ -7,8 +7,6 @@ element is one chain of fma in ascending k.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from layerctl.ops.primitives import fma, offset
@@ -48,9 +46,11 @@ def fma_line(count: int, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
         c[i] = fma(a[i], b[i], c[i])
 
 
-def call_kernel(address: Callable[[int, int, int], None], task: int, tasks: int, block: int) -> None:
-    """Calls the kernel at an address."""
-    address(task, tasks, block)
+def finish_line(columns: int, c: np.ndarray, bias: np.ndarray, how: int) -> None:
+    """c[j] + bias[j] if `how` has bit 0, then 0 where that is not positive if `how` has bit 1; NaN stays."""
+    for j in range(columns):
+        value = c[j] + bias[j] if how & 1 else c[j]
+        c[j] = 0 if how & 2 and value <= 0 else value
 
 
 def tile(

@@ -11,7 +11,7 @@ import numpy as np
 
 from layerctl import randoms
 from layerctl.compile.pipeline import compile_program
-from layerctl.compile.program import Layout, Planned, Program
+from layerctl.compile.program import Layout, Planned, Program, names_of
 from layerctl.data.dataset import Dataset
 from layerctl.ops.elementwise import apply
 from layerctl.ops.kernel import KernelRef, Scratch, memory_of
@@ -96,11 +96,10 @@ def _instruction(place: int, program: Program, planned: Planned, seconds: float,
     heaviest = max((p for p in program.calls if p.node is node), key=lambda p: p.call.work)
     macs = int(node.op.macs(node)) if heaviest is planned else 0
     kernel = call.ref.kernel.name if isinstance(call.ref, KernelRef) else type(call.ref).__name__.lower()
-    names = [k[0] for k in node.attrs["instructions"]] if "instructions" in node.attrs else [node.attrs.get("fn", node.op.name)]
     shape = ", ".join(f"{v.dtype}{list(map(int, v.shape))}" for v in node.outputs)
     size = _bytes(call.args)
     return Instruction(
-        place, "+".join(map(str, names)), kernel, shape, node.origin, planned.tasks, seconds, macs, size,
+        place, "+".join(names_of(node)), kernel, shape, node.origin, planned.tasks, seconds, macs, size,
         macs / seconds / peak if seconds else 0.0, size / seconds / bandwidth if seconds else 0.0,
     )  # fmt: skip
 

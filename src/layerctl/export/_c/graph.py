@@ -158,8 +158,6 @@ class Graph:
         if isinstance(ref, Loop):
             return self._loop(ref, call.args)
         if isinstance(ref, KernelRef):
-            if any(name.startswith("epilogue") and a != 0 for (name, _), a in zip(ref.kernel.parameters, call.args, strict=True)):
-                raise Untranslatable("an epilogue")
             kinds = [scalar_kind(k) for k in ref.layout]
             name = self.translator.function(ref.kernel.function, ["i64"] * len(SHARE) + kinds)
             for helper in sorted(self.translator.helpers):

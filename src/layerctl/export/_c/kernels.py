@@ -321,9 +321,6 @@ class _Body:
         if function is not None:
             called = self.translator.function(function, kinds)
             return f"{called}({', '.join(self.expression(a) for a in e.args)})"
-        if name == "call_kernel":
-            self.read |= {n.id for a in e.args for n in ast.walk(a) if isinstance(n, ast.Name)}
-            return ""
         if name in _TILE:
             return str(_TILE[name])
         args = [self.expression(a) for a in e.args]

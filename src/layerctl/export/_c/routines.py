@@ -164,6 +164,16 @@ static void fma_line_T(int64_t count, const T *a, const T *b, T *c)
         c[i] = fma_T(a[i], b[i], c[i]);
 }
 """,
+    "finish_line": """
+static void finish_line_T(int64_t columns, T *c, const T *bias, int64_t how)
+{
+    int64_t j;
+    for (j = 0; j < columns; j++) {
+        const T value = how & 1 ? c[j] + bias[j] : c[j];
+        c[j] = how & 2 && value <= 0 ? 0 : value;
+    }
+}
+""",
 }
 _PLAIN = {
     "window": """

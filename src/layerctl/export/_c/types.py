@@ -18,9 +18,8 @@ OF_OPERAND = {"exp", "log", "tanh", "sigmoid", "sqrt"}
 """Primitives that are elementwise functions."""
 INTEGERS = {"tile_rows", "tile_width", "tile_lanes", "share_low", "wrap", "philox"}
 MACHINE: dict[str, tuple[str, tuple[int, ...]]] = {
-    "tile": ("none", (7,)), "copy_line": ("none", (1,)), "turn_lines": ("none", (4,)), "fma_line": ("none", (3,)),
+    "tile": ("none", (7,)), "copy_line": ("none", (1,)), "turn_lines": ("none", (4,)), "fma_line": ("none", (3,)), "finish_line": ("none", (1,)),
     "window_line": ("none", (12,)), "window_sums": ("none", (9,)), "row_max": ("element", ()), "row_sum": ("f64", ()), "row_dot": ("f64", ()),
-    "call_kernel": ("none", ()),
 }  # fmt: skip
 """Primitives that are the machine's, and routines in C: what they give, and which of their arguments they write through."""
 
