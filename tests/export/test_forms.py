@@ -156,7 +156,7 @@ def load_all():
 
 
 OTHER_OPS = {
-    "buckets", "crossed", "hashed", "hashed_texts", "tokens", "ctc", "deliver", "fetch", "row_numbers", "fused", "pack", "random_uniform", "warp",
+    "buckets", "crossed", "hashed", "hashed_texts", "tokens", "ctc", "deliver", "fetch", "row_numbers", "finished", "fused", "pack", "random_uniform", "warp",
     "input", "parameter", "constant", "fused_sums", "put_along", "scatter_add", "untally",
 }  # fmt: skip
 """Ops of training, of texts, and of data that come in."""
