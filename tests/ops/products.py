@@ -1,4 +1,4 @@
-"""Products, convolutions and pooling whose bits are compared between shares, threads and vector widths; prints their digests."""
+"""Products, convolutions, pooling and sums whose bits are compared between shares, threads and vector widths; prints their digests."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout
-from layerctl.ops.conv import Conv, ConvInputGradient, ConvWeightGradient, output_size, padding
+from layerctl.ops.conv import Conv, ConvInputGradient, ConvWeightGradient, conv, output_size, padding
+from layerctl.ops.elementwise import apply
 from layerctl.ops.leaves import input_
 from layerctl.ops.matmul import matmul
-from layerctl.ops.pool import Pool, PoolGradient
+from layerctl.ops.pool import Pool, PoolGradient, pool
+from layerctl.ops.reduce import reduce
 from layerctl.ops.value import Trace, Type, tracing
 from layerctl.runtime.machine import Machine, State
 
@@ -26,6 +28,10 @@ def cases() -> dict[str, tuple[Any, ...]]:
     for m, k, n in ((1, 40, 33), (50, 300, 70), (130, 17, 10), (20, 9000, 21)):
         found[f"matmul {m} {k} {n}"] = (matmul, (m, k), (k, n))
         found[f"matmul transposed {m} {k} {n}"] = (lambda a, b: matmul(a, b, True, True), (k, m), (n, k))
+    found["gradient of weights 70 2100 64"] = (lambda a, b: matmul(a, b, True), (2100, 70), (2100, 64))
+    found["finished product"] = (lambda a, b, c: apply("relu", matmul(a, b) + c), (50, 300), (300, 70), (70,))
+    found["pooled convolution"] = (lambda x, w, c: apply("relu", pool(conv(x, w, (1, 1)), "max", (2, 3), (2, 3)) + c), (3, 9, 11, 5), (3, 3, 5, 19), (19,))
+    found["sum of columns"] = (lambda x: reduce("sum", x, (0, 1)), (30, 70, 40))
     for x, w, strides, groups in (
         ((3, 13, 11, 5), (3, 3, 5, 19), (1, 1), 1), ((2, 12, 12, 32), (3, 3, 32, 40), (2, 2), 1), ((2, 9, 9, 19), (3, 3, 1, 19), (1, 1), 19),
         ((2, 9, 9, 8), (3, 3, 2, 12), (1, 1), 4), ((4, 6, 6, 20), (1, 1, 20, 70), (1, 1), 1),

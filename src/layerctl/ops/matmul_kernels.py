@@ -26,6 +26,9 @@ SHARES, MANY = 8, 64
 """Equal shares that a product is cut for (two threads take four each), and pieces of work so many that they need no care."""
 READING_B = 0.05
 """Nanoseconds in which an element of b comes from a far cache: what bounds products of few rows."""
+SHORTEST_CHUNK, ADDING = 256, 48
+"""Terms of a chunk at least, where a transposed a (the gradient of weights) is cut into more chunks than have to be, and what an element of
+a chunk's sum costs to be written and added, in multiply-accumulates."""
 READING = 16
 """What reading an element of an operand from a far cache costs, in multiply-accumulates."""
 
@@ -117,18 +120,23 @@ def few_rows(
 
 
 @functools.cache
-def cut(m: int, panels: int, outer: int) -> tuple[int, int]:
-    """(blocks of rows, cuts of the panels) of each of `outer` products, by shapes alone: shares alike, and little to read twice."""
-    least = -(-m // ROW_BLOCK)
-    if outer * least >= MANY:
-        return least, 1
+def cut(m: int, n: int, k: int, batch: int, chunks: int, most: int) -> tuple[int, int, int]:
+    """(chunks of k, blocks of rows, cuts of the panels) of each product of a batch, by shapes alone: shares alike, and little to read twice.
 
-    def cost(choice: tuple[int, int]) -> float:
-        blocks, cuts = choice
-        rows, columns, units = -(-m // blocks), WIDEST_PANEL * -(-panels // cuts), outer * blocks * cuts
-        return -(-units // SHARES) * (rows * columns + READING * (rows + columns))
+    `chunks` are the fewest chunks, `most` so many times as many the most.
+    """
+    least, panels = -(-m // ROW_BLOCK), -(-n // WIDEST_PANEL)
+    if batch * chunks * least >= MANY:
+        return chunks, least, 1
 
-    return min(itertools.product(range(least, -(-m // FEWEST_ROWS) + 1), range(1, panels + 1)), key=cost)
+    def cost(choice: tuple[int, int, int]) -> float:
+        chunks, blocks, cuts = choice
+        rows, columns, units = -(-m // blocks), WIDEST_PANEL * -(-panels // cuts), batch * chunks * blocks * cuts
+        adding = 0 if chunks == 1 else ADDING * batch * chunks * m * n / SHARES
+        return -(-units // SHARES) * (rows * columns + READING * (rows + columns)) * k / chunks + adding
+
+    some = [chunks * more for more in (1, 2, 4, 8) if more <= most]
+    return min(itertools.product(some, range(least, -(-m // FEWEST_ROWS) + 1), range(1, panels + 1)), key=cost)
 
 
 def packed_size(dtype: str, batch: int, k: int, n: int) -> int:
@@ -165,7 +173,7 @@ def plan_multiply(
     """
     size, out = SIZE_OF[dtype], []
     chunks = chunks_of(k, batch * m * n)
-    blocks, cuts = cut(m, -(-n // WIDEST_PANEL), batch * chunks)
+    chunks, blocks, cuts = cut(m, n, k, batch, chunks, max(1, k // chunks // SHORTEST_CHUNK) if a_strides[1] == 1 < a_strides[2] else 1)
     units, packs = batch * chunks * blocks * cuts, batch if b_strides[0] else 1
     own = blocks == 1 and packs == batch and not lasts(b)
     tasks = min(units, MANY) if own else units

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerctl.ops.elementwise import FLOATING, apply, broadcast_to, cast
+from layerctl.ops.elementwise import FLOATING, apply, broadcast_to, cast, chunk_of
 from layerctl.ops.kernel import At, Call, Reduction, Scratch
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
@@ -50,20 +50,21 @@ class Reduce(Op):
         y = node.outputs[0]
         outer, length, inner = (int(product(p)) for p in split(x.shape, axes))
         ns = 0.08 * outer * length * inner
-        chunks = length // _CHUNK
-        if outer == 1 and inner <= 256 and chunks >= 2 and fn in ("sum", "sumsq", "sumabs") and x.dtype in FLOATING:
-            rest = length - chunks * _CHUNK
+        rows = min(_CHUNK, chunk_of(length, inner)) if inner > 1 else _CHUNK
+        chunks = length // rows
+        if outer == 1 and chunks >= 2 and fn in ("sum", "sumsq", "sumabs") and x.dtype in FLOATING:
+            rest = length - chunks * rows
             partial = Scratch(8 * inner * (chunks + 1))
             first = Reduction(fn, x.dtype, "f64")
             size = 4 if x.dtype == "f32" else 8
-            out = [Call(first, (x, partial, chunks, _CHUNK, inner), tasks=chunks, work=ns)]
+            out = [Call(first, (x, partial, chunks, rows, inner), tasks=chunks * max(1, inner // 64), work=ns)]
             if rest:
-                start = At(x, chunks * _CHUNK * inner * size)
+                start = At(x, chunks * rows * inner * size)
                 out.append(
                     Call(first, (start, At(partial, 8 * inner * chunks), 1, rest, inner), work=0.08 * rest * inner)
                 )
-            rows = chunks + (1 if rest else 0)
-            return [*out, Call(Reduction("sum", "f64", y.dtype), (partial, y, 1, rows, inner), work=0.1 * rows * inner)]
+            sums = chunks + (1 if rest else 0)
+            return [*out, Call(Reduction("sum", "f64", y.dtype), (partial, y, 1, sums, inner), tasks=max(1, inner // 64), work=0.1 * sums * inner)]
         return [
             Call(
                 Reduction(fn, x.dtype, y.dtype),
