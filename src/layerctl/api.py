@@ -17,7 +17,7 @@ from layerctl.diagnostics import Diagnostic, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
-from layerctl.graph.outputs import doubts
+from layerctl.graph.outputs import check_ids, check_metrics, doubts
 from layerctl.losses.base import BY_SHAPE
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
@@ -113,11 +113,11 @@ class Model:
         Raises:
             LayerctlError: with all that do not.
         """
-        if self.schema is not None and any("input_dim" in type(s.layer).model_fields for s in self.graph.steps):
-            from layerctl.graph.outputs import check_ids
-
+        if self.schema is not None:
             problems = Problems()
-            check_ids(self.graph, self.schema, problems)
+            if any("input_dim" in type(s.layer).model_fields for s in self.graph.steps):
+                check_ids(self.graph, self.schema, problems)
+            check_metrics(self.schema, self.outputs, problems)
             problems.check()
         return self
 

@@ -56,7 +56,25 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
         if not picked:
             fail("unknown-column", f"no columns are left for the feature '{name}'", span("features", name), hint=f"{table.name} has {', '.join(table.columns)}")
         out[name] = picked
+    _check_leaks(spec, out, span)
     return out
+
+
+def _check_leaks(spec: DataSpec, columns: Mapping[str, list[str]], span: Callable[..., Span | None]) -> None:
+    """A feature may not hold what is to be predicted; in windows of a series it may: there the target stands in later rows.
+
+    Raises:
+        LayerctlError: `target-as-feature`.
+    """
+    if any(f.window is not None for f in spec.features.values()):
+        return
+    targets = {n for t in spec.targets().values() for n in t.names()}
+    for name, picked in columns.items():
+        for i, c in enumerate(picked):
+            if c in targets:
+                fail("target-as-feature", f"the feature '{name}' holds the target '{c}': the model would be given what it is to predict",
+                     span("features", name, "columns", *([i] if len(picked) > 1 else [])),
+                     hint="take it out of the feature; a model that gives its input back says `target: input`")  # fmt: skip
 
 
 def fit_schema(

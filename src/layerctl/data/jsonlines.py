@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,8 +19,22 @@ from layerctl.diagnostics import LayerctlError, Source, Span, fail
 
 LONGEST_LINE = 1 << 26
 """Characters of one row."""
-_scan = json.JSONDecoder().scan_once
+
+
+class _Twice(ValueError):
+    """An object has a key twice; Python's json would take the last of its values and say nothing."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise _Twice
+    return row
+
+
+_scan = json.JSONDecoder(object_pairs_hook=_once).scan_once
 _scan_written = json.JSONDecoder(parse_float=str).scan_once
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*+")(?:\s*(:))?|[{}\[\]]')
 
 
 def json_tables(
@@ -96,7 +111,11 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
         pass  # what is wrong is found out below
     place = Span(Source(name, None, {number: line}), number, 1, number, 2)
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=_once)
+    except _Twice:
+        key, begin, end = _second(line)
+        fail("data-duplicate-key", f"the key '{key}' stands twice in this line", Span(place.source, number, begin + 1, number, end + 1),
+             hint="keep one of the two, or call the other differently")  # fmt: skip
     except (ValueError, RecursionError) as error:
         at = getattr(error, "colno", 1)
         fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1),
@@ -104,6 +123,23 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         fail("data-syntax", f"a line must be a JSON object, got {type(row).__name__}", place, hint='write {"column": value, ...}')
     return row
+
+
+def _second(line: str) -> tuple[str, int, int]:
+    """(key, where it begins, where it ends) of the first key that its object had before; the line is JSON."""
+    keys: list[set[str] | None] = []
+    for token in _TOKEN.finditer(line):
+        text, is_key = token[1] or token[0], token[2]
+        if text in "{[":
+            keys.append(set() if text == "{" else None)
+        elif text in "}]":
+            keys.pop()
+        elif is_key and (own := keys[-1]) is not None:
+            key = json.loads(text)
+            if key in own:
+                return key, token.start(), token.start() + len(text)
+            own.add(key)
+    raise AssertionError
 
 
 def table_of_rows(rows: list[dict[str, Any]], lines: list[int], name: str, missing: frozenset[str]) -> Table:

@@ -46,6 +46,20 @@ def check_softmax(model: Model, shapes: Mapping[str, Shape], problems: Problems)
                            hint="one unit takes `activation: sigmoid`; a softmax takes one unit for each class")  # fmt: skip
 
 
+def check_metrics(schema: FeatureSchema, outputs: Mapping[str, Any], problems: Problems) -> None:
+    """Metrics of classes say nothing of a number that is predicted: that it is hardly ever met exactly."""
+    for name, judged in outputs.items():
+        target = schema.target(name)
+        if target is None or target.kind not in ("number", "numbers", "input") or not judged.losses or not all(p.loss.numbers for p in judged.losses):
+            continue
+        for label, metric in (judged.metrics | judged.weighted_metrics).items():
+            if metric.of_classes:
+                given = f"the input '{target.column}'" if target.kind == "input" else f"the target '{target.column}', a number"
+                problems.error("metric-of-classes", f"the metric '{label}' counts classes, but is to judge {given}", judged.places.get(id(metric)),
+                               hint="of numbers there are mae, root_mean_squared_error and r2_score; where the target's numbers are classes, say "
+                               "`kind: category` in it, and a crossentropy as the loss")  # fmt: skip
+
+
 def doubts(model: Model, outputs: Mapping[str, Any]) -> list[Diagnostic]:
     """Warnings for crossentropies that take probabilities and get numbers of any size."""
     found = []

@@ -22,6 +22,8 @@ class Loss(Configured):
     kind: ClassVar[str] = "losses"
     classes: ClassVar[bool] = False
     """Whether the target holds class indices."""
+    numbers: ClassVar[bool] = False
+    """Whether predictions are numbers that come near the target's."""
     distributions: ClassVar[bool] = False
     """Whether the target holds a distribution over classes, which class indices stand for."""
 

@@ -12,7 +12,11 @@ from layerctl.ops.reduce import mean
 from layerctl.ops.value import Value
 
 
-class MeanSquaredError(Loss):
+class _Distance(Loss):
+    numbers: ClassVar[bool] = True
+
+
+class MeanSquaredError(_Distance):
     """`mean((y_true - y_pred)^2)` over the last dimension."""
 
     aliases: ClassVar[tuple[str, ...]] = ("mse", "MSE")
@@ -21,7 +25,7 @@ class MeanSquaredError(Loss):
         return mean(apply("square", y_pred - y_true), -1)
 
 
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(_Distance):
     """`mean(|y_true - y_pred|)` over the last dimension."""
 
     aliases: ClassVar[tuple[str, ...]] = ("mae", "MAE")
@@ -30,7 +34,7 @@ class MeanAbsoluteError(Loss):
         return mean(abs(y_pred - y_true), -1)
 
 
-class MeanAbsolutePercentageError(Loss):
+class MeanAbsolutePercentageError(_Distance):
     """`100 mean(|y_true - y_pred| / max(|y_true|, 1e-7))` over the last dimension."""
 
     aliases: ClassVar[tuple[str, ...]] = ("mape", "MAPE")
@@ -39,7 +43,7 @@ class MeanAbsolutePercentageError(Loss):
         return mean(abs((y_true - y_pred) / apply("max", abs(y_true), EPSILON)), -1) * 100.0
 
 
-class MeanSquaredLogarithmicError(Loss):
+class MeanSquaredLogarithmicError(_Distance):
     """`mean((log(1 + y_true) - log(1 + y_pred))^2)` over the last dimension; both are at least 1e-7."""
 
     aliases: ClassVar[tuple[str, ...]] = ("msle", "MSLE")
@@ -49,7 +53,7 @@ class MeanSquaredLogarithmicError(Loss):
         return mean(apply("square", a - b), -1)
 
 
-class Huber(Loss):
+class Huber(_Distance):
     """The mean of `e^2 / 2` for errors up to `delta`, and of `delta |e| - delta^2 / 2` beyond. Huber 1964."""
 
     aliases: ClassVar[tuple[str, ...]] = ("huber_loss",)
@@ -61,7 +65,7 @@ class Huber(Loss):
         return mean(apply("where", size <= self.delta, apply("square", size) * 0.5, size * self.delta - 0.5 * self.delta**2), -1)
 
 
-class LogCosh(Loss):
+class LogCosh(_Distance):
     """`mean(log(cosh(y_pred - y_true)))` over the last dimension."""
 
     aliases: ClassVar[tuple[str, ...]] = ("logcosh",)
@@ -71,7 +75,7 @@ class LogCosh(Loss):
         return mean(e + apply("softplus", e * -2.0) - 0.6931471805599453, -1)
 
 
-class Poisson(Loss):
+class Poisson(_Distance):
     """`mean(y_pred - y_true log(y_pred + 1e-7))` over the last dimension."""
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:

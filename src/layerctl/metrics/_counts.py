@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from layerctl.losses.base import combine, match_ranks
 from layerctl.metrics.base import Metric, as_distribution, several
@@ -16,6 +16,8 @@ from layerctl.ops.value import Value
 
 class Counts(Metric):
     """The weights of true and false positives and negatives at each of `cuts()`; for each label too where `labels()` says how many."""
+
+    of_classes: ClassVar[bool] = True
 
     def cuts(self) -> list[float]:
         """The thresholds."""

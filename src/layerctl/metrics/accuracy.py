@@ -21,6 +21,7 @@ class Accuracy(MeanMetric):
     Named `accuracy` in `compile`, it stands for the binary, categorical or sparse one by the loss and the shapes, as in Keras.
     """
 
+    of_classes: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("acc",)
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
@@ -31,6 +32,7 @@ class Accuracy(MeanMetric):
 class BinaryAccuracy(MeanMetric):
     """How often `y_pred > threshold` equals `y_true`."""
 
+    of_classes: ClassVar[bool] = True
     threshold: float = Field(0.5, description="Above it a prediction counts as 1.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
@@ -41,12 +43,16 @@ class BinaryAccuracy(MeanMetric):
 class CategoricalAccuracy(MeanMetric):
     """How often the largest prediction stands where the target is largest."""
 
+    of_classes: ClassVar[bool] = True
+
     def values(self, y_true: Value, y_pred: Value) -> Value:
         return cast(apply("eq", reduce("argmax", y_true, -1), reduce("argmax", y_pred, -1)), "f32")
 
 
 class SparseCategoricalAccuracy(MeanMetric):
     """How often the largest prediction stands at the target's class."""
+
+    of_classes: ClassVar[bool] = True
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
         if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
@@ -64,6 +70,7 @@ def _in_top(ids: Value, y_pred: Value, k: int) -> Value:
 class TopKCategoricalAccuracy(MeanMetric):
     """How often the target's class is among the k largest predictions."""
 
+    of_classes: ClassVar[bool] = True
     k: PositiveInt = Field(5, description="How many predictions count.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
@@ -73,6 +80,7 @@ class TopKCategoricalAccuracy(MeanMetric):
 class SparseTopKCategoricalAccuracy(MeanMetric):
     """How often the target's class (an index) is among the k largest predictions."""
 
+    of_classes: ClassVar[bool] = True
     k: PositiveInt = Field(5, description="How many predictions count.")
     from_sorted_ids: bool = Field(False, description="Whether predictions are classes, the likeliest first, and not numbers for all.")
 

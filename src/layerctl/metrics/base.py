@@ -23,6 +23,8 @@ class Metric(Configured):
     """
 
     kind: ClassVar[str] = "metrics"
+    of_classes: ClassVar[bool] = False
+    """Whether it counts right and wrong classes, and says nothing of numbers that are predicted."""
 
     name: str | None = Field(None, description="The name under which it is reported.")
     dtype: str | None = Field(None, description="Ignored: metrics accumulate in float64.")

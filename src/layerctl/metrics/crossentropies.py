@@ -16,6 +16,7 @@ from layerctl.ops.value import Value
 class BinaryCrossentropy(MeanMetric):
     """`-(y log p + (1 - y) log(1 - p))`."""
 
+    of_classes: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("bce", "BCE")
 
     from_logits: bool = Field(False, description="Whether predictions are logits.")
@@ -30,6 +31,7 @@ class BinaryCrossentropy(MeanMetric):
 class CategoricalCrossentropy(MeanMetric):
     """`-sum(y log p)`."""
 
+    of_classes: ClassVar[bool] = True
     from_logits: bool = Field(False, description="Whether predictions are logits.")
     label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
     axis: int = Field(-1, description="The dimension of the classes.")
@@ -42,6 +44,7 @@ class CategoricalCrossentropy(MeanMetric):
 class SparseCategoricalCrossentropy(MeanMetric):
     """`-log p[class]`."""
 
+    of_classes: ClassVar[bool] = True
     from_logits: bool = Field(False, description="Whether predictions are logits.")
     axis: int = Field(-1, description="The dimension of the classes.")
     ignore_class: int | None = Field(None, description="A class whose samples are worth 0; with weights or a mask they do not count, as in Keras.")

@@ -16,6 +16,7 @@ from layerctl.ops.value import ShapeError, Value, shown
 class FBetaScore(Metric):
     """`(1 + beta^2) precision recall / (beta^2 precision + recall)` of each class; without `average` one number for each, and their mean."""
 
+    of_classes: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("fbeta_score",)
 
     average: Literal["micro", "macro", "weighted"] | None = Field(None, description="How the classes become one number; null gives all.")

@@ -19,6 +19,7 @@ from layerctl.ops.value import ShapeError, Value, product, shown
 class _Confusion(Metric):
     """Counts of (true class, predicted class)."""
 
+    of_classes: ClassVar[bool] = True
     num_classes: PositiveInt = Field(description="How many classes there are.")
     ignore_class: int | None = Field(None, description="A class whose samples do not count.")
     sparse_y_true: bool = Field(True, description="Whether the target holds class indices; a distribution if not.")
