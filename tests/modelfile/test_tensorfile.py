@@ -295,7 +295,7 @@ def test_what_is_no_file(tmp_path):
 
 
 def test_a_sparse_file_beyond_memory(tmp_path):
-    size = tensors._memory() // 4 * 4 + 4
+    size = tensors.memory() // 4 * 4 + 4
     path = tmp_path / "w"
     path.write_bytes(raw_file({"a": entry(shape=(size // 4,), offsets=(0, size))}))
     with open(path, "r+b") as file:
@@ -305,7 +305,7 @@ def test_a_sparse_file_beyond_memory(tmp_path):
 
 def test_a_file_beyond_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     tensors.save(tmp_path / "w", EVERY, {})
-    monkeypatch.setattr(tensors, "_memory", lambda: 500)
+    monkeypatch.setattr(tensors, "memory", lambda: 500)
     assert refused(lambda: tensors.load(tmp_path / "w")) == "file-too-large"
 
 

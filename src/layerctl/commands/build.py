@@ -36,6 +36,7 @@ def build(
     """
     from layerctl.api import Model
     from layerctl.commands.unused import refuse_unused
+    from layerctl.training.room import lacking
 
     if show is not None:
         refuse_unused({"--profile" if profile == "train" else "--predicting": profile is not None}, f"--show {show} prints a stage, and measures nothing")
@@ -51,4 +52,7 @@ def build(
         from layerctl.commands.fitted import fitted
 
         return BuildResult(model.describe(batch), None, measured, model.warnings, fitted(model))
-    return BuildResult(model.describe(batch), model.show(show, batch) if show else None, measured, model.warnings)
+    described = model.describe(batch)
+    doing, needed = ("prediction", described.memory_inference) if described.memory_training is None else ("training", described.memory_training)
+    doubt = lacking(model.task(), needed, doing, "warning")
+    return BuildResult(described, model.show(show, batch) if show else None, measured, [*model.warnings, *([doubt] if doubt else [])])

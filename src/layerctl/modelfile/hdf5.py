@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
+from layerctl.limits import memory
 
 MOST_OBJECTS = 200_000
 DEEPEST = 64
@@ -154,11 +155,3 @@ class _Reader:
             return np.asarray(item[()])
         except Exception as error:
             damaged(self.path, f"cannot be read at {where[:200]!r} ({_first_line(error)})")
-
-
-def memory() -> int:
-    """Bytes of this machine."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return 1 << 62

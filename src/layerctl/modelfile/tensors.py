@@ -16,6 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from layerctl.diagnostics import Diagnostic, Source, Span, did_you_mean, fail
+from layerctl.limits import memory
 from layerctl.modelfile import atomic, foreign, header
 from layerctl.modelfile.header import DIGEST, DTYPES, Malformed
 
@@ -160,7 +161,7 @@ def _header(path: str, file: object, size: int) -> header.Header:
     if 8 + length > size:
         _fail(path, "file-damaged", f"is damaged: it is cut short within its header ({size} bytes, expected more than "
                                     f"{8 + length})", _DAMAGED)
-    if size > _memory():
+    if size > memory():
         _too_large(path, size)
     raw = b"{" + file.read(length - 1)
     if len(raw) != length:
@@ -202,11 +203,3 @@ def _changed(path: str) -> NoReturn:
 def _too_large(path: str, size: int) -> NoReturn:
     _fail(path, "file-too-large", f"takes {size} bytes, more than this machine's memory holds",
           "use a machine with more memory")
-
-
-def _memory() -> int:
-    """Bytes of physical memory: an allocation beyond it may succeed and end the process later."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return 1 << 62

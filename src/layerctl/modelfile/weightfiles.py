@@ -12,6 +12,7 @@ import numpy as np
 
 from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, fail
+from layerctl.limits import memory
 from layerctl.modelfile import foreign, hdf5, kerasweights, strictjson, tensors
 from layerctl.modelfile.artifact import TRAINING
 from layerctl.modelfile.hdf5 import Array
@@ -76,7 +77,7 @@ def _zip(path: str) -> WeightFile:
                     fail("unsafe-file", f"{name!r} unpacks {strictjson.shown(info.filename)} to {info.file_size} bytes", span, hint=hdf5.UNSAFE)
             if len({i.filename for i in infos}) != len(infos):
                 fail("unsafe-file", f"{name!r} has a member twice", span, hint=hdf5.UNSAFE)
-            if sum(i.file_size for i in infos) > hdf5.memory():
+            if sum(i.file_size for i in infos) > memory():
                 fail("file-too-large", f"{name!r} unpacks to more than this machine's memory holds", span,
                      hint="use a machine with more memory, if the file is meant so")  # fmt: skip
             if any(i.filename == "model.weights.h5" for i in infos):

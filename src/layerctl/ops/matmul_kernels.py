@@ -22,7 +22,7 @@ LONGEST_CHAIN = 4096
 """Terms of one chain of fma; longer products are cut into chunks of about half that, and the chunks' sums added in order in float64."""
 MOST_PARTIAL = 1 << 24
 """Elements of the chunks' sums; where they would be more, the chunks are longer."""
-SHARES, MANY = 8, 64
+SHARES, MANY, MOST_CUTS = 8, 64, 4096
 """Equal shares that a product is cut for (two threads take four each), and pieces of work so many that they need no care."""
 READING_B = 0.05
 """Nanoseconds in which an element of b comes from a far cache: what bounds products of few rows."""
@@ -136,7 +136,7 @@ def cut(m: int, n: int, k: int, batch: int, chunks: int, most: int) -> tuple[int
         return -(-units // SHARES) * (rows * columns + READING * (rows + columns)) * k / chunks + adding
 
     some = [chunks * more for more in (1, 2, 4, 8) if more <= most]
-    return min(itertools.product(some, range(least, -(-m // FEWEST_ROWS) + 1), range(1, panels + 1)), key=cost)
+    return min(itertools.product(some, range(least, -(-m // FEWEST_ROWS) + 1), range(1, min(panels, MOST_CUTS) + 1)), key=cost)
 
 
 def packed_size(dtype: str, batch: int, k: int, n: int) -> int:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from layerctl.kernels import words
+from layerctl.limits import GROUPS, OWN, groups, numbers
 
-_GROUPS = Path("/sys/fs/cgroup")
 WORTH_WAKING = 200_000.0
 """Nanoseconds of a run below which the other threads, which have to be woken from sleep, are left alone."""
 AWAKE, PATIENCE = 50_000, 500
@@ -53,36 +53,20 @@ def count(requested: int | None = None) -> int:
     return max(1, min(requested, limit)) if requested else limit
 
 
-def _quotas(groups: Path = _GROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
-    """Cores that each control group around this process grants (version 2 and 1), where it sets a limit.
-
-    In a container the file system may show its own group as the root, whatever path the kernel tells.
-    """
-    try:
-        rows = [line.split(":", 2) for line in own.read_text().splitlines()]
-    except OSError:
-        return
-    for _, controllers, path in (row for row in rows if len(row) == 3):
-        inside = Path(path.lstrip("/"))
-        for step in (inside, *inside.parents):
-            if not controllers:
-                yield from _ratio(_numbers(groups / step / "cpu.max"))
-            elif "cpu" in controllers.split(","):
-                for name in (controllers, "cpu"):
-                    at = groups / name / step
-                    yield from _ratio([*_numbers(at / "cpu.cfs_quota_us"), *_numbers(at / "cpu.cfs_period_us")])
+def _quotas(root: Path = GROUPS, own: Path = OWN) -> Iterator[float]:
+    """Cores that each control group around this process grants (version 2 and 1), where it sets a limit."""
+    for controllers, step in groups(own):
+        if not controllers:
+            yield from _ratio(numbers(root / step / "cpu.max"))
+        elif "cpu" in controllers.split(","):
+            for name in (controllers, "cpu"):
+                at = root / name / step
+                yield from _ratio([*numbers(at / "cpu.cfs_quota_us"), *numbers(at / "cpu.cfs_period_us")])
 
 
-def _numbers(path: Path) -> list[int]:
-    try:
-        return [-1 if word == "max" else int(word) for word in path.read_text().split()]
-    except (OSError, ValueError):
-        return []
-
-
-def _ratio(numbers: list[int]) -> Iterator[float]:
-    if len(numbers) == 2 and min(numbers) > 0:
-        yield numbers[0] / numbers[1]
+def _ratio(found: list[int]) -> Iterator[float]:
+    if len(found) == 2 and min(found) > 0:
+        yield found[0] / found[1]
 
 
 @functools.cache

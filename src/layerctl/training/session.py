@@ -19,6 +19,7 @@ from layerctl.initializers.base import Initializer
 from layerctl.ops.value import DTYPES, NAMES_OF_DTYPES, Type, Unknown, Weight, shown
 from layerctl.predicting.sizes import runs
 from layerctl.runtime.machine import Bound, Machine, State
+from layerctl.training.room import check_room, needed_by
 from layerctl.training.shapes import target_types, trace_named
 
 Report = Callable[[str, int, int], None]
@@ -87,6 +88,7 @@ class Session:
                 layout.add(w)
         for w in (self.task.loss_total, self.task.loss_count, self.task.not_finite):
             layout.add(w)
+        check_room(self.task, layout.size, "training" if train else "the model", results=False)
         self.state = State(layout)
         self._initialize()
 
@@ -181,8 +183,7 @@ class Session:
                 program = evaluation(self.task, batch)
             else:
                 program = prediction(self.task, batch, wanted or None)
-            self._grow()
-            self._programs[key] = found = self.machine.bind(program, self._state(), outside, self.report)
+            self._programs[key] = found = self._bind(program, outside, "training" if kind == "train" else "evaluation" if kind == "eval" else "prediction")
         found.point(outside)
         if kind == "train":
             self._state().version += 1
@@ -199,8 +200,7 @@ class Session:
         key = ("look", batch.key, size, wanted)
         if key not in self._programs:
             program, self._makers[key] = inspection(self.task, batch, wanted)
-            self._grow()
-            self._programs[key] = self.machine.bind(program, self._state(), self._externals(data, "train"), self.report)
+            self._programs[key] = self._bind(program, self._externals(data, "train"), "training")
         bound = self._programs[key]
         bound.point(self._externals(data, "train"))
         self.machine.run(bound, 1)
@@ -208,7 +208,7 @@ class Session:
 
     def run_once(self, program: Program, data: Dataset) -> Bound:
         """Runs a program once on the first rows, in their order."""
-        bound = self.machine.bind(program, self._state(), self._externals(data, "train"), self.report)
+        bound = self._bind(program, self._externals(data, "train"), "training")
         self.put(self.task.cursor, 0)
         self.order(data)[...] = np.arange(len(data))
         self.machine.run(bound, 1)
@@ -221,11 +221,17 @@ class Session:
             self._orders[data] = found = np.arange(len(data), dtype=np.int64)
         return found
 
-    def _grow(self) -> None:
-        """Programs share one buffer: a layout that grew after it was made would leave them with stale addresses."""
+    def _bind(self, program: Program, outside: Mapping[str, np.ndarray], doing: str) -> Bound:
+        """The program in memory, if it has room there. Programs share one buffer: a layout that grew would leave them with stale addresses.
+
+        Raises:
+            LayerctlError: `out-of-memory`.
+        """
         state = self._state()
         if state.layout.size > state.memory.nbytes:
             raise AssertionError("the state's layout grew after it was laid out")
+        check_room(self.task, needed_by(program), doing)
+        return self.machine.bind(program, state, outside, self.report)
 
     def _externals(self, data: Dataset, kind: str) -> dict[str, np.ndarray]:
         out = {"order": self.order(data), "row_numbers": data.row_numbers}
@@ -315,8 +321,7 @@ class Session:
         program = direct(self.task, Batch(types))
         if any(n.op.name == "row_numbers" for n in program.nodes):
             return None
-        self._grow()
-        bound = self.machine.bind(program, self._state(), {}, self.report)
+        bound = self._bind(program, {}, "prediction")
         used = {n: bound.input(n) for n in inputs if n in program.inputs}
         return Answering(self.machine, bound, used, {n: bound.output(n) for n in self.model.outputs})
 

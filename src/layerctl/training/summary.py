@@ -9,6 +9,7 @@ from layerctl.compile.program import Program
 from layerctl.compile.step import Batch, Task, prediction, trainable
 from layerctl.graph.model import Model, input_types
 from layerctl.ops.value import Shape, Type, shown
+from layerctl.training.room import needed_by
 from layerctl.training.shapes import program_of
 
 
@@ -68,7 +69,7 @@ def describe(task: Task, batch: int, targets: dict[str, Type] | None) -> Descrip
     return Description(
         model.name or "model", rows, sum(n for t, n in sizes if t), sum(n for t, n in sizes if not t), program.macs // batch, batch,
         _training_memory(task, {n: shapes[n] for n in model.outputs}, batch) if targets and task.optimizer is not None else None,
-        program.arena_size + program.constants_size + program.layout.size,
+        needed_by(program),
         {n: shown(t.shape) for n, t in types.items()}, {n: shown(shapes[n]) for n in model.outputs},
     )  # fmt: skip
 
@@ -79,7 +80,7 @@ def _fresh(task: Task) -> Task:
 
 def _training_memory(task: Task, shapes: dict[str, Shape], batch: int) -> int:
     program = program_of(_fresh(task), shapes, batch)
-    return program.arena_size + program.constants_size + program.layout.size
+    return needed_by(program)
 
 
 def _size(shape: tuple[int, ...]) -> int:
