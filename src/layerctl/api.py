@@ -13,9 +13,10 @@ import numpy as np
 from layerctl import __version__
 from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, Problems, fail, placed
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
+from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
 from layerctl.graph.outputs import check_ids, check_metrics, doubts
 from layerctl.losses.base import BY_SHAPE
@@ -45,8 +46,11 @@ class Model:
         self.spec, self.schema, self.threads = spec, schema, threads
         self.warnings: list[Diagnostic] = list(spec.warnings)
         inputs = {n: Port(p.shape, p.dtype) for n, p in schema.inputs().items()} if schema is not None else {}
-        self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
-        types = trace_shapes(self.graph, spec.fit.batch_size)
+        try:
+            self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
+            types = trace_shapes(self.graph, spec.fit.batch_size)
+        except LayerctlError as error:
+            raise with_mistakes(spec, error, model=False) from error
         if bases is not None:
             problems = Problems()
             bases.start(self.graph.weights(), problems)
@@ -89,21 +93,23 @@ class Model:
         from layerctl.training.bases import opened as with_bases
 
         bases = with_bases(document, folder_of(document), load)
-        spec = read_spec(bases.document)
+        spec = read_spec(bases.document, mistakes)
         if spec.data is None:
             return cls(spec, None, threads, bases)
         from layerctl.data.dataset import load as load_rows
         from layerctl.data.dataset import schema_of
 
-        if widths == "cache" and rows is None:
-            with placed(spec.data_span("source")):
-                schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-            return cls(spec, schema, threads, bases)._checked()
         data = rows
-        if data is None:
+        try:
             with placed(spec.data_span("source")):
-                data = load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
-        model = cls(spec, data.schema, threads, bases)._checked()
+                if widths == "cache" and rows is None:
+                    schema = schema_of(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+                else:
+                    data = data or load_rows(spec.data, spec.seed, spec.data_span, folder_of(document), target_hints(spec))
+                    schema = data.schema
+        except LayerctlError as error:
+            raise with_mistakes(spec, error) from error
+        model = cls(spec, schema, threads, bases)._checked()
         model._data = data
         return model
 

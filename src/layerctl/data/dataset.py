@@ -20,7 +20,7 @@ from layerctl.data.large import is_large
 from layerctl.data.parts import order_of, parts_of, resampled
 from layerctl.data.readers import read_table
 from layerctl.data.rows import Dataset
-from layerctl.data.table import Table, columns_hint
+from layerctl.data.table import Table
 from layerctl.data.targets import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
@@ -94,7 +94,6 @@ def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[s
         LayerctlError: for columns that are not there and values that cannot be fitted to.
     """
     columns = columns_of(spec, table, span)
-    _check_targets(spec, table, span)
     keep = complete(spec, table, columns)
     table = table.take(keep) if len(keep) < len(table) else table
     if not len(table):
@@ -137,15 +136,6 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
         path = folder / source
         near = f"; did you mean '{BUILTIN}{source}'?" if source in builtin_names() else no_source(path)
         fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
-
-
-def _check_targets(spec: DataSpec, table: Table, span: SpanAt) -> None:
-    for name in [n for t in spec.targets().values() for n in t.names()]:
-        if name not in table.columns:
-            from layerctl.diagnostics import did_you_mean
-
-            fail("unknown-column", f"the target '{name}' is no column of {table.name}{did_you_mean(name, table.columns)}",
-                 span("target"), hint=columns_hint(table.columns))  # fmt: skip
 
 
 def complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> np.ndarray:

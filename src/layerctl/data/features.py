@@ -16,7 +16,7 @@ from layerctl.data.table import Table, columns_hint
 from layerctl.data.targets import fit_target
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.data.vectors import encode_sequence, encode_vector, fit_sequence, fit_vector
-from layerctl.diagnostics import Span, did_you_mean, fail
+from layerctl.diagnostics import Problems, Span, did_you_mean, fail
 from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
@@ -31,14 +31,21 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     """The columns of each feature; one that names none has the column that it is called like, else all that nothing else uses.
 
     Raises:
-        LayerctlError: for a column that the table does not have.
+        LayerctlError: for all columns that the table does not have, those of targets too, and for features that hold a target.
     """
-    used = {n for t in spec.targets().values() for n in t.names()} | ({spec.weight} if spec.weight else set())
+    problems = Problems()
+
+    def known(column: str, what: str, *path: str | int) -> None:
+        if column not in table.columns:
+            problems.error("unknown-column", f"{what.format(name=table.name)}{did_you_mean(column, table.columns)}", span(*path),
+                           hint=columns_hint(table.columns))  # fmt: skip
+
+    goals = [n for t in spec.targets().values() for n in t.names()]
+    for name in goals:
+        known(name, f"the target '{name}' is no column of {{name}}", "target")
     for name in spec.ignore:
-        if name not in table.columns:
-            fail("unknown-column", f"'ignore' names the column '{name}', which {table.name} does not have{did_you_mean(name, table.columns)}",
-                 span("ignore"), hint=columns_hint(table.columns))  # fmt: skip
-    used |= set(spec.ignore)
+        known(name, f"'ignore' names the column '{name}', which {{name}} does not have", "ignore")
+    used = {*goals, *spec.ignore, *([spec.weight] if spec.weight else ())}
     if spec.split.column and spec.split.by in ("column", "group"):
         used.add(spec.split.column)
     for f in spec.features.values():
@@ -48,33 +55,18 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     out = {}
     for name, f in spec.features.items():
         given = [name] if name in called else f.columns
-        picked = list(given) if given is not None else [c for c in table.columns if c not in used]
-        for c in picked:
-            if c not in table.columns:
-                fail("unknown-column", f"feature '{name}' wants the column '{c}', which {table.name} does not have{did_you_mean(c, table.columns)}",
-                     span("features", name, "columns", *([picked.index(c)] if len(picked) > 1 else [])), hint=columns_hint(table.columns))  # fmt: skip
-        if not picked:
-            fail("unknown-column", f"no columns are left for the feature '{name}'", span("features", name), hint=f"{table.name} has {', '.join(table.columns)}")
-        out[name] = picked
-    _check_leaks(spec, out, span)
+        out[name] = list(given) if given is not None else [c for c in table.columns if c not in used]
+        for i, c in enumerate(out[name]):
+            place = ("features", name, "columns", *([i] if len(out[name]) > 1 else []))
+            known(c, f"feature '{name}' wants the column '{c}', which {{name}} does not have", *place)
+            if c in goals and c in table.columns and not any(g.window is not None for g in spec.features.values()):
+                problems.error("target-as-feature", f"the feature '{name}' holds the target '{c}': the model would be given what it is to predict",
+                               span(*place), hint="take it out of the feature; a model that gives its input back says `target: input`")  # fmt: skip
+        if not out[name]:
+            problems.error("unknown-column", f"no columns are left for the feature '{name}'", span("features", name),
+                           hint=f"{table.name} has {', '.join(table.columns)}")  # fmt: skip
+    problems.check()
     return out
-
-
-def _check_leaks(spec: DataSpec, columns: Mapping[str, list[str]], span: Callable[..., Span | None]) -> None:
-    """A feature may not hold what is to be predicted; in windows of a series it may: there the target stands in later rows.
-
-    Raises:
-        LayerctlError: `target-as-feature`.
-    """
-    if any(f.window is not None for f in spec.features.values()):
-        return
-    targets = {n for t in spec.targets().values() for n in t.names()}
-    for name, picked in columns.items():
-        for i, c in enumerate(picked):
-            if c in targets:
-                fail("target-as-feature", f"the feature '{name}' holds the target '{c}': the model would be given what it is to predict",
-                     span("features", name, "columns", *([i] if len(picked) > 1 else [])),
-                     hint="take it out of the feature; a model that gives its input back says `target: input`")  # fmt: skip
 
 
 def fit_schema(

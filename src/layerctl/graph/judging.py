@@ -87,11 +87,7 @@ def judging(
     scope = {**spec.variables, "vars": spec.variables, "features": dict(features or {})}
     node = resolved(spec.compile, scope, defer=False)
     assert isinstance(node, MappingNode)
-    for e in node.entries:
-        key = str(e.key.value)
-        if key not in COMPILE:
-            cure, hint = argument_here("compile", key, COMPILE)
-            problems.error("unknown-key", f"'compile' has no key '{key}'{cure}", e.key.span, hint=hint and hint.replace("its arguments", "its keys"))
+    check_keys(node, problems)
     chosen = node.get("optimizer")
     optimizer = (
         entry("optimizers", chosen, problems) if chosen is not None else catalogue("optimizers").get("RMSprop")()
@@ -102,6 +98,15 @@ def judging(
         _judges(node, model, outputs, shapes, problems)
     problems.check()
     return optimizer, outputs
+
+
+def check_keys(node: MappingNode, problems: Problems) -> None:
+    """The section has the keys of `COMPILE` and no others."""
+    for e in node.entries:
+        key = str(e.key.value)
+        if key not in COMPILE:
+            cure, hint = argument_here("compile", key, COMPILE)
+            problems.error("unknown-key", f"'compile' has no key '{key}'{cure}", e.key.span, hint=hint and hint.replace("its arguments", "its keys"))
 
 
 def _judges(node: MappingNode, model: Model, outputs: dict[str, Output], shapes: Mapping[str, Shape], problems: Problems) -> None:

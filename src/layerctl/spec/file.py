@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -107,8 +107,10 @@ class Spec:
         return self.document.span_at(("data", *path))
 
 
-def read_spec(document: Document) -> Spec:
+def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None = None) -> Spec:
     """Checks a document's sections; ranges of a search have become their defaults in the result.
+
+    Where something is wrong in them, `more` says what is wrong in those that stay nodes.
 
     Raises:
         LayerctlError: with everything that is wrong in them.
@@ -155,6 +157,8 @@ def read_spec(document: Document) -> Spec:
         document, _name(parts, document, problems), _seed(parts, problems), variables, data, model if model is not None else root,
         _mapping(parts, "define", problems), _mapping(parts, "compile", problems), fit,
     )  # fmt: skip
+    if more is not None and problems.errors and model is not None:
+        problems.found += more(spec)
     problems.check()
     return spec
 
