@@ -21,6 +21,7 @@ class ExitCode(enum.IntEnum):
     USER = 2
     NUMERICAL = 3
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Annotated, Any
 
 import typer
 
 from layerctl.cli import output, runs
-from layerctl.cli.ending import STOPPING, usage
+from layerctl.cli.ending import heed, usage
 from layerctl.cli.options import (
     Diagnostics,
     Json,
@@ -41,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural networks from YAML: build, train, evaluate, predict, export.",
     epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
-    "70 a bug in layerctl, 130 and 143 interrupted with the state saved.",
+    "70 a bug in layerctl, 129, 130 and 143 interrupted with the state saved.",
 )  # fmt: skip
 
 
@@ -150,7 +149,7 @@ def train_command(
     if stopper.signal is not None and result.reason == "interrupted":
         text = f"interrupted: the state is saved; go on with layerctl train {model} --resume"
         output.say(text + (f" --folds {folds}" if folds else "") + (f" --out {out}" if out else ""))
-        raise typer.Exit(ExitCode.TERMINATED if stopper.signal == signal.SIGTERM else ExitCode.INTERRUPTED)
+        raise typer.Exit(128 + stopper.signal)
 
 
 @app.command(name="eval")
@@ -276,7 +275,7 @@ def layers_command(
 
 
 class _Stopper:
-    """The first SIGINT or SIGTERM ends training after its step, with the state saved; the second ends the process at once."""
+    """The first SIGINT, SIGTERM or SIGHUP ends training after its step, with the state saved; the second ends the process at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -295,8 +294,7 @@ class _Stopper:
         self._trainer.interrupt()
 
     def __enter__(self) -> _Stopper:
-        for number in STOPPING:
-            signal.signal(number, self._stop)
+        heed(self._stop)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+from typing import Any
 
 from layerctl.cli import output
 from layerctl.cli.ending import STOPPING
@@ -72,11 +73,29 @@ def _main(arguments: list[str] | None) -> None:
         sys.exit(_other(error, as_json="--json" in given))
 
 
+class _Terminal(io.FileIO):
+    """A terminal to write to. One that is gone hears nothing more: what runs on, or is being saved, does not end for that."""
+
+    def write(self, data: Any) -> int | None:
+        """Writes, as long as there is somebody to read."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return memoryview(data).nbytes
+
+
 def _open_streams() -> None:
     """A standard stream that was closed is nothing: else the next file that is opened would take its number, and be written to."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif mode == "w" and stream is getattr(sys, f"__{name}__") and stream.isatty():
+            raw = _Terminal(stream.fileno(), "w", closefd=False)
+            setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=True))
 
 
 def _tell(found: list[Diagnostic], given: list[str]) -> None:

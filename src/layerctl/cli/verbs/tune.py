@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from layerctl.cli import output
-from layerctl.cli.ending import STOPPING
+from layerctl.cli.ending import heed
 from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds
-from layerctl.diagnostics import ExitCode
 
 if TYPE_CHECKING:
     import subprocess
@@ -57,7 +55,7 @@ def tune_command(
     _tuned(result, as_json)
     if watching.signal is not None and result.reason == "interrupted":
         output.say("interrupted: the study is saved; the same command goes on with it")
-        raise typer.Exit(ExitCode.TERMINATED if watching.signal == signal.SIGTERM else ExitCode.INTERRUPTED)
+        raise typer.Exit(128 + watching.signal)
 
 
 def _share(threads: int | None, jobs: int) -> int | None:
@@ -103,7 +101,7 @@ class _Helpers:
 
 
 class _Watching:
-    """Tells of trials as they end; the first SIGINT or SIGTERM ends the running one after its step, the second the process."""
+    """Tells of trials as they end; the first SIGINT, SIGTERM or SIGHUP ends the running one after its step, the second the process."""
 
     def __init__(self, helpers: _Helpers, as_json: bool, quiet: bool):
         self._helpers, self._as_json, self._quiet = helpers, as_json, quiet
@@ -115,8 +113,7 @@ class _Watching:
         """What `tune` calls."""
         from layerctl.commands.tune import Watcher
 
-        for number in STOPPING:
-            signal.signal(number, self._stop)
+        heed(self._stop)
         return Watcher(self._begin, self._trial, self._train, self._helpers.waiting, lambda: self.signal is not None)
 
     def _stop(self, number: int, frame: Any) -> None:

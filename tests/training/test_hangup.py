@@ -1,0 +1,73 @@
+"""SIGHUP ends training as SIGTERM does, with its state saved, also where the terminal that it wrote to is gone; `nohup` keeps it going."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+MODEL = """
+layerctl: 1
+data: {source: "builtin:iris", features: {x: {}}, target: species, split: {test: 0.2}}
+model: [{Dense: 8}, {Dense: {units: 3, activation: softmax}}]
+compile: {optimizer: adam, loss: sparse_categorical_crossentropy}
+fit: {epochs: 1000000}
+"""
+TRAIN = [sys.executable, "-m", "layerctl", "train", "m.yaml", "--out", "run"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "m.yaml").write_text(MODEL)
+    return tmp_path
+
+
+def until_it_trains(folder):
+    history, end = folder / "run" / "history.jsonl", time.monotonic() + 60
+    while not (history.exists() and history.read_text().count("\n") >= 2):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def resumes(folder):
+    done = subprocess.run([*TRAIN, "--resume", "--max-steps", "1"], cwd=folder, capture_output=True, text=True, timeout=60)
+    return done.returncode == 0 and (folder / "run" / "model.safetensors").exists()
+
+
+def test_the_state_is_saved(folder):
+    running = subprocess.Popen(TRAIN, cwd=folder, stderr=subprocess.PIPE, text=True)
+    until_it_trains(folder)
+    running.send_signal(signal.SIGHUP)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 129 and "interrupted: the state is saved" in said
+    assert resumes(folder)
+
+
+def test_a_terminal_that_is_gone(folder):
+    number, terminal = pty.fork()
+    if number == 0:
+        os.chdir(folder)
+        os.execv(TRAIN[0], TRAIN)
+    end = time.monotonic() + 60
+    while not (folder / "run" / "history.jsonl").exists():
+        assert time.monotonic() < end
+        if select.select([terminal], [], [], 0.1)[0]:
+            os.read(terminal, 65536)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) == 129
+    assert resumes(folder)
+
+
+def test_nohup_goes_on(folder):
+    running = subprocess.Popen(["nohup", *TRAIN], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until_it_trains(folder)
+    running.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(1)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    assert running.returncode == 143
