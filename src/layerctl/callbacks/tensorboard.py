@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr, field_validator
 
 from layerctl.callbacks import _events as events
 from layerctl.callbacks.base import Callback, Trainer, run_path
@@ -32,6 +32,9 @@ class TensorBoard(Callback):
     embeddings_freq: Literal[0] = Field(0, description="Embeddings are shown as histograms alone.")
     embeddings_metadata: None = Field(None, description="None, since embeddings are not written apart.")
 
+    _begun: tuple[float, int] | None = PrivateAttr(None)
+    """When the epoch began, by a clock that never goes back, and the steps before it; None after a resume within it."""
+
     @field_validator("log_dir")
     @classmethod
     def _inside(cls, value: str) -> str:
@@ -47,7 +50,7 @@ class TensorBoard(Callback):
             self._write(trainer, "train", 0, [events.text("model", lines)])
 
     def epoch_begins(self, trainer: Trainer, epoch: int) -> None:
-        self._state["begun"] = [time.time(), trainer.steps_done()]
+        self._begun = (time.monotonic(), trainer.steps_done())
 
     def batch_ends(self, trainer: Trainer, batch: int, logs: dict[str, float]) -> None:
         self._write(trainer, "train", trainer.steps_done() - 1, [events.scalar(f"batch_{k}", v) for k, v in logs.items()])
@@ -58,9 +61,9 @@ class TensorBoard(Callback):
 
     def epoch_ends(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
         own = {k: v for k, v in logs.items() if not k.startswith("val_")}
-        if self.write_steps_per_second and "begun" in self._state:
-            begun, steps = self._state["begun"]
-            own["steps_per_second"] = (trainer.steps_done() - steps) / max(time.time() - begun, 1e-9)
+        if self.write_steps_per_second and self._begun is not None:
+            begun, steps = self._begun
+            own["steps_per_second"] = (trainer.steps_done() - steps) / max(time.monotonic() - begun, 1e-9)
         values = [events.scalar(f"epoch_{k}", v) for k, v in own.items()]
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             values += [events.histogram(f"{path}/histogram", array) for path, array in trainer.weights().items()]

@@ -55,8 +55,9 @@ class RunFolder:
         })  # fmt: skip
 
     def end(self, state: str, reason: str, epochs: int, seconds: float, error: str | None = None) -> None:
-        """Notes how training ended: finished, interrupted or failed."""
-        note(self.path, state=state, reason=reason, epochs=epochs, seconds=round(seconds, 3), error=error, ended=moment())
+        """Notes how training ended: finished, interrupted or failed. A clock that was set back meanwhile does not let it end before it began."""
+        ended = max(moment(), str(read_status(self.path).get("started", "")))
+        note(self.path, state=state, reason=reason, epochs=epochs, seconds=round(seconds, 3), error=error, ended=ended)
 
     def open_history(self, before_epoch: int) -> None:
         """Opens the history; what it has of `before_epoch` (from 1) and later is dropped."""
