@@ -92,8 +92,8 @@ def test_a_sarif_log_on_standard_output(folder, command):
     if command == ["eval"]:
         assert [r["ruleId"] for r in log["results"]] == ["no-model"]
         return
-    assert [(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"]) for r in log["results"]] == [("unknown-argument", 4),
-    ("out-of-range", 5)]
+    there = [(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"]) for r in log["results"]]
+    assert there == [("unknown-argument", 4), ("out-of-range", 5), ("unknown-key", 7)]
     assert log["results"][0]["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "wrong.yaml"}, "region": {"startLine": 4, "startColumn": 13, "endLine": 4, "endColumn": 17},
     }  # fmt: skip
@@ -132,15 +132,15 @@ def test_fingerprints_stay_when_lines_come_and_go(folder):
 def test_json_and_github(folder):
     done = run(folder, "build", "wrong.yaml", "--diagnostics", "json")
     assert done.returncode == 2 and done.stderr == ""
-    assert [json.loads(line)["code"] for line in done.stdout.splitlines()] == ["unknown-argument", "out-of-range"]
+    assert [json.loads(line)["code"] for line in done.stdout.splitlines()] == ["unknown-argument", "out-of-range", "unknown-key"]
     done = run(folder, "build", "wrong.yaml", "--diagnostics", "github")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.splitlines()[0].startswith("::error file=wrong.yaml,line=4,col=13,endLine=4,endColumn=17,title=unknown-argument::Dense has no argument")
-    assert len(done.stderr.splitlines()) == 2
+    assert len(done.stderr.splitlines()) == 3
     text = run(folder, "build", "wrong.yaml")
     assert run(folder, "build", "wrong.yaml", "--diagnostics", "text").stderr == text.stderr
     both = run(folder, "build", "wrong.yaml", GITHUB_ACTIONS="true").stderr
-    assert both.startswith(text.stderr) and both.count("::error ") == 2
+    assert both.startswith(text.stderr) and both.count("::error ") == 3
 
 
 def test_mistakes_on_the_command_line_too(folder):

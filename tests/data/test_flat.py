@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from layerctl.data.faults import Faults
 from layerctl.data.flat import flat_tables
 from layerctl.data.jsonlines import json_tables
+from layerctl.data.readers import read_table
 from layerctl.data.table import joined
 from layerctl.diagnostics import LayerctlError
+from layerctl.spec.data import DataSpec
 
 MISSING = frozenset(["?", ""])
 TEXT = st.text(alphabet=st.sampled_from(list('ab1,"\\\n\t ?{}é \u2003€\U0001f600')), max_size=6)
@@ -102,3 +104,26 @@ def test_many_names_and_few_values_take_no_more_room_than_the_text():
     wide = json.dumps({f"column {i}": i for i in range(2000)}).encode() + b"\n"
     table = joined([t for t in flat_tables([wide + b'{"column 7": 1}\n' * 5000], "t", MISSING) if t is not None])
     assert len(table) == 5001 and table.numbers("column 7")[-1] == 1 and np.isnan(table.numbers("column 8")[1:]).all()
+
+
+@pytest.mark.parametrize("lines", [0, 20_000], ids=["python", "kernels"])
+@pytest.mark.parametrize(("line", "column"), [
+    ('{"a": 1, "b": 2, "a": 3}', 18), ('{"b": 2, "a": {"k": [1, {"k": 1}], "j": "}", "k" : 2}}', 46), (r'{"a": 1, "\u0061": "\""}', 10),
+])  # fmt: skip
+def test_a_key_twice(tmp_path, lines, line, column):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1, "b": 2}\n' * lines + line + "\n")
+    with pytest.raises(LayerctlError) as caught:
+        read_table(str(path), DataSpec(source=str(path), features={"x": {}}).reading())
+    (found,) = caught.value.diagnostics
+    assert found.code == "data-duplicate-key" and (found.span.line, found.span.column) == (lines + 1, column) and found.hint
+
+
+def test_half_of_a_character(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "\\ud83d\\ude00"}\n{"a": "\\ud83d"}\n')
+    with pytest.raises(LayerctlError) as caught:
+        read_table(str(path), DataSpec(source=str(path), features={"x": {}}).reading())
+    assert caught.value.diagnostics[0].span.line == 2
+    path.write_text('{"a": "\\ud83d\\ude00"}\n')
+    assert read_table(str(path), DataSpec(source=str(path), features={"x": {}}).reading()).texts("a") == ["\U0001f600"]

@@ -29,7 +29,9 @@ fit: {epochs: 1000000, callbacks: [{TensorBoard: {write_steps_per_second: true, 
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clock")
     (folder / "m.yaml").write_text(MODEL)
-    done = subprocess.run([sys.executable, "-c", BACKWARDS, "train", "m.yaml", "--max-time", "1s", "--json"], cwd=folder, capture_output=True, text=True, timeout=100)
+    command = [sys.executable, "-c", BACKWARDS, "train", "m.yaml", "--max-time", "1s", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     return folder, [json.loads(line) for line in done.stdout.splitlines()]
 

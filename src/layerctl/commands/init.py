@@ -33,6 +33,7 @@ def init(
     """
     from layerctl.commands.starting.templates import builtin_text
     from layerctl.modelfile.atomic import write
+    from layerctl.temporary import clean_stale
 
     _check_options(source, template, {
         "--target": bool(target), "--as": wanted is not None, "--columns": columns is not None, "--test": test is not None or held is not None,
@@ -58,6 +59,7 @@ def init(
         made = _of_data(source, goals, wanted, columns, template, test, (validation, held), name, folder)
     text = f"{modeline(SHIPPED.name if path is None else schema_name(folder))}\n{made.text}"
     if path is not None:
+        clean_stale(path.parent)
         write(path, [text.encode()])
     return Started(path, text, made.targets, made.rows, made.notes)
 

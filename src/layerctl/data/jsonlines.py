@@ -101,7 +101,7 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
     """One line of JSON, without blanks around, as a row; finite numbers with a fraction or an exponent are texts as they are written."""
     try:
         row, end = _scan(line, 0)
-        if end == len(line) and type(row) is dict:
+        if end == len(line) and type(row) is dict and not _halved(line, row):
             fractions = [k for k, v in row.items() if type(v) is float and math.isfinite(v)]
             if fractions:
                 written = _scan_written(line, 0)[0]
@@ -120,9 +120,25 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
         at = getattr(error, "colno", 1)
         fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1),
              hint='write an object to a line, as in {"x": 1, "y": 2}')  # fmt: skip
+    if _halved(line, row):
+        at = re.search(r"\\u[dD][89abcdefABCDEF]", line)
+        begin = at.start() + 1 if at is not None else 1
+        fail("data-syntax", "this line has half of a character: \\ud800 to \\udfff stand in pairs", Span(place.source, number, begin, number, begin + 6),
+             hint="write the character itself, or both halves of it")  # fmt: skip
     if not isinstance(row, dict):
         fail("data-syntax", f"a line must be a JSON object, got {type(row).__name__}", place, hint='write {"column": value, ...}')
     return row
+
+
+def _halved(line: str, row: Any) -> bool:
+    """Whether a text of the row has one half of a character beyond 16 bits, which no encoding can hold."""
+    if "\\u" not in line:
+        return False
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _second(line: str) -> tuple[str, int, int]:

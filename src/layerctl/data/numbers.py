@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerctl.data.table import BadRows, Table
+from layerctl.data.table import TOO_LARGE, BadRows, Table
 
 CURRENCIES = "$€£¥₹"
 PERCENT = "%"
@@ -43,7 +43,7 @@ def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
         table.refuse(name, np.array(bad), texts, "is not a number", _cure(table, name))
     out = np.array([np.nan if t is None else float(t) for t in plain], np.float64)
     if np.isinf(out).any():
-        table.refuse(name, np.flatnonzero(np.isinf(out)), texts, "is too large for a number")
+        table.refuse(name, np.flatnonzero(np.isinf(out)), texts, "is too large for a number", TOO_LARGE)
     return out
 
 

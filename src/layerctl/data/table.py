@@ -188,7 +188,7 @@ class Table:
                 self.refuse(column, np.array(bad), values, "is not a number")
             out[rest] = [float(v) for v in texts.values()]
             if np.isinf(out).any():
-                self.refuse(column, np.flatnonzero(np.isinf(out)), values, "is too large for a number")
+                self.refuse(column, np.flatnonzero(np.isinf(out)), values, "is too large for a number", TOO_LARGE)
         return out
 
     def _plain(self, text: str) -> str:
@@ -210,7 +210,7 @@ class Table:
             bad = [i for i, v in enumerate(values) if v is not None and not NUMBER.fullmatch(v)]
             self.refuse(column, np.array(bad), given, "is not a number")
         if np.isinf(out).any():
-            self.refuse(column, np.flatnonzero(np.isinf(out)), given, "is too large for a number")
+            self.refuse(column, np.flatnonzero(np.isinf(out)), given, "is too large for a number", TOO_LARGE)
         return out
 
     def is_numeric(self, column: str) -> bool:
@@ -231,6 +231,9 @@ class Table:
             shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
         raise BadRows(out, np.asarray(rows))
+
+
+TOO_LARGE = "numbers go to 1.8e308: correct it, or list it in `missing_values` of the data section"
 
 
 def columns_hint(columns: Iterable[str]) -> str:

@@ -110,7 +110,9 @@ class _Evaluation:
             message = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
             if isinstance(error, OverflowError):
                 message = "the result is beyond the largest float, 1.8e308"
-            raise LayerctlError(Diagnostic("expression-value", message or type(error).__name__, tree.span)) from error
+            cure = "change its numbers so that the result is one" if isinstance(error, ArithmeticError) else None
+            cure = "indices count from 0, and the first dimension is the batch" if message.startswith("index ") else cure
+            raise LayerctlError(Diagnostic("expression-value", message or type(error).__name__, tree.span, hint=cure)) from error
 
     def _unknown(self, code: str, what: str, name: str, known: Any, span: Span | None) -> LayerctlError:
         listed = sorted(known)

@@ -108,7 +108,7 @@ def explain(text: str, at: int, problem: str) -> Mistake:
         return found
     if at >= len(text.rstrip()) or not bare[at : at + 1].strip():
         end = len(text.rstrip())
-        return max(end - 1, 0), end, f"the expression ends after '{text.rstrip()[-1:]}', expected a value", None
+        return max(end - 1, 0), end, f"the expression ends after '{text.rstrip()[-1:]}', expected a value", "write what stands behind it, or take it away"
     token = re.match(r"\w+|\W", bare[at:]) or re.match(r".", text[at:])
     got = token[0] if token else text[at : at + 1]
     return at, at + len(got), f"'{shortened(got)}' where a value or an operator is expected", None

@@ -15,6 +15,7 @@ from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
 from layerctl.importing.weights import weights_of
 from layerctl.modelfile.atomic import write
+from layerctl.temporary import clean_stale
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
     model, sections, more = _built(sections, target, span)
     with model:
         text = document(_head(saved), sections, _notes(model))
+        clean_stale(target.parent)
         if saved.weights is None:
             write(target, [text.encode()])
             return Imported(target, None, len(model.graph.layers()), 0, [*warnings, *more])

@@ -167,6 +167,8 @@ def type_cure(wanted: str, got: Any) -> str | None:
             return f"write {float(text.rstrip('% ')) / 100:g}"
         if wanted == "true or false" and text.lower() in ("yes", "no", "on", "off", "true", "false"):
             return f"write {'true' if text.lower() in ('yes', 'on', 'true') else 'false'}" + ("" if text.lower() in ("true", "false") else f": {text} is text")
+        if wanted == "true or false":
+            return "write true or false, without quotes"
         if wanted == "a list":
             return f"write it in brackets: [{text}]"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?\d{1,3}(?:[_',]\d{3})+|[-+]?\d+(?:_\d+)+", text):
