@@ -31,7 +31,6 @@ def run(tmp_path_factory):
     (folder / "m.yaml").write_text(MODEL)
     command = [sys.executable, "-c", BACKWARDS, "train", "m.yaml", "--max-time", "1s", "--json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     return folder, [json.loads(line) for line in done.stdout.splitlines()]
 
