@@ -13,8 +13,9 @@ import numpy as np
 from layerctl import __version__
 from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, Problems, fail, placed
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, fail, placed
 from layerctl.graph.build import build_model
+from layerctl.graph.early import with_others
 from layerctl.graph.judging import judging
 from layerctl.graph.model import Port
 from layerctl.graph.outputs import doubts
@@ -24,7 +25,7 @@ from layerctl.source.document import Document
 from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
-from layerctl.spec.file import Spec, read_spec
+from layerctl.spec.file import SectionError, Spec, read_spec
 from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
 
@@ -45,7 +46,10 @@ class Model:
         self.spec, self.schema, self.threads = spec, schema, threads
         self.warnings: list[Diagnostic] = list(spec.warnings)
         inputs = {n: Port(p.shape, p.dtype) for n, p in schema.inputs().items()} if schema is not None else {}
-        self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
+        try:
+            self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
+        except LayerctlError as error:
+            raise with_others(error, spec, model=False) from error
         types = trace_shapes(self.graph, spec.fit.batch_size)
         if bases is not None:
             problems = Problems()
@@ -89,7 +93,10 @@ class Model:
         from layerctl.training.bases import opened as with_bases
 
         bases = with_bases(document, folder_of(document), load)
-        spec = read_spec(bases.document)
+        try:
+            spec = read_spec(bases.document)
+        except SectionError as error:
+            raise (with_others(error, error.spec, model=True) if error.spec is not None else error) from error
         if spec.data is None:
             return cls(spec, None, threads, bases)
         from layerctl.data.dataset import load as load_rows

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from architectures import autoencoder, heads, residual, seq2seq, stacked_bidirectional
 from keras import layers as L
-from saved import check_import, imported, shaken
+from saved import check_both_ways, check_import, imported, shaken
 
 from layerctl.api import Model, load
 from layerctl.diagnostics import LayerctlError

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from layerctl.configured import reference
-from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean, in_order
 from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
@@ -107,11 +107,20 @@ class Spec:
         return self.document.span_at(("data", *path))
 
 
+class SectionError(LayerctlError):
+    """Something is wrong in a section; `spec` has those that could be read."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], spec: Spec | None = None):
+        super().__init__(diagnostics)
+        self.spec = spec
+
+
 def read_spec(document: Document) -> Spec:
     """Checks a document's sections; ranges of a search have become their defaults in the result.
 
     Raises:
-        LayerctlError: with everything that is wrong in them.
+        SectionError: with everything that is wrong in sections but `model`, `define` and `compile`.
+        LayerctlError: for variables that cannot be known, and for what is no mapping of sections.
     """
     document = settled(document)
     problems = Problems()
@@ -155,7 +164,8 @@ def read_spec(document: Document) -> Spec:
         document, _name(parts, document, problems), _seed(parts, problems), variables, data, model if model is not None else root,
         _mapping(parts, "define", problems), _mapping(parts, "compile", problems), fit,
     )  # fmt: skip
-    problems.check()
+    if problems.errors:
+        raise SectionError(in_order(problems.found), spec)
     return spec
 
 
