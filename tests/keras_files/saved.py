@@ -61,6 +61,8 @@ def outputs(result) -> list[np.ndarray]:
 
 def called(model: keras.Model, x: list[np.ndarray]):
     """The model's result, its inputs as it takes them."""
+    if isinstance(model.input, dict):
+        return model(dict(zip((i.name for i in model.inputs), x, strict=True)), training=False)
     single = isinstance(model, keras.Sequential) or not isinstance(model.input, list)
     return model(x[0] if single else x, training=False)
 

@@ -18,7 +18,6 @@ from layerctl.layers.input import STRING
 from layerctl.modelfile.strictjson import shown
 
 MODELS = ("Sequential", "Functional", "Model")
-_OF_SEQUENTIAL = {"name", "trainable", "dtype", "layers", "build_input_shape"}
 DEEPEST = 20
 
 
@@ -52,15 +51,12 @@ class Body:
 
 
 def model_kind(saved: Mapping[str, Any]) -> str | None:
-    """Sequential, Functional or Model for a serialised model, which a class of the program's own may be by its layers and ports; else None."""
+    """Sequential, Functional or Model for a serialised model; else None. By its ports a class of the program's own is a functional one."""
     kind, config = saved.get("class_name"), saved.get("config")
     if kind in MODELS:
         return str(kind)
-    if not isinstance(config, Mapping) or not isinstance(config.get("layers"), list):
-        return None
-    if {"input_layers", "output_layers"} <= set(config):
-        return "Functional"
-    return "Sequential" if set(config) <= _OF_SEQUENTIAL and all(isinstance(x, Mapping) and "class_name" in x for x in config["layers"]) else None
+    graph = isinstance(config, Mapping) and isinstance(config.get("layers"), list) and {"input_layers", "output_layers"} <= set(config)
+    return "Functional" if graph else None
 
 
 class Models:
