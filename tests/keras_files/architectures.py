@@ -327,7 +327,7 @@ def mixed_columns():
     tables = [L.Flatten()(L.Embedding(10, 3, embeddings_regularizer=keras.regularizers.L2(1e-4))(w)) for w in words]
     x = L.concatenate(numbers + tables)
     x = L.Dense(16, kernel_regularizer=keras.regularizers.L1L2(1e-5, 1e-4), kernel_constraint=keras.constraints.MaxNorm(3))(x)
-    for activation in (L.LeakyReLU(negative_slope=0.1), L.PReLU(), L.ELU(), L.GaussianNoise(0.1)):
+    for activation in (L.LeakyReLU(negative_slope=0.1), L.PReLU(), L.ELU()):
         x = activation(x)
     outputs = {"price": L.Dense(1, name="price")(x), "kind": L.Dense(3, activation="softmax", name="kind")(x)}
     return keras.Model({i.name: i for i in numbers + words}, outputs)
