@@ -103,12 +103,13 @@ class Torch:
 
     def __init__(self, name: str, threads: int):
         import torch
+        from torch_models import made
 
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         x, y = rows(name)
         _, ids, _, self.batch, self.n = SHAPES[name]
-        self.torch, self.model = torch, torch_model(name)
+        self.torch, self.model = torch, made(name)
         self.x, self.y = torch.from_numpy(x.astype(np.int64) if ids else x), torch.from_numpy(y.astype(np.int64))
         if not ids and self.x.ndim >= 3 and name != "gru":
             self.x = self.x.movedim(-1, 1)
@@ -172,97 +173,6 @@ class Keras:
     def one(self) -> None:
         """A single row, by the model's own call, which is Keras's advice for small inputs."""
         np.asarray(self.model(self.x[:1], training=False))
-
-
-def torch_model(name: str) -> Any:
-    """The model as a torch.nn.Module that gives logits."""
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
-    class Last(nn.Module):
-        def __init__(self, recurrent: nn.Module, units: int, classes: int, table: nn.Module | None = None):
-            super().__init__()
-            self.table, self.recurrent, self.dense = table, recurrent, nn.Linear(units, classes)
-
-        def forward(self, x: Any) -> Any:
-            return self.dense(self.recurrent(x if self.table is None else self.table(x))[0][:, -1])
-
-    class Mean(nn.Module):
-        def forward(self, x: Any) -> Any:
-            return x.flatten(2).mean(2)
-
-    class Residual(nn.Module):
-        def __init__(self, channels: int, filters: int, stride: int):
-            super().__init__()
-            self.first = nn.Sequential(nn.Conv2d(channels, filters, 3, stride, 1, bias=False), nn.BatchNorm2d(filters))
-            self.second = nn.Sequential(nn.Conv2d(filters, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters))
-            self.shortcut = nn.Conv2d(channels, filters, 1, stride, bias=False) if stride == 2 else nn.Identity()
-
-        def forward(self, x: Any) -> Any:
-            return functional.relu(self.shortcut(x) + self.second(functional.relu(self.first(x))))
-
-    class Block(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attention, self.first = nn.MultiheadAttention(64, 4, batch_first=True), nn.LayerNorm(64)
-            self.dense, self.second = nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 64)), nn.LayerNorm(64)
-
-        def forward(self, x: Any) -> Any:
-            x = self.first(x + self.attention(x, x, x, need_weights=False)[0])
-            return self.second(x + self.dense(x))
-
-    class Transformer(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.table, self.blocks, self.dense = nn.Embedding(10000, 64), nn.Sequential(Block(), Block()), nn.Linear(64, 2)
-
-        def forward(self, x: Any) -> Any:
-            return self.dense(self.blocks(self.table(x)).mean(1))
-
-    def separable(channels: int, filters: int) -> list[nn.Module]:
-        return [
-            nn.Conv2d(channels, channels, 3, 1, 1, groups=channels, bias=False), nn.Conv2d(channels, filters, 1),
-            nn.BatchNorm2d(filters), nn.ReLU(),
-        ]  # fmt: skip
-
-    def resnet() -> nn.Module:
-        parts: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
-        channels = 16
-        for stage, filters in enumerate((16, 32, 64)):
-            for block in range(3):
-                parts.append(Residual(channels, filters, 2 if stage and not block else 1))
-                channels = filters
-        return nn.Sequential(*parts, Mean(), nn.Linear(64, 10))
-
-    def fcn() -> nn.Module:
-        parts: list[nn.Module] = []
-        for channels in (1, 64, 64):
-            parts += [nn.Conv1d(channels, 64, 3, padding=1), nn.BatchNorm1d(64), nn.ReLU()]
-        return nn.Sequential(*parts, Mean(), nn.Linear(64, 2))
-
-    made = {
-        "mlp": lambda: nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)),
-        "tabular": lambda: nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 3)),
-        "cnn": lambda: nn.Sequential(
-            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5),
-            nn.Linear(1600, 10),
-        ),
-        "lstm": lambda: Last(nn.LSTM(128, 128, batch_first=True), 128, 2, nn.Embedding(20000, 128)),
-        "gru": lambda: Last(nn.GRU(8, 64, num_layers=2, batch_first=True), 64, 5),
-        "fcn1d": fcn,
-        "resnet20": resnet,
-        "transformer": Transformer,
-        "sepconv": lambda: nn.Sequential(
-            nn.Conv2d(3, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(), *separable(32, 64), *separable(64, 128), *separable(128, 128), Mean(),
-            nn.Linear(128, 10),
-        ),
-        "conv3d": lambda: nn.Sequential(
-            nn.Conv3d(1, 16, 3), nn.ReLU(), nn.MaxPool3d(2), nn.Conv3d(16, 32, 3), nn.ReLU(), Mean(), nn.Linear(32, 10)
-        ),
-    }  # fmt: skip
-    assert torch is not None
-    return made[name]()
 
 
 def keras_model(name: str) -> Any:

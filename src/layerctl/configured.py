@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from layerctl.catalogue import catalogue
+from layerctl.diagnostics import Span
 
 
 class Configured(BaseModel):
@@ -28,6 +30,9 @@ class Configured(BaseModel):
             if field.is_required() or value != field.get_default(call_default_factory=True):
                 out[name] = plain(value)
         return out
+
+    def keep_places(self, spans: Mapping[str, Span]) -> None:
+        """Hears where its arguments stand in a file; what finds mistakes within a text later on keeps the text's place."""
 
     @classmethod
     def first_argument(cls) -> str | None:

@@ -4,12 +4,15 @@ import json
 import os
 import re
 import shutil
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from layerctl.api import Model
 from layerctl.cli.main import main
+from layerctl.commands import doctor
 from layerctl.kernels import store
 from layerctl.kernels.contents import contents
 from layerctl.runtime import checkup
@@ -84,6 +87,14 @@ def test_doctor_finds_all_well(capsys):
     for line in (r"layerctl +\d", r"ok +numpy +\d", r"ok +processor +\S+ \(", r"ok +threads +1: the machine has \d+ cores", r"ok +kernel store +/",
                  r"ok +a product, .* +[\d,]+ µs, ready in [\d,]+ ms"):  # fmt: skip
         assert re.search(line, out), line
+
+
+def test_doctor_knows_every_extra():
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = {name for name in declared if name not in ("docs", "test", "bench", "dev")}
+    assert wanted == {extra for extra in doctor.PACKAGES.values() if extra}
+    for package, extra in doctor.PACKAGES.items():
+        assert not extra or any(line.startswith(package) for line in declared[extra]), package
 
 
 def test_doctor_as_json(capsys):

@@ -15,7 +15,8 @@ from layerctl.data.numbers import numbers_of, strip_of
 from layerctl.data.parts import parts_of, resampled
 from layerctl.data.statistics import quantile
 from layerctl.data.table import BadRows, Table
-from layerctl.data.targets import encode_target, encode_targets, fit_target
+from layerctl.data.target_codes import encode_target, encode_targets
+from layerctl.data.targets import fit_target
 from layerctl.data.texts import joined, pieces, tokens
 from layerctl.diagnostics import LayerctlError
 from layerctl.predicting.telling import told

@@ -225,4 +225,132 @@ def keeping_states():
     ])  # fmt: skip
 
 
+def squeezed():
+    inputs = keras.Input((24, 24, 3))
+    x = L.Rescaling(1.0 / 255)(inputs)
+    x = L.Normalization(mean=[0.4, 0.4, 0.5], variance=[0.05, 0.06, 0.07])(x)
+    x = L.ZeroPadding2D(padding=((0, 1), (0, 1)))(x)
+    x = L.Conv2D(8, 3, strides=2, padding="valid", use_bias=False)(x)
+    x = L.BatchNormalization(axis=-1)(x)
+    x = L.Activation("swish")(x)
+    for i, (f_out, k, s) in enumerate([(8, 3, 1), (12, 5, 2), (12, 5, 1)]):
+        f_in = x.shape[-1]
+        kept = x
+        y = L.Conv2D(f_in * 4, 1, padding="same", use_bias=False, name=f"b{i}_expand")(x)
+        y = L.BatchNormalization(name=f"b{i}_bn")(y)
+        y = L.Activation("silu", name=f"b{i}_act")(y)
+        y = L.DepthwiseConv2D(k, strides=s, padding="same", use_bias=False)(y)
+        y = L.BatchNormalization()(y)
+        y = L.Activation("silu")(y)
+        se = L.GlobalAveragePooling2D()(y)
+        se = L.Reshape((1, 1, f_in * 4))(se)
+        se = L.Conv2D(max(1, f_in // 4), 1, padding="same", activation="silu")(se)
+        se = L.Conv2D(f_in * 4, 1, padding="same", activation="sigmoid")(se)
+        y = L.multiply([y, se])
+        y = L.Conv2D(f_out, 1, padding="same", use_bias=False)(y)
+        y = L.BatchNormalization()(y)
+        if s == 1 and f_in == f_out:
+            y = L.Dropout(0.2, noise_shape=(None, 1, 1, 1))(y)
+            y = L.add([y, kept])
+        x = y
+    x = L.GlobalAveragePooling2D(name="avg_pool")(x)
+    x = L.Dropout(0.2, name="top_dropout")(x)
+    return keras.Model(inputs, L.Dense(4, activation="softmax", name="predictions")(x), name="efficientnet-like")
+
+
+def densenet():
+    def block(x, n, growth):
+        for _ in range(n):
+            y = L.BatchNormalization(axis=3, epsilon=1.001e-5)(x)
+            y = L.Activation("relu")(y)
+            y = L.Conv2D(4 * growth, 1, use_bias=False)(y)
+            y = L.BatchNormalization(axis=3, epsilon=1.001e-5)(y)
+            y = L.Activation("relu")(y)
+            y = L.Conv2D(growth, 3, padding="same", use_bias=False)(y)
+            x = L.Concatenate(axis=3)([x, y])
+        return x
+    inputs = keras.Input((32, 32, 3))
+    x = L.ZeroPadding2D(padding=((3, 3), (3, 3)))(inputs)
+    x = L.Conv2D(8, 7, strides=2, use_bias=False)(x)
+    x = L.ZeroPadding2D(padding=((1, 1), (1, 1)))(x)
+    x = L.MaxPooling2D(3, strides=2)(x)
+    x = block(x, 2, 4)
+    x = L.Conv2D(int(x.shape[3] * 0.5), 1, use_bias=False)(x)
+    x = L.AveragePooling2D(2, strides=2)(x)
+    x = block(x, 2, 4)
+    x = L.GlobalMaxPooling2D()(x)
+    return keras.Model(inputs, L.Dense(3)(x))
+
+
+def tcn():
+    inputs = keras.Input((40, 3))
+    x = inputs
+    for d in (1, 2, 4):
+        kept = x
+        for _ in range(2):
+            x = L.Conv1D(6, 3, dilation_rate=d, padding="causal", kernel_initializer="he_normal")(x)
+            x = L.LayerNormalization()(x)
+            x = L.Activation("relu")(x)
+            x = L.SpatialDropout1D(0.1)(x)
+        if kept.shape[-1] != x.shape[-1]:
+            kept = L.Conv1D(6, 1, padding="same")(kept)
+        x = L.Activation("relu")(L.add([x, kept]))
+    x = x[:, -1, :]
+    return keras.Model(inputs, L.Dense(1)(x))
+
+
+def variational():
+    enc_in = keras.Input((28, 28, 1))
+    x = L.Conv2D(4, 3, activation="relu", strides=2, padding="same")(enc_in)
+    x = L.Conv2D(8, 3, activation="relu", strides=2, padding="same")(x)
+    x = L.Flatten()(x)
+    x = L.Dense(16, activation="relu")(x)
+    mean = L.Dense(2, name="z_mean")(x)
+    log_var = L.Dense(2, name="z_log_var")(x)
+    encoder = keras.Model(enc_in, [mean, log_var], name="encoder")
+    dec_in = keras.Input((2,))
+    x = L.Dense(7 * 7 * 8, activation="relu")(dec_in)
+    x = L.Reshape((7, 7, 8))(x)
+    x = L.Conv2DTranspose(8, 3, activation="relu", strides=2, padding="same")(x)
+    x = L.Conv2DTranspose(4, 3, activation="relu", strides=2, padding="same")(x)
+    out = L.Conv2DTranspose(1, 3, activation="sigmoid", padding="same")(x)
+    decoder = keras.Model(dec_in, out, name="decoder")
+    inp = keras.Input((28, 28, 1))
+    m, v = encoder(inp)
+    z = m + ops.exp(0.5 * v)
+    return keras.Model(inp, [decoder(z), m, v], name="vae")
+
+
+def mixed_columns():
+    numbers = [keras.Input((1,), name=f"number_{i}") for i in range(3)]
+    words = [keras.Input((1,), name=f"word_{i}", dtype="int64") for i in range(2)]
+    tables = [L.Flatten()(L.Embedding(10, 3, embeddings_regularizer=keras.regularizers.L2(1e-4))(w)) for w in words]
+    x = L.concatenate(numbers + tables)
+    x = L.Dense(16, kernel_regularizer=keras.regularizers.L1L2(1e-5, 1e-4), kernel_constraint=keras.constraints.MaxNorm(3))(x)
+    for activation in (L.LeakyReLU(negative_slope=0.1), L.PReLU(), L.ELU()):
+        x = activation(x)
+    outputs = {"price": L.Dense(1, name="price")(x), "kind": L.Dense(3, activation="softmax", name="kind")(x)}
+    return keras.Model({i.name: i for i in numbers + words}, outputs)
+
+
+def generator():
+    return keras.Sequential([
+        keras.Input((8,)), L.Dense(4 * 4 * 8, use_bias=False), L.BatchNormalization(), L.LeakyReLU(0.2), L.Reshape((4, 4, 8)),
+        L.Conv2DTranspose(6, 5, padding="same", use_bias=False), L.BatchNormalization(momentum=0.8), L.LeakyReLU(),
+        L.UpSampling2D((2, 2), interpolation="bilinear"), L.Conv2DTranspose(4, (4, 4), strides=(2, 2), padding="same", use_bias=False), L.ReLU(),
+        L.Conv2DTranspose(3, 5, strides=2, padding="valid", output_padding=1, activation="tanh"), L.Cropping2D(((1, 2), (2, 1))),
+    ])  # fmt: skip
+
+
+def deepfm():
+    inputs = keras.Input((5,), dtype="int32")
+    e = L.Embedding(40, 6)(inputs)
+    s = ops.square(ops.sum(e, axis=1))
+    q = ops.sum(ops.square(e), axis=1)
+    fm = 0.5 * ops.sum(s - q, axis=-1, keepdims=True)
+    lin = ops.sum(L.Embedding(40, 1)(inputs), axis=1)
+    deep = L.Dense(1)(L.Dense(12, activation="relu")(L.Flatten()(e)))
+    return keras.Model(inputs, keras.activations.sigmoid(fm + lin + deep))
+
+
 ALL = [v for k, v in dict(globals()).items() if callable(v) and getattr(v, "__module__", "") == __name__]

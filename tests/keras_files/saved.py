@@ -61,8 +61,10 @@ def outputs(result) -> list[np.ndarray]:
 
 def called(model: keras.Model, x: list[np.ndarray]):
     """The model's result, its inputs as it takes them."""
-    single = isinstance(model, keras.Sequential) or not isinstance(model.input, list)
-    return model(x[0] if single else x, training=False)
+    if isinstance(model, keras.Sequential) or not isinstance(model.input, (list, dict)):
+        return model(x[0], training=False)
+    named = isinstance(model.input, dict)
+    return model(dict(zip((i.name for i in model.inputs), x, strict=True)) if named else x, training=False)
 
 
 def imported(model: keras.Model, folder, suffix: str = ".keras") -> Imported:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from architectures import autoencoder, heads, residual, seq2seq, stacked_bidirectional
 from keras import layers as L
-from saved import check_import, imported, shaken
+from saved import check_both_ways, check_import, imported, shaken
 
 from layerctl.api import Model, load
 from layerctl.diagnostics import LayerctlError
@@ -490,3 +490,25 @@ model:
     with Model.from_yaml(text) as model:
         to_keras.export(model, tmp_path / "x.keras")
         np.testing.assert_allclose(np.asarray(keras.models.load_model(tmp_path / "x.keras")(x)), model.predict(x), atol=1e-5)
+
+
+class Trainer(keras.Model):
+    """A functional model with steps of training of its own, as people write it."""
+
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def test_a_functional_model_of_a_class_of_ones_own(tmp_path):
+    inner = keras.Input((5,))
+    block = Trainer(inner, L.Dense(4, activation="tanh")(inner), name="block")
+    x = keras.Input((5,))
+    done = check_import(Trainer(x, L.Dense(2)(block(x))), tmp_path)
+    said = [d.message for d in done.warnings]
+    assert len(said) == 2 and all("'Trainer' of the program that saved the file: its layers are read" in m for m in said)
+
+
+def test_activations_with_arguments(tmp_path):
+    x = keras.Input((5,))
+    y = [L.Dense(3, activation=a)(x) for a in (L.LeakyReLU(negative_slope=0.3), L.ReLU(max_value=0.5), L.ELU(alpha=0.4), L.Softmax(axis=1))]
+    check_both_ways(keras.Model(x, L.Concatenate()(y)), tmp_path)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from layerctl.cli import output, runs
-from layerctl.cli.ending import heed, usage
+from layerctl.cli import runs
+from layerctl.cli.ending import usage
 from layerctl.cli.options import (
     Diagnostics,
     Json,
     Length,
     Overrides,
     Prompt,
-    Quiet,
     Seed,
     Temperature,
     Threads,
     TopK,
     TopP,
-    seconds,
     span,
 )
 from layerctl.cli.verbs.compare import compare_command
@@ -32,6 +29,7 @@ from layerctl.cli.verbs.render import render_command
 from layerctl.cli.verbs.report import report_command
 from layerctl.cli.verbs.runs import runs_command
 from layerctl.cli.verbs.schema import schema_command
+from layerctl.cli.verbs.train import train_command
 from layerctl.cli.verbs.tune import tune_command
 from layerctl.diagnostics import ExitCode
 
@@ -39,8 +37,8 @@ app = typer.Typer(
     name="layerctl", rich_markup_mode=None, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural networks from YAML: build, train, evaluate, predict, export.",
-    epilog="Exit codes: 0 done, 1 a threshold was missed or doctor found a fault, 2 the file, data or arguments are at fault, 3 training failed numerically, "
-    "70 a bug in layerctl, 129 the terminal is gone, 130 and 143 interrupted, with the state saved.",
+    epilog="Exit codes: 0 done, 1 a threshold was missed, or doctor or data found a fault, 2 the file, data or arguments are at fault, "
+    "3 training failed numerically, 70 a bug in layerctl, 129 the terminal is gone, 130 and 143 interrupted, with the state saved.",
 )  # fmt: skip
 
 
@@ -78,78 +76,7 @@ def build_command(
                as_json=as_json)  # fmt: skip
 
 
-@app.command(name="train")
-def train_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file.")],
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="DIR", help="The run's folder; runs/NAME if not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's newest checkpoint.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a finished run.")] = False,
-    max_time: Annotated[str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")] = None,
-    max_steps: Annotated[int | None, typer.Option("--max-steps", metavar="N", min=1, help="Stop after N steps.")] = None,
-    lr_find: Annotated[bool, typer.Option("--lr-find", help="A range test of the learning rate, in place of training: a rate is suggested.")] = False,
-    overfit: Annotated[bool, typer.Option("--overfit-one-batch", help="Train on one batch until its loss is near nothing; exit 1 if it does not "
-                                          "get there.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the training: the time, memory and disk it would take.")] = False,
-    folds: Annotated[int | None, typer.Option("--folds", metavar="N", min=2, max=1000, help="Train N runs, each judged by another Nth of the rows: "
-                                              "DIR/fold-1, ...; their scores' mean and spread. --max-time is that of all together, "
-                                              "--max-steps that of each.")] = None,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="Whether the run gets a report.html.")] = True,
-    overrides: Overrides = None, seed: Seed = None, threads: Threads = None, as_json: Json = False, quiet: Quiet = False,
-    diagnostics: Diagnostics = None,
-) -> None:  # fmt: skip
-    """Train a model into a run's folder: model.safetensors, checkpoints, history.jsonl, model.yaml, report.html."""
-    from layerctl.cli.progress import observer_for
-
-    stopper = _Stopper()
-    if lr_find or overfit or dry_run:
-        if lr_find + overfit + dry_run > 1:
-            raise usage("--lr-find, --overfit-one-batch and --dry-run exclude each other", "try one after the other")
-        if folds is not None:
-            raise usage("--folds trains several runs, and --lr-find, --overfit-one-batch and --dry-run train none", "leave one of them out")
-        from layerctl.cli import trying
-        from layerctl.commands import trials
-        from layerctl.commands.unused import refuse_unused
-
-        if not dry_run:
-            refuse_unused({"--out": out is not None, "--resume": resume, "--force": force, "--no-report": not report},
-                          f"{'--lr-find' if lr_find else '--overfit-one-batch'} writes no run")  # fmt: skip
-            refuse_unused({"--max-time": lr_find and max_time is not None}, "a range test has as many steps as --max-steps says")
-
-        def run(heard: Any) -> Any:
-            common: dict[str, Any] = {"overrides": overrides or (), "seed": seed, "threads": threads, "observer": heard, "on_trial": stopper.watch}
-            if lr_find:
-                return trials.find_rate(model, steps=max_steps, **common)
-            common |= {"max_steps": max_steps, "max_seconds": seconds(max_time)}
-            return trials.overfit(model, **common) if overfit else trials.rehearse(model, out=out, resume=resume, force=force, **common)
-
-        show = trying.ranged if lr_find else trying.overfitted if overfit else trying.rehearsed
-        raise typer.Exit(trying.tried(run, observer_for(as_json, quiet), stopper, show, as_json))
-    options: dict[str, Any] = {
-        "out": out, "overrides": overrides or (), "seed": seed, "threads": threads, "resume": resume, "force": force, "max_seconds": seconds(max_time),
-        "max_steps": max_steps, "on_trainer": stopper.watch,
-    }  # fmt: skip
-    result: Any
-    with observer_for(as_json, quiet) as observer, stopper:
-        if folds is not None:
-            from layerctl.commands.folds import train_folds
-
-            result = train_folds(model, folds, **options, report=report, observer=observer)
-        else:
-            from layerctl.commands.train import train
-
-            result = train(model, **options, report=report, observer=observer)
-    if folds is not None:
-        from layerctl.cli import fitted
-
-        fitted.scored(result, as_json)
-    else:
-        from layerctl.cli import render
-
-        render.trained(result, as_json)
-    if stopper.signal is not None and result.reason == "interrupted":
-        text = f"interrupted: the state is saved; go on with layerctl train {model} --resume"
-        output.say(text + (f" --folds {folds}" if folds else "") + (f" --out {out}" if out else ""))
-        raise typer.Exit(128 + stopper.signal)
+app.command(name="train")(train_command)
 
 
 @app.command(name="eval")
@@ -272,33 +199,6 @@ def layers_command(
     if out is not None or range_ is not None:
         raise usage("--out and --range are for --plot")
     render.pages([p for name in names for p in page(name)] if names else pages(), as_json, whole=bool(names))
-
-
-class _Stopper:
-    """The first SIGINT, SIGTERM or SIGHUP ends training after its step, with the state saved; the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._trainer: Any = None
-
-    def watch(self, trainer: Any) -> None:
-        """Hears of the trainer as soon as there is one."""
-        self._trainer = trainer
-        if self.signal is not None:
-            trainer.interrupt()
-
-    def _stop(self, number: int, frame: Any) -> None:
-        if self.signal is not None or self._trainer is None:
-            os._exit(128 + number)
-        self.signal = number
-        self._trainer.interrupt()
-
-    def __enter__(self) -> _Stopper:
-        heed(self._stop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """The handlers stay: a signal that comes when all is saved changes nothing. `main` puts the old ones back."""
 
 
 app.command(name="schema")(schema_command)

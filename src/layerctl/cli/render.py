@@ -119,6 +119,11 @@ def exported(result: Any, as_json: bool) -> None:
         output.say(f"note: {note}")
 
 
+def counted(n: int, what: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def imported(result: Any, as_json: bool) -> None:
     """What was read, and where it is."""
     output.show(result.warnings, as_json) if result.warnings else None
@@ -129,7 +134,7 @@ def imported(result: Any, as_json: bool) -> None:
     print(result.yaml)
     if result.model is not None:
         print(result.model)
-    output.say(f"{result.layers} layers, {result.weights} weights")
+    output.say(f"{counted(result.layers, 'layer')}, {counted(result.weights, 'weight')}")
 
 
 def pages(found: list[Any], as_json: bool, whole: bool) -> None:

@@ -18,7 +18,7 @@ from layerctl.diagnostics import LayerctlError
 
 PACKAGES = {
     "numpy": "", "numba": "", "llvmlite": "", "pydantic": "", "PyYAML": "", "typer": "", "rich": "",
-    "onnx": "onnx", "onnxruntime": "onnx", "h5py": "keras",
+    "onnx": "onnx", "onnxruntime": "onnx", "h5py": "keras", "pyarrow": "data", "pillow": "image", "optuna": "tune", "mlflow-skinny": "mlflow",
 }  # fmt: skip
 """What layerctl runs with, and the extra that brings what it can do without."""
 

@@ -21,7 +21,7 @@ from layerctl.data.parts import order_of, parts_of, resampled
 from layerctl.data.readers import read_table
 from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
-from layerctl.data.targets import encode_targets, encode_weights, recount
+from layerctl.data.target_codes import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
 from layerctl.spec.features import FeatureSchema

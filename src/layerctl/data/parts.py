@@ -10,10 +10,10 @@ import numpy as np
 from layerctl import randoms
 from layerctl.data import splits
 from layerctl.data.dates import elapsed, formats_of, read_date
+from layerctl.data.labels import coded_labels
 from layerctl.data.numbers import numbers_of
 from layerctl.data.splits import PARTS
 from layerctl.data.table import Table
-from layerctl.data.targets import coded_labels
 from layerctl.diagnostics import Span, did_you_mean, fail
 
 if TYPE_CHECKING:

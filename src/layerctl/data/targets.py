@@ -1,4 +1,4 @@
-"""Targets: text classes as indices, labels as zeros and ones, numbers scaled if asked for, a label a step, or the inputs themselves."""
+"""What is learnt of targets from the training rows: classes, labels, scales, the inputs that they run along or are."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.data.columns import BOOLEANS, narrowed, stripped_of
+from layerctl.data.labels import coded_labels, cut, truth_of, truths
 from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import distinct, mean_and_deviation
 from layerctl.data.table import SHOWN, BadRows, Table, columns_hint
-from layerctl.data.texts import tokens
-from layerctl.data.vectors import lists_of
 from layerctl.diagnostics import Span, did_you_mean, fail
-from layerctl.spec.features import FeatureFit, FeatureSchema, TargetFit
+from layerctl.spec.features import FeatureFit, TargetFit
 
 if TYPE_CHECKING:
     from layerctl.spec.targets import TargetSpec
@@ -68,14 +67,6 @@ def _words(seen: Table, column: str) -> bool:
     return not any(v and any(c.isdigit() for c in v) for v in seen.texts(column))
 
 
-def recount(table: Table, schema: FeatureSchema, rows: np.ndarray) -> None:
-    """Notes how often each class is trained on, where rows are seen several times or left out."""
-    for fit in schema.targets.values():
-        if fit.kind == "category":
-            counts = np.bincount(encode_target(narrowed(table, fit.names, rows), fit, schema.features, {}), minlength=len(fit.classes))
-            fit.counts = counts.tolist()
-
-
 def _numeric(seen: Table, column: str, spec: TargetSpec) -> bool:
     return seen.is_numeric(column) or bool(stripped_of(seen, column, spec.strip))
 
@@ -117,7 +108,7 @@ def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     if spec.kind == "binary":
         aliases = _truth(counts)
         if aliases:
-            counts = Counter({w: sum(n for c, n in counts.items() if aliases.get(c, c) == w) for w in sorted(set(aliases.values()), key=_truth_of)})
+            counts = Counter({w: sum(n for c, n in counts.items() if aliases.get(c, c) == w) for w in sorted(set(aliases.values()), key=truth_of)})
     classes = spec.classes or (list(counts) if aliases else _sorted(counts))
     _check_known(table, column, codes, labels, rows, {*classes, *aliases}, classes)
     if spec.classes is None and not aliases:
@@ -131,16 +122,12 @@ def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     return TargetFit(column, "category", classes, strip_suffix=spec.strip_suffix, counts=[counts[c] for c in classes], aliases=aliases)
 
 
-def _truth_of(word: str) -> float:
-    return BOOLEANS[word.lower()]
-
-
 def _truth(counts: Counter[str]) -> dict[str, str]:
     """Spellings of truth values, each with the most frequent spelling of the same; empty if the words are none or say all the same."""
-    if not counts or any(w.lower() not in BOOLEANS for w in counts) or len({_truth_of(w) for w in counts}) < 2:
+    if not counts or any(w.lower() not in BOOLEANS for w in counts) or len({truth_of(w) for w in counts}) < 2:
         return {}
-    best = {t: min((w for w in counts if _truth_of(w) == t), key=lambda w: (-counts[w], w)) for t in (0.0, 1.0)}
-    return {s: best[t] for w, t in BOOLEANS.items() for s in (w, w.capitalize(), w.upper())} | {w: best[_truth_of(w)] for w in counts}
+    best = {t: min((w for w in counts if truth_of(w) == t), key=lambda w: (-counts[w], w)) for t in (0.0, 1.0)}
+    return {s: best[t] for w, t in BOOLEANS.items() for s in (w, w.capitalize(), w.upper())} | {w: best[truth_of(w)] for w in counts}
 
 
 def _sorted(found: Any) -> list[str]:
@@ -197,18 +184,8 @@ def _columns_of_labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> Targ
     for name in names:
         _check(table, name, spec, table.missing(name))
     fit = TargetFit(names[0], "labels", names, columns=names)
-    fit.counts = [int(np.nansum(_truths(table, name)[rows])) for name in names]
+    fit.counts = [int(np.nansum(truths(table, name)[rows])) for name in names]
     return fit
-
-
-def _truths(table: Table, name: str) -> np.ndarray:
-    """A column of truth values as 1 and 0, NaN where one is missing: float32 (rows)."""
-    codes, words = table.coded(name)
-    odd = np.array([*(w.lower() not in BOOLEANS for w in words), False], bool)[codes]
-    if odd.any():
-        table.refuse(name, np.flatnonzero(odd), table.texts(name), "is no truth value such as 0, 1, yes or no",
-                     "labels in one column are `{column: ..., kind: labels}`", "data-not-binary")  # fmt: skip
-    return np.array([*map(_truth_of, words), np.nan], np.float32)[codes]
 
 
 def _sequence(table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None, features: Mapping[str, FeatureFit], place: Span | None) -> TargetFit:
@@ -222,13 +199,6 @@ def _sequence(table: Table, spec: TargetSpec, rows: np.ndarray, hint: str | None
         fit.classes = spec.classes or _sorted(counts)
         fit.counts = [counts[c] for c in fit.classes]
     return fit
-
-
-def cut(text: str, separator: str | None) -> list[str]:
-    """The labels of a field."""
-    if separator == "":
-        return [c for c in text if not c.isspace()]
-    return [p for piece in (text.split(separator) if separator else text.split()) if (p := piece.strip())]
 
 
 def _chosen(given: str | None, features: Mapping[str, FeatureFit], kinds: tuple[str, ...], key: str, place: Span | None) -> str:
@@ -258,148 +228,9 @@ def _of_input(spec: TargetSpec, features: Mapping[str, FeatureFit], place: Span 
     return TargetFit(name, "input")
 
 
-def labels_of(table: Table, column: str, suffix: str | None) -> list[str | None]:
-    """The labels as text, without an ending that does not count."""
-    values = table.texts(column)
-    return [v.removesuffix(suffix) if v is not None and suffix else v for v in values]
-
-
-def coded_labels(table: Table, column: str, suffix: str | None) -> tuple[np.ndarray, list[str]]:
-    """(codes, labels): the different labels without an ending that does not count, and the number of each row's; -1 for a missing one."""
-    codes, words = table.coded(column)
-    known: dict[str, int] = {}
-    of = [known.setdefault(w.removesuffix(suffix) if suffix else w, len(known)) for w in words]
-    return np.array([*of, -1], np.int64)[codes], list(known)
-
-
 def _check(table: Table, column: str, spec: TargetSpec, empty: np.ndarray) -> None:
     if spec.missing == "error" and empty.any():
         shown = ["" if v is None else v for v in table.texts(column)]
         table.refuse(column, np.flatnonzero(empty), shown, "is missing in the target", DROP_HINT, "data-missing")
 
 
-def encode_targets(table: Table, schema: FeatureSchema, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """The targets by output, and the steps' weights: float32 (rows, steps), 0 where a sequence is padded; None where no target has steps.
-
-    Raises:
-        LayerctlError: for labels that training did not have, numbers that are none, steps that are too few or too many.
-    """
-    out = {o: encode_target(table, t, schema.features, inputs) for o, t in schema.targets.items()}
-    stepped = [t for t in schema.targets.values() if t.kind == "sequence" or (t.kind == "input" and schema.features[t.column].kind == "text")]
-    if not stepped or len(out) > 1:
-        return out, None
-    t = stepped[0]
-    steps = _steps(table, t, schema.features) if t.kind == "sequence" else (inputs[t.column] != 0).sum(axis=1)
-    length = schema.features[t.along or t.column].length
-    return out, (np.arange(length)[None, :] < np.asarray(steps)[:, None]).astype(np.float32)
-
-
-def encode_target(table: Table, fit: TargetFit, features: Mapping[str, FeatureFit], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """int32 class indices (rows) or (rows, steps); float32 (rows, n) numbers or labels, (rows, steps, 1) numbers of steps; or an input."""
-    for name in fit.names:
-        if name not in table.columns:
-            fail("missing-column", f"the data lack the target's column '{name}'{did_you_mean(name, table.columns)}")
-    if fit.kind == "input":
-        return inputs[fit.column]
-    if fit.kind == "number":
-        return _scaled(table, fit.column, fit, fit.centre, fit.spread).reshape(-1, 1)
-    if fit.kind == "numbers":
-        columns = [_scaled(table, n, fit, c, s) for n, c, s in zip(fit.columns, fit.centres, fit.spreads, strict=True)]
-        return np.ascontiguousarray(np.stack(columns, axis=1))
-    if fit.kind == "labels":
-        return _encoded_labels(table, fit)
-    if fit.kind == "sequence":
-        return _encoded_sequence(table, fit, features)
-    labels = labels_of(table, fit.column, fit.strip_suffix)
-    table_of = {c: i for i, c in enumerate(fit.classes)}
-    table_of |= {spelled: table_of[c] for spelled, c in fit.aliases.items()}
-    bad = [i for i, v in enumerate(labels) if v not in table_of]
-    if bad:
-        hint = _classes_hint(fit)
-        if any(labels[i] and str(labels[i]).rstrip(".") in table_of for i in bad):
-            hint += "; an ending that does not count is taken off with `strip_suffix`"
-        refuse_label(table, fit, bad, labels, hint)
-    return np.array([table_of[v] for v in labels], np.int32)
-
-
-def _classes_hint(fit: TargetFit) -> str:
-    return f"the classes are {', '.join(fit.classes)}"
-
-
-def refuse_label(table: Table, fit: TargetFit, bad: list[int], labels: list[Any], hint: str) -> None:
-    """Ends with the rows whose label training did not have."""
-    shown = ["" if v is None else v for v in labels]
-    hint += "; a class that only held-back rows have is listed in the target's `classes`, or split by `stratify: true`"
-    table.refuse(fit.column, np.array(bad), shown, "is no class of the training data", hint, "data-unknown-class")
-
-
-def _scaled(table: Table, name: str, fit: TargetFit, centre: float, spread: float) -> np.ndarray:
-    return ((numbers_of(table, name, fit.strip) - centre) / spread).astype(np.float32)
-
-
-def _encoded_labels(table: Table, fit: TargetFit) -> np.ndarray:
-    if fit.columns:
-        return np.ascontiguousarray(np.stack([_truths(table, n) for n in fit.columns], axis=1))
-    values = table.texts(fit.column)
-    place = {c: j for j, c in enumerate(fit.classes)}
-    found = [[] if v is None else cut(v, fit.separator) for v in values]
-    bad = [i for i, labels in enumerate(found) if any(label not in place for label in labels)]
-    if bad:
-        refuse_label(table, fit, bad, [", ".join(x for x in labels if x not in place) for labels in found], _classes_hint(fit))
-    out = np.zeros((len(values), len(place)), np.float32)
-    for i, labels in enumerate(found):
-        out[i, [place[label] for label in labels]] = 1.0
-    return out
-
-
-def _steps(table: Table, fit: TargetFit, features: Mapping[str, FeatureFit]) -> list[int]:
-    """How many steps each row has."""
-    feature = features[fit.along]
-    column = feature.columns[0]
-    if feature.kind == "text":
-        return [len(tokens(v or "", feature.split, feature.lowercase)) for v in table.texts(column.name)]
-    return [0 if v is None else len(v) for v in lists_of(table, column.name, column.separator)]
-
-
-def _encoded_sequence(table: Table, fit: TargetFit, features: Mapping[str, FeatureFit]) -> np.ndarray:
-    values = table.texts(fit.column)
-    found = [[] if v is None else cut(v, fit.separator) for v in values]
-    steps = _steps(table, fit, features)
-    bad = [i for i, (labels, n) in enumerate(zip(found, steps, strict=True)) if len(labels) != n]
-    if bad:
-        i = bad[0]
-        hint = f"a step of '{fit.along}' has one label; how the text is cut into steps is its `split`, how labels are, the target's `separator`"
-        table.refuse(fit.column, np.array(bad), values, f"has {len(found[i])} labels for {steps[i]} steps", hint, "data-steps")
-    if not fit.classes:
-        out = np.zeros((len(found), fit.length, 1), np.float32)
-        numbers = lists_of(table, fit.column, fit.separator or "")
-        for i, row in enumerate(numbers):
-            out[i, : len(row or ()), 0] = (row or [])[: fit.length]
-        return out
-    place = {c: j for j, c in enumerate(fit.classes)}
-    unknown = [i for i, labels in enumerate(found) if any(label not in place for label in labels)]
-    if unknown:
-        refuse_label(table, fit, unknown, [" ".join(x for x in labels if x not in place) for labels in found], _classes_hint(fit))
-    ids = np.zeros((len(found), fit.length), np.int32)
-    for i, labels in enumerate(found):
-        kept = labels[: fit.length]
-        ids[i, : len(kept)] = [place[label] for label in kept]
-    return ids
-
-
-def encode_weights(table: Table, column: str, place: Span | None = None) -> np.ndarray:
-    """A column of sample weights: float32 (rows).
-
-    Raises:
-        LayerctlError: for a column that is not there, and for weights that are missing or below 0.
-    """
-    if column not in table.columns:
-        fail("unknown-column", f"the weight '{column}' is no column of {table.name}{did_you_mean(column, table.columns)}", place,
-             hint=columns_hint(table.columns))  # fmt: skip
-    weights = numbers_of(table, column)
-    bad = ~(weights >= 0)
-    if bad.any():
-        shown = ["a missing value" if v is None else v for v in table.texts(column)]
-        table.refuse(column, np.flatnonzero(bad), shown, "is no weight: weights are numbers of at least 0",
-                     "correct it; 0 leaves the row out of training", "bad-value")  # fmt: skip
-    return weights.astype(np.float32)

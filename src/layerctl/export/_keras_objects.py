@@ -6,9 +6,10 @@ from typing import Any
 
 from layerctl.catalogue import snake_case
 from layerctl.configured import Configured, plain
+from layerctl.importing.objects import LAYERS_AS_ACTIVATIONS
 from layerctl.layers.base import Layer
 
-_WANTED = {"Rescaling": ("offset",)}
+_WANTED = {"Rescaling": ("offset",), "Constant": ("value",)}
 """Arguments that Keras does not do without when it reads a file, though they have defaults."""
 
 
@@ -43,9 +44,17 @@ def _object(given: Configured) -> Any:
     _own(type(given), name)
     if given.kind == "activations":
         if given.get_config():
-            raise NotInKeras(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
+            return _as_layer(given)
         return snake_case(name)
-    return serialized(given.kind, name, {k: value(getattr(given, k)) for k in given.get_config()})
+    return serialized(given.kind, name, {k: value(getattr(given, k)) for k in {**given.get_config(), **dict.fromkeys(_WANTED.get(name, ()))}})
+
+
+def _as_layer(given: Configured) -> dict[str, Any]:
+    """An activation with arguments, which Keras takes as a layer."""
+    kind = next((k for k, v in LAYERS_AS_ACTIVATIONS.items() if v == snake_case(type(given).__name__)), None)
+    if kind is None:
+        raise NotInKeras(f"the activation {plain(given)} has arguments, which Keras's activations by name do not")
+    return serialized("layers", kind, given.get_config())
 
 
 def _own(cls: type, name: str) -> None:

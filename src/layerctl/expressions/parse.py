@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -74,17 +75,19 @@ class _Reader:
     def __init__(self, text: str, span: Span | None):
         self.text = text
         self.span = span
-        self.positions: list[tuple[int, int]] | None = None
         self.starts = [0]
         for row in text.split("\n"):
             self.starts.append(self.starts[-1] + len(row) + 1)
 
+    @functools.cached_property
+    def positions(self) -> list[tuple[int, int]] | None:
+        """Where each character stands; None where the file's text is another."""
+        return positions(self.text, self.span)
+
     def place(self, start: int, end: int) -> Span | None:
         """The place of `text[start:end]`."""
-        if self.span is None or not self.span.line:
+        if self.span is None or not self.span.line or self.positions is None:
             return self.span
-        if self.positions is None:
-            self.positions = positions(self.text, self.span)
         last = len(self.text)
         start, end = min(start, last), min(end, last)
         line, column = self.positions[start]

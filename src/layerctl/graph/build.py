@@ -38,7 +38,7 @@ class Wiring:
     def add(self, item: Item) -> None:
         """The steps of one item, repeated as it says."""
         for i in range(item.repeat):
-            layer = self._layer(item)
+            layer = self.layer_of(item)
             if layer is None:
                 self.last = [r.name for r in item.names] or ["?"]
                 for r in item.names:
@@ -46,7 +46,8 @@ class Wiring:
                 return
             self._step(item, layer, final=i == item.repeat - 1, first=i == 0, number=i)
 
-    def _layer(self, item: Item) -> Layer | None:
+    def layer_of(self, item: Item) -> Layer | None:
+        """The layer of an item; None after an error."""
         if item.use is not None:
             layer = self.layers.get(item.use.name)
             if layer is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
@@ -114,6 +114,8 @@ class Model(Layer):
                     result = step.layer(tensors, **extra)
             except ShapeError as error:
                 raise LayerctlError(_refusal(step, error, tensors, made_by)) from error
+            except LayerctlError as error:
+                raise type(error)([_with_use(d, step, tensors) for d in error.diagnostics]) from error
             finally:
                 trace.around = outside
             results = list(result) if isinstance(result, (list, tuple)) else [result]
@@ -192,6 +194,14 @@ def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, 
     return Diagnostic(
         "shape", text if text.startswith(kind) else f"{kind} '{step.names[0]}': {text}", step.span, tuple(notes), _shape_cure(text, given)
     )
+
+
+def _with_use(found: Diagnostic, step: Step, given: Any) -> Diagnostic:
+    """A mistake that stands in a definition says which use of it was its occasion, and what the layer is given there."""
+    if found.span is None or step.span is None or not hasattr(step.layer, "input_names") or found.notes:
+        return found
+    shapes = ", ".join(shown(v.shape) for v in (given if isinstance(given, list) else [given]))
+    return replace(found, notes=(Note(f"it is used as '{step.names[0]}', which is given {shapes}", step.span),))
 
 
 def _shape_cure(text: str, given: list[Value]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.expressions.functions import functions
-from layerctl.importing.nodes import Call, Tensor, tensors
+from layerctl.importing.nodes import Call, Inner, Tensor, tensors
 
 _INFIX = {
     "Add": "+", "Subtract": "-", "Multiply": "*", "Divide": "/", "TrueDivide": "/", "FloorDivide": "//", "Mod": "%", "Power": "**", "Matmul": "@",
@@ -66,21 +66,25 @@ def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list
         Inexpressible: with the reason.
     """
     taken = list(dict.fromkeys(tensors(call)))
-    names = {t: f"x[{i}]" if len(taken) > 1 else "x" for i, t in enumerate(taken)}
+    return _computed(kind, config, call, {t: f"x[{i}]" if len(taken) > 1 else "x" for i, t in enumerate(taken)}), taken
+
+
+def _computed(kind: str, config: Mapping[str, Any], call: Call, names: Mapping[Tensor, str]) -> str:
+    """The expression of a call, with the names of the tensors that it takes."""
 
     def said(value: Any) -> str:
         return _said(value, names)
 
     if kind in ("Copy", "Identity") and len(call.args) == 1:
-        return said(call.args[0]), taken
+        return said(call.args[0])
     if kind == "GetItem":
         key = call.args[1] if len(call.args) > 1 else call.kwargs.get("key")
         parts = key if isinstance(key, list) else [key]
-        return f"{said(call.args[0])}[{', '.join(_index(p) for p in parts)}]", taken
+        return f"{said(call.args[0])}[{', '.join(_index(p) for p in parts)}]"
     arguments = {k: v for k, v in {**config, **call.kwargs}.items() if k not in ("name", "dtype") and v is not None}
     if kind in _INFIX and len(call.args) == 2 and not arguments:
         left, right = (_atom(said(a)) for a in call.args)
-        return f"{left} {_INFIX[kind]} {right}", taken
+        return f"{left} {_INFIX[kind]} {right}"
     function = _function(kind)
     if kind == "Cast" and "dtype" in config:
         arguments["dtype"] = config["dtype"]
@@ -92,12 +96,14 @@ def expression(kind: str, config: dict[str, Any], call: Call) -> tuple[str, list
     for key, value in arguments.items():
         if value not in _IGNORED.get(key, ()) or isinstance(value, Tensor):
             given.append(f"{key}={said(value)}")
-    return f"{function}({', '.join(given)})", taken
+    return f"{function}({', '.join(given)})"
 
 
-def _said(value: Any, names: dict[Tensor, str]) -> str:
+def _said(value: Any, names: Mapping[Tensor, str]) -> str:
     if isinstance(value, Tensor):
         return names[value]
+    if isinstance(value, Inner):
+        return _computed(value.kind, value.config, value.call, names)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_said(v, names) for v in value)}]"
     if isinstance(value, bool) or value is None:

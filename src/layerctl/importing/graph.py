@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
+from layerctl.importing import tensorflow_ops
 from layerctl.importing.calls import Calls, result_count
-from layerctl.importing.expressions import is_op
+from layerctl.importing.expressions import Inexpressible, is_op
 from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, plain_values, tensors
 from layerctl.importing.objects import Reader
 from layerctl.layers.base import unique
@@ -49,6 +50,15 @@ class Body:
     """The number of rows that its inputs were declared with."""
 
 
+def model_kind(saved: Mapping[str, Any]) -> str | None:
+    """Sequential, Functional or Model for a serialised model; else None. By its ports a class of the program's own is a functional one."""
+    kind, config = saved.get("class_name"), saved.get("config")
+    if kind in MODELS:
+        return str(kind)
+    graph = isinstance(config, Mapping) and isinstance(config.get("layers"), list) and {"input_layers", "output_layers"} <= set(config)
+    return "Functional" if graph else None
+
+
 class Models:
     """Reads a model and those inside of it; the latter are in `define` afterwards."""
 
@@ -62,7 +72,16 @@ class Models:
 
     def body(self, saved: Mapping[str, Any], where: str = "the model") -> Body | None:
         """The model of a serialised object; None after a refusal."""
-        opened = self.reader.opened(saved, where) if not isinstance(saved.get("config"), list) else (saved["class_name"], {"layers": saved["config"]})
+        kind = model_kind(saved)
+        if kind is not None and kind != saved.get("class_name"):
+            own = shown(saved.get("registered_name") or saved.get("class_name"))
+            self.reader.warn(f"{where} is of the class {own} of the program that saved the file: its layers are read, and "
+                             "what the class does beside calling them (steps of training, losses) is not", "compare predictions of both")  # fmt: skip
+            opened: tuple[str, dict[str, Any]] | None = (kind, dict(saved["config"]))
+        elif isinstance(saved.get("config"), list):
+            opened = (saved["class_name"], {"layers": saved["config"]})
+        else:
+            opened = self.reader.opened(saved, where)
         if opened is None:
             return None
         kind, config = opened
@@ -128,12 +147,14 @@ class Models:
 
     def _part(self, saved: Mapping[str, Any], name: str, calls: list[Call], functional: bool) -> Part | None:
         where = f"layer '{name}'"
-        if saved.get("class_name") in MODELS:
+        if model_kind(saved) is not None:
             label = self.definition(saved, where)
             body = self.bodies.get(label)
             config = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
-            return Part(name, str(saved["class_name"]), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
+            return Part(name, str(model_kind(saved)), dict(config), calls, definition=label, outputs=len(body.outputs) if body else 1,
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
+        if saved.get("class_name") in tensorflow_ops.CLASSES:
+            return self._older_op(saved, name, calls)
         if functional and is_op(saved):
             return Part(name, str(saved.get("class_name")), plain_values(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
@@ -147,6 +168,20 @@ class Models:
             part.arguments = self.reader.layer_arguments(cls, config, where) if cls is not None else {}
             part.outputs = result_count(kind, config)
         return part
+
+    def _older_op(self, saved: Mapping[str, Any], name: str, calls: list[Call]) -> Part:
+        """A function of TensorFlow's between layers, as Keras 2 has it."""
+        config = saved.get("config")
+        function = str(config.get("function")) if isinstance(config, Mapping) else ""
+        made, kind = [], "?"
+        for call in calls:
+            try:
+                kind, translated = tensorflow_ops.translated(function, call)
+            except Inexpressible as error:
+                self.reader.refuse(f"layer '{name}'", str(error), error.hint)
+                return Part(name, "?", {}, calls)
+            made.append(translated)
+        return Part(name, kind, {}, made, op=True)
 
     def _input(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
         shape = config.get("batch_shape", config.get("batch_input_shape"))
@@ -187,7 +222,7 @@ class Models:
         return Body(name, ports, _briefly(items, ports), [calls.name(at)], linear=not any("from" in i or "use" in i for i in items), batch=self.batch)
 
     def _functional(self, config: Mapping[str, Any], where: str) -> Body:
-        parts = self._parts(config.get("layers"), where, functional=True)
+        parts = tensorflow_ops.inlined(self._parts(config.get("layers"), where, functional=True))
         sources = flattened(config.get("input_layers"))
         by_name = {p.name: p for p in parts}
         wanted = [_shifted(t, by_name.get(t.layer)) for t in flattened(config.get("output_layers"))]

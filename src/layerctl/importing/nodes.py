@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+CONSTANT = "_CONSTANT_VALUE"
+"""What Keras 2 writes in place of a layer's name where a call takes a number."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -29,6 +32,15 @@ class Call:
     has_masks: bool = False
     older: bool = False
     """Whether Keras 2 wrote it: there a call's `training` outweighs that of the model, in Keras 3 the model's does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    """A call of an op within another call, of which it is an argument and no layer by itself."""
+
+    kind: str
+    config: Mapping[str, Any]
+    call: Call
 
 
 class BadNode(ValueError):
@@ -58,17 +70,17 @@ def _call(node: Any) -> Call:
 
 
 def _older(node: list[Any]) -> Call:
-    """Keras 2: a list of [layer, call, result, named arguments], or one such; a result of -1 means that the layer's name is a constant."""
+    """Keras 2: a list of [layer, call, result, named arguments], or one such; in place of a layer's result there may be a constant."""
     rows = [node] if isinstance(node[0], str) else node
     kwargs: dict[str, Any] = {}
-    tensors = []
+    taken: list[Any] = []
     for row in rows:
         if not isinstance(row, list) or len(row) < 3 or not isinstance(row[0], str):
             raise BadNode("a tensor is written in no known way")
-        tensors.append(tensor_of(row))
+        taken.append(_older_value(row[2]) if row[0] == CONSTANT else tensor_of(row))
         if len(row) > 3 and isinstance(row[3], Mapping):
             kwargs |= {str(k): _older_value(v) for k, v in row[3].items()}
-    return Call([tensors if len(tensors) > 1 else tensors[0]], kwargs, older=True)
+    return Call([taken if len(taken) > 1 else taken[0]], kwargs, older=True)
 
 
 def _older_value(value: Any) -> Any:
@@ -120,6 +132,8 @@ def tensors(value: Any) -> Iterator[Tensor]:
     """The tensors in a call's arguments, in order."""
     if isinstance(value, Tensor):
         yield value
+    elif isinstance(value, Inner):
+        yield from tensors(value.call)
     elif isinstance(value, Call):
         yield from tensors([*value.args, *value.kwargs.values()])
     elif isinstance(value, (list, tuple)):

@@ -67,8 +67,8 @@ class Reader:
         name, config = opened
         if kind == "activations" and name == "Activation":
             return self.named(kind, config.get("activation"), where)
-        if kind == "activations" and name in _LAYERS_AS_ACTIVATIONS:
-            name, config = _LAYERS_AS_ACTIVATIONS[name], {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
+        if kind == "activations" and name in LAYERS_AS_ACTIVATIONS:
+            name, config = LAYERS_AS_ACTIVATIONS[name], {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         cls = catalogue(kind).get(name)
         if cls is None:
             near = catalogue(kind).nearest(name)
@@ -245,7 +245,7 @@ class Reader:
 
 
 _CLASSES = {c: n for n, c in kerasweights.CLASSES.items()}
-_LAYERS_AS_ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ELU": "elu", "ReLU": "relu", "Softmax": "softmax"}
+LAYERS_AS_ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ELU": "elu", "ReLU": "relu", "Softmax": "softmax"}
 """Layers that stand as another layer's activation, by the function that they are."""
 _SIZES = ("kernel_size", "strides", "pool_size", "dilation_rate", "size")
 """Arguments of which one number stands for all dimensions."""

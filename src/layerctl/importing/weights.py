@@ -11,7 +11,7 @@ from layerctl.diagnostics import Diagnostic, Problems, Span
 from layerctl.graph.model import Model
 from layerctl.importing.archive import Saved
 from layerctl.importing.expressions import is_op
-from layerctl.importing.graph import MODELS
+from layerctl.importing.graph import model_kind
 from layerctl.layers.base import Layer
 from layerctl.modelfile import hdf5, kerasweights
 from layerctl.modelfile.hdf5 import Array
@@ -59,7 +59,7 @@ def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[
         taken[kind] = taken.get(kind, -1) + 1
         here = f"{place}layers/{kind}" + (f"_{taken[kind]}" if taken[kind] else "")
         name = f"{path}{saved.get('name') or own.get('name')}"
-        if saved.get("class_name") in MODELS:
+        if model_kind(saved) is not None:
             yield from _places(saved, f"{here}/", f"{name}/")
         else:
             yield name, here

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from layerctl.configured import resolve
-from layerctl.diagnostics import LayerctlError, Span
+from layerctl.diagnostics import LayerctlError, Span, fail
 from layerctl.expressions.evaluate import evaluate, evaluate_text
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
@@ -17,18 +17,42 @@ from layerctl.expressions.tree import Expression
 from layerctl.layers._cell import Cell
 from layerctl.layers.base import training
 from layerctl.ops.value import ShapeError, Value, Weight, current, shown, sizes_of
+from layerctl.source.inside import within
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size as a file gives it: a number, or an expression over the arguments and `input`; and where it stands."""
+
+    value: Any
+    span: Span | None = None
+
+    def number(self, scope: Mapping[str, Any]) -> int:
+        """The number.
+
+        Raises:
+            LayerctlError: at its place, for a mistake in the expression, and for what is no whole number of at least 1.
+        """
+        value, span = self.value, self.span
+        if isinstance(value, str):
+            start, end = (2, len(value) - 1) if value.startswith("${") and value.endswith("}") else (0, len(value))
+            value = evaluate_text(value[start:end], within(value, span, start, end), scope)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            got = "an open size" if value is None else repr(value)
+            fail("expression-value", f"a size must be a whole number of at least 1, got {got}", span,
+                 hint="sizes are numbers, or made of arguments and inputs: `\"${input[-1]}\"`, `\"${units * 2}\"`")  # fmt: skip
+        return int(value)
 
 
 @dataclass
 class WeightDefinition:
-    """A weight as a file defines it; sizes are numbers or expressions over the arguments and `input`."""
+    """A weight as a file defines it; `shape` has its sizes."""
 
-    shape: Sequence[Any]
+    shape: Sequence[Size]
     initializer: Any = "glorot_uniform"
     trainable: bool = True
     regularizer: Any = None
     constraint: Any = None
-    span: Span | None = None
 
 
 @dataclass
@@ -46,10 +70,9 @@ class Definition:
     weights: Mapping[str, WeightDefinition] = field(default_factory=dict)
     update: Mapping[str, Expression] = field(default_factory=dict)
     add_loss: Expression | None = None
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Size] = field(default_factory=dict)
     next: Mapping[str, Expression] = field(default_factory=dict)
     supports_masking: bool = False
-    span: Span | None = None
 
 
 class DefinedLayer(Cell):
@@ -83,7 +106,7 @@ class DefinedLayer(Cell):
     def state_size(self) -> list[int]:
         if not self._body.state:
             raise ShapeError(f"{self._body.name} has no state: it is no cell")
-        return [self._size(v, {}) for v in self._body.state.values()]
+        return [v.number(self._body.arguments) for v in self._body.state.values()]
 
     @property
     def output_size(self) -> int:
@@ -94,20 +117,11 @@ class DefinedLayer(Cell):
         """What its inputs are called."""
         return self._body.inputs
 
-    def _size(self, value: Any, shapes: Mapping[str, Any]) -> int:
-        if isinstance(value, str):
-            text = value[2:-1] if value.startswith("${") and value.endswith("}") else value
-            value = evaluate_text(text, self._body.span, {**shapes, **self._body.arguments})
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            text = "an open size" if value is None else repr(value)
-            raise ShapeError(f"{self._body.name}: a size must be a whole number of at least 1, got {text}")
-        return value
-
     def build(self, input_shape: Any) -> None:
         shapes = [sizes_of(s) for s in (input_shape if isinstance(input_shape, list) else [input_shape])]
-        named = {**dict(zip(self._body.inputs, shapes, strict=False)), "input": shapes[0]}
+        named = {**dict(zip(self._body.inputs, shapes, strict=False)), "input": shapes[0], **self._body.arguments}
         for name, w in self._body.weights.items():
-            shape = tuple(self._size(d, named) for d in w.shape)
+            shape = tuple(d.number(named) for d in w.shape)
             self._named[name] = self.add_weight(
                 name, shape, w.initializer, trainable=w.trainable, regularizer=resolve("regularizers", w.regularizer),
                 constraint=resolve("constraints", w.constraint),

@@ -10,7 +10,7 @@ from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
-from layerctl.layers._defined import Definition, WeightDefinition
+from layerctl.layers._defined import Definition, Size, WeightDefinition
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 
@@ -49,10 +49,10 @@ def definition_of(
             _check_names(e, {*known, *more}, problems)
     if call is None or len(problems.errors) > before:
         return None
-    sizes = {k: n.plain() for k, n in state.items()}
+    sizes = {k: Size(n.plain(), n.span) for k, n in state.items()}
     flag = body.get("supports_masking")
     return Definition(name, call, inputs, dict(scope), weights, update, penalty, sizes, following,
-                      bool(flag.plain()) if flag is not None else False, span)  # fmt: skip
+                      bool(flag.plain()) if flag is not None else False)  # fmt: skip
 
 
 def _inputs(node: Node | None) -> list[str]:
@@ -85,7 +85,7 @@ def _weights(name: str, node: Node | None, problems: Problems) -> dict[str, Weig
         values = {k: n.plain() for k, n in parts.items() if k in WEIGHT_KEYS}
         if not isinstance(values.get("trainable", True), bool):
             problems.error("wrong-type", f"the weight '{key}': 'trainable' must be true or false", parts["trainable"].span)
-        out[key] = WeightDefinition(span=body.span, **{**values, "shape": shape.plain()})
+        out[key] = WeightDefinition(**{**values, "shape": [Size(n.plain(), n.span) for n in shape.items]})
     return out
 
 
@@ -113,11 +113,11 @@ def _expression(node: Node | None, problems: Problems) -> Expression | None:
 
 
 def _check_names(expression: Expression, known: set[str], problems: Problems) -> None:
-    spans = {t.name: t.span for t in expression.walk() if type(t).__name__ == "Name"}
+    spans = {getattr(t, "name", None) or getattr(t, "function", None): t.span for t in expression.walk()}
     for n in expression.names():
         if n not in known and n not in ("True", "False", "None", "pi", "e"):
             problems.error("unknown-name", f"the expression uses '{n}', which is not defined{did_you_mean(n, known)}", spans.get(n) or expression.span,
                            hint=f"weights stand below `weights:`, arguments below `args:`; there are {', '.join(sorted(known - _ALWAYS)[:12])}")  # fmt: skip
     for f in expression.functions():
         if f not in functions():
-            problems.error("unknown-function", f"there is no function '{f}'{did_you_mean(f, functions())}", expression.span)
+            problems.error("unknown-function", f"there is no function '{f}'{did_you_mean(f, functions())}", spans.get(f) or expression.span)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from layerctl.diagnostics import LayerctlError, did_you_mean
+from layerctl.diagnostics import LayerctlError, Span, did_you_mean
 from layerctl.expressions.evaluate import evaluate
 from layerctl.expressions.functions import functions
 from layerctl.expressions.mistakes import UnknownWord
@@ -53,6 +54,9 @@ class Lambda(Layer):
         for n in self._tree.names():
             if n not in names:
                 raise UnknownWord(f"the expression uses '{n}', which is not defined{did_you_mean(n, names)}", n, "unknown-name")
+
+    def keep_places(self, spans: Mapping[str, Span]) -> None:
+        self._tree = parse(str(self.function), spans.get("function"))
 
     @property
     def takes_list(self) -> bool:

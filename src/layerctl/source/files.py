@@ -61,9 +61,9 @@ def read_text(path: Any) -> str:
     return decoded(data, whole)
 
 
-def similar(path: str | Path) -> str:
-    """`; did you mean 'b.yaml'?` for a file that is not there, or nothing."""
-    return did_you_mean(Path(path).name, _yaml_files(Path(path).parent))
+def similar(path: str | Path, asking: str = "") -> str:
+    """`; did you mean 'b.yaml'?` for a file that is not there, or nothing; never the file that asks for it."""
+    return did_you_mean(Path(path).name, [n for n in _yaml_files(Path(path).parent) if n != Path(asking).name])
 
 
 def _missing(path: Path, whole: Span) -> NoReturn:

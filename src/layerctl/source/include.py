@@ -89,7 +89,7 @@ class _Including:
             what = f"{DEEPEST_INCLUDE} files are included, one inside the other" if deep else f"{MOST_FILES} files are included"
             fail("include-too-deep", f"more than {what}", node.span, hint="join some of them")
         if not os.path.exists(target):
-            near = files.similar(target)
+            near = files.similar(target, node.span.source.name)
             fail("file-not-found", f"there is no file '{target}'{near}", node.span, hint="the path is relative to the file that includes it")
         root = load(target).root
         self.budget -= _count(root)

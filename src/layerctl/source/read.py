@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from layerctl.diagnostics import Problems, Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Note, Problems, Source, Span, did_you_mean, fail
 from layerctl.source import files, scalars, syntax
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
+from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES
 from layerctl.source.syntax import DEEPEST
 
 MOST_NODES = 100_000
@@ -187,7 +188,7 @@ class _Builder:
             return
         value: Any = text
         if style == "plain":
-            if text[:1] in syntax.SPACES:
+            if text[:1] in SPACES:
                 self._odd_space(self._span(event))
             try:
                 value = scalars.resolve(text)
@@ -215,7 +216,7 @@ class _Builder:
             self.problems.error(
                 "yaml-key", f"a key is {what}, expected text or a number", key.span, hint="quote it to have it as text"
             )
-        if plain and text[:1] in syntax.SPACES:
+        if plain and text[:1] in SPACES:
             self._odd_space(key.span)
         before = top.seen.setdefault(text, key)
         if before is not key:
@@ -223,12 +224,12 @@ class _Builder:
                 "yaml-duplicate-key",
                 f"the key '{text}' stands here a second time, expected it once",
                 key.span,
-                notes=(syntax.note("the first one is here", before.span),),
+                notes=(Note("the first one is here", before.span),),
                 hint="remove one of the two",
             )
 
     def _odd_space(self, span: Span) -> None:
-        self.problems.error("yaml-space", syntax.ODD_SPACE, span, hint=syntax.ODD_SPACE_CURE)
+        self.problems.error("yaml-space", ODD_SPACE, span, hint=ODD_SPACE_CURE)
 
     def _path(self, top: _Open | None) -> tuple[str | int, ...]:
         if top is None:
@@ -307,7 +308,7 @@ class _Builder:
                     "yaml-cycle",
                     f"the alias '*{name}' stands inside its own anchor '&{name}', expected values without a cycle",
                     self._span(event),
-                    notes=(syntax.note("the anchor is here", self._span(opened)),),
+                    notes=(Note("the anchor is here", self._span(opened)),),
                     hint="write the value out",
                 )
                 self.problems.check()

@@ -6,24 +6,13 @@ import re
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, Note, Problems, Source, Span
+from layerctl.source import blocks
 from layerctl.source.document import Mapping, Scalar
+from layerctl.source.marks import QUOTE, Place
 
 DEEPEST = 50
 """How many collections may stand one inside the other."""
-QUOTE = 'quote the value: "…"'
 _BRACKETS = {"[": "]", "{": "}"}
-
-
-SPACES = frozenset(
-    "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff"
-)
-ODD_SPACE = "a space that is not the ordinary one (U+0020) stands before this text"
-ODD_SPACE_CURE = "replace it by ordinary spaces; web pages and editors copy others"
-
-
-def note(message: str, span: Span) -> Note:
-    """A second place."""
-    return Note(message, span)
 
 
 def check_flow(mapping: Mapping, problems: Problems) -> None:
@@ -59,44 +48,9 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
             )
 
 
-class _Place:
-    """The text around the parser's two marks: where it stopped, and where what it was reading began."""
-
-    def __init__(self, error: Any, source: Source):
-        self.source = source
-        self.rows = (source.text or "").split("\n")
-        self.problem = error.problem or "the text is no YAML"
-        self.context = error.context or ""
-        mark = error.problem_mark or error.context_mark
-        self.line, self.column = (mark.line, mark.column) if mark else (0, 0)
-        opened = error.context_mark or mark
-        self.open_line, self.open_column = (opened.line, opened.column) if opened else (0, 0)
-        self.rows += [""] * (max(self.line, self.open_line) + 1 - len(self.rows))
-        self.row = self.rows[self.line]
-        self.char = self.row[self.column : self.column + 1]
-        self.before = self.row[: self.column]
-        self.opener = self.rows[self.open_line][self.open_column : self.open_column + 1]
-
-    def span(self, line: int | None = None, column: int | None = None, length: int = 1) -> Span:
-        """A place by the parser's counting, from 0; the default is where the parser stopped."""
-        line = self.line if line is None else line
-        column = self.column if column is None else column
-        if line and not any(row.strip() for row in self.rows[line:]):
-            line = max(i for i, row in enumerate(self.rows) if row.strip() or i == 0)
-            column = len(self.rows[line])
-        return Span(self.source, line + 1, column + 1, line + 1, column + 1 + length)
-
-    def previous(self, line: int | None = None) -> int:
-        """The line above that is neither empty nor a comment, or -1."""
-        at = (self.line if line is None else line) - 1
-        while at >= 0 and (not self.rows[at].strip() or self.rows[at].lstrip().startswith("#")):
-            at -= 1
-        return at
-
-
 def explain(error: Any, source: Source) -> Diagnostic:
     """A parser's error (yaml.MarkedYAMLError) as a diagnostic with a place and a cure."""
-    place = _Place(error, source)
+    place = Place(error, source)
     for cause in (
         _tab,
         _quote,
@@ -106,10 +60,10 @@ def explain(error: Any, source: Source) -> Diagnostic:
         _tag,
         _anchor,
         _block_scalar,
-        _colon,
-        _key,
-        _indentation,
-        _leftover,
+        blocks.colon,
+        blocks.key,
+        blocks.indentation,
+        blocks.leftover,
         _open_end,
     ):
         found = cause(place)
@@ -118,7 +72,7 @@ def explain(error: Any, source: Source) -> Diagnostic:
     return Diagnostic("yaml-syntax", f"this is no YAML: {place.problem}", place.span(), hint=QUOTE)
 
 
-def _open_end(p: _Place) -> Diagnostic | None:
+def _open_end(p: Place) -> Diagnostic | None:
     """A bracket that is open where the file ends."""
     if any(row.strip() for row in [p.row[p.column :], *p.rows[p.line + 1 :]]):
         return None
@@ -137,7 +91,7 @@ def _open_end(p: _Place) -> Diagnostic | None:
                       hint=f"put '{_BRACKETS[opener]}' where the value ends")  # fmt: skip
 
 
-def _tab(p: _Place) -> Diagnostic | None:
+def _tab(p: Place) -> Diagnostic | None:
     indent = p.row[: len(p.row) - len(p.row.lstrip())]
     if "\t" in indent and (p.char == "\t" or p.column >= len(indent) or p.column <= indent.index("\t")):
         return Diagnostic(
@@ -153,7 +107,7 @@ def _tab(p: _Place) -> Diagnostic | None:
     return None
 
 
-def _quote(p: _Place) -> Diagnostic | None:
+def _quote(p: Place) -> Diagnostic | None:
     if "quoted scalar" in p.context and ("unexpected end" in p.problem or "document indicator" in p.problem):
         return Diagnostic(
             "yaml-unclosed",
@@ -164,7 +118,7 @@ def _quote(p: _Place) -> Diagnostic | None:
     return None
 
 
-def _escape(p: _Place) -> Diagnostic | None:
+def _escape(p: Place) -> Diagnostic | None:
     if "escape" not in p.problem and "hexdecimal" not in p.problem and "hexadecimal" not in p.problem:
         return None
     at = p.row.rfind("\\", 0, p.column + 1)
@@ -179,7 +133,7 @@ def _escape(p: _Place) -> Diagnostic | None:
     )
 
 
-def _start(p: _Place) -> Diagnostic | None:
+def _start(p: Place) -> Diagnostic | None:
     if "cannot start any token" not in p.problem:
         return None
     return Diagnostic(
@@ -187,7 +141,7 @@ def _start(p: _Place) -> Diagnostic | None:
     )
 
 
-def _flow(p: _Place) -> Diagnostic | None:
+def _flow(p: Place) -> Diagnostic | None:
     if "flow" not in p.context or p.opener not in _BRACKETS:
         return None
     closer = _BRACKETS[p.opener]
@@ -214,7 +168,7 @@ def _flow(p: _Place) -> Diagnostic | None:
             "yaml-unclosed",
             f"'{p.char}' closes '{p.opener}', expected '{closer}'",
             p.span(),
-            notes=(note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),),
+            notes=(Note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),),
             hint=f"put '{closer}' before it",
         )
     opened = [i for i, c in enumerate(p.row[: p.column + 1]) if c in _BRACKETS]
@@ -241,7 +195,7 @@ def _flow(p: _Place) -> Diagnostic | None:
     )
 
 
-def _tag(p: _Place) -> Diagnostic | None:
+def _tag(p: Place) -> Diagnostic | None:
     if "directive" in p.context or "directive" in p.problem:
         return Diagnostic(
             "yaml-unquoted", "a line cannot start with '%' unless it is quoted", p.span(column=0), hint=QUOTE
@@ -257,7 +211,7 @@ def _tag(p: _Place) -> Diagnostic | None:
     )
 
 
-def _anchor(p: _Place) -> Diagnostic | None:
+def _anchor(p: Place) -> Diagnostic | None:
     for what, sign in (("alias", "*"), ("anchor", "&")):
         if what in p.context:
             return Diagnostic(
@@ -269,7 +223,7 @@ def _anchor(p: _Place) -> Diagnostic | None:
     return None
 
 
-def _block_scalar(p: _Place) -> Diagnostic | None:
+def _block_scalar(p: Place) -> Diagnostic | None:
     if "block scalar" not in p.context:
         return None
     return Diagnostic(
@@ -280,128 +234,3 @@ def _block_scalar(p: _Place) -> Diagnostic | None:
     )
 
 
-def _colon(p: _Place) -> Diagnostic | None:
-    """`: ` where no key can be: two on a line, or below a line that has a value or lacks its colon."""
-    if "mapping values are not allowed" not in p.problem:
-        return None
-    content = p.row.lstrip(" -")
-    first = len(p.row) - len(content)
-    if re.search(r":(\s|$)", p.row[first : p.column]) and ":" not in p.row[first : p.column].split(": ")[0]:
-        return Diagnostic(
-            "yaml-colon",
-            "a second ': ' in one value",
-            p.span(),
-            hint=f"{QUOTE}; a nested key goes on the next line, indented, or in braces",
-        )
-    above = p.previous()
-    if above < 0:
-        return Diagnostic("yaml-colon", "':' stands where no key can be", p.span(), hint=QUOTE)
-    row = p.rows[above]
-    text = row.strip().removeprefix("- ").strip()
-    at = row.index(text) if text else 0
-    glued = re.match(r"[\w.]+:(?=\S)", text)
-    if glued:
-        name, rest = text.split(":", 1)
-        return Diagnostic(
-            "yaml-colon",
-            f"'{text}' is one word, expected a space after ':'",
-            p.span(above, at, len(text)),
-            hint=f"write `{name}: {rest}`",
-        )
-    if "：" in text:
-        name = text.partition("：")[0].strip()
-        return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(above, row.index("：")), hint=f"write `{name}: …`")
-    if ":" not in text:
-        return Diagnostic("yaml-colon", f"no ':' after '{text}'", p.span(above, at, len(text)), hint=f"write `{text}:`")
-    return Diagnostic(
-        "yaml-indentation",
-        f"a key under line {above + 1}, which already has a value",
-        p.span(column=first),
-        notes=(note("the line with the value", p.span(above, at, len(text))),),
-        hint="give both lines the same indentation, or remove the value",
-    )
-
-
-def _key(p: _Place) -> Diagnostic | None:
-    if "could not find expected ':'" not in p.problem:
-        return None
-    row = p.rows[p.open_line][p.open_column :].rstrip()
-    if "：" in row:
-        name = row.partition("：")[0].strip()
-        at = p.open_column + row.index("：")
-        return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(p.open_line, at), hint=f"write `{name}: …`")
-    name, sign, value = (part.strip() for part in row.partition("="))
-    cure = f"{name}: {value}" if sign else f"{row}: …"
-    return Diagnostic("yaml-colon", f"no ':' after '{name}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{cure}`")
-
-
-def _bare_colon(p: _Place) -> Diagnostic:
-    """A ':' that is no key's: nothing stands before it, or no space behind it."""
-    name = re.search(r"(\w+)$", p.before)
-    if name is not None and p.row[p.column + 1 : p.column + 2].strip():
-        return Diagnostic("yaml-colon", f"no space behind the ':' of '{name[1]}'", p.span(), hint=f"write `{name[1]}: …`")
-    return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
-
-
-def _indentation(p: _Place) -> Diagnostic | None:
-    if "expected key" not in p.problem and "'-' indicator" not in p.problem and "<block end>" not in p.problem:
-        return None
-    if p.before.strip():
-        return None
-    if p.char == ":":
-        return _bare_colon(p)
-    above = p.previous()
-    last = p.rows[above] if above >= 0 else ""
-    own, over = p.column, len(last) - len(last.lstrip())
-    if "block collection" in p.context or "block sequence" in p.context:
-        if own == p.open_column and p.char == "-" and p.row[own + 1 : own + 2] in SPACES:
-            return Diagnostic("yaml-space", ODD_SPACE, p.span(column=own + 1), hint=ODD_SPACE_CURE)
-        if own == p.open_column:
-            return Diagnostic(
-                "yaml-indentation",
-                "a key beside the items of a list, expected '- '",
-                p.span(),
-                hint="indent it under an item, or put it where the list's own key stands",
-            )
-    elif p.char == "-" and last.lstrip().startswith("- ") and own > over:
-        return Diagnostic(
-            "yaml-indentation",
-            f"an item indented by {own} spaces below one of {over}, expected {over}",
-            p.span(),
-            hint="items of one list start in the same column",
-        )
-    elif p.char == "-" and own == p.open_column:
-        return Diagnostic(
-            "yaml-indentation",
-            "an item '- ' beside the keys of a mapping, expected a key",
-            p.span(),
-            hint="put the items under a key of their own",
-        )
-    wanted = " or ".join(str(n) for n in sorted({p.open_column, over} - {own}))
-    return Diagnostic(
-        "yaml-indentation",
-        f"an indentation of {own} space{'s' * (own != 1)}, expected {wanted}",
-        p.span(),
-        hint="keys and items of one level start in the same column",
-    )
-
-
-def _leftover(p: _Place) -> Diagnostic | None:
-    """Text after a value that is complete."""
-    if p.char in ("]", "}"):
-        return Diagnostic(
-            "yaml-unclosed", f"'{p.char}' closes nothing", p.span(), hint="remove it, or open its bracket"
-        )
-    if p.char == ":":
-        return _bare_colon(p)
-    if p.char == ",":
-        return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
-    if p.before.strip():
-        rest = p.row[p.column :].strip()
-        return Diagnostic(
-            "yaml-unquoted",
-            f"'{rest}' after a value that is complete",
-            p.span(length=max(len(rest), 1)),
-            hint="put the quotes around the whole value",
-        )
-    return None

@@ -145,6 +145,8 @@ def construct(
             if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
                 report(e, what, nodes, span, problems, cls)
         return None
+    if isinstance(made, Configured):
+        made.keep_places({name: value.span for name, (_, value) in nodes.items()})
     return made if len(problems.errors) == before else None
 
 

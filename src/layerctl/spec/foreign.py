@@ -33,7 +33,7 @@ def name_here(kind: str, name: str) -> tuple[str, str | None] | None:
     """(what to say of a foreign name, a hint), or None where it is none that is known: `nn.Linear` is Dense here."""
     bare = name.rsplit(".", 1)[-1]
     table = NAMES.get(kind, {})
-    for given in dict.fromkeys((name, bare)):
+    for given in dict.fromkeys((name, bare, bare.removesuffix("_"))):
         if given in table:
             return f"{name} is {table[given]} here", NOTES.get(given)
         if given in ABSENT:

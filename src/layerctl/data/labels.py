@@ -1,0 +1,44 @@
+"""Labels as a table has them: cut out of a field, without endings that do not count, words for yes and no as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layerctl.data.columns import BOOLEANS
+from layerctl.data.table import Table
+
+
+def cut(text: str, separator: str | None) -> list[str]:
+    """The labels of a field."""
+    if separator == "":
+        return [c for c in text if not c.isspace()]
+    return [p for piece in (text.split(separator) if separator else text.split()) if (p := piece.strip())]
+
+
+def labels_of(table: Table, column: str, suffix: str | None) -> list[str | None]:
+    """The labels as text, without an ending that does not count."""
+    values = table.texts(column)
+    return [v.removesuffix(suffix) if v is not None and suffix else v for v in values]
+
+
+def coded_labels(table: Table, column: str, suffix: str | None) -> tuple[np.ndarray, list[str]]:
+    """(codes, labels): the different labels without an ending that does not count, and the number of each row's; -1 for a missing one."""
+    codes, words = table.coded(column)
+    known: dict[str, int] = {}
+    of = [known.setdefault(w.removesuffix(suffix) if suffix else w, len(known)) for w in words]
+    return np.array([*of, -1], np.int64)[codes], list(known)
+
+
+def truth_of(word: str) -> float:
+    """1 for a word for yes, 0 for one for no."""
+    return BOOLEANS[word.lower()]
+
+
+def truths(table: Table, name: str) -> np.ndarray:
+    """A column of truth values as 1 and 0, NaN where one is missing: float32 (rows)."""
+    codes, words = table.coded(name)
+    odd = np.array([*(w.lower() not in BOOLEANS for w in words), False], bool)[codes]
+    if odd.any():
+        table.refuse(name, np.flatnonzero(odd), table.texts(name), "is no truth value such as 0, 1, yes or no",
+                     "labels in one column are `{column: ..., kind: labels}`", "data-not-binary")  # fmt: skip
+    return np.array([*map(truth_of, words), np.nan], np.float32)[codes]

@@ -1,0 +1,137 @@
+"""Complaints about keys and indentation, in words that say what to change. Each takes a place and is None for what is none of its business."""
+
+from __future__ import annotations
+
+import re
+
+from layerctl.diagnostics import Diagnostic, Note
+from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, QUOTE, SPACES, Place
+
+
+def colon(p: Place) -> Diagnostic | None:
+    """`: ` where no key can be: two on a line, or below a line that has a value or lacks its colon."""
+    if "mapping values are not allowed" not in p.problem:
+        return None
+    content = p.row.lstrip(" -")
+    first = len(p.row) - len(content)
+    if re.search(r":(\s|$)", p.row[first : p.column]) and ":" not in p.row[first : p.column].split(": ")[0]:
+        return Diagnostic(
+            "yaml-colon",
+            "a second ': ' in one value",
+            p.span(),
+            hint=f"{QUOTE}; a nested key goes on the next line, indented, or in braces",
+        )
+    above = p.previous()
+    if above < 0:
+        return Diagnostic("yaml-colon", "':' stands where no key can be", p.span(), hint=QUOTE)
+    row = p.rows[above]
+    text = row.strip().removeprefix("- ").strip()
+    at = row.index(text) if text else 0
+    glued = re.match(r"[\w.]+:(?=\S)", text)
+    if glued:
+        name, rest = text.split(":", 1)
+        return Diagnostic(
+            "yaml-colon",
+            f"'{text}' is one word, expected a space after ':'",
+            p.span(above, at, len(text)),
+            hint=f"write `{name}: {rest}`",
+        )
+    if "：" in text:
+        name = text.partition("：")[0].strip()
+        return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(above, row.index("：")), hint=f"write `{name}: …`")
+    if ":" not in text:
+        return Diagnostic("yaml-colon", f"no ':' after '{text}'", p.span(above, at, len(text)), hint=f"write `{text}:`")
+    return Diagnostic(
+        "yaml-indentation",
+        f"a key under line {above + 1}, which already has a value",
+        p.span(column=first),
+        notes=(Note("the line with the value", p.span(above, at, len(text))),),
+        hint="give both lines the same indentation, or remove the value",
+    )
+
+
+def key(p: Place) -> Diagnostic | None:
+    """A line that should have a key and has no colon, or another sign in its place."""
+    if "could not find expected ':'" not in p.problem:
+        return None
+    row = p.rows[p.open_line][p.open_column :].rstrip()
+    if "：" in row:
+        name = row.partition("：")[0].strip()
+        at = p.open_column + row.index("：")
+        return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(p.open_line, at), hint=f"write `{name}: …`")
+    name, sign, value = (part.strip() for part in row.partition("="))
+    cure = f"{name}: {value}" if sign else f"{row}: …"
+    return Diagnostic("yaml-colon", f"no ':' after '{name}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{cure}`")
+
+
+def bare_colon(p: Place) -> Diagnostic:
+    """A ':' that is no key's: nothing stands before it, or no space behind it."""
+    name = re.search(r"(\w+)$", p.before)
+    if name is not None and p.row[p.column + 1 : p.column + 2].strip():
+        return Diagnostic("yaml-colon", f"no space behind the ':' of '{name[1]}'", p.span(), hint=f"write `{name[1]}: …`")
+    return Diagnostic("yaml-key", "a ':' without a key before it", p.span(), hint="write `name: value`")
+
+
+def indentation(p: Place) -> Diagnostic | None:
+    """A line that starts in a column where nothing of its level does."""
+    if "expected key" not in p.problem and "'-' indicator" not in p.problem and "<block end>" not in p.problem:
+        return None
+    if p.before.strip():
+        return None
+    if p.char == ":":
+        return bare_colon(p)
+    above = p.previous()
+    last = p.rows[above] if above >= 0 else ""
+    own, over = p.column, len(last) - len(last.lstrip())
+    if "block collection" in p.context or "block sequence" in p.context:
+        if own == p.open_column and p.char == "-" and p.row[own + 1 : own + 2] in SPACES:
+            return Diagnostic("yaml-space", ODD_SPACE, p.span(column=own + 1), hint=ODD_SPACE_CURE)
+        if own == p.open_column:
+            return Diagnostic(
+                "yaml-indentation",
+                "a key beside the items of a list, expected '- '",
+                p.span(),
+                hint="indent it under an item, or put it where the list's own key stands",
+            )
+    elif p.char == "-" and last.lstrip().startswith("- ") and own > over:
+        return Diagnostic(
+            "yaml-indentation",
+            f"an item indented by {own} spaces below one of {over}, expected {over}",
+            p.span(),
+            hint="items of one list start in the same column",
+        )
+    elif p.char == "-" and own == p.open_column:
+        return Diagnostic(
+            "yaml-indentation",
+            "an item '- ' beside the keys of a mapping, expected a key",
+            p.span(),
+            hint="put the items under a key of their own",
+        )
+    wanted = " or ".join(str(n) for n in sorted({p.open_column, over} - {own}))
+    return Diagnostic(
+        "yaml-indentation",
+        f"an indentation of {own} space{'s' * (own != 1)}, expected {wanted}",
+        p.span(),
+        hint="keys and items of one level start in the same column",
+    )
+
+
+def leftover(p: Place) -> Diagnostic | None:
+    """Text after a value that is complete."""
+    if p.char in ("]", "}"):
+        return Diagnostic(
+            "yaml-unclosed", f"'{p.char}' closes nothing", p.span(), hint="remove it, or open its bracket"
+        )
+    if p.char == ":":
+        return bare_colon(p)
+    if p.char == ",":
+        return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
+    if p.before.strip():
+        rest = p.row[p.column :].strip()
+        return Diagnostic(
+            "yaml-unquoted",
+            f"'{rest}' after a value that is complete",
+            p.span(length=max(len(rest), 1)),
+            hint="put the quotes around the whole value",
+        )
+    return None
