@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from layerctl.ops.conv_kernels import pack_taps
 from layerctl.ops.kernel import Call, Scratch, kernel
-from layerctl.ops.matmul_kernels import WIDEST_PANEL
 from layerctl.ops.patches import PIXEL, QUAD, fetch_ahead, patch_strip
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.tiles import call_kernel, tile_width
+from layerctl.ops.tiles import call_kernel, pack_panel, tile_width
 from layerctl.ops.value import SIZE_OF
 from layerctl.ops.window import Window
 from layerctl.ops.winograd import PLACES, winograd_input, winograd_output, winograd_weights
@@ -39,6 +37,17 @@ def transform_taps(task: int, tasks: int, w: "T*", u: "T*", n: "i64", start: "i6
     """G g Gᵀ of the taps start, start + step, … of weights, n elements each, place after place. Shares are cut along sixteens of elements."""
     low, high = share_low(n // PIXEL, task, tasks) * PIXEL, share_low(n // PIXEL, task + 1, tasks) * PIXEL
     winograd_weights(high - low, w, start * n + low, step * n, offset(u, low), n)
+
+
+@kernel
+def pack_places(task: int, tasks: int, u: "T*", packed: "T*", rows: "i64", columns: "i64", u_row: "i64", u_column: "i64"):
+    """Transformed taps in panels (places, panels, rows, width) for tiles. Shares are cut along the places."""
+    width = tile_width(packed)
+    for p in range(share_low(PLACES, task, tasks), share_low(PLACES, task + 1, tasks)):
+        for panel in range((columns + width - 1) // width):
+            first = panel * width
+            to = offset(packed, (p * columns + first) * rows)
+            pack_panel(rows, min(width, columns - first), offset(u, p * rows * columns + first * u_column), u_row, u_column, to)
 
 
 @kernel
@@ -101,7 +110,7 @@ def multiply_places(
             columns = min(width, filters - panel * width)
             patch_strip(
                 squares, columns, offset(a, p * step), table, channels // QUAD, QUAD, 0,
-                offset(packed, (p * panels + panel) * width * channels), offset(c, p * c_step + panel * width), filters, 0,
+                offset(packed, (p * filters + panel * width) * channels), offset(c, p * c_step + panel * width), filters, 0,
                 x, ahead + p * squares * each, each if panel == 0 else 0,
             )  # fmt: skip
 
@@ -116,13 +125,12 @@ def plan_winograd(
     """
     f32 = SIZE_OF["f32"]
     n = channels * filters
-    u, packed = Scratch(f32 * PLACES * n), Scratch(f32 * PLACES * channels * -(-filters // WIDEST_PANEL) * WIDEST_PANEL)
+    u, packed = Scratch(f32 * PLACES * n), Scratch(f32 * PLACES * n)
     units = batch * out[1] // 2
     together = min(units, max(1, 2 * SQUARES // out[2]))
     most = together * out[2] // 2
     room_size = PLACES * ((channels + filters) * most + 2 * PIXEL) + BEHIND + channels
     tasks = min(units, TASKS)
-    packing = (u, packed, PLACES, 1, 1, 1, channels, filters, 1, 1, 0, 0, 0, 1, 1, 1, n, 0, *strides, 0)
     args = (
         x, packed, y, Scratch(f32 * tasks * room_size), Scratch(8 * tasks * channels // QUAD), *epilogue, batch, channels, filters,
         *size[1:], *out[1:], *before[1:], together, room_size,
@@ -130,6 +138,6 @@ def plan_winograd(
     pixels = batch * out[1] * out[2]
     return [
         Call(transform_taps.at(T="f32"), (w, u, n, *taps), tasks=min(n // PIXEL, TASKS), work=2.0 * n, prepares=w),
-        Call(pack_taps.at(T="f32"), packing, tasks=PLACES, work=0.3 * PLACES * n, prepares=w),
+        Call(pack_places.at(T="f32"), (u, packed, channels, filters, *strides), tasks=PLACES, work=0.3 * PLACES * n, prepares=w),
         Call(winograd.at(T="f32"), args, tasks=tasks, work=pixels * (0.08 * channels * filters + channels + filters), parts=batch, along=(x,)),
     ]
