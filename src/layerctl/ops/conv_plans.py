@@ -72,7 +72,7 @@ def plan_conv(
     if groups == channels and groups > 1:
         return plan_depthwise(dtype, batch, channels, filters, window, x, w, y)
     if fits(dtype, groups, channels, filters, window, window.out):
-        return plan_winograd(batch, channels, filters, window.size, window.out, window.before, x, w, (0, 1), (filters, 1), y, epilogue)
+        return plan_winograd(batch, channels, filters, window.size, window.out, window.before, x, w, (0, 1), (filters, 1), y, finish)
     inside, outside = channels // groups, filters // groups
     strides = (outside, inside * filters, filters, 1)
     taps = [Phase(0, 1, o, k, 0, 1, -b) for o, k, b in zip(window.out, window.kernel, window.before, strict=True)]

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from layerctl.ops.finish import PLAIN, Finish, finish
 from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.patches import PIXEL, QUAD, fetch_ahead, patch_strip
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.tiles import call_kernel, pack_panel, tile_width
+from layerctl.ops.tiles import pack_panel, tile_width
 from layerctl.ops.value import SIZE_OF
 from layerctl.ops.window import Window
 from layerctl.ops.winograd import PLACES, winograd_input, winograd_output, winograd_weights
@@ -52,13 +53,13 @@ def pack_places(task: int, tasks: int, u: "T*", packed: "T*", rows: "i64", colum
 
 @kernel
 def winograd(
-    task: int, tasks: int, x: "T*", packed: "T*", y: "T*", room: "T*", tables: "i64*", epilogue: "i64", epilogue_block: "i64", batch: "i64",
+    task: int, tasks: int, x: "T*", packed: "T*", y: "T*", room: "T*", tables: "i64*", bias: "T*", how: "i64", batch: "i64",
     channels: "i64", filters: "i64", h: "i64", w: "i64", oh: "i64", ow: "i64", ph: "i64", pw: "i64", together: "i64", room_size: "i64",
 ):  # fmt: skip
     """y (batch, oh, ow, filters) of x (batch, h, w, channels) padded by ph and pw before, a block of up to `together` pairs of lines at a time.
 
     `room` has what is transformed, (places, sixteens, squares, 16), the products, (places, squares, filters), and zeros, for each share;
-    `tables` where each four channels are. The `epilogue`, if not 0, is called on every finished pair of lines.
+    `tables` where each four channels are. Lines are finished (see ops/finish.py) a pair at a time.
     """
     pairs, across = oh // 2, ow // 2
     units = batch * pairs
@@ -89,9 +90,8 @@ def winograd(
             found, line_of_y = offset(products, i * across * filters), offset(y, (unit + i) * 2 * ow * filters)
             for j in range(across):
                 winograd_output(filters, offset(found, j * filters), product_step, offset(line_of_y, 2 * j * filters), ow * filters)
-        if epilogue != 0:
-            for i in range(count):
-                call_kernel(epilogue, unit + i, units, epilogue_block)
+            if how != 0:
+                finish(2 * ow, filters, line_of_y, filters, bias, how)
         unit += count
 
 
@@ -117,7 +117,7 @@ def multiply_places(
 
 def plan_winograd(
     batch: int, channels: int, filters: int, size: tuple[int, ...], out: tuple[int, ...], before: tuple[int, ...], x: Any, w: Any,
-    taps: tuple[int, int], strides: tuple[int, int], y: Any, epilogue: tuple[Any, Any] = (0, 0),
+    taps: tuple[int, int], strides: tuple[int, int], y: Any, how: Finish = PLAIN,
 ) -> list[Call]:  # fmt: skip
     """The calls of y (batch, *out, filters) from x (batch, *size, channels).
 
@@ -132,7 +132,7 @@ def plan_winograd(
     room_size = PLACES * ((channels + filters) * most + 2 * PIXEL) + BEHIND + channels
     tasks = min(units, TASKS)
     args = (
-        x, packed, y, Scratch(f32 * tasks * room_size), Scratch(8 * tasks * channels // QUAD), *epilogue, batch, channels, filters,
+        x, packed, y, Scratch(f32 * tasks * room_size), Scratch(8 * tasks * channels // QUAD), *how.args(y), batch, channels, filters,
         *size[1:], *out[1:], *before[1:], together, room_size,
     )  # fmt: skip
     pixels = batch * out[1] * out[2]
