@@ -137,7 +137,7 @@ def _codegen() -> Any:
     return Codegen("layerctl")
 
 
-TWINS = tuple(f"layerctl.ops.{name}" for name in ("primitives", "tiles", "transposes", "windows", "rows", "bits", "patches", "pools"))
+TWINS = tuple(f"layerctl.ops.{name}" for name in ("primitives", "tiles", "transposes", "windows", "rows", "bits", "patches", "pools", "winograd"))
 """Modules of the plain twins, which are exchanged for the machine's versions."""
 
 
@@ -145,7 +145,7 @@ TWINS = tuple(f"layerctl.ops.{name}" for name in ("primitives", "tiles", "transp
 def _primitives() -> dict[str, Any]:
     """The machine's versions of what kernels may call, from every module here that has some."""
     table: dict[str, Any] = {}
-    for name in ("primitives", "tile", "transposes", "windows", "rows", "bits", "patches", "pools"):
+    for name in ("primitives", "tile", "transposes", "windows", "rows", "bits", "patches", "pools", "winograd"):
         if importlib.util.find_spec(f"layerctl.kernels.{name}") is not None:
             table |= importlib.import_module(f"layerctl.kernels.{name}").PRIMITIVES
     return table

@@ -20,13 +20,15 @@ from layerctl.kernels.tile import I32, I64, VECTORS, VOID, Vectors, accumulate, 
 QUAD, PIXEL, PLANES, THREE = 4, 16, 3, 3
 """Terms that are neighbours of one patch, elements from one pixel's to the next's, planes of taps of a tile (see ops/patches.py), and
 terms of a run that are unrolled where there is one vector: more of them hide a loop's cost."""
-REGISTERS = 32 if host().lanes == 16 or host().triple.startswith("aarch64") else 16
+REGISTERS = 32 if host().lanes == 16 or host().architecture == "aarch64" else 16
 MOST_ROWS = 16
 CACHE_LINE, SECOND_CACHE = 64, 2
 ROWS = {1: (4, 8, 12, 14, 16), 2: (4, 6, 7, 8, 10, 12), 3: (4, 6, 8), 4: (2, 4, 5, 6)}
 """Numbers of rows that there are tiles for, by their vectors: with fewer the multiply-adds' latency counts, and lines of images are often so long."""
 RUN_ROWS = {1: (4, 8, 14), 2: (4, 8, 12), 3: (8,), 4: (2, 6)}
 """The same for lines of few channels: not so many, because they are compiled beside the others."""
+_HELD = {1: 14, 2: 10, 3: 6, 4: 5} if host().architecture == "aarch64" else {1: 8} if REGISTERS == 16 else {}
+"""The most rows by vectors where no multiply-add reads its element from memory: LLVM loads ahead and with more rows puts sums on the stack."""
 MOST_VECTORS = 2
 """Vectors of the tiles of several planes."""
 EACH = (3, 5, 9)
@@ -35,7 +37,8 @@ EACH = (3, 5, 9)
 
 def sizes(vectors: int) -> tuple[int, ...]:
     """Numbers of rows of the tiles of some vectors that the registers hold."""
-    return tuple(rows for rows in ROWS[vectors] if (rows + 1) * vectors < REGISTERS)
+    most = _HELD.get(vectors, MOST_ROWS)
+    return tuple(rows for rows in ROWS[vectors] if rows <= most and (rows + 1) * vectors < REGISTERS)
 
 
 def _choice(pointer: Any, builder: Any, columns: Any, of: Callable[[int], int]) -> Any:

@@ -9,6 +9,7 @@ from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
 from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
 from layerctl.ops.window import Window
+from layerctl.ops.winograd_kernels import fits
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -93,8 +94,10 @@ class Conv(Op):
         return finishes(*self._cut(node))
 
     def pools(self, node: Node) -> bool:
-        """Whether the kernels keep the largest of windows themselves."""
-        return pools(*self._cut(node))
+        """Whether the kernels keep the largest of windows themselves: Winograd's do not."""
+        x, w = node.inputs
+        groups, channels, _, window = self._cut(node)
+        return not fits(x.dtype, groups, channels, int(w.shape[-1]), window, window.out) and pools(*self._cut(node))
 
     def _cut(self, node: Node) -> tuple[int, int, int, Window]:
         batch, channels, _, groups, window = _sizes(node, node.inputs[0].shape, node.inputs[1].shape)

@@ -17,6 +17,7 @@ from layerctl.ops.patches import PIXEL, QUAD
 from layerctl.ops.value import SIZE_OF, product
 from layerctl.ops.weigh_kernels import WINDOW_END, weigh
 from layerctl.ops.window import Sizes, Window, chunks_of_lines
+from layerctl.ops.winograd_kernels import fits, plan_winograd
 
 TASKS, FEWEST_SHARES = 16, 8
 """Shares: the most, for which there is memory, and as many as threads want."""
@@ -70,6 +71,8 @@ def plan_conv(
         return plan(dtype, 1, pixels, filters, channels, x, (0, channels, 1), w, (0, filters, 1), y, finish)
     if groups == channels and groups > 1:
         return plan_depthwise(dtype, batch, channels, filters, window, x, w, y)
+    if fits(dtype, groups, channels, filters, window, window.out):
+        return plan_winograd(batch, channels, filters, window.size, window.out, window.before, x, w, (0, 1), (filters, 1), y, finish)
     inside, outside = channels // groups, filters // groups
     strides = (outside, inside * filters, filters, 1)
     taps = [Phase(0, 1, o, k, 0, 1, -b) for o, k, b in zip(window.out, window.kernel, window.before, strict=True)]
@@ -178,6 +181,9 @@ def plan_conv_input_gradient(
         return plan(dtype, 1, pixels, channels, filters, g, (0, filters, 1), w, (0, 1, filters), dx)
     if groups == channels and groups > 1:
         return plan_depthwise_input_gradient(dtype, batch, channels, filters, window, g, w, dx)
+    if fits(dtype, groups, channels, filters, window, window.size):
+        before = tuple(k - 1 - b for k, b in zip(window.kernel, window.before, strict=True))
+        return plan_winograd(batch, filters, channels, window.out, window.size, before, g, w, (window.taps - 1, -1), (1, filters), dx)
     dims = list(zip(window.size, window.kernel, window.strides, window.dilation, window.before, strict=True))
     phases = [_phases(*dim) for dim in dims]
     apart: Sizes = tuple(s if d > 1 else 1 for s, d in zip(window.strides, window.dilation, strict=True))  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from typing import Any
 
 from layerctl.ops.kernel import kernel
 from layerctl.ops.primitives import fma, offset, share_low, sigmoid, tanh
-from layerctl.ops.recurrent import add_product, copy_rows
+from layerctl.ops.recurrent import add_product, copy_rows, fade
 
 
 def mix(z: Any, h: Any, candidate: Any, to: Any, units: int) -> None:
@@ -77,6 +77,7 @@ def backward_after(
             dx_row, inner_row = offset(dx, here * wide), offset(inner, here * wide)
             for j in range(units):
                 dh_row[j] += given[j]
+            fade(dh_row, units)
             if masked != 0 and mask[here] == 0:
                 for j in range(wide):
                     dx_row[j] = 0
@@ -177,6 +178,7 @@ def backward_before(
             dh_row, dx_row, given = offset(dh, (low + row) * units), offset(dx, here * wide), offset(g_hs, here * units)
             for j in range(units):
                 dh_row[j] += given[j]
+            fade(dh_row, units)
             if masked != 0 and mask[here] == 0:
                 for j in range(wide):
                     dx_row[j] = 0

@@ -15,6 +15,7 @@ from layerctl.ops.recurrent import (
     carried,
     check,
     copy_rows,
+    fade,
     kernel_gradient,
     macs,
     over_time,
@@ -97,10 +98,12 @@ def backward(
             given = offset(g_hs, here * units)
             for j in range(units):
                 dh_row[j] += given[j]
+            fade(dh_row, units)
             if has_g_cs != 0:
                 given = offset(g_cs, here * units)
                 for j in range(units):
                     dc_row[j] += given[j]
+            fade(dc_row, units)
             if masked != 0 and mask[here] == 0:
                 for j in range(wide):
                     to[j] = 0

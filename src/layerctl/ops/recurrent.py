@@ -34,6 +34,18 @@ def add_product(rows: int, a: Any, a_stride: int, depth: int, packed: Any, n: in
         )  # fmt: skip
 
 
+FAINT = 1e-30
+
+
+def fade(x: Any, n: int) -> None:
+    """Zero for what is fainter than 1e-30, for kernels: gradients that many steps have shrunk soon become denormals.
+
+    Arithmetic with those takes some processors a hundred times longer, and what they add to a weight's gradient is lost beside other steps'.
+    """
+    for j in range(n):
+        x[j] = 0 if x[j] > -FAINT and x[j] < FAINT else x[j]
+
+
 def copy_rows(rows: int, x: Any, x_stride: int, y: Any, y_stride: int, n: int) -> None:
     """y (rows, n) = x (rows, n), for kernels."""
     for row in range(rows):

@@ -15,6 +15,7 @@ from layerctl.ops.recurrent import (
     carried,
     check,
     copy_rows,
+    fade,
     kernel_gradient,
     macs,
     over_time,
@@ -65,6 +66,7 @@ def backward(
             dh_row, to, given = offset(dh, (low + row) * units), offset(dx, here), offset(g_hs, here)
             for j in range(units):
                 dh_row[j] += given[j]
+            fade(dh_row, units)
             if masked != 0 and mask[at + row * steps] == 0:
                 for j in range(units):
                     to[j] = 0
