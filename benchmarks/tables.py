@@ -55,9 +55,9 @@ def cut(columns: Columns, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(rows[0]), np.sort(rows[1])
 
 
-def peer(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-    """scikit-learn's predictions for the test rows."""
-    from sklearn.compose import ColumnTransformer
+def peer(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int, scaled: bool = False) -> np.ndarray:
+    """scikit-learn's predictions for the test rows; with `scaled` its targets are standardised, which its defaults leave out."""
+    from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
     from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -65,7 +65,7 @@ def peer(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int) -> np
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     if columns.ordered:
-        return lagged(columns, train, test, seed)
+        return lagged(columns, train, test, seed, scaled)
     names = [n for n in columns.values if n not in columns.targets]
     x = np.empty((len(columns), len(names)), dtype=object)
     for j, n in enumerate(names):
@@ -76,6 +76,7 @@ def peer(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int) -> np
              ("category", OneHotEncoder(handle_unknown="ignore"), places["category"]),
              *((f"text{j}", TfidfVectorizer(), j) for j in places["text"])]  # fmt: skip
     model = (MLPClassifier if columns.classes else MLPRegressor)(random_state=seed)
+    model = TransformedTargetRegressor(model, transformer=StandardScaler()) if scaled else model
     pipeline = make_pipeline(ColumnTransformer([s for s in steps if s[2] != []]), model)
     goals = [columns.values[t] for t in columns.targets]
     y = np.array([str(v) for v in goals[0]]) if columns.classes else np.stack([np.array(g, float) for g in goals], axis=1)
@@ -83,8 +84,9 @@ def peer(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int) -> np
     return pipeline.predict(x[test])
 
 
-def lagged(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int, length: int = 28) -> np.ndarray:
+def lagged(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int, scaled: bool, length: int = 28) -> np.ndarray:
     """A series: the numbers before as the inputs."""
+    from sklearn.compose import TransformedTargetRegressor
     from sklearn.neural_network import MLPRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -92,7 +94,9 @@ def lagged(columns: Columns, train: np.ndarray, test: np.ndarray, seed: int, len
     series = np.array(columns.values[columns.targets[0]], float)
     x = np.lib.stride_tricks.sliding_window_view(series, length)[:-1]
     y = series[length:]
-    model = make_pipeline(StandardScaler(), MLPRegressor(random_state=seed)).fit(x[: len(train) - length], y[: len(train) - length])
+    model = make_pipeline(StandardScaler(), MLPRegressor(random_state=seed))
+    model = TransformedTargetRegressor(model, transformer=StandardScaler()) if scaled else model
+    model.fit(x[: len(train) - length], y[: len(train) - length])
     return model.predict(x[len(train) - length :])
 
 

@@ -124,6 +124,8 @@ def _dates(facts: Facts, out: Inputs) -> None:
 
 def date_parts(form: str | None, values: Sequence[str]) -> list[str]:
     """What a date is taken apart into: the hour too where there is a time of day."""
+    if form and not any(p in form for p in ("%Y", "%y")):
+        return ["elapsed", "hour"]
     timed = any(p in form for p in ("%H", "%I")) if form else any(len(v) > 10 for v in values)
     return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
 
