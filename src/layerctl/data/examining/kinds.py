@@ -19,13 +19,15 @@ FEW = 0.1
 FEW_MEASURES = 10
 """Different numbers with a unit behind them, such as 4WD, up to which they are words."""
 UNIQUE = 0.98
+MANY_ROWS, SPARSE = 100, 3
+"""Whole numbers in so many rows, none twice though there are no more than so many for each row, are a part of a numbering: what is measured repeats."""
 CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
 _ID_NAME = re.compile(
-    r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|id)?)$|^unnamed|^column_1$|^#$|^no\.?$",
+    r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|names?|id)?)$|^unnamed|^column_1$|^#$|^no\.?$",
     re.IGNORECASE,
 )
 
@@ -132,8 +134,8 @@ def _listed(words: Mapping[str, int]) -> str:
 def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
     if missing or len(values) < 8 or len(np.unique(values)) < len(values):
         return False
-    steps = np.diff(values)
-    return bool((steps == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
+    dense = len(values) >= MANY_ROWS and np.ptp(values) < SPARSE * len(values)
+    return dense or bool((np.diff(values) == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
 
 
 def _skewed(values: np.ndarray) -> bool:
