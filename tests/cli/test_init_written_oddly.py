@@ -31,13 +31,15 @@ def test_a_header_with_a_name_twice(tmp_path):
         out = csv.writer(file)
         out.writerow(["size", "size", "kind"])
         out.writerows(zip(first, second, ["big" if a > 0 else "small" for a in first], strict=True))
-    done = run(tmp_path, "init", "t.csv", "--target", "kind", "-o", "model.yaml")
+    done = run(tmp_path, "init", "t.csv", "--target", "kind", "--validation", "0.2", "-o", "model.yaml")
     assert "train it with" in done.stdout
     text, data = (tmp_path / "model.yaml").read_text(), data_of(tmp_path)
     assert data["columns"] == ["size", "size_2", "kind"] and "the header names 'size' twice" in text and "has no header" not in text
     run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
     rows = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
     assert len(rows) == 120 and {r["prediction"] for r in rows} <= {"big", "small"}
+    judged = run(tmp_path, "eval", "runs/t")
+    assert judged.stdout.startswith("loss") and "no test rows: these are the validation rows" in judged.stderr
     assert "columns: size, size_2, kind  (the header names 'size' twice" in run(tmp_path, "data", "t.csv").stdout
 
 

@@ -15,8 +15,6 @@ WATCHED = 160
 """Training rows below which validation rows are too few to say when training should end."""
 STEADY = 700
 """Training rows from which validation rows say it of a table too, where fewer are better all trained on."""
-FEW_STEPS = 700
-"""Steps that few rows are trained for: more of them learn what is chance in those rows."""
 STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 AVERAGED = 0.98
@@ -57,8 +55,10 @@ def _watched_not(rows: int, width: int, numbers: bool, words: bool) -> Size:
         batch = 16 if rows < 500 else 32 if rows < 3_000 else 64
         return Size(64 if rows < 300 else 128, 0.2, 0.002, 0.02, batch, max(20, round(1_000 / max(1, rows // batch))), 0, rows)
     if rows < FEW:
-        epochs = math.ceil(FEW_STEPS / math.ceil(max(rows, 1) / 16))
-        return Size(64, 0.3, 0.002, 0.5, 16, max(20, min(200 if numbers else 100, epochs)), 0, rows)
+        steps = math.ceil(max(rows, 1) / 16)
+        if numbers:
+            return Size(128, 0.4, 0.002, 2.0, 16, max(20, min(200, math.ceil(1_000 / steps))), 0, rows)
+        return Size(64, 0.3, 0.002, 0.5, 16, max(20, min(100, math.ceil(700 / steps))), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
     dropout = 0.3 if width > rows / 4 else 0.2 if numbers or rows < 1_000 else 0.1
     return Size(128, dropout, 0.0015, 0.02, batch, max(20, min(100, math.ceil(3_000 / math.ceil(rows / batch)))), 0, rows)
