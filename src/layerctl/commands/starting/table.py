@@ -39,7 +39,7 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     words = bool(inputs.texts or inputs.arrays)
     shares = shares_of(facts.rows, shares, words)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
-    size = size_of(rows, inputs.width, shares[0], all(t.kind == "number" for t in facts.targets), words)
+    size = size_of(rows, inputs.width, shares[0], max(len(t.classes) for t in facts.targets), words)
     items, outputs, told = layers_of(facts, inputs, size)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     draft.plain["data"] = literal(_data(facts, inputs, outputs, source, shares, test, draft))
