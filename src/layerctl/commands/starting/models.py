@@ -15,6 +15,8 @@ WATCHED = 160
 """Training rows below which validation rows are too few to say when training should end."""
 STEADY = 700
 """Training rows from which validation rows say it of a table too, where fewer are better all trained on."""
+AMPLE = 100
+"""Rows for each number of a row from which even a curve that bends often is more than chance."""
 STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 AVERAGED = 0.98
@@ -61,8 +63,8 @@ def _watched_not(rows: int, width: int, classes: int, words: bool) -> Size:
             return Size(128, 0.4, 0.002, 2.0, 16, max(20, min(200, math.ceil(1_000 / steps))), 0, rows)
         return Size(64, 0.3, 0.002, 0.5, 16, max(20, min(50 * classes, 200, math.ceil(min(350 * classes, 2_000) / steps))), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
-    if not classes and rows < STEADY:
-        return Size(128, 0.3, 0.002, 1.0, 16, math.ceil(1_500 / math.ceil(rows / 16)), 0, rows)
+    if not classes and rows < min(STEADY, AMPLE * width):
+        return Size(128, 0.3, 0.002, 1.5, 16, math.ceil(2_000 / math.ceil(rows / 16)), 0, rows)
     dropout = 0.3 if width > rows / 4 else 0.2 if not classes or rows < 1_000 else 0.1
     return Size(128, dropout, 0.0015, 0.02, batch, max(20, min(100, math.ceil(3_000 / math.ceil(rows / batch)))), 0, rows)
 
