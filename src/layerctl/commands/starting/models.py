@@ -17,6 +17,8 @@ STEADY = 700
 """Training rows from which validation rows say it of a table too, where fewer are better all trained on."""
 AMPLE = 100
 """Rows for each number of a row from which even a curve that bends often is more than chance."""
+SOME = 2_000
+"""Training rows below which models of numbers are dropped out of more, and held to smaller weights."""
 STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 AVERAGED = 0.98
@@ -48,6 +50,8 @@ def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Si
     batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
     epochs = int(min(200, max(20, math.ceil(8_000 / max(1, rows // batch)))))
     decay = 0.02 if words else 0.2 if numbers else 0.5
+    if numbers and not words and rows < SOME:
+        dropout, decay = 0.3, 0.6
     return Size(units, dropout, 0.002 if batch <= 64 else 0.003, decay, batch, epochs, max(4, min(25, epochs // 5)), rows)
 
 
