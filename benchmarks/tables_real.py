@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 class Columns:
     """A table by column, with each column's true kind (number, category or text; others are no inputs of the peer's).
 
-    `written` are columns as the file has them where that is not what they mean; `dialect` is how the file is written (csv's names, and `encoding`).
+    The last `tested` rows are those that the table's makers judge by; of a series the last quarter are. `written` are columns as the file has them
+    where that is not what they mean; `dialect` is how the file is written (csv's names, and `encoding`).
     """
 
     values: dict[str, list[Any]]
@@ -24,6 +25,7 @@ class Columns:
     classes: bool
     ordered: bool = False
     context: int = 0
+    tested: int = 0
     written: dict[str, list[str]] = field(default_factory=dict)
     dialect: dict[str, Any] = field(default_factory=dict)
 
@@ -68,6 +70,14 @@ def _adult(data: Path, rows: int | None) -> Columns:
     return columns if rows is None else columns.take(np.random.default_rng(0).permutation(len(columns))[:rows])
 
 
+def _adult_as_given(data: Path) -> Columns:
+    """Both files of adult: trained on the one, judged by the other, whose labels may end in a dot."""
+    first, second = _file(data / "adult-train.csv.gz", True), _file(data / "adult-test.csv.gz", True)
+    goal = first.targets[0]
+    second.values[goal] = [v.removesuffix(".") for v in second.values[goal]]
+    return replace(first, values={n: c + second.values[n] for n, c in first.values.items()}, tested=len(second))
+
+
 def _temperatures(data: Path) -> Columns:
     with open(data / "daily-min-temperatures.csv", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
@@ -97,6 +107,7 @@ REAL = {
     "auto-price": lambda d: _file(d / "auto_imports.csv", False, numeric_target=True),
     "adult-4000": lambda d: _adult(d, 4000),
     "adult": lambda d: _adult(d, None),
+    "adult-as-given": _adult_as_given,
     "sms": lambda d: _file(d / "sms.tsv", True, 0, "\t", csv.QUOTE_NONE, (1,)),
     "temperatures": _temperatures,
     "breast-cancer": _shipped("breast_cancer", True),

@@ -83,7 +83,8 @@ app.command(name="train")(train_command)
 def eval_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="A file to judge by, in place of the split-off rows.")] = None,
-    split: Annotated[str | None, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section; test if not given.")] = None,
+    split: Annotated[str | None, typer.Option("--split", metavar="test|validation|train", help="Which rows of the data section; test if not given, "
+                                              "validation where there are none.")] = None,
     under: Annotated[list[str] | None, typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 if the metric is below.")] = None,
     over: Annotated[list[str] | None, typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 if the metric is above.")] = None,
     threshold: Annotated[str | None, typer.Option("--threshold", metavar="RULE", help="Choose on the validation rows above which probability the "

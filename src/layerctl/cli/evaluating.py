@@ -30,6 +30,8 @@ MOST_CLASSES = 20
 
 def evaluated(result: Any, as_json: bool) -> None:
     """The scores, a line each, what lies behind them, and the gates that were missed."""
+    if result.fallen_back:
+        output.say("the data section splits off no test rows: these are the validation rows, which training has seen scores of")
     if as_json:
         output.emit({
             "event": "eval", "rows": result.rows, "scores": result.scores, "measured": result.measured,

@@ -38,6 +38,7 @@ class EvalResult:
         outputs: what each output's predictions are worth, as classes, labels or numbers.
         measured: numbers that follow from them, for gates too: `roc_auc`, `ece`, `r2`, ...; several outputs have their names before them.
         decisions: thresholds that are in force; `kept` is the model file that they were written to.
+        fallen_back: whether validation rows were judged because there are no test rows.
     """
 
     scores: dict[str, float]
@@ -47,6 +48,7 @@ class EvalResult:
     measured: dict[str, float] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     kept: Path | None = None
+    fallen_back: bool = False
 
 
 def gate(text: str, option: str, over: bool) -> Gate:
@@ -67,7 +69,7 @@ def evaluate(
     model: str, data: str | None = None, *, split: str | None = None, under: Sequence[str] = (), over: Sequence[str] = (),
     batch: int | None = None, threads: int | None = None, threshold: str | None = None, keep: bool = False,
 ) -> EvalResult:  # fmt: skip
-    """Evaluates a run's model on a split of its data (the test rows if not said), or on a file.
+    """Evaluates a run's model on a split of its data (the test rows if not said, the validation rows where there are none), or on a file.
 
     `threshold` is a rule by which the probability is chosen, on the validation rows, above which the second of two classes, or each label,
     is predicted; with `keep` it is written into the model file, for every prediction to come.
@@ -84,7 +86,6 @@ def evaluate(
 
     if data is not None:
         refuse_unused({"--split": split is not None}, "a file is judged whole", {"--split": "leave out --split, or the file"})
-    split = split or "test"
     gates = [*(gate(t, "--fail-under", False) for t in under), *(gate(t, "--fail-over", True) for t in over)]
     rule = rule_of(threshold) if threshold is not None else None
     if keep and rule is None:
@@ -97,6 +98,8 @@ def evaluate(
     if rule is not None:
         chosen = _chosen(loaded, rule, batch)
         decisions = [*(d for d in decisions if d.output not in {c.output for c in chosen}), *chosen]
+    fallen_back = split is None and data is None and _only_validated(loaded)
+    split = split or ("validation" if fallen_back else "test")
     rows = rows_to_judge(loaded, data, None, split)
     scores = loaded.evaluate(rows, batch_size=batch)
     outputs = _judged(loaded, rows, batch, decisions)
@@ -108,7 +111,13 @@ def evaluate(
                  hint=f"measured are {', '.join(known)}")  # fmt: skip
     kept = _keep(file, found, decisions) if keep else None
     missed = [g for g in gates if g.missed(known)]
-    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, decisions, kept)
+    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, decisions, kept, fallen_back)
+
+
+def _only_validated(loaded: Model) -> bool:
+    """Whether the data section splits off rows for validation, and none for a test."""
+    parts = loaded.data
+    return parts is not None and not len(parts.test or ()) and bool(len(parts.validation or ()))
 
 
 def _chosen(loaded: Model, rule: Rule, batch: int | None) -> list[Decision]:

@@ -26,7 +26,10 @@ _DAYS_FORMATS = (
     "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-KNOWN_FORMATS = tuple(d + t for d in _DAYS_FORMATS for t in _TIMES)
+_TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+COMPACT = "%Y%m%d"
+"""Days without marks between their parts, which are whole numbers too."""
+KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_TIMES_OF_DAY)
 _DATELIKE = re.compile(r"\d{1,4}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2,4}( .*)?|\d{1,2} [A-Za-z]{3,9} \d{4}( .*)?|[A-Za-z]{3,9} \d{1,2},? \d{4}( .*)?")
 _LOOKED_AT = 200
 

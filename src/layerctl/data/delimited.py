@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +115,8 @@ def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[lis
         fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
              hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
     if dialect.columns is not None:
-        return list(dialect.columns), fields == list(dialect.columns)
+        wanted = list(dialect.columns)
+        return wanted, wanted in (fields, told_apart(fields))
     place = Span(Source(name), 1, 1)
     if all(_looks_like_a_number(f) for f in fields if f):
         fail("data-no-header", f"the first line looks like data, not like names of columns: {', '.join(fields[:6])}", place,
@@ -125,9 +126,24 @@ def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[lis
         if not f:
             fields[i] = f = f"column_{i + 1}"
         if f in seen:
-            fail("data-duplicate-column", f"two columns are called '{f}'", place, hint="rename one in the file")
+            fail("data-duplicate-column", f"two columns are called '{f}'", place,
+                 hint=f"rename one in the file, or name them all in the data section: `columns: [{', '.join(told_apart(fields))[:200]}]`")  # fmt: skip
         seen.add(f)
     return fields, True
+
+
+def told_apart(fields: Sequence[str]) -> list[str]:
+    """A header's names, of which those that are there already have a number behind them, and those without a name their place."""
+    taken, out = set(fields), []
+    seen: set[str] = set()
+    for i, f in enumerate(fields):
+        base = name = f or f"column_{i + 1}"
+        n = 2
+        while name in seen or (name != f and name in taken):
+            name, n = f"{base}_{n}", n + 1
+        seen.add(name)
+        out.append(name)
+    return out
 
 
 def _looks_like_a_number(text: str) -> bool:

@@ -17,6 +17,7 @@ _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WRITTEN = re.compile(
     rf"[+-]?\s*[{CURRENCIES}]?\s*[+-]?(\d{{1,3}}(?:([,' \u00a0\u202f])\d{{3}})(?:\2\d{{3}})*|\d+)(\.\d*)?\s*[{CURRENCIES}{PERCENT}]?", re.ASCII
 )  # one sign between thousands, the same all along
+_UNIT = re.compile(r"\d\s?([A-Za-zµ°]{1,4})$")
 _GROUPS = ",' \u00a0\u202f"
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 MOSTLY = 0.9
@@ -81,6 +82,19 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
     if decimal == ",":
         found.discard(",")
     return "".join(sorted(found))
+
+
+def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
+    """As `strip_of`, for texts that all end with the same unit, such as `12 kg`, whose letters stand nowhere else in them."""
+    match = _UNIT.search(values[0]) if values else None
+    unit = match[1] if match else ""
+    numbers = [v.removesuffix(unit) for v in values]
+    if not unit or any(len(n) == len(v) or set(unit) & set(n) for n, v in zip(numbers, values, strict=True)):
+        return None
+    plain = all(_PLAIN.fullmatch(_pointed(n, decimal)) for n in numbers)
+    more = "" if plain else strip_of([n.strip() for n in numbers], decimal)
+    blank = " " if any(n != n.rstrip() for n in numbers) else ""
+    return None if more is None else "".join(sorted({*unit, *more, *blank}))
 
 
 def odd_ones(table: Table, name: str) -> tuple[np.ndarray, int]:

@@ -14,6 +14,8 @@ from layerctl.data.examining.kinds import Column
 
 WIDE = 500
 """Different words up to which a category is one-hot; an embedding stands for more."""
+SHORT, OFTEN = 8, 5
+"""Words a text up to which it may be a name, and rows from which a word is known."""
 Item = dict[str, Any]
 
 
@@ -39,6 +41,9 @@ def inputs_of(facts: Facts) -> Inputs:
     _categories(facts, out)
     _dates(facts, out)
     for c in facts.inputs("text"):
+        if out.features and is_names(facts, c):
+            out.left_out[c.name] = "names, of words that hardly come again: nothing to learn from"
+            continue
         name = out_name(out, c.name)
         out.features[name] = text_feature(facts, c)
         out.said[name] = f"{c.name}: {c.why}"
@@ -124,8 +129,22 @@ def _dates(facts: Facts, out: Inputs) -> None:
 
 def date_parts(form: str | None, values: Sequence[str]) -> list[str]:
     """What a date is taken apart into: the hour too where there is a time of day."""
+    if form and not any(p in form for p in ("%Y", "%y")):
+        return ["elapsed", "hour"]
     timed = any(p in form for p in ("%H", "%I")) if form else any(len(v) > 10 for v in values)
     return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
+
+
+def is_names(facts: Facts, c: Column) -> bool:
+    """Whether a column's texts are short, and half of their words or more stand in fewer than five rows: names of people or things."""
+    from collections import Counter
+
+    from layerctl.data.texts import tokens
+
+    values = [tokens(v, "words", True) for v in facts.table.texts(c.name)[:20000] if v]
+    rows = Counter(w for words in values for w in set(words) if w[0].isalnum())
+    known = sum(n for n in rows.values() if n >= OFTEN)
+    return sum(map(len, values)) < SHORT * len(values) and known < 0.5 * rows.total()
 
 
 def text_feature(facts: Facts, c: Column) -> dict[str, Any]:

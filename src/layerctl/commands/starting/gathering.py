@@ -53,7 +53,7 @@ def opened(source: str, names: Sequence[str] | None = None) -> tuple[Dialect, Ta
         named = source.startswith("builtin:") or format_of(source, dialect.reading) not in ("csv", "tsv")
         refuse_unused({"--columns": named}, f"the columns of {source} have names")
         reading = replace(dialect.reading, columns=list(names))
-        dialect = replace(dialect, reading=reading, why={**dialect.why, "columns": "as given"})
+        dialect = replace(dialect, reading=reading, why={**dialect.why, "columns": "as given"}, header=False)
     table = read_table(source, dialect.reading)
     columns = examine(table)
     odd = {w for c in columns.values() if c.kind in ("number", "date") for w in c.odd}

@@ -15,6 +15,10 @@ WATCHED = 160
 """Training rows below which validation rows are too few to say when training should end."""
 STEADY = 700
 """Training rows from which validation rows say it of a table too, where fewer are better all trained on."""
+AMPLE = 100
+"""Rows for each number of a row from which even a curve that bends often is more than chance."""
+SOME = 2_000
+"""Training rows below which models of numbers are dropped out of more, and held to smaller weights."""
 STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 AVERAGED = 0.98
@@ -35,30 +39,37 @@ class Size:
     rows: int
 
 
-def size_of(rows: int, width: int, held: float, numbers: bool, words: bool) -> Size:
-    """For `rows` training rows of `width` numbers and categories, while the share `held` of rows is held back for validation; `numbers`: only numbers
-    are predicted; `words`: texts, arrays or a series are read."""
+def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Size:
+    """For `rows` training rows of `width` numbers and categories, while the share `held` of rows is held back for validation; `classes`: the most that
+    a target has, 0 where only numbers are predicted; `words`: texts, arrays or a series are read."""
     if not held or rows < (WATCHED if words else STEADY):
-        return _watched_not(rows, width, numbers, words)
+        return _watched_not(rows, width, classes, words)
+    numbers = not classes
     units = 64 if rows < 300 else 128 if rows < 50_000 else 256
     dropout = 0.3 if width > rows / 4 else 0.1 if rows >= 20_000 or (numbers and not words) else 0.25
     batch = 16 if rows < 500 else 32 if rows < 3_000 else 64 if rows < 10_000 else 256 if rows < 200_000 else 512
     epochs = int(min(200, max(20, math.ceil(8_000 / max(1, rows // batch)))))
     decay = 0.02 if words else 0.2 if numbers else 0.5
+    if numbers and not words and rows < SOME:
+        dropout, decay = 0.3, 0.6
     return Size(units, dropout, 0.002 if batch <= 64 else 0.003, decay, batch, epochs, max(4, min(25, epochs // 5)), rows)
 
 
-def _watched_not(rows: int, width: int, numbers: bool, words: bool) -> Size:
-    """A number of epochs with which nothing has to be held back to say when training should end; what predicts numbers is dropped out of more, and
-    few rows are held to smaller weights."""
+def _watched_not(rows: int, width: int, classes: int, words: bool) -> Size:
+    """A number of epochs with which nothing has to be held back to say when training should end: few, since more would learn what is chance in these
+    rows, but the more classes the more. What predicts numbers is dropped out of more, and held to smaller weights."""
     if words:
         batch = 16 if rows < 500 else 32 if rows < 3_000 else 64
         return Size(64 if rows < 300 else 128, 0.2, 0.002, 0.02, batch, max(20, round(1_000 / max(1, rows // batch))), 0, rows)
     if rows < FEW:
-        epochs = math.ceil(2_000 / math.ceil(max(rows, 1) / 16))
-        return Size(64, 0.3, 0.002, 0.2, 16, max(20, min(200, epochs)), 0, rows)
+        steps = math.ceil(max(rows, 1) / 16)
+        if not classes:
+            return Size(128, 0.4, 0.002, 2.0, 16, max(20, min(200, math.ceil(1_000 / steps))), 0, rows)
+        return Size(64, 0.3, 0.002, 0.5, 16, max(20, min(50 * classes, 200, math.ceil(min(350 * classes, 2_000) / steps))), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
-    dropout = 0.3 if width > rows / 4 else 0.2 if numbers or rows < 1_000 else 0.1
+    if not classes and rows < min(STEADY, AMPLE * width):
+        return Size(128, 0.3, 0.002, 1.5, 16, math.ceil(2_000 / math.ceil(rows / 16)), 0, rows)
+    dropout = 0.3 if width > rows / 4 else 0.2 if not classes or rows < 1_000 else 0.1
     return Size(128, dropout, 0.0015, 0.02, batch, max(20, min(100, math.ceil(3_000 / math.ceil(rows / batch)))), 0, rows)
 
 

@@ -38,7 +38,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     held = shares_of(facts.rows, shares, True)
     rows = round(facts.rows * (1 - sum(held)))
     columns = [target.column, *(c.name for c in facts.inputs("number") if not c.strip)]
-    size = size_of(rows, length * len(columns), held[0], True, True)
+    size = size_of(rows, length * len(columns), held[0], 0, True)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     data = data_head(facts, source, test, draft)
     data["features"] = {"past": {"columns": columns, "kind": "window", "scale": "standard", "missing": "median", "window": {"length": length, "horizon": 1}}}

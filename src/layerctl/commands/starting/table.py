@@ -39,7 +39,7 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     words = bool(inputs.texts or inputs.arrays)
     shares = shares_of(facts.rows, shares, words)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
-    size = size_of(rows, inputs.width, shares[0], all(t.kind == "number" for t in facts.targets), words)
+    size = size_of(rows, inputs.width, shares[0], max(len(t.classes) for t in facts.targets), words)
     items, outputs, told = layers_of(facts, inputs, size)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     draft.plain["data"] = literal(_data(facts, inputs, outputs, source, shares, test, draft))
@@ -69,10 +69,10 @@ def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict
     """Where rows come from and how they are read."""
     dialect = facts.dialect
     out: dict[str, Any] = {"source": source if test is None else {"train": source, "test": test}, **dialect.settings()}
-    if "columns" in out:
+    if "columns" in out and not dialect.header:
         draft.said["data", "columns"] = f"the file has no header ({dialect.why.get('columns', '')}): name the columns as you like, here and below"
-    for key in ("delimiter", "quote", "decimal", "encoding", "format"):
-        if key in out and key in dialect.why:
+    for key in ("columns", "delimiter", "quote", "decimal", "encoding", "format"):
+        if key in out and key in dialect.why and ("data", key) not in draft.said:
             draft.said["data", key] = dialect.why[key]
     if facts.dialect.reading.format not in ("npz",) and not facts.source.startswith("builtin:"):
         out["missing_values"] = list(dialect.reading.missing_values)

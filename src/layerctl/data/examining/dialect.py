@@ -12,7 +12,9 @@ import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from layerctl.data.delimited import told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
+from layerctl.data.numbers import CURRENCIES, PERCENT
 from layerctl.data.readers import BUILTIN, format_of
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
@@ -24,15 +26,17 @@ RECORDS = 2000
 DELIMITERS = (",", "\t", ";", "|", " ")
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
+_AROUND = f" {CURRENCIES}{PERCENT}"
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is read, and why it is taken to be so; `columns` are made-up names where there is no header."""
+    """How a file is read, and why it is taken to be so; `columns` are made-up names where there is no header, or it has a name twice."""
 
     reading: Reading
     why: dict[str, str] = field(default_factory=dict)
+    header: bool = True
 
     def settings(self) -> dict[str, object]:
         """The entries of a data section that read the file as it was read here, without those that go without saying."""
@@ -96,6 +100,9 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
     columns = None
     if not header:
         columns, why["columns"] = [f"column_{i + 1}" for i in range(width)], told
+    elif len(named := [f for f in rows[0] if f]) > len(set(named)):
+        twice = next(f for i, f in enumerate(named) if f in named[:i])
+        columns, why["columns"] = told_apart(rows[0]), f"the header names '{twice}' twice: here each column has a name of its own"
     decimal = "."
     if delimiter != "," and _decimal_comma(rows[1:] if header else rows):
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
@@ -106,7 +113,7 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
         decimal=decimal,
         columns=columns,
     )
-    return Dialect(made, why)
+    return Dialect(made, why, header)
 
 
 def _head(path: str) -> bytes:
@@ -265,7 +272,7 @@ def _valued(column: tuple[str, ...]) -> bool:
 
 
 def _decimal_comma(rows: list[list[str]]) -> bool:
-    fields = [f for r in rows for f in r]
+    fields = [f.strip(_AROUND) for r in rows for f in r]
     commas = [f for f in fields if _HAS_DECIMAL_COMMA.fullmatch(f)]
     points = sum(1 for f in fields if _HAS_DECIMAL_POINT.fullmatch(f))
     return len(commas) > 2 * points and any(not _GROUPED.fullmatch(f) for f in commas)

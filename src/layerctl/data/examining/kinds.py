@@ -9,21 +9,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from layerctl.data.examining.words import NOTHING, PERHAPS, date_format, dressed, numeric
+from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
 from layerctl.data.features import is_text
-from layerctl.data.numbers import numbers_of, strip_of
+from layerctl.data.numbers import numbers_of, strip_of, strip_of_measures
 from layerctl.data.table import Table
 
 FEW = 0.1
 """The share of odd words among numbers up to which they are taken for missing values."""
+FEW_MEASURES = 10
+"""Different numbers with a unit behind them, such as 4WD, up to which they are words."""
 UNIQUE = 0.98
+MANY_ROWS, SPARSE = 100, 3
+"""Whole numbers in so many rows, none twice though there are no more than so many for each row, are a part of a numbering: what is measured repeats."""
 CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
 _ID_NAME = re.compile(
-    r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|id)?)$|^unnamed|^column_1$|^#$|^no\.?$",
+    r"(?:^|_|\s|[a-z](?=I))(?:id|uuid|guid|key|index|row_?(?:number|names?|id)?)$|^unnamed|^column_1$|^#$|^no\.?$",
     re.IGNORECASE,
 )
 
@@ -80,13 +84,13 @@ def column(table: Table, name: str) -> Column:
     facts = {"missing": empty, "distinct": len(counts), "counts": top}
     if len(counts) == 1 and not empty:
         return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
-    found = _number(table, name, counts, facts) or _date(name, counts, facts)
+    found = _date(name, counts, facts) or _number(table, name, counts, facts)
     return found if found is not None else _words(table, name, present, counts, facts)
 
 
 def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
     odd = {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
-    if len(odd) == len(counts) or date_format([v for v in counts if v not in PERHAPS][:50])[0]:
+    if len(odd) == len(counts):
         return None
     nothing = {v: n for v, n in odd.items() if v in PERHAPS}
     strange = {v: n for v, n in odd.items() if v not in PERHAPS}
@@ -130,8 +134,8 @@ def _listed(words: Mapping[str, int]) -> str:
 def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
     if missing or len(values) < 8 or len(np.unique(values)) < len(values):
         return False
-    steps = np.diff(values)
-    return bool((steps == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
+    dense = len(values) >= MANY_ROWS and np.ptp(values) < SPARSE * len(values)
+    return dense or bool((np.diff(values) == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
 
 
 def _skewed(values: np.ndarray) -> bool:
@@ -150,7 +154,7 @@ def _skewed(values: np.ndarray) -> bool:
 def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     values = [v for v in counts if v not in nothing]
-    is_date, form, ambiguous = date_format(values) if values else (False, None, False)
+    is_date, form, ambiguous = date_format(values) if values and date_format(values[:COMPACT_DAYS])[0] else (False, None, False)
     if not is_date:
         return None
     why = "all values are ISO dates" if form is None else f"all values are dates of the form {form}"
@@ -167,7 +171,8 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
 def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
     """Numbers with currencies, percent signs or marks between thousands."""
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
-    strip = strip_of([v for v in counts if v not in nothing], table.decimal)
+    worn = [v for v in counts if v not in nothing]
+    strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
     if not strip:
         return None
     plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]

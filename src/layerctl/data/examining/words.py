@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from layerctl.data.dates import KNOWN_FORMATS
+from layerctl.data.dates import COMPACT, KNOWN_FORMATS
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 DRESSED = re.compile(
@@ -18,6 +18,8 @@ NOTHING = frozenset(
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
                      "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
 """Words that stand for a missing value among numbers or dates."""
+COMPACT_DAYS = 12
+"""Different whole numbers, all of them days such as 20240131, from which they are taken for days."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -49,12 +51,16 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
     if all(map(iso_day, values)):
         return True, None, False
     if all(map(numeric, values)):
-        return False, None, False
+        return (True, COMPACT, False) if len(values) >= COMPACT_DAYS and all(map(_compact_day, values)) else (False, None, False)
     fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
     found = [f for f in fits if all(_parses(v, f) for v in values)]
     if not found:
         return False, None, False
     return True, found[0], len(found) > 1
+
+
+def _compact_day(text: str) -> bool:
+    return len(text) == 8 and text[:2] in ("19", "20") and _parses(text, COMPACT)
 
 
 def _parses(text: str, form: str) -> bool:

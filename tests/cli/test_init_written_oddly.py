@@ -1,0 +1,93 @@
+"""`layerctl init` on files as people hand them over: what stands in a column is found out, and rows written in the same way are predicted."""
+
+import csv
+import io
+import random
+
+import yaml
+from starting import run, write
+
+
+def data_of(folder):
+    return yaml.safe_load((folder / "model.yaml").read_text())["data"]
+
+
+def started(folder, columns, target, **options):
+    """The data section that init writes for a table."""
+    write(folder / "t.csv", columns, **options)
+    run(folder, "init", "t.csv", "--target", target, "-o", "model.yaml", "--force")
+    return data_of(folder)
+
+
+def numbers(rows, seed=0):
+    rng = random.Random(seed)
+    return [round(rng.gauss(0, 1), 3) for _ in range(rows)]
+
+
+def test_a_header_with_a_name_twice(tmp_path):
+    """Each column gets a name, the header is read as one when training and predicting, and no row is taken for it."""
+    first, second = numbers(120), numbers(120, 1)
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["size", "size", "kind"])
+        out.writerows(zip(first, second, ["big" if a > 0 else "small" for a in first], strict=True))
+    done = run(tmp_path, "init", "t.csv", "--target", "kind", "--validation", "0.2", "-o", "model.yaml")
+    assert "train it with" in done.stdout
+    text, data = (tmp_path / "model.yaml").read_text(), data_of(tmp_path)
+    assert data["columns"] == ["size", "size_2", "kind"] and "the header names 'size' twice" in text and "has no header" not in text
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
+    assert len(rows) == 120 and {r["prediction"] for r in rows} <= {"big", "small"}
+    judged = run(tmp_path, "eval", "runs/t")
+    assert judged.stdout.startswith("loss") and "no test rows: these are the validation rows" in judged.stderr
+    assert "columns: size, size_2, kind  (the header names 'size' twice" in run(tmp_path, "data", "t.csv").stdout
+
+
+def test_times_of_day_and_days_without_marks(tmp_path):
+    rng = random.Random(2)
+    hours = [rng.randrange(24) for _ in range(150)]
+    data = started(tmp_path, {
+        "at": [f"{h:02d}:{rng.randrange(60):02d}" for h in hours],
+        "day": [f"20{rng.randrange(10, 24)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}" for _ in hours],
+        "light": ["day" if 6 <= h < 20 else "night" for h in hours],
+    }, "light")  # fmt: skip
+    found = {f["columns"][0]: f for f in data["features"].values()}
+    assert found["at"]["kind"] == "date" and found["at"]["format"] == "%H:%M" and found["at"]["parts"] == ["elapsed", "hour"]
+    assert found["day"]["kind"] == "date" and found["day"]["format"] == "%Y%m%d" and "month" in found["day"]["parts"]
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+
+
+def test_numbers_with_a_unit(tmp_path):
+    """A unit that all values have does not count; few different ones, such as 4WD, are words."""
+    values = numbers(150)
+    data = started(tmp_path, {
+        "weight": [f"{500 + 100 * v:.1f} kg" for v in values], "drive": [random.Random(i).choice(["2WD", "4WD"]) for i in range(150)],
+        "heavy": ["yes" if v > 0 else "no" for v in values],
+    }, "heavy")  # fmt: skip
+    found = {f["columns"][0]: f for f in data["features"].values()}
+    assert found["weight"]["kind"] == "number" and set(found["weight"]["strip"]) == set("kg ") and found["drive"]["kind"] == "category"
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+
+
+def test_decimal_commas_behind_a_currency_alone(tmp_path):
+    """The decimal sign is found where the only numbers with one have a currency beside them."""
+    values = numbers(120)
+    data = started(tmp_path, {"rooms": [i % 7 for i in range(120)], "preis": [f"{300 + 90 * v:.2f} €".replace(".", ",") for v in values]}, "preis",
+                   delimiter=";")  # fmt: skip
+    assert data["decimal"] == "," and data["target"]["kind"] == "number" and "€" in data["target"]["strip"]
+
+
+def test_numberings_and_names_are_left_out(tmp_path):
+    """A part of a numbering, and names of people, tell rows apart and nothing else; a text whose words come again is read."""
+    rng = random.Random(4)
+    values = numbers(160)
+    parts = [["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(6)).title() for _ in range(4)] for _ in values]
+    data = started(tmp_path, {
+        "nr": rng.sample(range(1, 400), 160), "person": [f"{a} {b} {c} {d}" for a, b, c, d in parts],
+        "remark": [f"{rng.choice(['nice', 'poor'])} {rng.choice(['old', 'new'])} thing to {rng.choice(['buy', 'sell', 'keep'])} number {i % 40}"
+                   for i in range(160)],
+        "x": values, "sign": ["plus" if v > 0 else "minus" for v in values],
+    }, "sign")  # fmt: skip
+    used = {c for f in data["features"].values() for c in f["columns"]}
+    assert used >= {"x", "remark"} and not used & {"nr", "person"}
+    assert "nr is left out" in (tmp_path / "model.yaml").read_text() and "person is left out: names" in (tmp_path / "model.yaml").read_text()
