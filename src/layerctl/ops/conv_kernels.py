@@ -9,12 +9,11 @@ a part at a time for the whole block.
 
 from __future__ import annotations
 
-from layerctl.ops.finish import finish
 from layerctl.ops.kernel import kernel
 from layerctl.ops.patches import PIXEL, QUAD, patch_strip
 from layerctl.ops.pools import max_line
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.tiles import pack_panel, padded, tile_width
+from layerctl.ops.tiles import finish, pack_panel, padded, tile_width
 from layerctl.ops.windowing import clear, copy_pixels, spread_pixels
 from layerctl.ops.windows import first_tap, last_tap
 
@@ -95,7 +94,7 @@ def convolve(
     `plane_lines` lines of `line_size`), `tables` the places of its runs of k. Of a panel `part` elements are used at a time. Lines of
     `joined` taps that need no padding are read `in_place`, but for the last image's, behind which there may be no memory.
 
-    What is ready is finished (see ops/finish.py): with windows of more than one output its lines are `room`, from `lines_at` on, y is
+    What is ready is finished (see ops/tiles.py): with windows of more than one output its lines are `room`, from `lines_at` on, y is
     (batch, od, oh / pool_h, ow / pool_w, filters), and lines are whole, a multiple of pool_h to a block and in all.
     """
     inside = channels // groups

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerctl.ops.kernel import Call
-from layerctl.ops.primitives import offset
-from layerctl.ops.tiles import finish_line, tile, tile_rows
 from layerctl.ops.value import Node, Op, Type, Value
 
 BIAS, RELU = 1, 2
@@ -30,29 +28,6 @@ class Finish:
 
 PLAIN = Finish()
 """Results as they are."""
-
-
-def finish(rows: int, columns: int, c: "T*", c_stride: int, bias: "T*", how: int) -> None:
-    """c[i, j] + bias[j] where `how` has BIAS, and 0 where that is not positive and `how` has RELU; NaN stays."""
-    for i in range(rows):
-        finish_line(columns, offset(c, i * c_stride), bias, how)
-
-
-def finished_strip(
-    rows: int, columns: int, a: "T*", row_stride: int, k_stride: int, b: "T*", depth: int, c: "T*", c_stride: int, keep: int, bias: "T*",
-    how: int,
-) -> None:  # fmt: skip
-    """A strip (see ops/tiles.py) of which each tile is finished at once."""
-    most = tile_rows(b, columns)
-    blocks = (rows + most - 1) // most
-    low = 0
-    for i in range(blocks):
-        high = rows * (i + 1) // blocks
-        into = offset(c, low * c_stride)
-        tile(high - low, columns, offset(a, low * row_stride), row_stride, k_stride, b, depth, into, c_stride, keep)
-        if how != 0:
-            finish(high - low, columns, into, c_stride, bias, how)
-        low = high
 
 
 class Finished(Op):

@@ -6,10 +6,10 @@ import functools
 import itertools
 from typing import Any
 
-from layerctl.ops.finish import PLAIN, Finish, finished_strip
+from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
-from layerctl.ops.tiles import pack_panel, padded, tile_width
+from layerctl.ops.tiles import finished_strip, pack_panel, padded, tile_width
 from layerctl.ops.value import SIZE_OF, lasts
 
 WIDEST_PANEL = 64
@@ -64,7 +64,7 @@ def multiply(
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
     `own`: b is not packed beforehand; each share packs what it needs next into its own panel of `packed`, which stays in cache.
-    What is ready is finished by `bias` and `how` (see ops/finish.py) if `how` is not 0; there is one chunk then.
+    What is ready is finished by `bias` and `how` (see ops/tiles.py) if `how` is not 0; there is one chunk then.
     """
     width = tile_width(packed)
     panels = (n + width - 1) // width

@@ -77,24 +77,30 @@ def strip(
     rows: int, columns: int, a: np.ndarray, row_stride: int, k_stride: int, b: np.ndarray, depth: int, c: np.ndarray, c_stride: int, keep: int
 ) -> None:  # fmt: skip
     """One panel of C for any number of rows, cut evenly into tiles."""
+    finished_strip(rows, columns, a, row_stride, k_stride, b, depth, c, c_stride, keep, c, 0)
+
+
+def finished_strip(
+    rows: int, columns: int, a: np.ndarray, row_stride: int, k_stride: int, b: np.ndarray, depth: int, c: np.ndarray, c_stride: int, keep: int,
+    bias: np.ndarray, how: int,
+) -> None:  # fmt: skip
+    """A strip of which each tile is finished at once, if `how` is not 0."""
     most = tile_rows(b, columns)
     blocks = (rows + most - 1) // most
     low = 0
     for i in range(blocks):
         high = rows * (i + 1) // blocks
-        tile(
-            high - low,
-            columns,
-            offset(a, low * row_stride),
-            row_stride,
-            k_stride,
-            b,
-            depth,
-            offset(c, low * c_stride),
-            c_stride,
-            keep,
-        )
+        into = offset(c, low * c_stride)
+        tile(high - low, columns, offset(a, low * row_stride), row_stride, k_stride, b, depth, into, c_stride, keep)
+        if how != 0:
+            finish(high - low, columns, into, c_stride, bias, how)
         low = high
+
+
+def finish(rows: int, columns: int, c: np.ndarray, c_stride: int, bias: np.ndarray, how: int) -> None:
+    """c[i, j] + bias[j] where `how` has bit 0, and 0 where that is not positive and `how` has bit 1; NaN stays."""
+    for i in range(rows):
+        finish_line(columns, offset(c, i * c_stride), bias, how)
 
 
 def pack_panel(

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from layerctl.ops.finish import PLAIN, Finish, finish
+from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.patches import PIXEL, QUAD, fetch_ahead, patch_strip
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.tiles import pack_panel, tile_width
+from layerctl.ops.tiles import finish, pack_panel, tile_width
 from layerctl.ops.value import SIZE_OF
 from layerctl.ops.window import Window
 from layerctl.ops.winograd import PLACES, winograd_input, winograd_output, winograd_weights
@@ -59,7 +59,7 @@ def winograd(
     """y (batch, oh, ow, filters) of x (batch, h, w, channels) padded by ph and pw before, a block of up to `together` pairs of lines at a time.
 
     `room` has what is transformed, (places, sixteens, squares, 16), the products, (places, squares, filters), and zeros, for each share;
-    `tables` where each four channels are. Lines are finished (see ops/finish.py) a pair at a time.
+    `tables` where each four channels are. Lines are finished (see ops/tiles.py) a pair at a time.
     """
     pairs, across = oh // 2, ow // 2
     units = batch * pairs
