@@ -110,7 +110,6 @@ def test_noise_gives_nothing_away(tmp_path):
 @pytest.mark.parametrize(("name", "data", "code"), [
     ("ragged.csv", b"a,b\n1,2\n3\n4,5,6\n", "data-ragged"),
     ("quote.csv", b'a,b\n1,"two, x\n3,four\n', "data-unclosed-quote"),
-    ("twice.csv", b"a,a\n1,2\n", "data-duplicate-column"),
     ("nul.csv", b"a,b\n1,\0\n", "file-binary"),
     ("empty.csv", b"", "file-empty"),
     ("blank.csv", b"\n\n  \n", "file-empty"),

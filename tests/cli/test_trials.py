@@ -164,7 +164,7 @@ def test_a_budget_of_steps_ends_training_and_going_on_gives_the_same_weights(fol
 def test_signals_at_random_moments(folder, mode):
     rng = random.Random(mode)
     endless = ["--set", "fit.epochs=100000", "--set", "compile.optimizer={SGD: 1e-6}", "--out", "signalled", "--force", "--max-time", "60s"]
-    more = endless if mode.startswith("--max") else ["--set", "compile.optimizer={SGD: 1e-6}", "--max-steps", "1000000"] if "over" in mode else []
+    more = endless if mode.startswith("--max") else ["--set", "compile.optimizer={SGD: 1e-6}", "--max-steps", "1000000000"] if "over" in mode else []
     codes, whole = [], 1.5
     if mode in MODES and "over" not in mode:
         start = time.monotonic()

@@ -108,7 +108,7 @@ compile: {optimizer: adam, loss: mse}
     "prepared": """
 data:
   source: people.csv
-  features: {age: {columns: [age, wage], missing: median, scale: none}}
+  features: {age: {columns: [age, id], missing: median, scale: none}}
   target: {out: {column: level}, pay: {column: wage, kind: number}}
 model:
   inputs: {age: {shape: [2]}}
