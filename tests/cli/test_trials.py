@@ -160,6 +160,11 @@ def test_a_budget_of_steps_ends_training_and_going_on_gives_the_same_weights(fol
     assert none.returncode == 2
 
 
+def heeding():
+    """Ctrl-c as a terminal gives it: what a shell starts in the background ignores it from the start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("mode", [*MODES, "--max-steps=100000"])
 def test_signals_at_random_moments(folder, mode):
     rng = random.Random(mode)
@@ -174,7 +179,8 @@ def test_signals_at_random_moments(folder, mode):
         number = (signal.SIGTERM, signal.SIGINT)[i % 2]
         before = everything(folder)
         process = subprocess.Popen([sys.executable, "-m", "layerctl", "train", "table.yaml", mode, *more], cwd=folder, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                                   preexec_fn=heeding)  # fmt: skip
         time.sleep(rng.uniform(0.2, 0.9) * whole)
         process.send_signal(number)
         _, said = process.communicate(timeout=60)

@@ -14,7 +14,7 @@ from layerctl.ops.patches import PIXEL, QUAD, patch_strip
 from layerctl.ops.pools import max_line
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.tiles import finish, pack_panel, padded, tile_width
-from layerctl.ops.windowing import clear, copy_pixels, spread_pixels
+from layerctl.ops.windowing import clear, copy_lines
 from layerctl.ops.windows import first_tap, last_tap
 
 
@@ -83,9 +83,8 @@ def convolve(
     batch: "i64", groups: "i64", channels: "i64", filters: "i64",
     d: "i64", h: "i64", w: "i64", od: "i64", oh: "i64", ow: "i64", kd: "i64", kh: "i64", kw: "i64",
     sd: "i64", sh: "i64", sw: "i64", dd: "i64", dh: "i64", dw: "i64", pd: "i64", ph: "i64", pw: "i64",
-    y_image: "i64", y_plane: "i64", y_line: "i64", y_pixel: "i64",
-    joined: "i64", spans: "i64", together: "i64", line_size: "i64", plane_lines: "i64", room_size: "i64", lines_at: "i64",
-    part: "i64", in_place: "i64",
+    y_image: "i64", y_plane: "i64", y_line: "i64", y_pixel: "i64", joined: "i64", spans: "i64", together: "i64",
+    line_size: "i64", plane_lines: "i64", room_size: "i64", lines_at: "i64", part: "i64", in_place: "i64",
 ):  # fmt: skip
     """y (batch, od, oh, ow, filters, by its strides) of x (batch, d, h, w, channels) padded by pd, ph, pw before.
 
@@ -114,8 +113,7 @@ def convolve(
         outputs = share_low(ow, unit - line * spans + 1, spans) - first
         image = line // (od * oh)
         rest = line - image * od * oh
-        z0 = rest // oh
-        r0 = rest - z0 * oh
+        z0, r0 = rest // oh, rest - rest // oh * oh
         count = min(min(together, high - unit), oh - r0)
         there = in_place != 0 and image < batch - 1
         line_step, plane_step = w * channels if there else line_size, h * dd if there else plane_lines
@@ -124,22 +122,18 @@ def convolve(
             clear(window, 0 if there else kd * plane_lines * line_size)
             place_runs(table, kd, kh, kw, dh, dw, sw, inside, joined, phases, outputs + reach, line_step, plane_step)
             placed = kind
-        own = offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
-        out = offset(window, lines_at) if pooled != 0 else own
+        out = offset(window, lines_at) if pooled != 0 else offset(y, image * y_image + z0 * y_plane + r0 * y_line + first * y_pixel)
         after = (first + outputs) * sw if spans > 1 else w * ((count - 1) * sh + (kh - 1) * dh + 1)
         ahead = ((image * d + (z0 + kd - 1) * sd - pd) * h + r0 * sh - ph) * w * channels + after * channels
         for g in range(groups):
             for kz in range(0 if there else kd):
                 z = z0 * sd + kz * dd - pd
-                for i in range((count - 1) * sh + (kh - 1) * dh + 1):
-                    r = r0 * sh + i - ph
-                    if z >= 0 and z < d and r >= 0 and r < h and (kh > 1 or i % sh == 0):
-                        source = offset(x, ((image * d + z) * h + r) * w * channels + g * inside)
-                        to = offset(window, (kz * plane_lines + i) * line_size)
-                        if joined != 0:
-                            copy_pixels(source, w, channels, inside, first * sw - pw, (outputs - 1) * sw + kw, to, clean)
-                        else:
-                            spread_pixels(source, w, channels, inside, first * sw - pw, sw, phases, outputs + reach, to, clean)
+                if z >= 0 and z < d:
+                    copy_lines(
+                        offset(x, (image * d + z) * h * w * channels + g * inside), h, w, channels, inside, r0 * sh - ph,
+                        (count - 1) * sh + (kh - 1) * dh + 1, 1 if kh > 1 else sh, first * sw - pw, sw, phases, outputs + reach,
+                        (outputs - 1) * sw + kw if joined != 0 else 0, offset(window, kz * plane_lines * line_size), line_size, clean,
+                    )  # fmt: skip
             corner = (((image * d + z0 * sd - pd) * h + r0 * sh - ph) * w + first * sw - pw) * channels
             convolve_block(
                 offset(x, corner) if there else window, table, packed, offset(out, g * (filters // groups)), g, runs, length,

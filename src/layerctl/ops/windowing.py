@@ -12,6 +12,21 @@ from layerctl.ops.primitives import offset
 from layerctl.ops.windows import first_output, last_output
 
 
+def copy_lines(
+    x: "T*", h: int, w: int, channels: int, inside: int, r: int, lines: int, every: int, at: int, stride: int, phases: int, pixels: int,
+    joined: int, to: "T*", line_size: int, clean: int,
+) -> None:  # fmt: skip
+    """The window's lines of a plane x (h, w, channels), from r on, each `every`-th of those that are inside: as `copy_pixels` has `joined`
+    pixels if that is not 0, else as `spread_pixels` has them."""
+    for i in range(lines):
+        if r + i >= 0 and r + i < h and i % every == 0:
+            line, into = offset(x, (r + i) * w * channels), offset(to, i * line_size)
+            if joined != 0:
+                copy_pixels(line, w, channels, inside, at, joined, into, clean)
+            else:
+                spread_pixels(line, w, channels, inside, at, stride, phases, pixels, into, clean)
+
+
 def spread_pixels(
     line: "T*", size: int, channels: int, inside: int, at: int, stride: int, phases: int, pixels: int, to: "T*", clean: int
 ) -> None:  # fmt: skip
