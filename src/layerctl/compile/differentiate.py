@@ -22,6 +22,15 @@ def ancestors(values: Iterable[Value]) -> list[Node]:
     return [seen[i] for i in sorted(seen)]
 
 
+def readers(nodes: Iterable[Node]) -> dict[int, list[Node]]:
+    """The nodes that read each value, by its identity; one that reads it twice is there twice."""
+    found: dict[int, list[Node]] = {}
+    for node in nodes:
+        for v in node.inputs:
+            found.setdefault(id(v), []).append(node)
+    return found
+
+
 def gradients(of: Value, wrt: Sequence[Value]) -> list[Value | None]:
     """d of / d w for each w; `of` is a scalar. None where `of` does not depend on w.
 

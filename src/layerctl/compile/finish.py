@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from layerctl.compile.differentiate import readers
 from layerctl.ops.elementwise import FLOATING
 from layerctl.ops.finish import Finished
 from layerctl.ops.value import Node, Value, product
@@ -31,10 +32,7 @@ class _Finishing:
 
 def finish(nodes: list[Node], keep: Iterable[Value]) -> list[Node]:
     """The nodes with what finishes a product or convolution made part of it, in the place of the last. Values stay the same objects."""
-    users: dict[int, list[Node]] = {}
-    for node in nodes:
-        for v in node.inputs:
-            users.setdefault(id(v), []).append(node)
+    users = readers(nodes)
     kept = {id(v) for v in keep}
     gone: set[int] = set()
     placed: dict[int, Node] = {}

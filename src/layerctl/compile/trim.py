@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from layerctl.compile.differentiate import ancestors
+from layerctl.compile.differentiate import ancestors, readers
 from layerctl.ops.conv import Conv
 from layerctl.ops.value import Node, Type, Value
 
@@ -20,21 +20,18 @@ def trim(keep: Iterable[Value]) -> None:
     keep = list(keep)
     nodes = ancestors(keep)
     kept = {id(v) for v in keep}
-    users: dict[int, list[Node]] = {}
-    for node in nodes:
-        for v in node.inputs:
-            users.setdefault(id(v), []).append(node)
+    users = readers(nodes)
     for node in nodes:
         if node.op is not Conv.instance() or id(node.outputs[0]) in kept:
             continue
-        readers = users.get(id(node.outputs[0]), [])
-        if not readers or any(r.op.name != "pool" for r in readers) or _pointwise(node):
+        pools = users.get(id(node.outputs[0]), [])
+        if not pools or any(p.op.name != "pool" for p in pools) or _pointwise(node):
             continue
-        used = [max(sizes) for sizes in zip(*map(_used, readers), strict=True)]
+        used = [max(sizes) for sizes in zip(*map(_used, pools), strict=True)]
         if used != [int(n) for n in node.outputs[0].shape[1:-1]]:
             y = _of_size(node, used)
-            for reader in readers:
-                reader.inputs = (y,)
+            for pool in pools:
+                pool.inputs = (y,)
 
 
 def _pointwise(conv: Node) -> bool:
