@@ -9,7 +9,7 @@ import numpy as np
 
 from layerctl.compile.differentiate import gradients
 from layerctl.compile.pipeline import compile_program
-from layerctl.compile.program import Layout
+from layerctl.compile.program import Layout, Program
 from layerctl.ops.elementwise import cast
 from layerctl.ops.leaves import constant, input_
 from layerctl.ops.reduce import reduce
@@ -27,6 +27,32 @@ def run(function: Callable[..., Any], *arrays: np.ndarray, training: bool = Fals
         result = function(*values)
         results = list(result) if isinstance(result, (list, tuple)) else [result]
     return _run(trace, results, arrays)
+
+
+def compiled(function: Callable[..., Sequence[Value]], *arrays: np.ndarray) -> Program:
+    """The program of a function that gives several Values."""
+    trace = Trace()
+    with tracing(trace):
+        made = function(*_inputs(arrays))
+    return compile_program(trace, {f"y{i}": v for i, v in enumerate(made)}, {}, Layout())
+
+
+def results(program: Program, arrays: Sequence[np.ndarray], threads: int) -> list[np.ndarray]:
+    """What a compiled program gives on so many threads."""
+    machine = Machine(threads)
+    bound = machine.bind(program, State(program.layout), {})
+    for i, a in enumerate(arrays):
+        if f"x{i}" in program.inputs:
+            bound.input(f"x{i}")[...] = a
+    machine.run(bound)
+    out = [bound.output(n).copy() for n in program.outputs]
+    machine.close()
+    return out
+
+
+def of_names(program: Program) -> list[str]:
+    """The names of a program's ops, in order."""
+    return [n.op.name for n in program.nodes]
 
 
 def _inputs(arrays: Sequence[np.ndarray]) -> list[Value]:

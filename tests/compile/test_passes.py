@@ -2,46 +2,18 @@
 
 import numpy as np
 import pytest
+from machine import compiled, of_names, results
 
 from layerctl.compile.differentiate import gradients
-from layerctl.compile.pipeline import compile_program
-from layerctl.compile.program import Layout
 from layerctl.compile.trim import trim
 from layerctl.ops.conv import conv
 from layerctl.ops.elementwise import apply
-from layerctl.ops.leaves import input_
 from layerctl.ops.matmul import matmul
 from layerctl.ops.pool import pool
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.reshape import reshape
-from layerctl.ops.value import Trace, Type, tracing
-from layerctl.runtime.machine import Machine, State
 
 RNG = np.random.default_rng(5)
-
-
-def compiled(function, *arrays):
-    trace = Trace()
-    dtypes = {"float32": "f32", "float64": "f64", "bool": "bool"}
-    with tracing(trace):
-        given = [input_(f"x{i}", Type(a.shape, dtypes[str(a.dtype)])) for i, a in enumerate(arrays)]
-        results = function(*given)
-    return compile_program(trace, {f"y{i}": v for i, v in enumerate(results)}, {}, Layout())
-
-
-def results(program, arrays, threads):
-    machine = Machine(threads)
-    bound = machine.bind(program, State(program.layout), {})
-    for i, a in enumerate(arrays):
-        bound.input(f"x{i}")[...] = a
-    machine.run(bound)
-    out = [bound.output(n).copy() for n in program.outputs]
-    machine.close()
-    return out
-
-
-def of_names(program):
-    return [n.op.name for n in program.nodes]
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (200, 1), (3, 5, 33), (64, 30, 16), (1000, 130)])

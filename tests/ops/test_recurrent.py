@@ -150,7 +150,7 @@ def test_a_kernel_is_its_plain_twin():
         np.zeros(batch * steps * units, np.float32),
     )
     for task in range(2):
-        lstm.forward(task, 2, x.ravel(), panels, h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0)
+        lstm.forward(task, 2, x.ravel(), None, None, 0, 0, panels, h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0, steps, steps)
     native = run(lambda *v: lstm.lstm(*v)[0], x, u, h0, c0)[0]
     np.testing.assert_allclose(hs.reshape(native.shape), native, rtol=2e-6, atol=1e-7)
 

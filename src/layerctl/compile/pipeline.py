@@ -5,6 +5,7 @@ trim        convolutions compute no more than the pooling after them reads
 fuse        elementwise neighbours become one node each; the order respects data
 fuse_sums   sums over leading dimensions join the pass that computes what they add up
 finish      products and convolutions pool, add biases and apply relu themselves
+project     recurrent ops project their input themselves, and keep what is read alone
 call        each node's kernel calls
 hoist       what does not change from step to step is computed before the first
 chain       neighbours that keep to parts of the batch run share by share
@@ -24,6 +25,7 @@ from layerctl.compile.fuse_sums import fuse_sums
 from layerctl.compile.hoist import Unchanging
 from layerctl.compile.memory import Planner
 from layerctl.compile.program import Layout, Location, Planned, Program
+from layerctl.compile.project import project
 from layerctl.compile.trim import trim
 from layerctl.ops.copying import plan_copy
 from layerctl.ops.elementwise import Elementwise
@@ -45,7 +47,7 @@ def compile_program(
         updates = {w: _own(v) for w, v in updates.items()}
     keep = [*outputs.values(), *updates.values()]
     trim(keep)
-    nodes = finish(fuse_sums(fuse(ancestors(keep), keep), keep), keep)
+    nodes = project(finish(fuse_sums(fuse(ancestors(keep), keep), keep), keep), keep)
     for node in nodes:
         if node.op.name == "parameter":
             layout.add(node.attrs["weight"])

@@ -122,10 +122,10 @@ class Program:
 
 
 def names_of(node: Node) -> list[str]:
-    """What a node does, in order: the functions of an elementwise pass, the steps of a result that is finished, or its op."""
+    """What a node does, in order: the functions of an elementwise pass, the steps of what it stands for, or its op."""
     if "instructions" in node.attrs:
         return [str(fn) for fn, *_ in node.attrs["instructions"]]
-    if node.op.name == "finished":
+    if "nodes" in node.attrs:
         return [name for step in node.attrs["nodes"] if not step.op.is_view for name in names_of(step)]
     return [str(node.attrs["fn"])] if node.op.name in ("elementwise", "reduce") else [node.op.name]
 

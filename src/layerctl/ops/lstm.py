@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from layerctl.ops.elementwise import apply
-from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.matmul import matmul
 from layerctl.ops.primitives import fma, offset, share_low, sigmoid, tanh
+from layerctl.ops.projecting import AHEAD, Projection, project
 from layerctl.ops.recurrent import (
     add_product,
     before_each,
@@ -23,36 +24,43 @@ from layerctl.ops.recurrent import (
     shares,
     zeros,
 )
-from layerctl.ops.value import Node, Op, Type, Value, current
+from layerctl.ops.value import SIZE_OF, Node, Op, Type, Value, current
 
 
 @kernel
 def forward(
-    task: int, tasks: int, x: "T*", packed_kernel: "T*", h0: "T*", c0: "T*", mask: "u8*", gates: "T*", hs: "T*", cs: "T*",
-    batch: "i64", steps: "i64", units: "i64", masked: "i64",
+    task: int, tasks: int, x: "T*", w: "T*", bias: "T*", features: "i64", how: "i64", packed_kernel: "T*", h0: "T*", c0: "T*", mask: "u8*",
+    gates: "T*", hs: "T*", cs: "T*", batch: "i64", steps: "i64", units: "i64", masked: "i64", held: "i64", c_held: "i64",
 ):  # fmt: skip
-    """i, f, g, o = x_t + h @ U; c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c). A masked step keeps h and c.
+    """i, f, g, o = x_t @ w + bias + h @ U; c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c). A masked step keeps h and c.
 
-    x, gates (batch, steps, 4 units), the latter after their functions; hs, cs (batch, steps, units); h0, c0 (batch, units); shares
-    are cut along the batch.
+    x (batch, steps, features), or (batch, steps, 4 units) where it is projected already and features is 0; gates (batch, held, 4 units),
+    after their functions; hs (batch, steps, units); cs (batch, c_held, units); h0, c0 (batch, units). Of gates and cs the last `held` and
+    `c_held` steps are left. Shares are cut along the batch.
     """
     low = share_low(batch, task, tasks)
     rows = share_low(batch, task + 1, tasks) - low
     wide = 4 * units
     for t in range(steps):
-        at = low * steps + t
-        copy_rows(rows, offset(x, at * wide), steps * wide, offset(gates, at * wide), steps * wide, wide)
-        h, c, stride = offset(h0, low * units), offset(c0, low * units), units
+        now = offset(gates, (low * held + t % held) * wide)
+        if features == 0:
+            copy_rows(rows, offset(x, (low * steps + t) * wide), steps * wide, now, held * wide, wide)
+        elif t % AHEAD == 0:
+            first = offset(x, (low * steps + t) * features)
+            project(rows, min(AHEAD, steps - t), first, steps * features, features, w, bias, how, wide, now, held * wide)
+        h, c, h_row, c_row = offset(h0, low * units), offset(c0, low * units), units, units
         if t > 0:
-            h, c, stride = offset(hs, (at - 1) * units), offset(cs, (at - 1) * units), steps * units
-        add_product(rows, h, stride, units, packed_kernel, wide, offset(gates, at * wide), steps * wide)
+            h, h_row = offset(hs, (low * steps + t - 1) * units), steps * units
+            c, c_row = offset(cs, (low * c_held + (t - 1) % c_held) * units), c_held * units
+        add_product(rows, h, h_row, units, packed_kernel, wide, now, held * wide)
+        h_new, c_new = offset(hs, (low * steps + t) * units), offset(cs, (low * c_held + t % c_held) * units)
         for row in range(rows):
-            here = at + row * steps
-            if masked != 0 and mask[here] == 0:
-                copy_rows(1, offset(h, row * stride), 0, offset(hs, here * units), 0, units)
-                copy_rows(1, offset(c, row * stride), 0, offset(cs, here * units), 0, units)
+            h_to, c_to = offset(h_new, row * steps * units), offset(c_new, row * c_held * units)
+            if masked != 0 and mask[(low + row) * steps + t] == 0:
+                copy_rows(1, offset(h, row * h_row), 0, h_to, 0, units)
+                copy_rows(1, offset(c, row * c_row), 0, c_to, 0, units)
             else:
-                lstm_row(offset(gates, here * wide), offset(c, row * stride), offset(hs, here * units), offset(cs, here * units), units)
+                lstm_row(offset(now, row * held * wide), offset(c, row * c_row), h_to, c_to, units)
 
 
 def lstm_row(gates: Any, c: Any, h_new: Any, c_new: Any, units: int) -> None:
@@ -159,12 +167,22 @@ class Lstm(Op):
         return [dx, kernel_gradient(before_each(h0, hs), dx), dh0, dc0, *[None] * len(mask)]
 
     def calls(self, node: Node) -> list[Call]:
-        (x, u, h0, c0, *mask), (hs, cs, gates) = node.inputs, node.outputs
+        return self.projecting(Projection(node.inputs[0]), node.inputs[1:], node.outputs)
+
+    def projecting(self, x: Projection, inputs: Sequence[Value], outputs: Sequence[Value | None]) -> list[Call]:
+        """The calls for an input that is projected on the way, where it is not yet, and the outputs that are kept: hs, and cs and gates or None."""
+        (u, h0, c0, *mask), (hs, cs, gates) = inputs, outputs
+        assert hs is not None
         batch, steps, units = map(int, hs.shape)
-        panels, fill = packed(x.dtype, u, units, 4 * units)
-        args = (x, panels, h0, c0, mask[0] if mask else None, gates, hs, cs, batch, steps, units, int(bool(mask)))
-        work = batch * steps * units * (0.1 * units + 5)
-        return [fill, Call(forward.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=work)]
+        size, rows = SIZE_OF[hs.dtype], batch * units
+        held, c_held = steps if gates is not None else AHEAD if x.features else 1, steps if cs is not None else 2
+        gates = Scratch(size * 4 * rows * held) if gates is None else gates
+        cs = Scratch(size * rows * c_held) if cs is None else cs
+        fills, given = x.plan(hs.dtype, 4 * units)
+        panels, fill = packed(hs.dtype, u, units, 4 * units)
+        args = (*given, panels, h0, c0, mask[0] if mask else None, gates, hs, cs, batch, steps, units, int(bool(mask)), held, c_held)
+        work = steps * rows * (0.1 * (units + x.features) + 5)
+        return [*fills, fill, Call(forward.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=work)]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
