@@ -20,6 +20,8 @@ from layerctl.kernels import store
 from layerctl.ops.bits import BEYOND
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from layerctl.data.delimited import Dialect
     from layerctl.ops.kernel import Kernel
 
@@ -104,6 +106,16 @@ class Memory:
 
 
 _LEAST_PIECE, _LARGEST_PIECE, _ALIGNED = 1 << 20, 1 << 23, 64
+_WORTH_A_THREAD = 1 << 18
+"""Bytes of a block from which on another thread makes numbers of its fields."""
+
+
+@functools.cache
+def _converting() -> ThreadPoolExecutor:
+    """The thread that makes numbers; kernels run without the interpreter's lock."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, "layerctl-numbers")
 
 
 class Block:
@@ -118,9 +130,22 @@ class Block:
         self._values = memory.take(columns * rows, np.float64).reshape(columns, rows)
         self._states = memory.take(columns * rows, np.uint8).reshape(columns, rows)
         self._done = np.zeros(columns, np.uint8)
+        self._underway: Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def begin(self, wanted: np.ndarray) -> None:
+        """Tries the wanted columns (u8) as numbers, those of a large block by another thread, while the next block is cut."""
+        if self.data.size < _WORTH_A_THREAD:
+            self.convert(wanted)
+        else:
+            self._underway = _converting().submit(self.convert, wanted)
+
+    def _settle(self) -> None:
+        if self._underway is not None:
+            self._underway.result()
+            self._underway = None
 
     def convert(self, wanted: np.ndarray) -> None:
         """Tries the wanted columns (u8) as numbers, all in one pass."""
@@ -131,6 +156,7 @@ class Block:
 
     def numbers(self, column: int) -> tuple[np.ndarray, np.ndarray]:
         """(values, states) of a column; where the state is OTHER or MISSING the value is NaN."""
+        self._settle()
         if not self._done[column]:
             wanted = np.zeros(len(self._done), np.uint8)
             wanted[column] = 1
@@ -146,6 +172,7 @@ class Block:
 
     def numeric(self) -> np.ndarray:
         """Which columns (u8) are worth trying as numbers in the block behind this one."""
+        self._settle()
         other = (self._states == OTHER).sum(axis=1)
         present = (self._states != MISSING).sum(axis=1)
         return ((self._done == 1) & (other <= _TEXTUAL * present)).astype(np.uint8)

@@ -114,6 +114,7 @@ def renumbered(codes: np.ndarray, words: Sequence[str]) -> tuple[np.ndarray, lis
 def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table | None]:
     """Tables as the blocks come, by the kernels; None where the writer of the pieces pauses."""
     wanted: np.ndarray | None = None
+    before: Block | None = None
     cutter = Cutter(heading.dialect, heading.name)
     for made in cutter.blocks(pieces):
         if made is None:
@@ -128,8 +129,10 @@ def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table |
         block = _fitting(heading, cutter.memory, data, starts, ends, firsts, lines)
         if not len(block):
             continue
-        block.convert(np.ones(len(heading.names), np.uint8) if wanted is None else wanted)
-        wanted = block.numeric()
+        if before is not None:
+            wanted = before.numeric()
+        block.begin(np.ones(len(heading.names), np.uint8) if wanted is None else wanted)
+        before = block
         heading.rows += len(block)
         yield table_of([(block, 0, len(block))], heading)
 
