@@ -8,6 +8,7 @@ from typing import Any
 from layerctl.ops.elementwise import apply
 from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.matmul import matmul
+from layerctl.ops.patches import fetch_ahead
 from layerctl.ops.primitives import fma, offset, share_low, sigmoid, tanh
 from layerctl.ops.projecting import AHEAD, Projection, project
 from layerctl.ops.recurrent import (
@@ -61,6 +62,8 @@ def forward(
                 copy_rows(1, offset(c, row * c_row), 0, c_to, 0, units)
             else:
                 lstm_row(offset(now, row * held * wide), offset(c, row * c_row), h_to, c_to, units)
+            if held == steps and t + AHEAD < steps:
+                fetch_ahead(now, (row * held + AHEAD) * wide, wide)
 
 
 def lstm_row(gates: Any, c: Any, h_new: Any, c_new: Any, units: int) -> None:
@@ -117,6 +120,10 @@ def backward(
                     to[j] = 0
             else:
                 lstm_row_gradient(offset(gates, here * wide), offset(c, row * stride), offset(cs, here * units), dh_row, dc_row, to, units)
+            if t > 0:
+                fetch_ahead(gates, (here - 1) * wide, wide)
+                fetch_ahead(dx, (here - 1) * wide, wide)
+                fetch_ahead(cs, (here - 1) * units, units)
         add_product(rows, offset(dx, at * wide), steps * wide, wide, packed_kernel, units, offset(dh, low * units), units)
 
 
