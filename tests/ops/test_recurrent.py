@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from machine import check_gradient, gradient_of, run
+from machine import check_gradient, compiled, gradient_of, results, run
 
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout
 from layerctl.ops import gru as grus
-from layerctl.ops import gru_kernels, lstm, simple_rnn
+from layerctl.ops import gru_kernels, lstm, lstm_kernels, simple_rnn
 from layerctl.ops.elementwise import apply
 from layerctl.ops.leaves import constant, input_
 from layerctl.ops.matmul_kernels import pack
@@ -150,9 +150,42 @@ def test_a_kernel_is_its_plain_twin():
         np.zeros(batch * steps * units, np.float32),
     )
     for task in range(2):
-        lstm.forward(task, 2, x.ravel(), None, None, 0, 0, panels, h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0, steps, steps)
+        lstm_kernels.forward(task, 2, x.ravel(), None, None, 0, 0, panels, h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0, steps, steps)
     native = run(lambda *v: lstm.lstm(*v)[0], x, u, h0, c0)[0]
     np.testing.assert_allclose(hs.reshape(native.shape), native, rtol=2e-6, atol=1e-7)
+
+
+def test_a_step_cut_along_the_units_is_its_plain_twin():
+    batch, steps, units = 2, 3, 20
+    x, u, h0, c0 = arrays("lstm", batch, steps, units, np.float32)
+    panels = np.zeros(4 * 2 * units * 16, np.float32)
+    pack(0, 1, u.ravel(), panels, 4, units, units, units, 4 * units, 1)
+    gates, hs, cs = np.zeros_like(x).ravel(), np.zeros(batch * steps * units, np.float32), np.zeros(batch * 2 * units, np.float32)
+    for t in range(steps):
+        for task in range(2):
+            lstm_kernels.forward_step(
+                task, 2, x.ravel(), panels, h0.ravel(), c0.ravel(), None, gates, hs, cs, batch, steps, units, 0, steps, 2, t
+            )  # fmt: skip
+    native = run(lambda *v: lstm.lstm(*v)[0], x, u, h0, c0)[0]
+    np.testing.assert_allclose(hs.reshape(native.shape), native, rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("units", [128, 200])
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_few_rows_have_the_bits_of_many(units, is_masked):
+    x, u, h0, c0 = arrays("lstm", 17, 9, units, np.float32)
+    mask = RNG.random((17, 9)) > 0.4
+
+    def of(rows):
+        given = (x[rows], u, h0[rows], c0[rows])
+        program = compiled(lambda *v: list(lstm.lstm(*v, constant(mask[rows], "bool") if is_masked else None)), *given)
+        return program, [results(program, given, threads) for threads in (1, 2)]
+
+    (_, wanted), (few, found) = of(slice(0, 17)), of(slice(3, 5))
+    assert [p.tasks for p in few.calls if "forward_step" in p.call.ref.key] == 9 * [units // 64]
+    for result in found:
+        for a, b in zip(result, wanted[0], strict=True):
+            assert a.tobytes() == b[3:5].tobytes()
 
 
 def test_outputs_of_masked_steps():

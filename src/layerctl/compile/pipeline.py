@@ -15,6 +15,7 @@ share       which calls are worth several threads, and where these have to meet
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from layerctl.compile.chain import Chain, before, chains
@@ -34,6 +35,8 @@ from layerctl.ops.value import SIZE_OF, Node, Trace, Value, Weight, product, tra
 
 WORTH_SHARING = 6000.0
 """Nanoseconds of work below which a call stays on one thread: two meetings cost about a fifth of that."""
+WORTH_IN_STEP, IN_STEP = 2500.0, 8
+"""The same for a call of a node that has so many of one kernel: threads that come from the one before meet at once."""
 AWAKE, WORTH_WAKING = 10_000.0, 80_000.0
 """Nanoseconds of work by one thread after which the others sleep, and of work that they are worth waking for then."""
 
@@ -122,7 +125,9 @@ def share(nodes: list[Node], calls: dict[int, list[Call]], found: Sequence[Chain
             linked[0].chain = len(linked)
             out += linked
         if id(node) not in inside:
-            out += [_alone(c, node, worth) for c in calls.get(id(node), ())]
+            own = calls.get(id(node), ())
+            often = Counter(c.ref for c in own)
+            out += [_alone(c, node, min(worth, WORTH_IN_STEP) if often[c.ref] >= IN_STEP else worth) for c in own]
     _keep_asleep(out)
     shared_before, left = False, 0
     for p in out:
