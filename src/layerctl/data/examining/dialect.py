@@ -11,8 +11,9 @@ import re
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from layerctl.data.delimited import told_apart
+from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
 from layerctl.data.numbers import CURRENCIES, PERCENT
 from layerctl.data.readers import BUILTIN, format_of
@@ -27,6 +28,8 @@ DELIMITERS = (",", "\t", ";", "|", " ")
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _AROUND = f" {CURRENCIES}{PERCENT}"
+_QUOTE_ESCAPED = re.compile(r"""(?:^|[,;\t| ])"[^"\n]*\\"[^",;\t|\s]""", re.MULTILINE)
+"""A field in quotes in which a backslash stands before a quote that does not end it."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 
 
@@ -46,11 +49,13 @@ class Dialect:
             "columns": r.columns,
             "delimiter": r.delimiter,
             "quote": r.quote,
+            "escape": r.escape,
+            "comment": r.comment,
             "decimal": r.decimal,
             "encoding": r.encoding,
         }
-        usual = {"format": None, "columns": None, "delimiter": None, "quote": '"', "decimal": ".", "encoding": "utf-8"}
-        return {k: v for k, v in plain.items() if v != usual[k]}
+        usual = {"quote": '"', "decimal": ".", "encoding": "utf-8"}
+        return {k: v for k, v in plain.items() if v != usual.get(k)}
 
 
 def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
@@ -59,7 +64,7 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     Raises:
         LayerctlError: for a file that is not there, cannot be read, or is empty.
     """
-    plain = Reading(None, None, None, '"', ".", "utf-8", list(missing), [])
+    plain = Reading(None, None, None, '"', None, None, ".", "utf-8", list(missing), [])
     if path.startswith(BUILTIN):
         return Dialect(plain)
     head, place = _head(path), Span(Source(path))
@@ -87,10 +92,18 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
 
 
 def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dialect:
-    delimiter, quote, reason = _separators(text, "\t" if kind == "tsv" else ",")
     usual = "\t" if kind == "tsv" else ","
+    escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
+    text, comment, above = without_comments(text, usual, escape)
+    if comment is not None:
+        why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
+    delimiter, quote, reason = _separators(text, usual, escape)
     why = {**why, **({"delimiter": reason} if delimiter != usual else {})}
-    rows = _rows(text, delimiter, quote)
+    if escape is None and _delimiter_escaped(text, delimiter, quote):
+        escape = ESCAPE
+    if escape is not None:
+        why["escape"] = "a backslash stands before quotes or delimiters that are a field's own"
+    rows = _rows(text, delimiter, quote, escape=escape)
     width = len(rows[0]) if rows else 1
     header, told = _has_header(rows, width)
     if quote is None:
@@ -98,7 +111,9 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
     elif quote == "'":
         why["quote"] = "fields stand between apostrophes"
     columns = None
-    if not header:
+    if not header and (named := _named_above(above, comment, delimiter, width)):
+        columns, why["columns"] = named, "the comment above the rows names them"
+    elif not header:
         columns, why["columns"] = [f"column_{i + 1}" for i in range(width)], told
     elif len(named := [f for f in rows[0] if f]) > len(set(named)):
         twice = next(f for i, f in enumerate(named) if f in named[:i])
@@ -110,6 +125,8 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
         plain,
         delimiter=None if delimiter == usual else delimiter,
         quote="none" if quote is None else quote,
+        escape=escape,
+        comment=comment,
         decimal=decimal,
         columns=columns,
     )
@@ -173,8 +190,44 @@ def _is_json_lines(text: str) -> bool:
         return False
 
 
-def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS) -> list[list[str]]:
-    options = {"delimiter": delimiter, "skipinitialspace": delimiter != " "}
+def without_comments(text: str, usual: str, escape: str | None) -> tuple[str, str | None, list[str]]:
+    """(the text without lines of comment, what these begin with, the lines): most of them are cut into other numbers of fields than the rows are,
+    or several stand above all rows."""
+    lines = text.split("\n")
+    for sign in COMMENTS:
+        noted = [line for line in lines if line.startswith(sign)]
+        rest = "\n".join(line for line in lines if not line.startswith(sign))
+        if not noted or not rest.strip():
+            continue
+        delimiter, quote, _ = _separators(rest, usual, escape)
+        widths = [len(r) for r in _rows(rest, delimiter, quote, escape=escape)]
+        width = max(set(widths), key=widths.count)
+        others = sum(len(next(iter(_rows(line, delimiter, quote, escape=escape)), [])) != width for line in noted)
+        leading = next(i for i, line in enumerate(lines) if line.strip() and not line.startswith(sign))
+        if others * 2 > len(noted) or (others and leading >= len(noted)) or (len(noted) > 1 and leading >= len(noted)):
+            return rest, sign, noted
+    return text, None, []
+
+
+def _named_above(noted: list[str], comment: str | None, delimiter: str, width: int) -> list[str] | None:
+    """The columns' names, where the last comment above the rows has as many words as they have fields."""
+    for line in reversed(noted):
+        named = next(iter(_rows(line.lstrip(f"{comment} "), delimiter, None)), [])
+        if len(named) == width and all(named) and len(set(named)) == width and not any(map(looks_like_value, named)):
+            return named
+    return None
+
+
+def _delimiter_escaped(text: str, delimiter: str, quote: str | None) -> bool:
+    """Whether lines are cut into more equal numbers of fields where backslashes keep delimiters from cutting."""
+    if ESCAPE + delimiter not in text:
+        return False
+    plain, other = (_regularity(_rows(text, delimiter, quote, escape=e), text, delimiter, quote) for e in (None, ESCAPE))
+    return other > plain
+
+
+def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS, escape: str | None = None) -> list[list[str]]:
+    options: dict[str, Any] = {"delimiter": delimiter, "skipinitialspace": delimiter != " ", "escapechar": escape}
     reader = (
         csv.reader(io.StringIO(text), quoting=csv.QUOTE_NONE, **options)
         if quote is None
@@ -192,7 +245,7 @@ def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS) -> 
     return out
 
 
-def _separators(text: str, usual: str) -> tuple[str, str | None, str]:
+def _separators(text: str, usual: str, escape: str | None) -> tuple[str, str | None, str]:
     """The delimiter and quote by which most records have the same number of fields; the format's own where others are no better."""
     quotes: list[str | None] = ['"', None] if '"' in text else ['"']
     if text.count("'") > 4 and _encloses(text, "'"):
@@ -200,11 +253,11 @@ def _separators(text: str, usual: str) -> tuple[str, str | None, str]:
     best: tuple[float, str, str | None] = (-1.0, usual, '"')
     for delimiter in (usual, *(d for d in DELIMITERS if d != usual)):
         for quote in quotes:
-            score = _regularity(_rows(text, delimiter, quote), text, delimiter, quote)
+            score = _regularity(_rows(text, delimiter, quote, escape=escape), text, delimiter, quote)
             if score > best[0] + (0.0 if delimiter == best[1] else 0.02):
                 best = (score, delimiter, quote)
     _, delimiter, quote = best
-    if quote is not None and _swallows(text, delimiter, quote):
+    if quote is not None and _swallows(text, delimiter, quote, escape):
         quote = None
     shown = {"\t": "tabs", " ": "blanks"}.get(delimiter, f"'{delimiter}'")
     return delimiter, quote, f"{shown} cut most lines into the same number of fields"
@@ -216,13 +269,13 @@ def _encloses(text: str, quote: str) -> bool:
     )
 
 
-def _swallows(text: str, delimiter: str, quote: str) -> bool:
+def _swallows(text: str, delimiter: str, quote: str, escape: str | None) -> bool:
     """Whether quotes, read as such, join lines that are whole records without them."""
     if quote not in text:
         return False
-    plain = _rows(text, delimiter, None, SAMPLE)
+    plain = _rows(text, delimiter, None, SAMPLE, escape)
     regular = len({len(r) for r in plain}) == 1 and len(plain[0]) > 1
-    return regular and any("\n" in f for r in _rows(text, delimiter, quote, SAMPLE) for f in r)
+    return regular and any("\n" in f for r in _rows(text, delimiter, quote, SAMPLE, escape) for f in r)
 
 
 def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | None) -> float:

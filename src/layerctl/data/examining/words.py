@@ -12,7 +12,7 @@ DRESSED = re.compile(
     r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?"
 )
 NOTHING = frozenset(
-    {"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
+    {"", "?", "\\N", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
 )
 """Words that stand for a missing value wherever they stand."""
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",

@@ -25,10 +25,20 @@ class BadData(Exception):
 def records(stream, schema):
     """(line, fields) of each record that is not blank; fields without blanks around, None where a value is missing."""
     csv.field_size_limit(10_000_000)
-    options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["delimiter"] != " "}
+    options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["delimiter"] != " ", "escapechar": schema["escape"]}
     quoting = {"quotechar": schema["quote"]} if schema["quote"] else {"quoting": csv.QUOTE_NONE}
-    reader, line = csv.reader(stream, **options, **quoting), 1
+    begins = True
+
+    def fed():
+        nonlocal begins
+        for text in stream:
+            comment = begins and schema["comment"] and text.startswith(schema["comment"])
+            begins = False
+            yield "\n" if comment else text
+
+    reader, line = csv.reader(fed(), **options, **quoting), 1
     for row in reader:
+        begins = True
         if any(f.strip() for f in row):
             yield line, [None if (t := f.strip()) in schema["missing"] else t for f in row]
         line = reader.line_num + 1
