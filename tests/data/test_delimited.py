@@ -84,6 +84,7 @@ def test_any_text_is_read_alike(text, quote, cuts):
 @example('a,b\nx\\,y,1\nx\\\r\ny,2\r\n', '"', "\\", None, [7, 8, 13])
 @example('a,b\n"x"\\,y\n', '"', "\\", None, [])
 @example('a,b\nx,y\\', '"', "\\", None, [])
+@example('a,b\nx,\\\ry', '"', "\\", None, [])
 @example('a,b\nx,y\\\n', None, "\\", None, [])
 @example('# a, "b\na,b\n"#x\n#y",1\n#,\r\n#', '"', None, "#", [1, 2, 3])
 def test_escapes_and_comments_are_read_alike(text, quote, escape, comment, cuts):

@@ -203,7 +203,8 @@ def _parts(spec: DataSpec, folder: Path, seed: int, hints: dict[str, str | None]
 
 def plain(report: Report) -> dict[str, Any]:
     """A report as data."""
-    columns = [{"name": c.name, "kind": c.kind, "why": c.why, "missing": c.missing, "distinct": c.distinct, "format": c.format,
+    columns = [{"name": c.name, "kind": c.kind, "why": c.why, "missing": c.missing, "distinct": c.distinct,
+                "format": c.formats[0] if len(c.formats) == 1 else list(c.formats) or None,
                 "most_frequent": [{"value": v, "rows": n} for v, n in c.counts[:5]], "low": c.low, "high": c.high} for c in report.columns]  # fmt: skip
     return {
         "event": "data", "source": report.source, "rows": report.rows, "dialect": dict(report.dialect), "why": dict(report.why),

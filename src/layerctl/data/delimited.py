@@ -225,7 +225,7 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
                 line = "\n"
             begins = False
             filled = total if line != "\n" else filled
-            yield line
+            yield line if line.endswith("\n") else f"{line}\n"
         yield "\n"
 
     reader = csv.reader(fed(), **options)

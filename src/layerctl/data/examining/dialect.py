@@ -15,7 +15,7 @@ from typing import Any
 
 from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
-from layerctl.data.numbers import CURRENCIES, PERCENT
+from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, format_of
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
@@ -27,7 +27,7 @@ RECORDS = 2000
 DELIMITERS = (",", "\t", ";", "|", " ")
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
-_AROUND = f" {CURRENCIES}{PERCENT}"
+_AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
 _QUOTE_ESCAPED = re.compile(r"""(?:^|[,;\t| ])"[^"\n]*\\"[^",;\t|\s]""", re.MULTILINE)
 """A field in quotes in which a backslash stands before a quote that does not end it."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
@@ -119,7 +119,7 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
         twice = next(f for i, f in enumerate(named) if f in named[:i])
         columns, why["columns"] = told_apart(rows[0]), f"the header names '{twice}' twice: here each column has a name of its own"
     decimal = "."
-    if delimiter != "," and _decimal_comma(rows[1:] if header else rows):
+    if _decimal_comma(rows[1:] if header else rows, delimiter):
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
     made = replace(
         plain,
@@ -324,8 +324,11 @@ def _valued(column: tuple[str, ...]) -> bool:
     return bool(present) and sum(map(looks_like_value, present)) > 0.8 * len(present)
 
 
-def _decimal_comma(rows: list[list[str]]) -> bool:
+def _decimal_comma(rows: list[list[str]], delimiter: str) -> bool:
+    """Whether numbers have a decimal comma: more do than have a point; beside commas as delimiters, where such fields are quoted, none has one."""
     fields = [f.strip(_AROUND) for r in rows for f in r]
     commas = [f for f in fields if _HAS_DECIMAL_COMMA.fullmatch(f)]
-    points = sum(1 for f in fields if _HAS_DECIMAL_POINT.fullmatch(f))
-    return len(commas) > 2 * points and any(not _GROUPED.fullmatch(f) for f in commas)
+    pointed = [f for f in fields if _HAS_DECIMAL_POINT.fullmatch(f)]
+    if delimiter == "," and not all(_GROUPED.fullmatch(f.replace(".", ",")) for f in pointed):
+        return False
+    return len(commas) > (0 if delimiter == "," else 2 * len(pointed)) and any(not _GROUPED.fullmatch(f) for f in commas)
