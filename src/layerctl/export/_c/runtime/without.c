@@ -12,7 +12,8 @@ static const char *without(const char *field, const char *strip)
 {
     static char plain[LONGEST_RECORD + 2];
     const char *p = field;
-    char *to = plain + 1, *found;
+    const char *kept;
+    char *to = plain + 1;
     int negative = 0;
     if (present(field) == NULL)
         return field;
@@ -27,9 +28,10 @@ static const char *without(const char *field, const char *strip)
         }
     }
     *to = 0;
-    found = plain + 1;
-    found += stripped(found) - found > 0 ? stripped(found) - found : 0;
-    if (negative)
-        *--found = '-';
-    return found;
+    kept = stripped(plain + 1);
+    if (!negative || *kept == 0)
+        return kept;
+    to = plain + (kept - plain) - 1;
+    *to = '-';
+    return to;
 }
