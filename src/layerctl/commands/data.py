@@ -48,8 +48,9 @@ def look(source: str, *, target: str | None = None, columns: Sequence[str] | Non
     """
     from layerctl.commands.unused import refuse_unused
 
-    path = Path(source)
-    if not source.startswith("builtin:") and (path.suffix.lower() in (".yaml", ".yml", ".safetensors") or (path / "model.safetensors").is_file()):
+    from layerctl.modelfile.finding import is_model
+
+    if not source.startswith("builtin:") and (Path(source).suffix.lower() in (".yaml", ".yml") or is_model(source)):
         refuse_unused({"--columns": columns is not None}, "the model's file says how its data are read",
                       {"--columns": "leave it out, or give the file of data itself"})  # fmt: skip
         return _of_model(source, target)
