@@ -15,8 +15,10 @@ from typing import Any
 
 from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
+from layerctl.data.images import ENDINGS
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
-from layerctl.data.readers import BUILTIN, format_of
+from layerctl.data.readers import BUILTIN, Files, format_of
+from layerctl.data.streams import decoder_of
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
 from layerctl.spec.reading import Reading
@@ -25,6 +27,10 @@ SAMPLE = 1 << 20
 """Bytes from the beginning that delimiter, quotes and header are guessed from."""
 RECORDS = 2000
 DELIMITERS = (",", "\t", ";", "|", " ")
+RARE = ("^", "~", "\x1f", "\x01", "#", ":")
+"""Delimiters where no other cuts lines at all, and all lines have as many."""
+ONE_COLUMN, CERTAIN = 0.1, 0.98
+"""How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
@@ -67,6 +73,12 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     plain = Reading(None, None, None, '"', None, None, ".", "utf-8", list(missing), [])
     if path.startswith(BUILTIN):
         return Dialect(plain)
+    if path == "-":
+        fail("file-not-found", "standard input can be read once only, and is looked at several times here", Span(Source("<stdin>")),
+             hint="write it to a file first, as in `cat > rows.csv`; training and prediction read it as it comes")  # fmt: skip
+    path = Files.of(path).paths[0]
+    if format_of(path, plain) == "images" and any(p.is_dir() or p.suffix.lower() in ENDINGS for p in Path(path).iterdir()):
+        return Dialect(plain)
     head, place = _head(path), Span(Source(path))
     if not head.strip():
         fail("file-empty", "the file has no data", place, hint="give a file with rows")
@@ -78,12 +90,14 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     encoding, reason = _encoding(path, head)
     why = {"encoding": reason} if reason else {}
     text = (
-        head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+        head.decode("utf-8-sig" if encoding == "utf-8" else decoder_of(encoding, head), "replace")
         .replace("\r\n", "\n")
         .replace("\r", "\n")
     )
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
+    if text.lstrip()[:2] in ("[{", "[[", "[\n"):
+        return Dialect(replace(plain, encoding=encoding), why)
     if kind == "csv" and text.lstrip().startswith("{") and _is_json_lines(text):
         return Dialect(
             replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
@@ -158,6 +172,8 @@ def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
     """(encoding, why it is not UTF-8)."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16", "the file begins with UTF-16's mark"
+    if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
+        return "utf-16", "every other byte is 0, as in UTF-16"
     decoder = codecs.getincrementaldecoder("utf-8")()
     opener = gzip.open if _is_gzip(path) else open
     try:
@@ -251,15 +267,19 @@ def _separators(text: str, usual: str, escape: str | None) -> tuple[str, str | N
     if text.count("'") > 4 and _encloses(text, "'"):
         quotes.insert(0, "'")
     best: tuple[float, str, str | None] = (-1.0, usual, '"')
-    for delimiter in (usual, *(d for d in DELIMITERS if d != usual)):
+    for delimiter in (usual, *(d for d in DELIMITERS if d != usual), *RARE):
+        if delimiter in RARE and best[0] > ONE_COLUMN:
+            break
         for quote in quotes:
             score = _regularity(_rows(text, delimiter, quote, escape=escape), text, delimiter, quote)
             if score > best[0] + (0.0 if delimiter == best[1] else 0.02):
                 best = (score, delimiter, quote)
     _, delimiter, quote = best
+    if delimiter in RARE and best[0] < CERTAIN:
+        delimiter = usual
     if quote is not None and _swallows(text, delimiter, quote, escape):
         quote = None
-    shown = {"\t": "tabs", " ": "blanks"}.get(delimiter, f"'{delimiter}'")
+    shown = {"\t": "tabs", " ": "blanks", "\x1f": "unit separators", "\x01": "control characters"}.get(delimiter, f"'{delimiter}'")
     return delimiter, quote, f"{shown} cut most lines into the same number of fields"
 
 
@@ -286,13 +306,13 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     width = max(set(widths), key=widths.count)
     share = widths.count(width) / len(widths)
     if width == 1:
-        return 0.1 * share
+        return ONE_COLUMN * share
     fields = [f for r in rows for f in r]
     stray = sum(1 for f in fields if f[:1] == '"' and f[-1:] == '"' and len(f) > 1) if quote is None else 0
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
     penalty = (
-        0.3 * (widths[0] != width)
+        (0.9 if delimiter == " " else 0.3) * (widths[0] != width)
         + 0.5 * stray / len(fields)
         + (0.6 if longest > 30 else 0.0)
         + (0.2 if swallowed > 2 * len(rows) else 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from layerctl.data.dates import mixed_formats
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
 from layerctl.data.features import is_text
+from layerctl.data.images import is_images
 from layerctl.data.numbers import numbers_of, strip_of, strip_of_measures
 from layerctl.data.table import Table
 
@@ -36,7 +37,7 @@ _ID_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `kind` is number, category, date, text, array, id, constant or empty; `why` says how that was found.
+    """One column: `kind` is number, category, date, text, array, image, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
     `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count.
@@ -86,6 +87,8 @@ def column(table: Table, name: str) -> Column:
     facts = {"missing": empty, "distinct": len(counts), "counts": top}
     if len(counts) == 1 and not empty:
         return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
+    if is_images(table, name):
+        return Column(name, "image", "paths of images", **facts)
     found = _date(name, counts, facts) or _number(table, name, counts, facts)
     return found if found is not None else _words(table, name, present, counts, facts)
 
