@@ -361,7 +361,11 @@ def target_hints(spec: Spec) -> dict[str, str | None]:
 
 def folder_of(document: Document) -> Path:
     """The folder that relative paths of a file start from."""
+    from layerctl.training.runfolder import RESOLVED, STATUS
+
     name = document.source.name
+    if Path(name).name == RESOLVED and (Path(name).parent / STATUS).is_file():  # a run's copy of its file, whose paths are the file's own
+        return origin_of(Path(name))
     return Path(name).parent if not name.startswith("<") and name != "-" else Path()
 
 

@@ -120,6 +120,7 @@ EVENTS = (
                                  "`category`; labels, averages, roc, precision_recall and calibration of `labels`; residual_quantiles of `number`."),
         Field("thresholds", "list", "Thresholds that are in force: output, positive, threshold, rule, value, rows, label (whether it is that of a label)."),
         Field("kept", "text or null", "The model file that they were written to, with --keep."),
+        Field("unknown", "list", "Classes of rows of the file that training did not have: column, class, rows."),
         Field("missed", "list", "Gates that were missed: name, value, over."),
     )),
     Event("continuation", ("predict",), "With --prompt: a language model has gone on with a text.", (

@@ -129,6 +129,44 @@ def test_several_classes_from_logits(folder):
         assert out["precision_recall"][i]["area"] == pytest.approx(metrics.average_precision_score(true == c, p[:, i]), abs=1e-6)
 
 
+def test_classes_that_training_did_not_have_count_as_wrong(folder):
+    """Accuracy and the tables are of all rows, as scikit-learn has them; a warning names the classes; the loss is of the rows that have one."""
+    rows = list(csv.reader((folder / "judge.csv").open()))
+    strange = [[*r[:-1], ["other", "new"][i % 2]] if i % 5 == 0 else r for i, r in enumerate(rows)]
+    known = [r for r in strange if r[-1].strip() not in ("other", "new")]
+    for name, some in (("strange.csv", strange), ("known.csv", known)):
+        with (folder / name).open("w", newline="") as file:
+            csv.writer(file).writerows(some)
+    found, own = evaluated("runs/adult", "strange.csv", cwd=folder), evaluated("runs/adult", "known.csv", cwd=folder)
+    told = [r["prediction"] for r in predicted("runs/adult", "strange.csv", folder)]
+    true = [r[-1].strip() for r in strange]
+    assert found["scores"]["loss"] == own["scores"]["loss"]
+    assert found["scores"]["accuracy"] == pytest.approx(metrics.accuracy_score(true, told), abs=1e-12)
+    output = found["outputs"][0]
+    assert [c["class"] for c in output["classes"]] == ["<=50K", ">50K", "other", "new"] and output["rows"] == len(rows)
+    wanted = metrics.precision_recall_fscore_support(true, told, labels=["<=50K", ">50K", "other", "new"], zero_division=0)
+    assert [c["recall"] for c in output["classes"]] == pytest.approx(wanted[1].tolist()) and [c["support"] for c in output["classes"]] == wanted[3].tolist()
+    assert output["confusion"] == metrics.confusion_matrix(true, told, labels=["<=50K", ">50K", "other", "new"]).tolist()
+    assert found["measured"]["f1_macro"] == pytest.approx(float(wanted[2].mean()))
+    assert {(u["column"], u["class"], u["rows"]) for u in found["unknown"]} == {("income", "other", 90), ("income", "new", 90)} and not own["unknown"]
+    done = layerctl("eval", "runs/adult", "strange.csv", "--fail-under", "accuracy=0.75", cwd=folder)
+    assert done.returncode == 1 and "strange.csv:1:15: warning: column 'income': 180 of 900 rows are of classes that training did not have: " in done.stderr
+    assert "other" in done.stdout
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda label: f"{label}.", "an ending that does not count is taken off with `strip_suffix`"),
+    (lambda label: label.replace("50K", "50k"), "the classes are <=50K, >50K"),
+    (lambda label: "other", "is no class of the training data (900 such rows in all)"),
+])  # fmt: skip
+def test_classes_spelled_otherwise_are_mistakes(folder, change, says):
+    rows = [[*r[:-1], change(r[-1].strip())] for r in csv.reader((folder / "judge.csv").open())]
+    with (folder / "spelled.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    done = layerctl("eval", "runs/adult", "spelled.csv", cwd=folder)
+    assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+
+
 def test_numbers_in_their_own_unit(folder):
     found = evaluated("runs/sizes", "other.csv", cwd=folder)
     (out,) = found["outputs"]

@@ -2,7 +2,10 @@
 
 import csv
 import io
+import json
 import random
+import subprocess
+import sys
 
 import yaml
 from starting import run, write
@@ -17,6 +20,12 @@ def started(folder, columns, target, **options):
     write(folder / "t.csv", columns, **options)
     run(folder, "init", "t.csv", "--target", target, "-o", "model.yaml", "--force")
     return data_of(folder)
+
+
+def shown_of(folder, *options):
+    """What the doctor says, whatever it thinks of it."""
+    command = [sys.executable, "-m", "layerctl", "data", "t.csv", "--json", *options]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300).stdout)
 
 
 def numbers(rows, seed=0):
@@ -75,6 +84,88 @@ def test_decimal_commas_behind_a_currency_alone(tmp_path):
     data = started(tmp_path, {"rooms": [i % 7 for i in range(120)], "preis": [f"{300 + 90 * v:.2f} €".replace(".", ",") for v in values]}, "preis",
                    delimiter=";")  # fmt: skip
     assert data["decimal"] == "," and data["target"]["kind"] == "number" and "€" in data["target"]["strip"]
+
+
+def test_negative_numbers_in_parentheses_and_behind_other_signs(tmp_path):
+    """What is written as bookkeepers and typographers write it is a number with its sign, declared, and read so in training and prediction."""
+    values = numbers(150)
+    data = started(tmp_path, {
+        "owed": [f"({-5000 * v:,.2f})" if v < 0 else f"{5000 * v:,.2f}" for v in values], "typeset": [f"{v:.2f}".replace("-", "\u2212") for v in values],
+        "paid": [f"$({-v:.2f})" if v < 0 else f"${v:.2f}" for v in values], "codes": [f"EUR {900 + 300 * v:,.2f}" for v in values],
+        "speed": [f"{100 + v:.1f} km/h" for v in values], "few": [f"{950 + 10 * v:,.1f}" for v in values],
+        "sign": ["plus" if v > 0 else "minus" for v in values],
+    }, "sign")  # fmt: skip
+    found = {f["columns"][0]: f for f in data["features"].values()}
+    assert {n: set(f["strip"]) for n, f in found.items() if "strip" in f} == {
+        "owed": set("(),"), "typeset": {"\u2212"}, "paid": set("$(),"), "codes": set("EUR ,"), "speed": set(" km/h"),
+    }  # fmt: skip
+    assert {f["kind"] for f in found.values()} == {"number"} and set(found) == {"owed", "typeset", "paid", "codes", "speed", "few"}
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=60", "-q", "--set", "data.split={validation: 0.1, test: 0.3}")
+    assert json.loads(run(tmp_path, "eval", "runs/t", "--json").stdout)["scores"]["accuracy"] > 0.9
+    shown = shown_of(tmp_path, "--target", "sign")
+    lows = {c["name"]: c["low"] for c in shown["columns"]}
+    assert lows["owed"] < -5000 and lows["typeset"] < -1 and lows["paid"] < -1 and 0 < lows["few"] < 950
+
+
+def test_few_numbers_with_marks_between_thousands_are_no_missing_values(tmp_path):
+    values = [round(900 + 60 * v) for v in numbers(200)]
+    data = started(tmp_path, {"price": [f"{v:,}" for v in values], "dear": ["yes" if v > 940 else "no" for v in values]}, "dear")
+    assert sum(v >= 1000 for v in values) in range(3, 20)
+    assert data["features"]["price"]["strip"] == "," and data["missing_values"] == ["?", "NA", ""]
+
+
+def test_decimal_commas_in_quotes_beside_commas(tmp_path):
+    values = numbers(120)
+    columns = {"x": [f"{1000 * v:,.2f}".translate(str.maketrans(",.", ".,")) for v in values], "sign": ["plus" if v > 0 else "minus" for v in values]}
+    assert started(tmp_path, columns, "sign")["decimal"] == ","
+    shown = shown_of(tmp_path)["columns"][0]
+    assert shown["kind"] == "number" and abs(shown["high"] - 1000 * max(values)) < 0.01
+    grouped = {"x": [f"{abs(v) * 9000 + 1000:,.0f}" for v in values], "sign": columns["sign"]}
+    assert "decimal" not in started(tmp_path, grouped, "sign")  # 1,234 alone says nothing of a decimal comma
+
+
+def test_dates_in_several_forms(tmp_path):
+    """They are dates in all of them, in the forms that are written down; where day and month cannot be told apart they are words."""
+    days = [(2010 + i % 9, 1 + i % 12, 1 + i % 28) for i in range(150)]
+    texts = [f"{y}-{m:02d}-{d:02d}" if i % 3 else f"{d:02d}.{m:02d}.{y}" for i, (y, m, d) in enumerate(days)]
+    data = started(tmp_path, {"day": texts, "x": numbers(150), "late": [("yes", "no")[v > 0] for v in numbers(150, 7)]}, "late")
+    found = next(f for f in data["features"].values() if f["columns"] == ["day"])
+    assert found["kind"] == "date" and found["format"] == ["%Y-%m-%d", "%d.%m.%Y"]
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    shown = shown_of(tmp_path, "--target", "late")
+    assert [f["code"] for f in shown["findings"]] == ["column-mixed"] and '["%Y-%m-%d", "%d.%m.%Y"]' in shown["findings"][0]["hint"]
+    mixed = [f"{d:02d}/{m:02d}/{y}" if i % 2 else f"{m:02d}/{d:02d}/{y}" for i, (y, m, d) in enumerate(days)]
+    data = started(tmp_path, {"day": mixed, "x": numbers(150), "late": [("yes", "no")[v > 0] for v in numbers(150, 7)]}, "late")
+    assert all(f["kind"] != "date" for f in data["features"].values())
+
+
+def test_comments_and_escapes(tmp_path):
+    """Lines of comment, and backslashes before quotes, are found and written down; rows written in the same way are predicted."""
+    values = numbers(130)
+    rows = [f'{v},"he said \\"{"yes" if v > 0 else "no"} {i % 9}\\", twice, at {i}"' + f",{'up' if v > 0 else 'down'}" for i, v in enumerate(values)]
+    head = ["# made by a tool", "# on a day, in a town, by hand, at last", "x,said,way"]
+    text = "\n".join([*head, *rows[:60], "# a note, and another", *rows[60:]]) + "\n"
+    (tmp_path / "t.csv").write_text(text)
+    run(tmp_path, "init", "t.csv", "--target", "way", "-o", "model.yaml")
+    data = data_of(tmp_path)
+    assert data["comment"] == "#" and data["escape"] == "\\" and "columns" not in data and data["features"]["said"]["kind"] == "text"
+    shown = shown_of(tmp_path)
+    assert shown["rows"] == 130 and shown["dialect"] == {"comment": "#", "escape": "\\"}
+    assert next(c for c in shown["columns"] if c["name"] == "said")["most_frequent"][0]["value"].startswith('he said "')
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    assert run(tmp_path, "predict", "runs/t", "t.csv").stdout.count("\n") == 131
+    (tmp_path / "t.csv").write_text("# x, y, way\n# as measured\n" + "".join(f"{v},{v * v:.3f},{'up' if v > 0 else 'down'}\n" for v in values))
+    run(tmp_path, "init", "t.csv", "--target", "way", "-o", "model.yaml", "--force")
+    assert data_of(tmp_path)["columns"] == ["x", "y", "way"] and data_of(tmp_path)["comment"] == "#"
+
+
+def test_a_header_or_texts_that_begin_with_a_comments_sign_are_none(tmp_path):
+    values = numbers(120)
+    data = started(tmp_path, {"#": [f"n{i}" for i in range(120)], "x": values, "sign": ["plus" if v > 0 else "minus" for v in values]}, "sign")
+    assert "comment" not in data and "columns" not in data
+    tags = ["#happy", "#sad"]
+    data = started(tmp_path, {"tag": [tags[v > 0] for v in values], "x": values, "sign": ["plus" if v > 0 else "minus" for v in values]}, "sign")
+    assert "comment" not in data and data["features"]["categories"]["columns"] == ["tag"]
 
 
 def test_numberings_and_names_are_left_out(tmp_path):

@@ -21,8 +21,8 @@ MISSING = frozenset(["?", "NA", ""])
 ALPHABET = st.text(alphabet=st.sampled_from(list('ab1,;"\n\r\t |?NA.é \x85\x1c　€\U0001f600')), max_size=8)
 
 
-def dialect(delimiter=",", quote='"', decimal=".", columns=None, missing=MISSING):
-    return Dialect(delimiter, quote, missing, decimal, columns)
+def dialect(delimiter=",", quote='"', decimal=".", columns=None, missing=MISSING, escape=None, comment=None):
+    return Dialect(delimiter, quote, missing, decimal, columns, escape, comment)
 
 
 def told(make, chosen):
@@ -74,6 +74,35 @@ def test_what_csv_writes_comes_back(rows, delimiter, end, cuts):
 def test_any_text_is_read_alike(text, quote, cuts):
     plain, native = both(text.encode(), dialect(quote=quote), cuts)
     assert native == plain
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet=st.sampled_from(list('ab1,"\\\\#\n\r .é')), max_size=60), st.sampled_from(['"', None]), st.sampled_from(["\\", None]),
+       st.sampled_from(["#", None]), st.lists(st.integers(1, 60), max_size=3))  # fmt: skip
+@example('a,b\n"x \\"y\\", z",1\n', '"', "\\", None, [])
+@example('a,b\n"x\\\\",1\n', '"', "\\", None, [])
+@example('a,b\nx\\,y,1\nx\\\r\ny,2\r\n', '"', "\\", None, [7, 8, 13])
+@example('a,b\n"x"\\,y\n', '"', "\\", None, [])
+@example('a,b\nx,y\\', '"', "\\", None, [])
+@example('a,b\nx,\\\ry', '"', "\\", None, [])
+@example('a,b\nx,y\\\n', None, "\\", None, [])
+@example('# a, "b\na,b\n"#x\n#y",1\n#,\r\n#', '"', None, "#", [1, 2, 3])
+def test_escapes_and_comments_are_read_alike(text, quote, escape, comment, cuts):
+    plain, native = both(text.encode(), dialect(quote=quote, escape=escape, comment=comment), cuts)
+    assert native == plain
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(ALPHABET, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from([",", "\t"]), st.booleans(),
+       st.lists(st.integers(1, 80), max_size=4))  # fmt: skip
+def test_what_csv_writes_with_escapes_comes_back(rows, delimiter, quoting, cuts):
+    rows = [[f.replace("\r", "\n") + "\\" for f in r] for r in rows]
+    out = io.StringIO()
+    options = {"quoting": csv.QUOTE_ALL, "doublequote": False} if quoting else {"quoting": csv.QUOTE_NONE, "quotechar": None}
+    csv.writer(out, delimiter=delimiter, lineterminator="\n", escapechar="\\", **options).writerows([["x", "y", "z"], *rows])
+    plain, native = both(out.getvalue().encode(), dialect(delimiter, quote='"' if quoting else None, escape="\\"), cuts)
+    assert native == plain
+    assert native[0] == {n: [r[i].strip() for r in rows] for i, n in enumerate("xyz")}
 
 
 @settings(max_examples=300, deadline=None)

@@ -41,13 +41,13 @@ def alike(kernel, make):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(alphabet=st.sampled_from(list('ab1,"\n\r .é')), max_size=150), st.booleans())
-def test_fields(text, last):
+@given(st.text(alphabet=st.sampled_from(list('ab1,"\n\r .é\\#')), max_size=150), st.booleans(), st.sampled_from([-1, 92]), st.sampled_from([-1, 35]))
+def test_fields(text, last, escape, comment):
     data = text.encode()
 
     def make():
         n = len(data) + 2
-        return [padded(data), len(data), 44, 34, 1, int(last), 2000, np.array([0, 0, 0, 1, 0, 0, 0, 0], np.int64), np.zeros(n, np.int32),
+        return [padded(data), len(data), 44, 34, escape, comment, 1, int(last), 2000, np.array([0, 0, 0, 1, 0, 0, 0, 0], np.int64), np.zeros(n, np.int32),
                 np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int64)]  # fmt: skip
 
     alike(scanning.cut, make)

@@ -48,6 +48,12 @@ def test_utf_16_as_declared(tmp_path, mark, monkeypatch):
     text = "n,w\n1,Ä\U0001f600\n2,中\n"
     (tmp_path / "t.csv").write_bytes(text.encode("utf-16") if mark else text.encode("utf-16-le").join([b"\xff\xfe", b""]))
     assert texts(read_table("t.csv", reading(encoding="utf-16"), tmp_path))["w"] == ["Ä\U0001f600", "中"]
+    for order in ("utf-16-le", "utf-16-be"):  # without a mark
+        (tmp_path / "t.csv").write_bytes(text.encode(order))
+        assert texts(read_table("t.csv", reading(encoding="utf-16"), tmp_path))["w"] == ["Ä\U0001f600", "中"]
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    with pytest.raises(LayerctlError, match="the file is not utf-16"):
+        read_table("t.csv", reading(encoding="utf-16"), tmp_path)
     (tmp_path / "t.csv").write_bytes(text.encode("utf-16")[:-1])
     with pytest.raises(LayerctlError, match="the file is not utf-16"):
         read_table("t.csv", reading(encoding="utf-16"), tmp_path)

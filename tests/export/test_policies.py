@@ -34,6 +34,7 @@ FEATURES = {
     "quantiles": "{columns: [n, m], outlying: clip, quantiles: [0.1, 0.9], missing: mean}",
     "missing": "{columns: [n, m], outlying: missing, range: [-1, 1], missing: median}",
     "strip": "{columns: [price, share], kind: number, missing: mean}",
+    "negative": "{columns: [owed], kind: number, missing: mean}",
     "most-frequent": "{columns: [job], kind: category, unseen: most_frequent, missing: most_frequent}",
     "binary": "{columns: [member, side], kind: binary, missing: most_frequent, unseen: most_frequent}",
     "table": "{columns: [n, job, day, price], missing: median, outlying: clip, quantiles: [0, 0.95]}",
@@ -52,7 +53,7 @@ def rows(n=60):
     rng = np.random.default_rng(3)
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y"])
+    table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text"])
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -62,6 +63,7 @@ def rows(n=60):
             "" if i % 7 == 3 else f"{a:.4f}", f"{b:.4f}", f"{a * 100:.3f}", f"{b + 5:.3f}", "" if i % 11 == 5 else f"${1000 + 37 * i:,}.50", f"{i} %", job,
             ["yes", "No", "TRUE", ""][i % 4], ["left", "right"][i % 2], f"2020-0{1 + i % 9}-11", day, moment if i % 9 else "",
             f"[{a:.3f}, {b:.3f}]" if i % 8 else "", ["a;b", "a", "", "b;c"][i % 4], f"{a - b:.4f}",
+            "" if i % 13 == 4 else [f"({1000 + i:,}.5)", f"{i}", f"\u2212{i}.25", f"( {i} )"][i % 4], ["red house", "blue, sea"][i % 2],
         ])  # fmt: skip
     return out.getvalue()
 
@@ -100,6 +102,54 @@ def test_features_in_c_python_and_onnx(name, tmp_path):
         report = onnx.export(model, tmp_path / "m.onnx", raw=True)
         assert report.rows > 0 and report.difference <= onnx.TOLERANCE
         assert bool(report.notes) == (name == "table")  # it has dates, which ONNX has not
+
+
+def test_a_text_called_text_and_a_dialect_with_comments_and_escapes(tmp_path):
+    """The program reads what layerctl reads; a feature may have the name of what reads it."""
+    text = rows()
+    lines = text.replace('"blue, sea"', "blue\\, sea").replace("a;b", "a\\;b").split("\n")
+    odd = "\n".join(["# written by hand, on a day", "#", *lines[:9], "#,,", *lines[9:]])
+    (tmp_path / "rows.csv").write_text(odd)
+    head = HEAD.replace("rows.csv", 'rows.csv\n  comment: "#"\n  escape: "\\\\"')
+    (tmp_path / "m.yaml").write_text(f"""{head}    text: {{kind: text, length: 6}}
+  target: y
+  split: {{test: 0.2}}
+model:
+  - Embedding: {{input_dim: "${{features.text.size}}", output_dim: 3}}
+  - Flatten
+  - Dense: 1
+compile: {{optimizer: adam, loss: mse}}
+fit: {{epochs: 1}}
+""")
+    with Model.from_yaml(tmp_path / "m.yaml") as model:
+        model.fit()
+        model.save(tmp_path / "m.safetensors")
+        assert {"blue", ",", "sea", "red"} <= set(model.schema.features["text"].columns[0].words)
+        agree(tmp_path, model, odd, [c, python])
+
+
+def test_a_header_of_some_of_the_names_that_a_file_without_one_has(tmp_path):
+    """Columns are found by their names where the first line has them, in any order, and as they stand where it has none."""
+    lines = [f"{i}.5,{i % 7},{i % 3}" for i in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    head = HEAD.replace("rows.csv", "rows.csv\n  columns: [a, b, y]")
+    (tmp_path / "m.yaml").write_text(f"{head}    x: {{columns: [a, b]}}\n  target: {{column: y, kind: number}}{TAIL % (1, 'mse')}")
+    turned = "\n".join(["b,a", *(",".join(line.split(",")[1::-1]) for line in lines)])
+    with Model.from_yaml(tmp_path / "m.yaml") as model:
+        model.fit()
+        model.save(tmp_path / "m.safetensors")
+        made = {}
+        for name, text in {"turned": turned, "bare": "\n".join(line.rsplit(",", 1)[0] for line in lines), "all": "\n".join(lines)}.items():
+            (tmp_path / "more.csv").write_text(text)
+            predict(str(tmp_path / "m.safetensors"), str(tmp_path / "more.csv"), out=str(tmp_path / "own.csv"))
+            made[name] = wanted = (tmp_path / "own.csv").read_text()
+            for target in (c, python):
+                target.export(model, tmp_path / f"m{target.SUFFIX}")
+            subprocess.run(["cc", *STRICT, *SANITIZED, "-o", "m", "m.c", "-lm"], cwd=tmp_path, check=True)
+            for command in ([str(tmp_path / "m")], [sys.executable, str(tmp_path / "m.py"), "-"]):
+                done = subprocess.run(command, input=text, capture_output=True, check=True, text=True)
+                assert difference(list(csv.reader(io.StringIO(wanted))), list(csv.reader(io.StringIO(done.stdout)))) <= TOLERANCE
+    assert len(set(made.values())) == 1 and made["all"].count("\n") == 41
 
 
 @pytest.mark.parametrize("name", PYTHON)

@@ -63,7 +63,7 @@ def general(
 
 @app.command(name="build")
 def build_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL.yaml", help="The model file, or - for standard input.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model file, or - for standard input; or a run's folder or .safetensors, as trained.")],
     show: Annotated[str | None, typer.Option("--show", metavar="graph|ops|program|memory|features",
                                              help="Print this stage of the compiler, or what was fitted on the training rows.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a batch, for the memory.")] = None,

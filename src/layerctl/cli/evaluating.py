@@ -32,10 +32,13 @@ def evaluated(result: Any, as_json: bool) -> None:
     """The scores, a line each, what lies behind them, and the gates that were missed."""
     if result.fallen_back:
         output.say("the data section splits off no test rows: these are the validation rows, which training has seen scores of")
+    if result.strangers is not None:
+        output.warn(result.strangers.told, as_json)
     if as_json:
         output.emit({
             "event": "eval", "rows": result.rows, "scores": result.scores, "measured": result.measured,
             "outputs": [plain(f) for f in result.outputs], "thresholds": [asdict(d) for d in result.decisions],
+            "unknown": [{"column": n, "class": c, "rows": r} for s in [result.strangers] if s for n in s.classes for c, r in s.counts(n).items()],
             "kept": str(result.kept) if result.kept is not None else None, "missed": [asdict(g) for g in result.missed],
         })  # fmt: skip
         return

@@ -29,19 +29,28 @@ def build(
     source: str, *, show: str | None = None, batch: int | None = None, overrides: Sequence[str] = (), seed: int | None = None,
     profile: str | None = None, threads: int | None = None,
 ) -> BuildResult:  # fmt: skip
-    """Builds a model without training it; `profile` (train or predict) measures a step of it on made-up rows.
+    """Builds a model without training it; `profile` (train or predict) measures a step of it on made-up rows. Of a run's folder or a model file it is
+    the trained model, with what was fitted then.
 
     Raises:
         LayerctlError: with everything that is wrong.
     """
-    from layerctl.api import Model
+    from layerctl.api import Model, of_file
     from layerctl.commands.unused import refuse_unused
+    from layerctl.modelfile.artifact import read_model
+    from layerctl.modelfile.finding import find_model, is_model
     from layerctl.training.room import lacking
 
     if show is not None:
         refuse_unused({"--profile" if profile == "train" else "--predicting": profile is not None}, f"--show {show} prints a stage, and measures nothing")
         refuse_unused({"--batch": batch is not None and show in ("graph", "features")}, f"--show {show} is the same for any number of rows")
-    model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads)
+    if is_model(source):
+        refuse_unused({"--set": bool(overrides), "--seed": seed is not None}, "a trained model is as it was trained",
+                      dict.fromkeys(("--set", "--seed"), "build the YAML that it was trained from"))  # fmt: skip
+        file = find_model(source)
+        model = of_file(file, read_model(file), threads)
+    else:
+        model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads)
     measured = None
     if profile is not None:
         from layerctl.training.profile import profile as measure

@@ -47,9 +47,9 @@ def look(source: str, *, target: str | None = None, columns: Sequence[str] | Non
         LayerctlError: for what is not there or cannot be read at all, and for targets that are no columns.
     """
     from layerctl.commands.unused import refuse_unused
+    from layerctl.modelfile.finding import is_model
 
-    path = Path(source)
-    if not source.startswith("builtin:") and (path.suffix.lower() in (".yaml", ".yml", ".safetensors") or (path / "model.safetensors").is_file()):
+    if not source.startswith("builtin:") and (Path(source).suffix.lower() in (".yaml", ".yml") or is_model(source)):
         refuse_unused({"--columns": columns is not None}, "the model's file says how its data are read",
                       {"--columns": "leave it out, or give the file of data itself"})  # fmt: skip
         return _of_model(source, target)
@@ -99,7 +99,7 @@ def _findings(table: Table, columns: Mapping[str, Column], targets: Mapping[str,
 
     wanted = {n: c for n, c in columns.items() if used is None or n in used or n in targets}
     yield from in_columns.findings(table, wanted, frozenset(targets))
-    yield from rows.duplicates(table)
+    yield from rows.duplicates(table, [c.name for c in columns.values() if c.kind != "id"])
     for name, is_classes in targets.items():
         if columns[name].kind in ("empty", "constant"):
             continue
@@ -127,7 +127,8 @@ def _of_model(source: str, target: str | None) -> Report:
     parts, failed = _parts(spec, folder, seed, hints, span, tables)
     findings += failed
     if len(parts) > 1:
-        findings += [*across(parts), *unseen(parts, {n: c for n, c in columns.items() if used is None or n in used or n in targets}, targets)]
+        judged = {n: c for n, c in columns.items() if used is None or n in used or n in targets}
+        findings += [*across(parts, _taken(spec, table, span)), *unseen(parts, judged, targets)]
     sizes = {p.name: len(p.rows) for p in parts}
     return Report(source, len(table), _settings(spec), {}, list(columns.values()), targets, sizes, findings)
 
@@ -201,9 +202,21 @@ def _parts(spec: DataSpec, folder: Path, seed: int, hints: dict[str, str | None]
     return out, []
 
 
+def _taken(spec: DataSpec, table: Table, span: Any) -> list[str] | None:
+    """The columns of the features and targets, not those that rows are split or told apart by; None where they are not there."""
+    from layerctl.data.features import columns_of
+
+    try:
+        features = columns_of(spec, table, span)
+    except LayerctlError:
+        return None
+    return list(dict.fromkeys([*(c for names in features.values() for c in names), *(n for t in spec.targets().values() for n in t.names())]))
+
+
 def plain(report: Report) -> dict[str, Any]:
     """A report as data."""
-    columns = [{"name": c.name, "kind": c.kind, "why": c.why, "missing": c.missing, "distinct": c.distinct, "format": c.format,
+    columns = [{"name": c.name, "kind": c.kind, "why": c.why, "missing": c.missing, "distinct": c.distinct,
+                "format": c.formats[0] if len(c.formats) == 1 else list(c.formats) or None,
                 "most_frequent": [{"value": v, "rows": n} for v, n in c.counts[:5]], "low": c.low, "high": c.high} for c in report.columns]  # fmt: skip
     return {
         "event": "data", "source": report.source, "rows": report.rows, "dialect": dict(report.dialect), "why": dict(report.why),

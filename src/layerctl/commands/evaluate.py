@@ -12,6 +12,7 @@ from layerctl.diagnostics import Source, Span, did_you_mean, fail
 if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.data.dataset import Dataset
+    from layerctl.data.strangers import Strangers
     from layerctl.reporting.judged import Judged
     from layerctl.reporting.thresholds import Decision, Rule
 
@@ -39,6 +40,7 @@ class EvalResult:
         measured: numbers that follow from them, for gates too: `roc_auc`, `ece`, `r2`, ...; several outputs have their names before them.
         decisions: thresholds that are in force; `kept` is the model file that they were written to.
         fallen_back: whether validation rows were judged because there are no test rows.
+        strangers: rows of a file that are of classes which training did not have.
     """
 
     scores: dict[str, float]
@@ -49,6 +51,7 @@ class EvalResult:
     decisions: list[Decision] = field(default_factory=list)
     kept: Path | None = None
     fallen_back: bool = False
+    strangers: Strangers | None = None
 
 
 def gate(text: str, option: str, over: bool) -> Gate:
@@ -100,9 +103,13 @@ def evaluate(
         decisions = [*(d for d in decisions if d.output not in {c.output for c in chosen}), *chosen]
     fallen_back = split is None and data is None and _only_validated(loaded)
     split = split or ("validation" if fallen_back else "test")
-    rows = rows_to_judge(loaded, data, None, split)
+    known, strangers = _told_apart(loaded, data)
+    rows = rows_to_judge(loaded, known, None, split)
     scores = loaded.evaluate(rows, batch_size=batch)
     outputs = _judged(loaded, rows, batch, decisions)
+    if strangers is not None:
+        scores = _lowered(scores, loaded, rows, strangers)
+        outputs = _with_strangers(outputs, loaded, strangers, rows, batch, decisions)
     measured = _measured(outputs)
     known = {**measured, **scores}
     for g in gates:
@@ -111,7 +118,58 @@ def evaluate(
                  hint=f"measured are {', '.join(known)}")  # fmt: skip
     kept = _keep(file, found, decisions) if keep else None
     missed = [g for g in gates if g.missed(known)]
-    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, decisions, kept, fallen_back)
+    return EvalResult(scores, data or f"{split} rows", missed, outputs, measured, decisions, kept, fallen_back, strangers)
+
+
+def _told_apart(loaded: Model, data: str | None) -> tuple[Any, Strangers | None]:
+    """(the rows of a file whose classes training had, those of others); what is no file of rows with targets goes on as it is."""
+    if data is None or loaded.schema is None or loaded.spec.data is None:
+        return data, None
+    from layerctl.data.strangers import told_apart
+
+    return told_apart(data, loaded.schema, loaded.spec.data)
+
+
+def _lowered(scores: dict[str, float], loaded: Model, rows: Dataset, strangers: Strangers) -> dict[str, float]:
+    """The scores with shares of right predictions taken of all rows: none of a class that training did not have is right."""
+    import numpy as np
+
+    from layerctl.metrics.base import ShareOfRight
+
+    out = dict(scores)
+    for name, output in loaded.outputs.items():
+        target = loaded.schema.target(name) if loaded.schema is not None else None
+        strange = np.array([c is not None for c in strangers.classes.get(target.column, ())], bool) if target is not None else np.zeros(0, bool)
+        for group, weighted in ((output.metrics, False), (output.weighted_metrics, True)):
+            by_weight = weighted and rows.weights is not None and strangers.rows.weights is not None
+            known, lost = (rows.weights.sum(), strangers.rows.weights[strange].sum()) if by_weight else (len(rows), strange.sum())
+            for label, metric in group.items():
+                key = f"{name}_{label}" if len(loaded.outputs) > 1 else label
+                if isinstance(metric, ShareOfRight) and key in out and lost:
+                    out[key] *= float(known / (known + lost))
+    return out
+
+
+def _with_strangers(
+    outputs: Sequence[Judged], loaded: Model, strangers: Strangers, rows: Dataset, batch: int | None, decisions: Sequence[Decision]
+) -> list[Judged]:  # fmt: skip
+    """The outputs with the rows of classes that training did not have, each of which is told wrong."""
+    import numpy as np
+
+    from layerctl.reporting.judged import Classified
+
+    targets = {n: np.zeros((len(strangers.rows), *t.shape[1:]), t.dtype) for n, t in rows.targets.items()}
+    predicted = {f.name: f for f in _judged(loaded, strangers.rows.with_targets(targets, None), batch, decisions)}
+    out: list[Judged] = []
+    for found in outputs:
+        target, other = loaded.schema.target(found.name) if loaded.schema is not None else None, predicted.get(found.name)
+        classes = strangers.classes.get(target.column, []) if target is not None else []
+        picked = np.array([i for i, c in enumerate(classes) if c is not None], np.int64)
+        if isinstance(found, Classified) and isinstance(other, Classified) and len(picked) and len(other.told) == len(classes):
+            other = replace(other, told=other.told[picked], shares=other.shares[picked], rows=np.arange(len(picked)))
+            found = found.joined(other, [c for c in classes if c is not None])
+        out.append(found)
+    return out
 
 
 def _only_validated(loaded: Model) -> bool:

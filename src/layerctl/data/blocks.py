@@ -301,8 +301,8 @@ class Cutter(Pieces):
         if len(self._room[0]) < size + 2:
             self._room = self._rooms(size + size // 8)
         starts, ends, firsts, lines = self._room
-        quote = -1 if self.dialect.quote is None else ord(self.dialect.quote)
-        run(scanning.cut, data, size, ord(self.dialect.delimiter), quote, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
+        signs = [-1 if s is None else ord(s) for s in (self.dialect.delimiter, self.dialect.quote, self.dialect.escape, self.dialect.comment)]
+        run(scanning.cut, data, size, *signs, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
         at, fields, records, line, opened, tall_line, tall, wide = state.tolist()
         if tall:
             unclosed(self.name, tall_line, tall)

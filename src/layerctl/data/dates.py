@@ -30,8 +30,11 @@ _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
 COMPACT = "%Y%m%d"
 """Days without marks between their parts, which are whole numbers too."""
 KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_TIMES_OF_DAY)
+ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
+_PART = re.compile(r"\d+|[A-Za-z]+")
+_MOST_WAYS = 6
 _DATELIKE = re.compile(r"\d{1,4}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2,4}( .*)?|\d{1,2} [A-Za-z]{3,9} \d{4}( .*)?|[A-Za-z]{3,9} \d{1,2},? \d{4}( .*)?")
-_LOOKED_AT = 200
+LOOKED_AT = 200
 
 Moment = datetime.datetime
 
@@ -57,9 +60,29 @@ def is_dates(table: Table, name: str) -> bool:
     return bool(values) and all(len(v) >= 8 and v[:4].isdigit() and read_date(v, ()) is not None for v in values)
 
 
+def mixed_formats(values: Sequence[str]) -> list[str]:
+    """A format for each way in which these dates are written, the most frequent first, where there are several; none where a value is no date.
+
+    A way is what stands between the parts, and which of them has four digits: within one, day and month have one order.
+    """
+    ways: dict[str, list[str]] = {}
+    for v in values:
+        ways.setdefault(_PART.sub(lambda m: "w" if m[0][0].isalpha() else "y" if len(m[0]) == 4 else "n" * (1 + (len(m[0]) > 4)), v), []).append(v)
+        if len(ways) > _MOST_WAYS:
+            return []
+    found = []
+    for _, own in sorted(ways.items(), key=lambda w: -len(w[1])):
+        form = next((f for f in (*ISO_FORMATS, *KNOWN_FORMATS, COMPACT) if all(read_date(v, (f,)) is not None for v in own)), None)
+        if form is None:
+            return []
+        found.append(form)
+    found = list(dict.fromkeys(found))
+    return found if len(found) > 1 else []
+
+
 def formats_of(values: Sequence[str]) -> list[str]:
     """The known formats that all these texts have, if they look like dates."""
-    looked_at = list(dict.fromkeys(values))[:_LOOKED_AT]
+    looked_at = list(dict.fromkeys(values))[:LOOKED_AT]
     if not looked_at or not all(_DATELIKE.fullmatch(v) for v in looked_at):
         return []
     return [form for form in KNOWN_FORMATS if all(read_date(v, (form,)) is not None for v in looked_at)]

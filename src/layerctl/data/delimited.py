@@ -16,6 +16,9 @@ from layerctl.spec.reading import Reading
 
 LONGEST_FIELD = 10_000_000
 LONGEST_RECORD = 2000
+COMMENTS = ("#", "%")
+"""What lines of comment usually begin with."""
+ESCAPE = "\\"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Dialect:
     missing: frozenset[str]
     decimal: str
     columns: tuple[str, ...] | None
+    escape: str | None = None
+    comment: str | None = None
 
     @classmethod
     def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
@@ -34,13 +39,14 @@ class Dialect:
         plain = name.lower().removesuffix(".gz")
         delimiter = spec.delimiter or ("\t" if plain.endswith((".tsv", ".tab")) or "tsv" in (kind, spec.format) else ",")
         quote = None if spec.quote in (None, "none", "") else spec.quote
-        return cls(delimiter, quote, frozenset(spec.missing_values), spec.decimal, tuple(spec.columns) if spec.columns else None)
+        columns = tuple(spec.columns) if spec.columns else None
+        return cls(delimiter, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment)
 
     @property
     def native(self) -> bool:
         """Whether the kernels know it."""
-        signs = [self.delimiter, *([self.quote] if self.quote is not None else [])]
-        return all(len(s) == 1 and s.isascii() and s not in "\r\n" for s in signs) and self.delimiter != self.quote
+        signs = [s for s in (self.delimiter, self.quote, self.escape, self.comment) if s is not None]
+        return all(len(s) == 1 and s.isascii() and s not in "\r\n" for s in signs) and len(set(signs)) == len(signs)
 
 
 @dataclass
@@ -59,10 +65,13 @@ class Heading:
     names: list[str] = field(default_factory=list)
     bad: list[Diagnostic] = field(default_factory=list)
     rows: int = 0
+    cure: str | None = None
+    headless: bool = False
 
     def first(self, fields: list[str | None], line: int) -> bool:
         """Takes the first record; whether it is the header."""
         self.names, is_header = header_of(fields, self.dialect, self.name)
+        self.headless = not is_header
         if not is_header and self.strict and len(fields) != len(self.names):
             self.names = self._without_targets(len(fields), line)
         return is_header
@@ -75,15 +84,26 @@ class Heading:
                  Span(Source(self.name), line, 1), hint="check the delimiter and the quotes")  # fmt: skip
         return rest
 
-    def ragged(self, found: int, line: int) -> bool:
+    def ragged(self, fields: Sequence[str | None], line: int) -> bool:
         """Takes a record with another number of fields; whether it is to be there as a row of missing values."""
-        wrong = Diagnostic("data-ragged", f"{found} fields where {len(self.names)} columns are expected", Span(Source(self.name), line, 1))
+        text = f"{len(fields)} fields where {len(self.names)} columns are expected"
+        self.cure = self.cure or self._cure(fields)
+        wrong = Diagnostic("data-ragged", text, Span(Source(self.name), line, 1), (), self._hint() if self.strict else None)
         if self.faults is not None and self.faults.unread(wrong, line):
             return True
         self.bad.append(wrong)
         if self.strict:
             raise LayerctlError(self.bad)
         return False
+
+    def _cure(self, fields: Sequence[str | None]) -> str | None:
+        """What makes a row of such a record, or of what the header was taken for."""
+        sign = next((s for s in COMMENTS for f in (fields[0], self.names[0]) if (f or "").startswith(s)), None)
+        if sign and self.dialect.comment is None:
+            return f"lines that begin with '{sign}' are passed over with `comment: \"{sign}\"` in the data section"
+        if self.dialect.escape is None and any(ESCAPE in (f or "") for f in fields):
+            return f"if backslashes stand before quotes (or delimiters) that are a field's own, say `escape: '{ESCAPE}'` in the data section"
+        return None
 
     def end(self) -> None:
         """Ends with what was found, or because there is no row.
@@ -101,6 +121,8 @@ class Heading:
                  hint="put the rows below the header; for a file without a header say `columns: [...]` in the data section")  # fmt: skip
 
     def _hint(self) -> str:
+        if self.cure is not None:
+            return self.cure
         if len(self.names) == 1 and any(c in self.names[0] for c in ";\t|"):
             return "the delimiter seems to be another: say `delimiter: ';'` (or '\\t', '|') in the data section"
         if self.dialect.quote is not None:
@@ -116,6 +138,8 @@ def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[lis
              hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
     if dialect.columns is not None:
         wanted = list(dialect.columns)
+        if len(fields) > 1 and len(set(fields)) == len(fields) and set(fields) <= set(wanted):
+            return fields, True
         return wanted, wanted in (fields, told_apart(fields))
     place = Span(Source(name), 1, 1)
     if all(_looks_like_a_number(f) for f in fields if f):
@@ -190,19 +214,24 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
     csv.field_size_limit(LONGEST_FIELD)
     options: dict[str, Any] = {"delimiter": dialect.delimiter, "skipinitialspace": dialect.delimiter != " "}
     options |= {"quoting": csv.QUOTE_NONE} if dialect.quote is None else {"quotechar": dialect.quote}
-    filled = total = 0
+    options |= {"escapechar": dialect.escape} if dialect.escape else {}
+    filled, total, begins = 0, 0, True
 
     def fed() -> Iterator[str]:
-        """The lines, and one more: a record that takes it has an open quote."""
-        nonlocal filled, total
+        """The lines, comments as blank ones, and one more: a record that takes it has an open quote."""
+        nonlocal filled, total, begins
         for total, line in enumerate(lines, 1):
+            if begins and dialect.comment and line.startswith(dialect.comment):
+                line = "\n"
+            begins = False
             filled = total if line != "\n" else filled
-            yield line
+            yield line if line.endswith("\n") else f"{line}\n"
         yield "\n"
 
     reader = csv.reader(fed(), **options)
     start = 1
     while True:
+        begins = True
         try:
             row = next(reader)
         except StopIteration:
@@ -233,11 +262,12 @@ def plain_tables(pieces: Iterable[bytes], heading: Heading, rows: int) -> Iterat
             if len(fields) == width + 1 and fields[-1] is None:
                 fields = fields[:-1]
             if len(fields) != width:
-                if not heading.ragged(len(fields), line):
+                if not heading.ragged(fields, line):
                     continue
                 fields = [None] * width
             kept.append(fields)
             lines.append(line)
         heading.rows += len(kept)
         if kept:
-            yield Table(heading.name, {n: [r[i] for r in kept] for i, n in enumerate(heading.names)}, lines, heading.dialect.decimal)
+            columns = {n: [r[i] for r in kept] for i, n in enumerate(heading.names)}
+            yield Table(heading.name, columns, lines, heading.dialect.decimal, headless=heading.headless)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data import columns as col
-from layerctl.data.dates import date_width, encode_date, fit_date, formats_of, is_dates
+from layerctl.data.dates import LOOKED_AT, date_width, encode_date, fit_date, formats_of, is_dates, mixed_formats
 from layerctl.data.images import encode_images, fit_images, is_images
 from layerctl.data.numbers import is_mostly_numbers, odd_ones
 from layerctl.data.table import Table, columns_hint
@@ -170,7 +170,12 @@ def _check_doubtful(feature: str, table: Table, seen: Table, name: str, rows: np
         table.refuse(name, rows[bad], table.texts(name), f"is not a number, and nearly all values of the training rows are ({len(bad)} of {len(rows)} are not)",
                      f"if it stands for a missing value, add {listed} to `missing_values` in the data section; if the column holds words, give it a feature "
                      "of `kind: category`", "data-mixed")  # fmt: skip
-    values = [v for v in seen.texts(name) if v is not None]
+    _, values = seen.coded(name)
+    if mixed := mixed_formats(values[:LOOKED_AT]):
+        listed = ", ".join(f'"{f}"' for f in mixed)
+        fail("data-date-format", f"column '{name}' holds dates in {len(mixed)} forms, such as {values[0]!r}", table.span(int(rows[0]), name),
+             hint=f"give it a feature of its own beside '{feature}': `{{columns: [{name}], kind: date, format: [{listed}]}}`; "
+             "or one of `kind: category`")  # fmt: skip
     forms = formats_of(values)
     if forms:
         other = f' (or "{forms[1]}": both fit)' if len(forms) > 1 else ""

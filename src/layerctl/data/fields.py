@@ -140,7 +140,8 @@ def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table |
 def table_of(parts: Sequence[Part], heading: Heading) -> Table:
     """Parts of blocks as a table."""
     lines = np.concatenate([b.lines[low:high] for b, low, high in parts])
-    return Table(heading.name, {n: Fields(parts, i) for i, n in enumerate(heading.names)}, lines, heading.dialect.decimal)
+    columns = {n: Fields(parts, i) for i, n in enumerate(heading.names)}
+    return Table(heading.name, columns, lines, heading.dialect.decimal, headless=heading.headless)
 
 
 def _fitting(
@@ -159,7 +160,7 @@ def _fitting(
         record = Block(data, starts[None, at : at + n], ends[None, at : at + n], lines[i : i + 1], heading.dialect, memory)
         if n == width + 1 and record.text(0, width) is None:
             fits[i] = True
-        elif heading.ragged(n, int(lines[i])):
+        elif heading.ragged([record.text(0, j) for j in range(n)], int(lines[i])):
             empty.append(i)
             fits[i] = True
     cells = firsts.astype(np.int64)[:, None] + np.arange(width)

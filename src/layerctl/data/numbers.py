@@ -1,4 +1,4 @@
-"""Numbers as people write them: `$1,200.50`, `12 %`, `1 200`; and what to say of a column in which some are none."""
+"""Numbers as people write them: `$1,200.50`, `12 %`, `1 200`, `(0.5)`; and what to say of a column in which some are none."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from layerctl.data.table import TOO_LARGE, BadRows, Table
 
 CURRENCIES = "$€£¥₹"
 PERCENT = "%"
+NEGATIVE = "()"
+"""What bookkeepers enclose negative numbers in."""
+MINUS = "\u2212"
 _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WRITTEN = re.compile(
     rf"[+-]?\s*[{CURRENCIES}]?\s*[+-]?(\d{{1,3}}(?:([,' \u00a0\u202f])\d{{3}})(?:\2\d{{3}})*|\d+)(\.\d*)?\s*[{CURRENCIES}{PERCENT}]?", re.ASCII
 )  # one sign between thousands, the same all along
-_UNIT = re.compile(r"\d\s?([A-Za-zµ°]{1,4})$")
+_UNIT = re.compile(r"\d\s?([A-Za-zµ°][A-Za-zµ°/²³]{0,7})$")
+_CODE = re.compile(r"(USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|SGD|HKD|KRW|TRY|US\$|R\$|A\$|C\$|HK\$|Rs|kr)\s?(?=[\d.-])")
 _GROUPS = ",' \u00a0\u202f"
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 MOSTLY = 0.9
@@ -49,8 +53,10 @@ def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
 
 
 def _stripped(text: str, strip: str, decimal: str) -> str:
+    """The text without what does not count; with parentheses, or the typographic minus, in `strip` a number that has them is negative."""
+    sign = "-" if any(c in text and c in strip for c in (NEGATIVE[0], MINUS)) else ""
     text = text.translate(dict.fromkeys(map(ord, strip)))
-    return (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
+    return sign + (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
 
 
 def _pointed(text: str, decimal: str) -> str:
@@ -67,6 +73,10 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
     signs: Counter[str] = Counter()
     for text in values:
         pointed = _pointed(text.strip(), decimal)
+        bare = positive(pointed)
+        if bare is not None:
+            found.update(NEGATIVE if pointed[-1:] == NEGATIVE[1] else MINUS)
+            pointed = bare
         match = _WRITTEN.fullmatch(pointed)
         if match is None and not _PLAIN.fullmatch(pointed):
             return None
@@ -84,16 +94,30 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
     return "".join(sorted(found))
 
 
+def positive(text: str) -> str | None:
+    """What a negative number in parentheses, or behind a typographic minus, is negative of; None for other texts."""
+    sign = text[:1] if text[:1] in tuple(CURRENCIES) else ""
+    rest = text[len(sign) :].lstrip()
+    if rest[:1] == NEGATIVE[0] and rest[-1:] == NEGATIVE[1]:
+        inner = rest[1:-1].strip()
+    elif rest[:1] == MINUS:
+        inner = rest[1:].strip()
+    else:
+        return None
+    return sign + inner if inner[:1] not in ("-", "+", MINUS, NEGATIVE[0]) else None
+
+
 def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
-    """As `strip_of`, for texts that all end with the same unit, such as `12 kg`, whose letters stand nowhere else in them."""
-    match = _UNIT.search(values[0]) if values else None
+    """As `strip_of`, for texts that all end with the same unit, such as `12 kg`, or begin with a currency's code, whose letters stand nowhere else
+    in them."""
+    match = (_UNIT.search(values[0]) or _CODE.match(values[0])) if values else None
     unit = match[1] if match else ""
-    numbers = [v.removesuffix(unit) for v in values]
+    numbers = [v.removesuffix(unit) if match and match.start(1) else v.removeprefix(unit) for v in values]
     if not unit or any(len(n) == len(v) or set(unit) & set(n) for n, v in zip(numbers, values, strict=True)):
         return None
     plain = all(_PLAIN.fullmatch(_pointed(n, decimal)) for n in numbers)
     more = "" if plain else strip_of([n.strip() for n in numbers], decimal)
-    blank = " " if any(n != n.rstrip() for n in numbers) else ""
+    blank = " " if any(n != n.strip() for n in numbers) else ""
     return None if more is None else "".join(sorted({*unit, *more, *blank}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import os
 import select
 import stat
@@ -22,6 +23,8 @@ BOMB = 200
 """How many times its size a gzip file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""
 _SPARED = 1 << 30
 _LINE_END = 10
+MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_MARK = 2
 _PATIENCE = 0.05
 """Seconds without data after which what has come is handed on."""
 
@@ -106,13 +109,24 @@ class Stream:
     def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """UTF-8 without a byte order mark, cut between characters."""
         plain = self.encoding == "utf-8"
-        decoder = codecs.getincrementaldecoder("utf-8-sig" if plain else self.encoding)("replace" if self.lenient else "strict")
+        if self.encoding == "utf-16":
+            first = b""
+            for piece in pieces:
+                first += piece
+                if len(first) >= _MARK:
+                    break
+            pieces = itertools.chain([first], pieces)
+            if first and not first.startswith(MARKS_OF_UTF_16) and 0 not in first and not self.lenient:
+                fail("file-encoding", "the file is not utf-16", self.place, hint="leave `encoding` out of the data section if it is UTF-8, or say which it has")
+        else:
+            first = b""
+        decoder = codecs.getincrementaldecoder("utf-8-sig" if plain else decoder_of(self.encoding, first))("replace" if self.lenient else "strict")
         begun, pending = False, False
         for piece in pieces:
             if not piece:
                 yield b""
                 continue
-            if not begun and plain and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            if not begun and plain and piece.startswith(MARKS_OF_UTF_16):
                 fail("file-encoding", "the file is UTF-16", self.place, hint="say `encoding: utf-16` in the data section")
             if plain and begun and not pending and piece.isascii():
                 yield piece
@@ -146,6 +160,13 @@ class Stream:
             yield piece
         if not filled:
             fail("file-empty", "the file has no data", self.place, hint="give a file with rows; a first line of columns' names is the header")
+
+
+def decoder_of(encoding: str, first: bytes) -> str:
+    """The name of what decodes a file that begins with these bytes: of UTF-16 without its mark, the order in which its first character has a zero."""
+    if encoding != "utf-16" or first.startswith(MARKS_OF_UTF_16):
+        return encoding
+    return "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
 
 
 def binary_hint(path: str) -> str:

@@ -102,6 +102,7 @@ class Table:
         lines: the rows' line numbers in their files.
         decimal: the decimal sign.
         files: where rows come from several files, for each row the number of its file in `names`.
+        headless: whether the file's first record is taken for a row.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Table:
     decimal: str = "."
     files: np.ndarray | None = None
     names: tuple[str, ...] = ()
+    headless: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -226,11 +228,23 @@ class Table:
     def refuse(self, column: str, rows: np.ndarray, values: Any, what: str, hint: str | None = None, code: str = "data-not-a-number") -> None:
         """Ends with a diagnostic for each of the first bad fields, the last of them saying how many there are."""
         out = []
+        hint = self._header_hint(rows) or hint
         for n, i in enumerate(rows[:SHOWN]):
             more = f" ({len(rows)} such rows in all)" if n == min(SHOWN, len(rows)) - 1 and len(rows) > SHOWN else ""
             shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
         raise BadRows(out, np.asarray(rows))
+
+
+    def _header_hint(self, rows: np.ndarray) -> str | None:
+        """What to do where the one bad row is the first of a file without a header, and seems to be one: none of its fields is a number."""
+        if not self.headless or len(rows) != 1 or rows[0] or self.span(0).line != 1:
+            return None
+        named = [v for v in (picked_of(c, np.zeros(1, np.int64))[0] for c in self.columns.values()) if v is not None]
+        if not named or any(NUMBER.fullmatch(str(v)) for v in named):
+            return None
+        found, known = ", ".join(map(str, named[:4])), ", ".join(list(self.columns)[:8])
+        return f"the first line looks like a header ({found}), and files are read by `columns`, without one: leave it out, or give it the names {known}"
 
 
 TOO_LARGE = "numbers go to 1.8e308: correct it, or list it in `missing_values` of the data section"

@@ -36,10 +36,12 @@ def sample(traced: Traced, most: int = MOST) -> tuple[str, int]:
         names, values = [names[i] for i in order], [values[i] for i in order]
     out = io.StringIO()
     quote = dialect.quote
-    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=quote, lineterminator="\n", quoting=quoting)
+    quoting = csv.QUOTE_NONE if not quote else csv.QUOTE_ALL if dialect.comment else csv.QUOTE_MINIMAL
+    writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=quote, escapechar=dialect.escape, lineterminator="\n", quoting=quoting)
     clean = [[_plain(v, dialect) for v in column] for column in values]
-    if dialect.columns is None or len(names) != len(dialect.columns):
+    spec = traced.model.spec.data
+    goals = {n for t in spec.targets().values() for n in t.names()} if spec is not None else set()
+    if dialect.columns is None or names not in (list(dialect.columns), [n for n in dialect.columns if n not in goals]):
         writer.writerow(names)
     rows = [r for r in zip(*clean, strict=True) if any(r)]
     writer.writerows(rows)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field, PositiveInt
 
 from layerctl.losses.base import match_ranks
-from layerctl.metrics.base import MeanMetric
+from layerctl.metrics.base import ShareOfRight
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import mean, reduce
 from layerctl.ops.reshape import expand_dims, squeeze
@@ -15,13 +15,12 @@ from layerctl.ops.select import select
 from layerctl.ops.value import Value
 
 
-class Accuracy(MeanMetric):
+class Accuracy(ShareOfRight):
     """How often `y_pred` equals `y_true`.
 
     Named `accuracy` in `compile`, it stands for the binary, categorical or sparse one by the loss and the shapes, as in Keras.
     """
 
-    of_classes: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("acc",)
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
@@ -29,10 +28,9 @@ class Accuracy(MeanMetric):
         return mean(cast(apply("eq", cast(y_true, y_pred.dtype), y_pred), "f32"), -1)
 
 
-class BinaryAccuracy(MeanMetric):
+class BinaryAccuracy(ShareOfRight):
     """How often `y_pred > threshold` equals `y_true`."""
 
-    of_classes: ClassVar[bool] = True
     threshold: float = Field(0.5, description="Above it a prediction counts as 1.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
@@ -40,19 +38,17 @@ class BinaryAccuracy(MeanMetric):
         return mean(cast(apply("eq", cast(y_true, y_pred.dtype), cast(y_pred > self.threshold, y_pred.dtype)), "f32"), -1)
 
 
-class CategoricalAccuracy(MeanMetric):
+class CategoricalAccuracy(ShareOfRight):
     """How often the largest prediction stands where the target is largest."""
 
-    of_classes: ClassVar[bool] = True
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
         return cast(apply("eq", reduce("argmax", y_true, -1), reduce("argmax", y_pred, -1)), "f32")
 
 
-class SparseCategoricalAccuracy(MeanMetric):
+class SparseCategoricalAccuracy(ShareOfRight):
     """How often the largest prediction stands at the target's class."""
 
-    of_classes: ClassVar[bool] = True
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
         if y_true.rank == y_pred.rank and int(y_true.shape[-1]) == 1:
@@ -67,20 +63,18 @@ def _in_top(ids: Value, y_pred: Value, k: int) -> Value:
     return cast(above < float(k), "f32")
 
 
-class TopKCategoricalAccuracy(MeanMetric):
+class TopKCategoricalAccuracy(ShareOfRight):
     """How often the target's class is among the k largest predictions."""
 
-    of_classes: ClassVar[bool] = True
     k: PositiveInt = Field(5, description="How many predictions count.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
         return _in_top(reduce("argmax", y_true, -1), y_pred, self.k)
 
 
-class SparseTopKCategoricalAccuracy(MeanMetric):
+class SparseTopKCategoricalAccuracy(ShareOfRight):
     """How often the target's class (an index) is among the k largest predictions."""
 
-    of_classes: ClassVar[bool] = True
     k: PositiveInt = Field(5, description="How many predictions count.")
     from_sorted_ids: bool = Field(False, description="Whether predictions are classes, the likeliest first, and not numbers for all.")
 

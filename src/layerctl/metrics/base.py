@@ -140,3 +140,9 @@ def resolve_metric(name: str, loss: Any, y_pred: tuple[int, ...]) -> Metric | No
     if BY_LOSS[name] == "Accuracy" and prefix == "Binary" and getattr(loss, "from_logits", False):
         return made(threshold=0.0, name=name)
     return made(name=name)
+
+
+class ShareOfRight(MeanMetric):
+    """The share of samples whose prediction is right."""
+
+    of_classes: ClassVar[bool] = True

@@ -35,6 +35,12 @@ def find_model(given: str | os.PathLike[str]) -> Path:
     return path
 
 
+def is_model(given: str | os.PathLike[str]) -> bool:
+    """Whether a user names a run's folder or a model file, and no YAML."""
+    path = Path(given)
+    return path.suffix.lower() == ".safetensors" or (path / MODEL).is_file()
+
+
 def _newest_run(path: Path, place: Span) -> Path:
     from layerctl.source.opening import opened
     from layerctl.spec.file import read_spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ BINS = 10
 class Classified:
     """A categorical output: `true` and `told` are class ids by what is judged, `shares` (judged, classes) the probabilities or scores.
 
-    What is judged is a row, or each step of a sequence; `rows` says of which row it is. `honest` says that `shares` are probabilities.
+    What is judged is a row, or each step of a sequence; `rows` says of which row it is. `honest` says that `shares` are probabilities. The last
+    `strange` classes are none that the model can tell.
     """
 
     name: str
@@ -32,11 +34,24 @@ class Classified:
     shares: np.ndarray
     rows: np.ndarray
     honest: bool
+    strange: int = 0
 
     @property
     def confidence(self) -> np.ndarray:
         """What the model gave to the class that it told."""
         return self.shares[np.arange(len(self.told)), self.told]
+
+
+    def joined(self, other: Classified, classes: Sequence[str]) -> Classified:
+        """With rows of classes that the model cannot tell."""
+        names = list(dict.fromkeys(classes))
+        shares = np.concatenate([self.shares, other.shares])
+        shares = np.concatenate([shares, np.zeros((len(shares), len(names)))], axis=1)
+        true = np.array([len(self.classes) + names.index(c) for c in classes], np.int64)
+        return Classified(
+            self.name, [*self.classes, *names], np.concatenate([self.true, true]), np.concatenate([self.told, other.told]), shares,
+            np.concatenate([self.rows, other.rows + len(self.rows)]), self.honest, len(names),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

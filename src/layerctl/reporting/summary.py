@@ -27,8 +27,8 @@ MOST_POINTS = 1000
 
 
 def compared(c: Classified) -> list[int]:
-    """The classes that are set against the rest: of two the second, of several each."""
-    return [1] if len(c.classes) == 2 else list(range(len(c.classes)))
+    """The classes that are set against the rest: of two the second, of several each that the model can tell."""
+    return [1] if len(c.classes) == 2 else list(range(len(c.classes) - c.strange))
 
 
 def curves(c: Classified | Labelled) -> list[tuple[Curve | None, Curve | None]]:

@@ -128,6 +128,8 @@ def leftover(p: Place) -> Diagnostic | None:
         return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
     if p.before.strip():
         rest = p.row[p.column :].strip()
+        if p.char == "-" and p.before.rstrip().endswith(":"):
+            return Diagnostic("yaml-unquoted", "'-' begins an item of a list, expected a value", p.span(length=max(len(rest), 1)), hint=QUOTE)
         return Diagnostic(
             "yaml-unquoted",
             f"'{rest}' after a value that is complete",

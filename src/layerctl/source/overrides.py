@@ -63,6 +63,8 @@ class _Override:
     def _value(self, text: str, offset: int) -> Node:
         if not text.strip():
             return Scalar(None, "", "plain", Span(self.source, 1, offset + 1, 1, offset + 1))
+        if text.strip() == "-":  # standard input, not a list of nothing
+            return Scalar("-", "-", "plain", Span(self.source, 1, offset + 1, 1, offset + 2))
         text = files.normalised(" " * offset + text, SOURCE_NAME)
         return read_node(text, self.source)
 

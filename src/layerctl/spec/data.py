@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal
@@ -199,6 +200,8 @@ class DataSpec(Section):
     columns: list[str] | None = Field(None, description="Names of the columns, where the file has no header.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="What stands between fields: , or a tab by the file's ending.")
     quote: str | None = Field('"', max_length=4, description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
+    escape: str | None = Field(None, min_length=1, max_length=1, description="What stands before a quote, delimiter or line end that is a field's own.")
+    comment: str | None = Field(None, min_length=1, max_length=1, description="What a line begins with that is no row: such lines are passed over.")
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
     encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
@@ -245,6 +248,14 @@ class DataSpec(Section):
         if isinstance(value, dict):
             return target_spec(value) if is_one_target(value) else {k: target_spec(v) for k, v in value.items()}
         return target_spec(value) if value in (INPUT, NEXT) else value
+
+    @model_validator(mode="after")
+    def _signs(self) -> DataSpec:
+        signs = {n: getattr(self, n) for n in ("delimiter", "quote", "escape", "comment")}
+        for a, b in itertools.combinations([n for n, s in signs.items() if s], 2):
+            if signs[a] == signs[b]:
+                raise ValueError(f"'{a}' and '{b}' are the same character, {signs[a]!r}")
+        return self
 
     def reading(self) -> Reading:
         """How files of these data are read."""

@@ -13,6 +13,8 @@ class Reading:
     columns: list[str] | None
     delimiter: str | None
     quote: str | None
+    escape: str | None
+    comment: str | None
     decimal: str
     encoding: str
     missing_values: list[str]

@@ -115,23 +115,28 @@ def _categories(facts: Facts, out: Inputs) -> None:
 
 
 def _dates(facts: Facts, out: Inputs) -> None:
-    forms: dict[str | None, list[Column]] = {}
+    written: dict[tuple[str, ...], list[Column]] = {}
     for c in facts.inputs("date"):
-        forms.setdefault(c.format, []).append(c)
-    for i, (form, columns) in enumerate(forms.items()):
+        written.setdefault(c.formats, []).append(c)
+    for i, (forms, columns) in enumerate(written.items()):
         name = "dates" if i == 0 else f"dates_{i + 1}"
-        parts = date_parts(form, [v for c in columns for v, _ in c.counts])
-        out.features[name] = {"columns": [c.name for c in columns], "kind": "date", **({"format": form} if form else {}), "parts": parts, "missing": "median"}
-        out.said[name] = f"dates are written {form}" if form else "ISO dates"
+        parts = date_parts(forms, [v for c in columns for v, _ in c.counts])
+        out.features[name] = {"columns": [c.name for c in columns], "kind": "date", **format_entry(forms), "parts": parts, "missing": "median"}
+        out.said[name] = f"dates are written {' or '.join(forms)}" if forms else "ISO dates"
         out.parts.append(name)
         out.width += 20 * len(columns)
 
 
-def date_parts(form: str | None, values: Sequence[str]) -> list[str]:
+def format_entry(forms: Sequence[str]) -> dict[str, Any]:
+    """A date's `format` in a feature: one, a list of several, none for ISO 8601."""
+    return {"format": forms[0] if len(forms) == 1 else list(forms)} if forms else {}
+
+
+def date_parts(forms: Sequence[str], values: Sequence[str]) -> list[str]:
     """What a date is taken apart into: the hour too where there is a time of day."""
-    if form and not any(p in form for p in ("%Y", "%y")):
+    if forms and not any(p in f for p in ("%Y", "%y") for f in forms):
         return ["elapsed", "hour"]
-    timed = any(p in form for p in ("%H", "%I")) if form else any(len(v) > 10 for v in values)
+    timed = any(p in f for p in ("%H", "%I") for f in forms) if forms else any(len(v) > 10 for v in values)
     return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
 
 

@@ -71,7 +71,7 @@ def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict
     out: dict[str, Any] = {"source": source if test is None else {"train": source, "test": test}, **dialect.settings()}
     if "columns" in out and not dialect.header:
         draft.said["data", "columns"] = f"the file has no header ({dialect.why.get('columns', '')}): name the columns as you like, here and below"
-    for key in ("columns", "delimiter", "quote", "decimal", "encoding", "format"):
+    for key in ("columns", "delimiter", "quote", "escape", "comment", "decimal", "encoding", "format"):
         if key in out and key in dialect.why and ("data", key) not in draft.said:
             draft.said["data", key] = dialect.why[key]
     if facts.dialect.reading.format not in ("npz",) and not facts.source.startswith("builtin:"):
@@ -134,10 +134,11 @@ def split_of(facts: Facts, shares: tuple[float, float]) -> tuple[dict[str, Any],
 
 def in_order(facts: Facts, name: str) -> bool:
     """Whether a date column rises from row to row, and hardly a date stands twice."""
-    import datetime
     from itertools import pairwise
 
-    form = facts.columns[name].format
+    from layerctl.data.dates import read_date
+
+    forms = facts.columns[name].formats
     values = [v for v in facts.table.texts(name) if v is not None]
-    days = [datetime.datetime.strptime(v, form) if form else datetime.datetime.fromisoformat(v).replace(tzinfo=None) for v in values]
+    days = [day.replace(tzinfo=None) for v in values if (day := read_date(v, forms)) is not None]
     return len(days) > 10 and all(a <= b for a, b in pairwise(days)) and len(set(days)) > 0.5 * len(days)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from layerctl.data.dates import read_date
 from layerctl.data.examining.kinds import LEADING_ZERO, Column
 from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
 from layerctl.data.numbers import numbers_of
@@ -91,7 +92,7 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
     values = table.texts(c.name)
     total = len(table) - c.missing
     if c.strip:
-        row = next(i for i, v in enumerate(values) if v is not None and dressed(v))
+        row = next((i for i, v in enumerate(values) if v is not None and dressed(v)), 0)
         yield warning(table, row, c.name, "column-number-as-text", f"numbers are written as text, such as {values[row]!r}",
                       f'`strip: "{c.strip}"` in the feature reads them as numbers')  # fmt: skip
     if c.kind in ("number", "date") and c.odd:
@@ -106,10 +107,10 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
         row = next((i for i, v in enumerate(values) if v is not None and dressed(v)), 0)
         yield warning(table, row, c.name, "column-number-as-text", f"{c.dressed} of {total} values are numbers written as text, such as {values[row]!r}",
                       "write plain numbers (no units, currencies or marks between thousands), or the column is a category")  # fmt: skip
-    elif c.kind == "category" and c.odd:
-        numbers = sum(c.odd.values())
+    elif c.kind in ("category", "id") and c.odd:
+        numbers, taken = sum(c.odd.values()), "a category" if c.kind == "category" else "names"
         row = next((i for i, v in enumerate(values) if v in c.odd), 0)
-        yield warning(table, row, c.name, "column-mixed", f"{numbers} of {total} values are numbers and the rest are words: it is taken for a category",
+        yield warning(table, row, c.name, "column-mixed", f"{numbers} of {total} values are numbers and the rest are words: it is taken for {taken}",
                       "make it one or the other; words that stand for nothing belong into `missing_values`")  # fmt: skip
     if c.code or (c.kind == "number" and any(LEADING_ZERO.fullmatch(v) for v, _ in c.counts)):
         row = next((i for i, v in enumerate(values) if v is not None and LEADING_ZERO.fullmatch(v)), 0)
@@ -122,8 +123,15 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
             "`kind: category` keeps it as it is",
         )
     if c.kind == "date" and c.ambiguous:
-        yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.format}",
-                      f"write the `format` in the feature: `{{kind: date, format: \"{c.format}\"}}`")  # fmt: skip
+        yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.formats[0]}",
+                      f"write the `format` in the feature: `{{kind: date, format: \"{c.formats[0]}\"}}`")  # fmt: skip
+    if c.kind == "date" and len(c.formats) > 1:
+        there = [(i, v) for i, v in enumerate(values) if v is not None and v not in c.odd]
+        row, other = next(p for p in there if read_date(p[1], c.formats[:1]) is None)
+        usual = next(v for _, v in there if read_date(v, c.formats[:1]) is not None)
+        listed = ", ".join(f'"{f}"' for f in c.formats)
+        yield warning(table, row, c.name, "column-mixed", f"dates are written in {len(c.formats)} ways, such as {usual!r} and {other!r}",
+                      f"`format: [{listed}]` in the feature reads them all; or write them alike")  # fmt: skip
     if c.kind in ("category", "id"):
         days = [i for i, v in enumerate(values) if v is not None and iso_day(v)]
         if 0.5 * total < len(days) < total:

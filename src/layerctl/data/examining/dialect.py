@@ -11,11 +11,14 @@ import re
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from layerctl.data.delimited import told_apart
+from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
-from layerctl.data.numbers import CURRENCIES, PERCENT
-from layerctl.data.readers import BUILTIN, format_of
+from layerctl.data.images import ENDINGS
+from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
+from layerctl.data.readers import BUILTIN, Files, format_of
+from layerctl.data.streams import decoder_of
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
 from layerctl.spec.reading import Reading
@@ -24,9 +27,15 @@ SAMPLE = 1 << 20
 """Bytes from the beginning that delimiter, quotes and header are guessed from."""
 RECORDS = 2000
 DELIMITERS = (",", "\t", ";", "|", " ")
+RARE = ("^", "~", "\x1f", "\x01", "#", ":")
+"""Delimiters where no other cuts lines at all, and all lines have as many."""
+ONE_COLUMN, CERTAIN = 0.1, 0.98
+"""How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
-_AROUND = f" {CURRENCIES}{PERCENT}"
+_AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
+_QUOTE_ESCAPED = re.compile(r"""(?:^|[,;\t| ])"[^"\n]*\\"[^",;\t|\s]""", re.MULTILINE)
+"""A field in quotes in which a backslash stands before a quote that does not end it."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 
 
@@ -46,11 +55,13 @@ class Dialect:
             "columns": r.columns,
             "delimiter": r.delimiter,
             "quote": r.quote,
+            "escape": r.escape,
+            "comment": r.comment,
             "decimal": r.decimal,
             "encoding": r.encoding,
         }
-        usual = {"format": None, "columns": None, "delimiter": None, "quote": '"', "decimal": ".", "encoding": "utf-8"}
-        return {k: v for k, v in plain.items() if v != usual[k]}
+        usual = {"quote": '"', "decimal": ".", "encoding": "utf-8"}
+        return {k: v for k, v in plain.items() if v != usual.get(k)}
 
 
 def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
@@ -59,8 +70,14 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     Raises:
         LayerctlError: for a file that is not there, cannot be read, or is empty.
     """
-    plain = Reading(None, None, None, '"', ".", "utf-8", list(missing), [])
+    plain = Reading(None, None, None, '"', None, None, ".", "utf-8", list(missing), [])
     if path.startswith(BUILTIN):
+        return Dialect(plain)
+    if path == "-":
+        fail("file-not-found", "standard input can be read once only, and is looked at several times here", Span(Source("<stdin>")),
+             hint="write it to a file first, as in `cat > rows.csv`; training and prediction read it as it comes")  # fmt: skip
+    path = Files.of(path).paths[0]
+    if format_of(path, plain) == "images" and any(p.is_dir() or p.suffix.lower() in ENDINGS for p in Path(path).iterdir()):
         return Dialect(plain)
     head, place = _head(path), Span(Source(path))
     if not head.strip():
@@ -73,12 +90,14 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     encoding, reason = _encoding(path, head)
     why = {"encoding": reason} if reason else {}
     text = (
-        head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+        head.decode("utf-8-sig" if encoding == "utf-8" else decoder_of(encoding, head), "replace")
         .replace("\r\n", "\n")
         .replace("\r", "\n")
     )
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
+    if text.lstrip()[:2] in ("[{", "[[", "[\n"):
+        return Dialect(replace(plain, encoding=encoding), why)
     if kind == "csv" and text.lstrip().startswith("{") and _is_json_lines(text):
         return Dialect(
             replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
@@ -87,10 +106,18 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
 
 
 def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dialect:
-    delimiter, quote, reason = _separators(text, "\t" if kind == "tsv" else ",")
     usual = "\t" if kind == "tsv" else ","
+    escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
+    text, comment, above = without_comments(text, usual, escape)
+    if comment is not None:
+        why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
+    delimiter, quote, reason = _separators(text, usual, escape)
     why = {**why, **({"delimiter": reason} if delimiter != usual else {})}
-    rows = _rows(text, delimiter, quote)
+    if escape is None and _delimiter_escaped(text, delimiter, quote):
+        escape = ESCAPE
+    if escape is not None:
+        why["escape"] = "a backslash stands before quotes or delimiters that are a field's own"
+    rows = _rows(text, delimiter, quote, escape=escape)
     width = len(rows[0]) if rows else 1
     header, told = _has_header(rows, width)
     if quote is None:
@@ -98,18 +125,22 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
     elif quote == "'":
         why["quote"] = "fields stand between apostrophes"
     columns = None
-    if not header:
+    if not header and (named := _named_above(above, comment, delimiter, width)):
+        columns, why["columns"] = named, "the comment above the rows names them"
+    elif not header:
         columns, why["columns"] = [f"column_{i + 1}" for i in range(width)], told
     elif len(named := [f for f in rows[0] if f]) > len(set(named)):
         twice = next(f for i, f in enumerate(named) if f in named[:i])
         columns, why["columns"] = told_apart(rows[0]), f"the header names '{twice}' twice: here each column has a name of its own"
     decimal = "."
-    if delimiter != "," and _decimal_comma(rows[1:] if header else rows):
+    if _decimal_comma(rows[1:] if header else rows, delimiter):
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
     made = replace(
         plain,
         delimiter=None if delimiter == usual else delimiter,
         quote="none" if quote is None else quote,
+        escape=escape,
+        comment=comment,
         decimal=decimal,
         columns=columns,
     )
@@ -141,6 +172,8 @@ def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
     """(encoding, why it is not UTF-8)."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16", "the file begins with UTF-16's mark"
+    if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
+        return "utf-16", "every other byte is 0, as in UTF-16"
     decoder = codecs.getincrementaldecoder("utf-8")()
     opener = gzip.open if _is_gzip(path) else open
     try:
@@ -173,8 +206,44 @@ def _is_json_lines(text: str) -> bool:
         return False
 
 
-def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS) -> list[list[str]]:
-    options = {"delimiter": delimiter, "skipinitialspace": delimiter != " "}
+def without_comments(text: str, usual: str, escape: str | None) -> tuple[str, str | None, list[str]]:
+    """(the text without lines of comment, what these begin with, the lines): most of them are cut into other numbers of fields than the rows are,
+    or several stand above all rows."""
+    lines = text.split("\n")
+    for sign in COMMENTS:
+        noted = [line for line in lines if line.startswith(sign)]
+        rest = "\n".join(line for line in lines if not line.startswith(sign))
+        if not noted or not rest.strip():
+            continue
+        delimiter, quote, _ = _separators(rest, usual, escape)
+        widths = [len(r) for r in _rows(rest, delimiter, quote, escape=escape)]
+        width = max(set(widths), key=widths.count)
+        others = sum(len(next(iter(_rows(line, delimiter, quote, escape=escape)), [])) != width for line in noted)
+        leading = next(i for i, line in enumerate(lines) if line.strip() and not line.startswith(sign))
+        if others * 2 > len(noted) or (others and leading >= len(noted)) or (len(noted) > 1 and leading >= len(noted)):
+            return rest, sign, noted
+    return text, None, []
+
+
+def _named_above(noted: list[str], comment: str | None, delimiter: str, width: int) -> list[str] | None:
+    """The columns' names, where the last comment above the rows has as many words as they have fields."""
+    for line in reversed(noted):
+        named = next(iter(_rows(line.lstrip(f"{comment} "), delimiter, None)), [])
+        if len(named) == width and all(named) and len(set(named)) == width and not any(map(looks_like_value, named)):
+            return named
+    return None
+
+
+def _delimiter_escaped(text: str, delimiter: str, quote: str | None) -> bool:
+    """Whether lines are cut into more equal numbers of fields where backslashes keep delimiters from cutting."""
+    if ESCAPE + delimiter not in text:
+        return False
+    plain, other = (_regularity(_rows(text, delimiter, quote, escape=e), text, delimiter, quote) for e in (None, ESCAPE))
+    return other > plain
+
+
+def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS, escape: str | None = None) -> list[list[str]]:
+    options: dict[str, Any] = {"delimiter": delimiter, "skipinitialspace": delimiter != " ", "escapechar": escape}
     reader = (
         csv.reader(io.StringIO(text), quoting=csv.QUOTE_NONE, **options)
         if quote is None
@@ -192,21 +261,25 @@ def _rows(text: str, delimiter: str, quote: str | None, most: int = RECORDS) -> 
     return out
 
 
-def _separators(text: str, usual: str) -> tuple[str, str | None, str]:
+def _separators(text: str, usual: str, escape: str | None) -> tuple[str, str | None, str]:
     """The delimiter and quote by which most records have the same number of fields; the format's own where others are no better."""
     quotes: list[str | None] = ['"', None] if '"' in text else ['"']
     if text.count("'") > 4 and _encloses(text, "'"):
         quotes.insert(0, "'")
     best: tuple[float, str, str | None] = (-1.0, usual, '"')
-    for delimiter in (usual, *(d for d in DELIMITERS if d != usual)):
+    for delimiter in (usual, *(d for d in DELIMITERS if d != usual), *RARE):
+        if delimiter in RARE and best[0] > ONE_COLUMN:
+            break
         for quote in quotes:
-            score = _regularity(_rows(text, delimiter, quote), text, delimiter, quote)
+            score = _regularity(_rows(text, delimiter, quote, escape=escape), text, delimiter, quote)
             if score > best[0] + (0.0 if delimiter == best[1] else 0.02):
                 best = (score, delimiter, quote)
     _, delimiter, quote = best
-    if quote is not None and _swallows(text, delimiter, quote):
+    if delimiter in RARE and best[0] < CERTAIN:
+        delimiter = usual
+    if quote is not None and _swallows(text, delimiter, quote, escape):
         quote = None
-    shown = {"\t": "tabs", " ": "blanks"}.get(delimiter, f"'{delimiter}'")
+    shown = {"\t": "tabs", " ": "blanks", "\x1f": "unit separators", "\x01": "control characters"}.get(delimiter, f"'{delimiter}'")
     return delimiter, quote, f"{shown} cut most lines into the same number of fields"
 
 
@@ -216,13 +289,13 @@ def _encloses(text: str, quote: str) -> bool:
     )
 
 
-def _swallows(text: str, delimiter: str, quote: str) -> bool:
+def _swallows(text: str, delimiter: str, quote: str, escape: str | None) -> bool:
     """Whether quotes, read as such, join lines that are whole records without them."""
     if quote not in text:
         return False
-    plain = _rows(text, delimiter, None, SAMPLE)
+    plain = _rows(text, delimiter, None, SAMPLE, escape)
     regular = len({len(r) for r in plain}) == 1 and len(plain[0]) > 1
-    return regular and any("\n" in f for r in _rows(text, delimiter, quote, SAMPLE) for f in r)
+    return regular and any("\n" in f for r in _rows(text, delimiter, quote, SAMPLE, escape) for f in r)
 
 
 def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | None) -> float:
@@ -233,13 +306,13 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     width = max(set(widths), key=widths.count)
     share = widths.count(width) / len(widths)
     if width == 1:
-        return 0.1 * share
+        return ONE_COLUMN * share
     fields = [f for r in rows for f in r]
     stray = sum(1 for f in fields if f[:1] == '"' and f[-1:] == '"' and len(f) > 1) if quote is None else 0
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
     penalty = (
-        0.3 * (widths[0] != width)
+        (0.9 if delimiter == " " else 0.3) * (widths[0] != width)
         + 0.5 * stray / len(fields)
         + (0.6 if longest > 30 else 0.0)
         + (0.2 if swallowed > 2 * len(rows) else 0.0)
@@ -271,8 +344,11 @@ def _valued(column: tuple[str, ...]) -> bool:
     return bool(present) and sum(map(looks_like_value, present)) > 0.8 * len(present)
 
 
-def _decimal_comma(rows: list[list[str]]) -> bool:
+def _decimal_comma(rows: list[list[str]], delimiter: str) -> bool:
+    """Whether numbers have a decimal comma: more do than have a point; beside commas as delimiters, where such fields are quoted, none has one."""
     fields = [f.strip(_AROUND) for r in rows for f in r]
     commas = [f for f in fields if _HAS_DECIMAL_COMMA.fullmatch(f)]
-    points = sum(1 for f in fields if _HAS_DECIMAL_POINT.fullmatch(f))
-    return len(commas) > 2 * points and any(not _GROUPED.fullmatch(f) for f in commas)
+    pointed = [f for f in fields if _HAS_DECIMAL_POINT.fullmatch(f)]
+    if delimiter == "," and not all(_GROUPED.fullmatch(f.replace(".", ",")) for f in pointed):
+        return False
+    return len(commas) > (0 if delimiter == "," else 2 * len(pointed)) and any(not _GROUPED.fullmatch(f) for f in commas)

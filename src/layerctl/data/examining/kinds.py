@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from layerctl.data.dates import mixed_formats
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
 from layerctl.data.features import is_text
+from layerctl.data.images import is_images
 from layerctl.data.numbers import numbers_of, strip_of, strip_of_measures
 from layerctl.data.table import Table
 
@@ -24,6 +26,7 @@ MANY_ROWS, SPARSE = 100, 3
 CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
+_DATED = re.compile(r"\d[^\d\s]?.*\d")
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
 _ID_NAME = re.compile(
@@ -34,10 +37,10 @@ _ID_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `kind` is number, category, date, text, array, id, constant or empty; `why` says how that was found.
+    """One column: `kind` is number, category, date, text, array, image, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
-    `format` a date's (None: ISO 8601); of a `code` the digits are a word, whose leading zeros count.
+    `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Column:
     distinct: int = 0
     counts: tuple[tuple[str, int], ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
-    format: str | None = None
+    formats: tuple[str, ...] = ()
     ambiguous: bool = False
     whole: bool = False
     low: float | None = None
@@ -84,6 +87,8 @@ def column(table: Table, name: str) -> Column:
     facts = {"missing": empty, "distinct": len(counts), "counts": top}
     if len(counts) == 1 and not empty:
         return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
+    if is_images(table, name):
+        return Column(name, "image", "paths of images", **facts)
     found = _date(name, counts, facts) or _number(table, name, counts, facts)
     return found if found is not None else _words(table, name, present, counts, facts)
 
@@ -98,6 +103,8 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     if sum(n for v, n in counts.items() if LEADING_ZERO.fullmatch(v)) >= CODES * total:
         return None
     numbers = total - sum(odd.values())
+    if strange and (worn := _worn(table, name, counts, facts)) is not None:
+        return worn
     if strange and (sum(strange.values()) > FEW * total or len(strange) > 5):
         return None
     values = np.array(
@@ -155,15 +162,18 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     values = [v for v in counts if v not in nothing]
     is_date, form, ambiguous = date_format(values) if values and date_format(values[:COMPACT_DAYS])[0] else (False, None, False)
+    formats = (form,) if form is not None else ()
     if not is_date:
-        return None
-    why = "all values are ISO dates" if form is None else f"all values are dates of the form {form}"
+        formats = tuple(mixed_formats(values)) if len(values) > 1 and _DATED.search(values[0]) else ()
+        if not formats:
+            return None
+    why = f"all values are dates of the form {' or '.join(formats)}" if formats else "all values are ISO dates"
     return Column(
         name,
         "date",
         why,
         **{**facts, "missing": facts["missing"] + sum(nothing.values()), "odd": nothing},
-        format=form,
+        formats=formats,
         ambiguous=ambiguous,
     )
 
@@ -189,10 +199,10 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
 
 
 def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:
-    clad = sum(n for v, n in counts.items() if dressed(v))
-    worn = _worn(table, name, counts, facts) if clad > len(present) / 2 else None
+    worn = _worn(table, name, counts, facts)
     if worn is not None:
         return worn
+    clad = sum(n for v, n in counts.items() if dressed(v))
     numbers = sum(n for v, n in counts.items() if numeric(v))
     odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)

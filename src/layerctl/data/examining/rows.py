@@ -15,6 +15,8 @@ from layerctl.data.table import Table
 from layerctl.diagnostics import Diagnostic
 
 MANY_TWICE = 0.05
+ORDINARY = 0.9
+"""The share of different rows from which equal ones are no matter of few categories."""
 RARE = 0.2
 FEW_OF_A_CLASS = 10
 FEW_ROWS = 50
@@ -29,9 +31,9 @@ class Part:
     rows: np.ndarray
 
 
-def keys(table: Table) -> list[bytes]:
-    """A hash of each row's values."""
-    names = list(table.columns)
+def keys(table: Table, names: Sequence[str] | None = None) -> list[bytes]:
+    """A hash of each row's values, of all columns or of some."""
+    names = list(table.columns) if names is None else [n for n in names if n in table.columns]
     flat = [table.columns[n] for n in names]
     texts = [[c[i].tobytes().hex() for i in range(len(table))] if isinstance(c, np.ndarray) and c.ndim > 1 else table.texts(n)
              for n, c in zip(names, flat, strict=True)]  # fmt: skip
@@ -41,8 +43,8 @@ def keys(table: Table) -> list[bytes]:
     ]
 
 
-def duplicates(table: Table) -> Iterator[Diagnostic]:
-    """Rows that stand in the table before."""
+def duplicates(table: Table, telling: Sequence[str]) -> Iterator[Diagnostic]:
+    """Rows that stand in the table before; but for what tells rows apart and nothing else, where other rows are hardly ever alike."""
     if len(table) < FEW_ROWS and len(table) > 0:
         yield Diagnostic(
             "few-rows",
@@ -52,13 +54,17 @@ def duplicates(table: Table) -> Iterator[Diagnostic]:
             "gather more, or use `train --folds`",
             "warning",
         )
-    found = keys(table)
+    found, but = keys(table), ""
+    if len(telling) < len(table.columns):
+        some = keys(table, telling)
+        if len(set(found)) == len(found) and len(set(some)) > ORDINARY * len(some):
+            found, but = some, f" but for {', '.join(n for n in table.columns if n not in telling)}"
     seen: dict[bytes, int] = {}
     again = [(i, seen[k]) for i, k in enumerate(found) if seen.setdefault(k, i) != i]
     if again:
         row, first = again[0]
         line = table.lines[first] if first < len(table.lines) else first + 1
-        text = f"{len(again)} of {len(table)} rows stand in the table before; the first is the same as line {line}"
+        text = f"{len(again)} of {len(table)} rows stand in the table before{but}; the first is the same as line {line}"
         yield Diagnostic(
             "duplicate-rows",
             text,
@@ -69,12 +75,13 @@ def duplicates(table: Table) -> Iterator[Diagnostic]:
         )
 
 
-def across(parts: Sequence[Part]) -> Iterator[Diagnostic]:
-    """Rows held back that are trained on as well: an error where they are many and no table of a few categories makes them."""
-    hashed = {id(p.table): keys(p.table) for p in parts}
+def across(parts: Sequence[Part], columns: Sequence[str] | None = None) -> Iterator[Diagnostic]:
+    """Rows held back that are trained on as well, by the columns that a model takes and predicts: an error where they are many and no table of a few
+    categories makes them."""
+    hashed = {id(p.table): keys(p.table, columns) for p in parts}
     train = next(p for p in parts if p.name == "train")
     known = {hashed[id(train.table)][i] for i in train.rows.tolist()}
-    ordinary = len(known) > 0.9 * len(train.rows)
+    ordinary = len(known) > ORDINARY * len(train.rows)
     for p in parts:
         if p.name == "train":
             continue

@@ -6,13 +6,14 @@ import datetime
 import re
 
 from layerctl.data.dates import COMPACT, KNOWN_FORMATS
+from layerctl.data.numbers import positive
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 DRESSED = re.compile(
     r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?"
 )
 NOTHING = frozenset(
-    {"", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
+    {"", "?", "\\N", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
 )
 """Words that stand for a missing value wherever they stand."""
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
@@ -29,8 +30,10 @@ def numeric(text: str) -> bool:
 
 
 def dressed(text: str) -> bool:
-    """Whether a field is a number with a currency, a unit, a percent sign or marks between thousands."""
-    return DRESSED.fullmatch(text.strip()) is not None and not numeric(text)
+    """Whether a field is a number with a currency, a unit, a percent sign, marks between thousands, or parentheses for a minus."""
+    text = text.strip()
+    bare = positive(text)
+    return (bare is not None and numeric(bare)) or (DRESSED.fullmatch(bare or text) is not None and not numeric(text))
 
 
 def iso_day(text: str) -> bool:

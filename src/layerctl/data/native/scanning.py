@@ -1,8 +1,8 @@
 """Delimited text cut into fields, as a kernel: the dialect of Python's csv module on UTF-8 bytes.
 
 Where fields end is found 64 bytes at a time (Langdale and Lemire 2019, "Parsing gigabytes of JSON per second", cut down to what a table needs).
-A field is a slice of the block of bytes, without blanks around it; what quoting hides inside one (doubled quotes, two-byte line ends, text
-behind the closing quote) is moved together in place first.
+A field is a slice of the block of bytes, without blanks around it; what quoting hides inside one (doubled quotes, escapes, two-byte line ends,
+text behind the closing quote) is moved together in place first.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def drop_blanks(data: object, start: int, end: int) -> int:
     return end
 
 
-def compact(data: object, start: int, end: int, quote: int) -> int:
-    """Moves the content of a quoted field, from behind its first quote to its end, together; returns where it ends then."""
-    out, i, inside = start, start, True
+def compact(data: object, start: int, end: int, quote: int, escape: int, inside: bool) -> int:
+    """Moves the content of a field (from behind its first quote, where it is `inside` one) to its end together; returns where it ends then."""
+    out, i, closed = start, start, -1
     while i < end:
         c = data[i]
         i += 1
@@ -73,8 +73,12 @@ def compact(data: object, start: int, end: int, quote: int) -> int:
                 i += 1
             else:
                 inside = False
+                closed = i
                 continue
-        elif c == 13:
+        elif c == escape and i < end and i - 1 != closed:
+            c = data[i]
+            i += 1
+        if c == 13:
             if i < end and data[i] == 10:
                 i += 1
             c = 10
@@ -113,15 +117,46 @@ def find(data: object, at: int, size: int, a: int, b: int, c: int) -> int:
     return at
 
 
-def quoted(data: object, start: int, size: int, quote: int, delimiter: int, last: int) -> tuple[int, int, int, bool]:
-    """A field from behind its first quote on: (its end, the place behind it, line ends in it, whether its quote is still open)."""
-    i, tall, dirty, opened = start, 0, False, True
+def escaped(data: object, start: int, at: int, escape: int) -> bool:
+    """Whether an odd number of escapes stands before a place, of those from `start` on."""
+    i = at
+    while i > start and data[i - 1] == escape:
+        i -= 1
+    return (at - i) % 2 == 1
+
+
+def end_with_escapes(data: object, start: int, size: int, delimiter: int, escape: int) -> tuple[int, int, bool]:
+    """(the first delimiter or line end from `start` on that is not escaped, or `size`; line ends before it; whether the last byte's escape is open)."""
+    i, tall, going, opened = start, 0, True, False
+    while going:
+        i = find(data, i, size, delimiter, 10, 13)
+        going = i < size and escaped(data, start, i, escape)
+        if going:
+            c = data[i]
+            i += 1
+            if c != delimiter:
+                tall += 1
+                if c == 13 and i < size and data[i] == 10:
+                    i += 1
+    if i >= size and size > start:
+        c = data[size - 1]
+        opened = c == 10 or c == 13 or escaped(data, start, size, escape)
+    return i, tall, opened
+
+
+def quoted(
+    data: object, start: int, size: int, quote: int, escape: int, delimiter: int, last: int
+) -> tuple[int, int, int, bool]:  # fmt: skip
+    """A field from behind its first quote on: (its end, the place behind it, line ends in it, whether its quote or an escape is still open)."""
+    i, tall, dirty, opened = start, 0, escape >= 0, True
     while opened and i < size:
         i = find(data, i, size, quote, 10, 13)
         if i < size:
             c = data[i]
             i += 1
             if c == quote:
+                if escape >= 0 and escaped(data, start, i - 1, escape):
+                    continue
                 if i < size and data[i] == quote:
                     dirty = True
                     i += 1
@@ -137,32 +172,36 @@ def quoted(data: object, start: int, size: int, quote: int, delimiter: int, last
     if not opened:
         end = i - 1
         behind = i
-        i = find(data, i, size, delimiter, 10, 13)
+        if escape >= 0:
+            i, more, opened = end_with_escapes(data, i + 1 if i < size and data[i] == escape else i, size, delimiter, escape)
+            tall += more
+        else:
+            i = find(data, i, size, delimiter, 10, 13)
         if i > behind:
             dirty = True
         if dirty and (i < size or last == 1):
-            end = compact(data, start, i, quote)
+            end = compact(data, start, i, quote, escape, True)
     return end, i, tall, opened
 
 
 @kernel
 def cut(
-    task, tasks, data: "u8*", size: "i64", delimiter: "i64", quote: "i64", lead: "i64", last: "i64", tallest: "i64",
+    task, tasks, data: "u8*", size: "i64", delimiter: "i64", quote: "i64", escape: "i64", comment: "i64", lead: "i64", last: "i64", tallest: "i64",
     state: "i64*", starts: "i32*", ends: "i32*", firsts: "i32*", lines: "i64*",
 ):  # fmt: skip
     """Cuts the whole records of a block of bytes; with `last` the data end with it.
 
-    Block: the bytes, with BEYOND more behind them, and their number; the delimiter; the quote (-1: none); whether blanks are skipped before a quote;
-    whether the data end here; the most lines of a record; `state` (above); for each field its first byte and the byte behind it; for each record that
-    is not blank its first field and its line. There must be room for as many fields as there are bytes, and half as many records, and two more
-    of each.
+    Block: the bytes, with BEYOND more behind them, and their number; the delimiter; the quote, the escape and what a line of comment begins with
+    (-1: none); whether blanks are skipped before a quote; whether the data end here; the most lines of a record; `state` (above); for each field its
+    first byte and the byte behind it; for each record that is not blank its first field and its line. There must be room for as many fields as there
+    are bytes, and half as many records, and two more of each.
     """
     i, fields, records, line, wide = state[0], state[1], state[2], state[3], state[7]
     base, mask = i - 64, 0
     complete = True
     while complete and i < size and state[5] == 0:
         begin, first = i, fields
-        tall, filled, inside, opened = 1, False, True, False
+        tall, filled, inside, opened, noted = 1, False, True, False, data[i] == comment
         while inside:
             inside = False
             if lead == 1:
@@ -171,8 +210,17 @@ def cut(
             s = i
             if i < size and data[i] == quote:
                 s += 1
-                e, i, more, opened = quoted(data, s, size, quote, delimiter, last)
+                e, i, more, opened = quoted(data, s, size, quote, escape, delimiter, last)
                 tall += more
+            elif noted:
+                i = find(data, i, size, 10, 10, 13)
+                base, s, e = i - 64, i, i
+            elif escape >= 0:
+                i, more, opened = end_with_escapes(data, s, size, delimiter, escape)
+                tall += more
+                base, e = i - 64, i
+                if not opened:
+                    e = compact(data, s, i, quote, escape, False)
             else:
                 i, base, mask = end_of_field(data, i, size, base, mask, delimiter)
                 e = i

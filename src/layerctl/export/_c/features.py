@@ -211,7 +211,7 @@ class Features:
         self.parts.append(f"static const struct vocabulary vocabulary_{into} = {{words_{into}, ids_{into}, {len(words)}, {longest}}};\n")
         k = self._cell(fit.columns[0].name)
         split = {"whitespace": "WHITESPACE", "characters": "CHARACTERS"}.get(fit.split, "WORDS")
-        return [f"encode_text(CELL({k}), {split}, {int(fit.lowercase)}, &vocabulary_{into}, to, {fit.length});"]
+        return [f"tokenize(CELL({k}), {split}, {int(fit.lowercase)}, &vocabulary_{into}, to, {fit.length});"]
 
 
 def string(text: str) -> str:

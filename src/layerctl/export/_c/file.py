@@ -128,6 +128,8 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     parts = [f"#ifndef {k}\n#define {k} {v} /* {why}: what lies beyond is refused */\n#endif" for k, (v, why) in macros.items()]
     parts.append(f"#define DELIMITER {_character(dialect.delimiter)}")
     parts.append(f"#define QUOTE {_character(dialect.quote) if dialect.quote else '(-2)'}")
+    parts.append(f"#define ESCAPE {_character(dialect.escape) if dialect.escape else '(-2)'}")
+    parts.append(f"#define COMMENT {_character(dialect.comment) if dialect.comment else '(-2)'}")
     if dialect.decimal == ",":
         parts.append("#define DECIMAL_COMMA")
     parts.append(f"static const char *const missing_values[] = {{\n{wrapped([string(m) for m in missing])}\n}};\n")
@@ -169,17 +171,36 @@ static int read_header(void)
 }
 """
 _WITH_NAMES = """
-/* The columns' names are known; the first line may repeat them, and rows may leave out the targets. */
+static int is_told_apart(const char *name, const char *given)
+{
+    const size_t n = strlen(given);
+    return strncmp(name, given, n) == 0 && (name[n] == 0 || (name[n] == '_' && name[n + 1] != 0 && strspn(name + n + 1, "0123456789") == strlen(name + n + 1)));
+}
+
+/* The columns' names are known; the first line may repeat them, or some of them in any order, and rows may leave out the targets. */
 static int read_header(void)
 {
     static const char *header[MOST_FIELDS];
     const int known = (int)(sizeof names / sizeof names[0]);
-    int i, j, same;
+    int i, j, same, some;
     if (!read_record())
         refuse(NULL, "the file has no data");
     same = field_count == known;
     for (i = 0; i < known && same; i++)
-        same = strcmp(present(fields[i]) == NULL ? "" : fields[i], names[i]) == 0;
+        same = is_told_apart(names[i], fields[i]);
+    some = !same && field_count > 1;
+    for (i = 0; i < field_count && some; i++) {
+        for (j = 0; j < known && strcmp(names[j], fields[i]) != 0; j++)
+            continue;
+        header[i] = j < known ? names[j] : "";
+        for (some = j < known, j = 0; j < i; j++)
+            some &= header[j] != header[i];
+    }
+    if (some) {
+        columns = field_count;
+        find_columns(header);
+        return 0;
+    }
     columns = known;
     for (i = 0; i < known; i++)
         header[i] = names[i];

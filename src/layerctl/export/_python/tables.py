@@ -25,10 +25,20 @@ class BadData(Exception):
 def records(stream, schema):
     """(line, fields) of each record that is not blank; fields without blanks around, None where a value is missing."""
     csv.field_size_limit(10_000_000)
-    options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["delimiter"] != " "}
+    options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["delimiter"] != " ", "escapechar": schema["escape"]}
     quoting = {"quotechar": schema["quote"]} if schema["quote"] else {"quoting": csv.QUOTE_NONE}
-    reader, line = csv.reader(stream, **options, **quoting), 1
+    begins = True
+
+    def fed():
+        nonlocal begins
+        for text in stream:
+            comment = begins and schema["comment"] and text.startswith(schema["comment"])
+            begins = False
+            yield "\n" if comment else text
+
+    reader, line = csv.reader(fed(), **options, **quoting), 1
     for row in reader:
+        begins = True
         if any(f.strip() for f in row):
             yield line, [None if (t := f.strip()) in schema["missing"] else t for f in row]
         line = reader.line_num + 1
@@ -45,7 +55,9 @@ def tables(stream, schema, rows=4096):
         names = [f or f"column_{i + 1}" for i, f in enumerate(texts)]
         if len(set(names)) < len(names):
             raise BadData("two columns have one name")
-    elif texts != names:
+    elif len(texts) > 1 and len(set(texts)) == len(texts) and set(texts) <= set(names):
+        names = texts
+    elif len(texts) != len(names) or not all(n == t or re.fullmatch(re.escape(t) + r"_\d+", n) for n, t in zip(names, texts, strict=True)):
         found = itertools.chain([first], found)
         if len(texts) != len(names):
             names = [n for n in names if n not in schema["targets"]]
@@ -64,12 +76,14 @@ def column(table, name):
 
 
 def numbers(table, name, fill, schema, strip=""):
-    """A column as float64; `fill` for missing values, which are refused if it is None. The characters of `strip` do not count."""
+    """A column as float64; `fill` for missing values, which are refused if it is None. The characters of `strip` do not count, but for
+    parentheses and the typographic minus, which make a number negative."""
     out = np.empty(len(table[None]))
     for i, text in enumerate(column(table, name)):
         given = text
         if text is not None and strip:
-            text = "".join(c for c in text if c not in strip).strip()
+            sign = "-" if any(c in text and c in strip for c in "(\u2212") else ""
+            text = sign + "".join(c for c in text if c not in strip).strip()
         if text is not None and schema["decimal"] == ",":
             text = text.replace(".", "").replace(",", ".")
         if text is None and fill is not None:

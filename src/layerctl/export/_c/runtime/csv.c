@@ -90,12 +90,23 @@ static int read_record(void)
     int c = 0;
     while (c != EOF) {
         char *to = record, *start = record;
-        int filled = 0;
+        int filled = 0, first = 1;
         record_line = lines_read + 1;
         field_count = 0;
         state = START;
         for (;;) {
             c = next_character();
+            if (first && c == COMMENT) {
+                while (c != EOF && c != '\n')
+                    c = next_character();
+                break;
+            }
+            first = 0;
+            if (c == ESCAPE && state != CLOSED && (c = next_character()) != EOF) {
+                to = keep(to, c);
+                state = state == START ? PLAIN : state;
+                continue;
+            }
             if (c == EOF || (c == '\n' && state != QUOTED) || (c == DELIMITER && state != QUOTED)) {
                 if (c == EOF && to == record && field_count == 0)
                     break;

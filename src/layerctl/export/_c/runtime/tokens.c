@@ -6,7 +6,7 @@ static int is_word(uint32_t c)
 }
 
 /* Cuts a text into tokens and writes their ids; what is longer than `length` is left out. */
-static void encode_text(const char *field, int split, int lowercase, const struct vocabulary *v, int32_t *ids, int length)
+static void tokenize(const char *field, int split, int lowercase, const struct vocabulary *v, int32_t *ids, int length)
 {
     const char *text = present(field);
     int size = 0, made = 0, at, end;

@@ -6,21 +6,32 @@ static int has(const char *characters, uint32_t wanted)
     return 0;
 }
 
-/* A field without the characters of `strip`, which do not count, and without blanks around what is left. */
+/* A field without the characters of `strip`, which do not count, and without blanks around what is left; parentheses and the typographic minus
+   among them make it negative. */
 static const char *without(const char *field, const char *strip)
 {
-    static char plain[LONGEST_RECORD + 1];
+    static char plain[LONGEST_RECORD + 2];
     const char *p = field;
-    char *to = plain;
+    const char *kept;
+    char *to = plain + 1;
+    int negative = 0;
     if (present(field) == NULL)
         return field;
     while (*p != 0) {
         const char *start = p;
-        if (!has(strip, code_point(&p))) {
+        const uint32_t c = code_point(&p);
+        if (!has(strip, c)) {
             memcpy(to, start, (size_t)(p - start));
             to += p - start;
+        } else if (c == '(' || c == 0x2212) {
+            negative = 1;
         }
     }
     *to = 0;
-    return stripped(plain);
+    kept = stripped(plain + 1);
+    if (!negative || *kept == 0)
+        return kept;
+    to = plain + (kept - plain) - 1;
+    *to = '-';
+    return to;
 }
