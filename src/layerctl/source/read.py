@@ -99,7 +99,7 @@ class _Builder:
         try:
             self._events(parser)
         except yaml.MarkedYAMLError as error:
-            if not self.problems.errors:  # what was found on the way explains why the parser stopped
+            if not any(d.code in ("yaml-space", "yaml-colon") for d in self.problems.found):  # these explain why the parser stopped
                 self.problems.found.append(syntax.explain(error, self.source))
         self.problems.check()
         if self.root is None or (isinstance(self.root, Scalar) and self.root.text == "" and self.root.style == "plain"):
@@ -234,7 +234,8 @@ class _Builder:
         if opened is not None:
             row = self.source.line(key.span.line) or ""
             rest = row[key.span.column - 1 + opened.end() :].rstrip()
-            self.problems.error("yaml-colon", f"no ': ' after '{opened[1]}'", key.span, hint=f"write `{opened[1]}: {rest}`")
+            what = f"no space behind the ':' of '{opened[1]}'" if ":" in opened[0] else f"no ':' after '{opened[1]}'"
+            self.problems.error("yaml-colon", what, key.span, hint=f"write `{opened[1]}: {rest}`")
         before = top.seen.setdefault(text, key)
         in_item = len(self.open) > 1 and type(self.open[-2].node) is Sequence
         if before is not key and not (in_item and top.twice):

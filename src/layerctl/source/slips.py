@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from layerctl.diagnostics import Diagnostic
+from layerctl.diagnostics import Diagnostic, Note
 from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES, Place
 
 _ODD = "".join(sorted(SPACES))
@@ -139,7 +139,8 @@ def uneven(p: Place) -> Diagnostic | None:
         return Diagnostic("yaml-indentation", f"no '- ' before '{text.partition(':')[0]}', the lines below are items of a list", p.span(line, has, len(text)),
                           hint=f"write `- {text}`")  # fmt: skip
     return Diagnostic("yaml-indentation", f"an indentation of {has} space{'s' * (has != 1)}, the lines after it have {wanted}",
-                      p.span(line, has, len(text)), hint="keys and items of one level start in the same column")  # fmt: skip
+                      p.span(line, has, len(text)), (Note("as this one", p.span(column=own, length=len(p.row.strip()))),),
+                      "keys and items of one level start in the same column")  # fmt: skip
 
 
 def _indent(row: str) -> int:

@@ -20,6 +20,12 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
 
     `{total: f(x, axis=0)}` is the keys `total` and `axis=0)`; `{units:8}` is the key `units:8` without a value.
     """
+    bare = [k for k, v in mapping.entries if isinstance(v, Scalar) and v.text == "" and v.style == "plain" and ":" not in k.text and "(" not in k.text]
+    if len(bare) > 1 and len(bare) == len(mapping.entries):
+        listed = ", ".join(k.text for k in bare)
+        problems.error("yaml-syntax", f"'{{{listed}}}' has values without names", mapping.span,
+                       hint=f"in braces each value has a name, `{{name: value}}`; a list stands in brackets, `[{listed}]`")  # fmt: skip
+        return
     for at, (key, value) in enumerate(mapping.entries):
         if not (isinstance(value, Scalar) and value.text == "" and value.style == "plain" and key.style == "plain"):
             continue
