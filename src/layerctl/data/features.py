@@ -41,6 +41,9 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
                            hint=columns_hint(table.columns))  # fmt: skip
 
     goals = [n for t in spec.targets().values() for n in t.names()]
+    wanted = dict.fromkeys(n for n in [*(c for f in spec.features.values() for c in f.columns or ()), *goals])
+    if len(wanted) > 1 and not any(n in table.columns or did_you_mean(n, table.columns) for n in wanted):
+        fail("unknown-column", f"{table.name} has none of the columns {', '.join(map(repr, wanted))}", span("source"), hint=columns_hint(table.columns))
     for output, target in spec.targets().items():
         way = ("target", *([output] if isinstance(spec.target, dict) else []), "columns" if target.columns is not None else "column")
         for i, name in enumerate(target.names()):
