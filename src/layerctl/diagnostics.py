@@ -254,4 +254,14 @@ def _folded(name: str) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'units'?` for the end of a message, or nothing."""
     near = closest(name, known)
-    return f"; did you mean '{near}'?" if near else ""
+    return f"; did you mean '{near}'?{_odd_letter(name, near)}" if near else ""
+
+
+def _odd_letter(name: str, near: str) -> str:
+    """Which sign of a name is none of the letters that it looks like, or cannot be seen."""
+    odd = next((c for c in name if ord(c) > 127), None)
+    if odd is None or not near.isascii():
+        return ""
+    import unicodedata
+
+    return f" Its {name.index(odd) + 1}. letter is {unicodedata.name(odd, 'a sign').lower()} (U+{ord(odd):04X})"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from pydantic import PrivateAttr
 
 from layerctl.configured import Configured
+from layerctl.diagnostics import Span
 
 
 class Trainer(Protocol):
@@ -71,11 +73,20 @@ class Callback(Configured):
     """The module of `training/tracking` whose observer does its work, for callbacks that tell others of the run."""
 
     _state: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _places: dict[str, Span] = PrivateAttr(default_factory=dict)
 
     @property
     def state(self) -> dict[str, Any]:
         """Numbers and arrays that a checkpoint must keep."""
         return self._state
+
+    def keep_places(self, spans: Mapping[str, Span]) -> None:
+        """Keeps where the arguments stand in the file."""
+        self._places = dict(spans)
+
+    def place(self, *arguments: str) -> Span | None:
+        """Where the first of the arguments that the file has stands; else where any of them does."""
+        return next((self._places[a] for a in (*arguments, *self._places) if a in self._places), None)
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes up the state of a checkpoint."""

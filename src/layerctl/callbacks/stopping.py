@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PrivateAttr
 
 from layerctl.callbacks.base import Callback, Trainer, better
-from layerctl.diagnostics import LayerctlError, Span, fail
+from layerctl.diagnostics import LayerctlError, fail
 
 
 class EarlyStopping(Callback):
@@ -104,7 +103,6 @@ class LearningRateScheduler(Callback):
     changes_rate: ClassVar[bool] = True
 
     _expression: Any = PrivateAttr()
-    _place: Span | None = PrivateAttr(None)
 
     def model_post_init(self, context: object) -> None:
         from layerctl.expressions.parse import parse
@@ -121,9 +119,6 @@ class LearningRateScheduler(Callback):
         own = self._expression.arguments or ("epoch", "lr")
         return dict(zip(own, (epoch, rate), strict=True))
 
-    def keep_places(self, spans: Mapping[str, Span]) -> None:
-        self._place = spans.get("schedule")
-
     def epoch_begins(self, trainer: Trainer, epoch: int) -> None:
         from layerctl.expressions.evaluate import evaluate
         from layerctl.expressions.scalars import SCALARS
@@ -135,7 +130,7 @@ class LearningRateScheduler(Callback):
             rate = error.diagnostics[0].message
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate < 0:
             fail("expression-value", f"LearningRateScheduler: at epoch {epoch} and lr {given:g}, '{self.schedule}' gives {rate!r}, "
-                 "expected a finite number of at least 0", self._place,
+                 "expected a finite number of at least 0", self.place("schedule"),
                  hint="write an expression that is a rate of at least 0 at each epoch: max(lr * 0.9, 1e-6)")  # fmt: skip
         trainer.set_learning_rate(float(rate))
         if self.verbose:

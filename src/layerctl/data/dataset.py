@@ -125,7 +125,7 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
     """A source that is not there is the model file's mistake: its place is the line that names it."""
     from layerctl.data.arrays import BUILTIN, builtin_names
     from layerctl.data.readers import Files, no_source
-    from layerctl.diagnostics import did_you_mean
+    from layerctl.diagnostics import closest, did_you_mean
 
     if source.startswith(BUILTIN):
         name, known = source.removeprefix(BUILTIN), builtin_names()
@@ -134,7 +134,9 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
                  hint=f"there are {', '.join(known)}")  # fmt: skip
     elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
         path = folder / source
-        near = f"; did you mean '{BUILTIN}{source}'?" if source in builtin_names() else no_source(path)
+        bare = source.lower().removesuffix(".csv")
+        shipped = bare if bare in builtin_names() else closest(source, [BUILTIN + n for n in builtin_names()]) if "built" in bare else None
+        near = f"; did you mean '{BUILTIN}{shipped.removeprefix(BUILTIN)}'?" if shipped else no_source(path)
         fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
 
 

@@ -180,6 +180,8 @@ def _read(table: Table, fit: ColumnFit) -> tuple[np.ndarray, list[Moment]]:
 
 def _cure(bad: list[str], forms: list[str]) -> str:
     fitting = formats_of(bad)
+    if not fitting and not forms and re.match(r"\d{4}-\d\d?-\d\d?", bad[0]):
+        return "there is no such day: correct it, or leave the row out"
     if not fitting:
         return "say the dates' `format` in the feature; several that are tried in order are a list"
     listed = ", ".join(f'"{f}"' for f in [*forms, fitting[0]])

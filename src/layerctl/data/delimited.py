@@ -126,6 +126,8 @@ class Heading:
         if len(self.names) == 1 and any(c in self.names[0] for c in ";\t|"):
             return "the delimiter seems to be another: say `delimiter: ';'` (or '\\t', '|') in the data section"
         if self.dialect.quote is not None:
+            if len(self.bad) < self.rows and self.bad[0].message.startswith("1 fields"):
+                return "the line is no row: remove it, if it is a comment or a mark of git; or it has another delimiter"
             return "check the delimiter and the quotes; `quote: none` reads quotes as ordinary characters"
         return "check the delimiter"
 

@@ -41,10 +41,15 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
                            hint=columns_hint(table.columns))  # fmt: skip
 
     goals = [n for t in spec.targets().values() for n in t.names()]
-    for name in goals:
-        known(name, f"the target '{name}' is no column of {{name}}", "target")
-    for name in spec.ignore:
-        known(name, f"'ignore' names the column '{name}', which {{name}} does not have", "ignore")
+    wanted = dict.fromkeys(n for n in [*(c for f in spec.features.values() for c in f.columns or ()), *goals])
+    if len(wanted) > 1 and not any(n in table.columns or did_you_mean(n, table.columns) for n in wanted):
+        fail("unknown-column", f"{table.name} has none of the columns {', '.join(map(repr, wanted))}", span("source"), hint=columns_hint(table.columns))
+    for output, target in spec.targets().items():
+        way = ("target", *([output] if isinstance(spec.target, dict) else []), "columns" if target.columns is not None else "column")
+        for i, name in enumerate(target.names()):
+            known(name, f"the target '{name}' is no column of {{name}}", *way, *([i] if target.columns is not None else []))
+    for i, name in enumerate(spec.ignore):
+        known(name, f"'ignore' names the column '{name}', which {{name}} does not have", "ignore", i)
     used = {*goals, *spec.ignore, *([spec.weight] if spec.weight else ())}
     if spec.split.column and spec.split.by in ("column", "group"):
         used.add(spec.split.column)
@@ -56,8 +61,14 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     for name, f in spec.features.items():
         given = [name] if name in called else f.columns
         out[name] = list(given) if given is not None else [c for c in table.columns if c not in used]
+        lacking = [c for c in out[name] if c not in table.columns]
+        if len(lacking) > 2 and not any(did_you_mean(c, table.columns) for c in lacking):
+            named = f"{', '.join(repr(c) for c in lacking[:-1])} and '{lacking[-1]}'"
+            problems.error("unknown-column", f"feature '{name}' wants the columns {named}, which {table.name} does not have",
+                           span("features", name, "columns"), hint=columns_hint(table.columns))  # fmt: skip
+            continue
         for i, c in enumerate(out[name]):
-            place = ("features", name, "columns", *([i] if len(out[name]) > 1 else []))
+            place = ("features", name, "columns", i)
             known(c, f"feature '{name}' wants the column '{c}', which {{name}} does not have", *place)
             if c in goals and c in table.columns and not any(g.window is not None for g in spec.features.values()):
                 problems.error("target-as-feature", f"the feature '{name}' holds the target '{c}': the model would be given what it is to predict",
@@ -76,7 +87,7 @@ def fit_schema(
     """All that is fitted, from the training rows `rows` of the table and no others: kinds, scales, vocabularies, classes."""
     targets = spec.targets()
     goes_on = {t.next for t in targets.values() if t.next is not None}
-    features = {n: fit_feature(n, table, columns[n], f, rows, ends=bool(goes_on & {n, ONLY})) for n, f in spec.features.items()}
+    features = {n: fit_feature(n, table, columns[n], f, rows, span, ends=bool(goes_on & {n, ONLY})) for n, f in spec.features.items()}
     return FeatureSchema(features, {o: fit_target(table, t, rows, hints.get(o), features, span) for o, t in targets.items()})
 
 
@@ -103,7 +114,10 @@ def is_text(table: Table, name: str) -> bool:
     return words >= 4 or (words >= 2 and len(set(values)) > MANY * len(values) and sum(map(len, values)) / len(values) > WORDY)
 
 
-def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray, *, ends: bool = False) -> FeatureFit:
+def fit_feature(
+    name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray, span: Callable[..., Span | None] = lambda *_: None,
+    *, ends: bool = False,
+) -> FeatureFit:  # fmt: skip
     """One feature from the training rows. With `ends` it is a text that a language model goes on with.
 
     In a table ISO dates are taken as dates, and of a column whose values are mostly different only those are kept that occur twice.
@@ -113,7 +127,7 @@ def fit_feature(name: str, table: Table, names: list[str], spec: FeatureSpec, ro
     if kind == "text":
         return fit_text(table, names[0], spec, rows, ends=ends)
     if kind == "array":
-        return _fit_array(name, table, names, spec, rows)
+        return _fit_array(name, table, names, spec, rows, span)
     if kind == "image":
         return fit_images(name, table, names[0], spec, rows)
     if kind == "vector":
@@ -204,12 +218,13 @@ def _arrays(table: Table, names: Sequence[str]) -> bool:
     return all(isinstance(table.columns[n], np.ndarray) for n in names)
 
 
-def _fit_array(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray) -> FeatureFit:
+def _fit_array(name: str, table: Table, names: list[str], spec: FeatureSpec, rows: np.ndarray, span: Callable[..., Span | None]) -> FeatureFit:
     values = _array(table, names)
     shape = list(spec.shape or values.shape[1:])
     if int(np.prod(shape)) != int(np.prod(values.shape[1:])):
         fail("data-shape", f"feature '{name}' has {int(np.prod(values.shape[1:]))} numbers a row, which cannot be {tuple(shape)}",
-             table.span(0), hint=f"the columns are {', '.join(names[:8])}")  # fmt: skip
+             span("features", name, "shape") or table.span(0),
+             hint=f"the columns are {', '.join(names[:8])}; sizes whose product is their number fit")  # fmt: skip
     _check_finite(name, table, values)
     fit = ColumnFit(names[0], "number", rows=len(rows))
     col.scale(fit, values[rows], spec.scale or "none")

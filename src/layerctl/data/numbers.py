@@ -25,6 +25,7 @@ _CODE = re.compile(r"(USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZ
 _GROUPS = ",' \u00a0\u202f"
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 MOSTLY = 0.9
+REPEATED = "the header stands in the file a second time: remove the line"
 MANY = 20
 FEW = 3
 
@@ -39,7 +40,7 @@ def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
         try:
             return table.numbers(name)
         except BadRows as error:
-            hint = _cure(table, name)
+            hint = REPEATED if any(table.columns[name][int(i)] == name for i in error.rows[:1]) else _cure(table, name)
             raise BadRows([d if d.hint else replace(d, hint=hint) for d in error.diagnostics], error.rows) from None
     texts = table.texts(name)
     plain = [None if t is None else _stripped(t, strip, table.decimal) for t in texts]

@@ -14,6 +14,7 @@ import numpy as np
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 
 SHOWN = 5
+LONGEST_SHOWN = 120
 MOST_NAMES = 30
 """Columns that a hint names at most."""
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
@@ -229,9 +230,11 @@ class Table:
         """Ends with a diagnostic for each of the first bad fields, the last of them saying how many there are."""
         out = []
         hint = self._header_hint(rows) or hint
-        for n, i in enumerate(rows[:SHOWN]):
-            more = f" ({len(rows)} such rows in all)" if n == min(SHOWN, len(rows)) - 1 and len(rows) > SHOWN else ""
-            shown = "a value" if code == "data-missing" and not values[i] else repr(values[i])
+        listed = rows[: 1 if len(rows) == len(values) > SHOWN else SHOWN]  # where no row has what is wanted, the first tells all
+        for n, i in enumerate(listed):
+            more = f" ({len(rows)} such rows in all)" if n == len(listed) - 1 and len(rows) > len(listed) else ""
+            given = repr(values[i])
+            shown = "a value" if code == "data-missing" and not values[i] else given if len(given) <= LONGEST_SHOWN else given[: LONGEST_SHOWN - 3] + "..."
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
         raise BadRows(out, np.asarray(rows))
 

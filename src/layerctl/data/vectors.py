@@ -120,8 +120,8 @@ def encode_vector(table: Table, fit: FeatureFit) -> np.ndarray:
             out[row] = float(column.fill or 0.0) if v is None else v if len(v) == size else 0.0
     bad = np.flatnonzero(sizes != size)
     if len(bad):
-        table.refuse(column.name, bad, table.texts(column.name), f"has {sizes[bad[0]]} numbers, expected {size} as in the first training row", None,
-                     "data-shape")  # fmt: skip
+        table.refuse(column.name, bad, table.texts(column.name), f"has {sizes[bad[0]]} numbers, expected {size} as in the first training row",
+                     "repair it, or leave the row out; numbers of any length are a `kind: sequence`", "data-shape")  # fmt: skip
     return np.ascontiguousarray(col.float32((out - column.centre) / column.spread, table, column.name).reshape(-1, *fit.shape))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
-from layerctl.diagnostics import Note, Problems, Span, did_you_mean
+from layerctl.diagnostics import Note, Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import set_trainable
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
@@ -14,7 +15,8 @@ from layerctl.ops.value import Shape, shown
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import construct, definitions, find
-from layerctl.spec.file import Spec
+from layerctl.spec.file import SECTION_KEYS, Spec
+from layerctl.spec.foreign import section_of
 from layerctl.spec.items import Constant, Item, Reference, items
 from layerctl.spec.variables import resolved
 
@@ -50,6 +52,8 @@ class Wiring:
         """The layer of an item; None after an error."""
         if item.use is not None:
             layer = self.layers.get(item.use.name)
+            if layer is None and item.use.name in self.values and self.problems.errors:
+                return None  # the layer itself is mistaken
             if layer is None:
                 self.problems.error(
                     "unknown-layer",
@@ -138,7 +142,8 @@ class Wiring:
         if isinstance(given, dict):
             for key in given:
                 if key not in arguments and not isinstance(layer, Model):
-                    self.problems.error("unknown-argument", f"{type(layer).__name__} takes no '{key}' at its call{did_you_mean(key, arguments)}", item.span,
+                    place = item.source_places.get(key, item.span)
+                    self.problems.error("unknown-argument", f"{type(layer).__name__} takes no '{key}' at its call{did_you_mean(key, arguments)}", place,
                                         hint=f"it takes {', '.join(arguments)}")  # fmt: skip
                     return None
             ordered = sorted(given, key=lambda k: arguments.index(k) if k in arguments else 99)
@@ -156,8 +161,8 @@ class Wiring:
         kind, before = kind_name(layer), len(self.problems.errors)
         for key in given:
             if key not in named:
-                self.problems.error("unknown-argument", f"{kind} takes no '{key}' at its call{did_you_mean(key, named)}", item.span,
-                                    hint=f"it takes {', '.join(named)}")  # fmt: skip
+                self.problems.error("unknown-argument", f"{kind} takes no '{key}' at its call{did_you_mean(key, named)}",
+                                    item.source_places.get(key, item.span), hint=f"it takes {', '.join(named)}")  # fmt: skip
         lacking = [n for n in named if n not in given]
         if lacking and len(self.problems.errors) == before:
             self.problems.error("missing-argument", f"{kind} needs {', '.join(lacking)} at its call", item.span,
@@ -181,10 +186,16 @@ class Wiring:
             else:
                 self.problems.error(
                     "unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span,
-                    hint=f"above are {', '.join(list(self.values)[-10:])}" if self.values else None,
+                    hint=listed_hint(r.name, self.values) or (f"above are {', '.join(list(self.values)[-10:])}" if self.values else None),
                 )  # fmt: skip
             self.values[r.name] = r.span
         return r.name
+
+
+def listed_hint(text: str, known: Iterable[str]) -> str | None:
+    """How several names in one text are written, where all of them are known."""
+    names = [n for n in re.split(r"[\s,;\[\]]+", text) if n]
+    return f"a list is written in brackets: `[{', '.join(names)}]`" if len(names) > 1 and set(names) <= set(known) else None
 
 
 def _input_names(layer: Layer) -> list[str]:
@@ -274,8 +285,7 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
         if isinstance(value, Sequence):
             value = MappingNode.of({"shape": value}, value.span) if hasattr(MappingNode, "of") else value
         layer = construct(cls, value, e.key.span, problems, f"input '{e.key.value}'")
-        if layer is not None:
-            out[str(e.key.value)] = Port(layer.full_shape(), layer.element(), e.key.span)
+        out[str(e.key.value)] = Port(layer.full_shape(), layer.element(), e.key.span) if layer is not None else Port(None, "f32", e.key.span)
     return out
 
 
@@ -326,11 +336,22 @@ def _check_features(inputs: Mapping[str, Port], given: Mapping[str, Port], probl
                            hint=f"the features are {', '.join(given)}")  # fmt: skip
 
 
+def _meant(inputs: dict[str, Port], given: Mapping[str, Port]) -> dict[str, Port]:
+    """The inputs, with a feature's name beside one that is nearly called so: what takes the feature is not mistaken."""
+    return {**inputs, **{near: port for n, port in inputs.items() if given and n not in given and (near := closest(n, given)) and near not in inputs}}
+
+
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
     known = ("inputs", "layers", "outputs")
+    strangers = [e.key for e in node.entries if e.key.value not in known]
+    homes = {section_of(str(k.value), SECTION_KEYS).partition(":")[0] for k in strangers if section_of(str(k.value), SECTION_KEYS)}
+    if len(strangers) > 1 and len(homes) == 1 and all(section_of(str(k.value), SECTION_KEYS) for k in strangers):
+        problems.error("unknown-key", f"'model' has no keys {', '.join(repr(k.value) for k in strangers)}", strangers[0].span,
+                       hint=f"they belong into `{homes.pop()}:`, a line of its own before them")  # fmt: skip
+        strangers = []
     for e in node.entries:
         key = str(e.key.value)
-        if key not in known:
+        if e.key in strangers:
             dashed = key.lstrip("-")
             layer = dashed in catalogue("layers").names or dashed in definitions()
             hint = "a model is a list of layers, or a mapping of inputs, layers and outputs"
@@ -345,8 +366,8 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
         if not problems.errors:
             problems.error("missing-key", "'model' needs 'layers'", node.span, hint="list them: `layers: [{Dense: 3}]`")
         return None
-    wiring = wire(listed, inputs, problems)
-    _check_features(wiring.inputs, given, problems)
+    wiring = wire(listed, _meant(inputs, given), problems)
+    _check_features(inputs, given, problems)
     outputs = _outputs(node.get("outputs"), wiring)
     if not problems.errors:
         _check_use(wiring, outputs)

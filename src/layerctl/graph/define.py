@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from layerctl.configured import singular
-from layerctl.diagnostics import Problems, Span, closest, did_you_mean
+from layerctl.diagnostics import Diagnostic, Note, Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import Deferred, asks_for
 from layerctl.graph.model import Model, Port, Step
 from layerctl.source.document import Mapping as MappingNode
@@ -38,6 +40,7 @@ LAYER_KEYS = {
 }
 """The keys of a layer of expressions, and what each is for."""
 _DEEPEST = 20
+_ARGUMENT = re.compile(r"""["']?\$\{(\w+)\}["']?""")
 
 
 @contextlib.contextmanager
@@ -52,19 +55,23 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
                            hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
             table[name] = lambda arguments, span, problems: None
             continue
-        _check_keys(name, e.value, problems)
-        table[name] = _factory(name, e.value, scope, depth)
+        table[name] = _factory(name, _checked(name, e.value, problems), scope, depth)
     with defining(table):
         yield
 
 
-def _check_keys(name: str, body: MappingNode, problems: Problems) -> None:
+def _checked(name: str, body: MappingNode, problems: Problems) -> MappingNode:
+    """The definition; keys that are nearly right are read as what is meant, and said to be wrong."""
+    meant: dict[str, str] = {}
     is_block = body.get("layers") is not None
     known = BLOCK_KEYS if is_block else LAYER_KEYS
     for e in body.entries:
         key = str(e.key.value)
         if key not in known:
             near = did_you_mean(key, known) or did_you_mean(key, BLOCK_KEYS)
+            right = closest(key, known)
+            if right is not None and right not in body:
+                meant[key] = right
             problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{near}", e.key.span,
                            hint=f"a {'block' if is_block else 'layer of expressions'} has {', '.join(known)}")  # fmt: skip
     if not is_block and body.get("call") is None and not any(k not in LAYER_KEYS and closest(k, ("layers", "call")) for k in (e.key.value for e in body)):
@@ -72,6 +79,7 @@ def _check_keys(name: str, body: MappingNode, problems: Problems) -> None:
             "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span,
             hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
         )  # fmt: skip
+    return body.renamed(meant)
 
 
 def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list[int]) -> Any:
@@ -87,12 +95,15 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
         depth[0] += 1
         try:
             own, chosen = _arguments(name, body, arguments, span, scope, problems)
-            inner = {**scope, **own}
-            return (
+            inner, before = {**scope, **own}, len(problems.found)
+            made = (
                 _block(name, body, inner, chosen, problems)
                 if body.get("layers") is not None
                 else _defined(name, body, inner, chosen, span, problems)
             )
+            places = _given_at(body, arguments)
+            problems.found[before:] = [_at_its_argument(d, places) for d in problems.found[before:]]
+            return made
         finally:
             depth[0] -= 1
 
@@ -101,6 +112,26 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
 
     make.judge = judge  # type: ignore[attr-defined]
     return make
+
+
+def _given_at(body: MappingNode, given: Node | None) -> dict[str, Span]:
+    """Where each argument of a definition gets its value: in the use, or as a default."""
+    declared = body.get("args")
+    places = {str(e.key.value): e.value.span for e in declared.entries} if isinstance(declared, MappingNode) else {}
+    if isinstance(given, MappingNode):
+        return places | {str(e.key.value): e.value.span for e in given.entries}
+    return places | ({next(iter(places)): given.span} if given is not None and places else {})
+
+
+def _at_its_argument(d: Diagnostic, places: Mapping[str, Span]) -> Diagnostic:
+    """A mistake of a value that a definition has from an argument is one of who gave it."""
+    line = d.span.source.line(d.span.line) if d.span is not None and d.span.line else None
+    if d.span is None or line is None or d.span.line != d.span.end_line:
+        return d
+    whole = _ARGUMENT.fullmatch(line[d.span.column - 1 : d.span.end_column - 1])
+    if whole is None or whole[1] not in places:
+        return d
+    return replace(d, span=places[whole[1]], notes=(*d.notes, Note(f"'{whole[1]}' stands here", d.span)))
 
 
 def _judge(
@@ -146,7 +177,7 @@ def _arguments(
                 chosen[key] = e.value.plain()
             else:
                 problems.error("unknown-argument", f"{name} has no argument '{key}'{did_you_mean(key, out)}", e.key.span,
-                               hint=f"its arguments are {', '.join(out) or 'none'}")  # fmt: skip
+                               hint=f"its arguments are {', '.join(out)}" if out else f"declare it in the definition: `args: {{{key}: …}}`")  # fmt: skip
     elif given is not None and not (isinstance(given, Scalar) and given.value is None):
         if not out:
             problems.error("wrong-type", f"{name} takes no value, got {given.plain()!r}", given.span)

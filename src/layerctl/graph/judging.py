@@ -69,7 +69,9 @@ class Output:
         own = getattr(judge, "_body", None)
         text = f"the {kind} {own.name if own is not None else type(judge).__name__} cannot judge the output '{name}': {error}"
         cure = "the last layer and the loss go together: one unit for a number or two classes (binary_crossentropy), one for each of more classes"
-        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)), (), cure if kind == "loss" else None)) from error
+        if kind == "metric" and self.loss is not None and self.loss.classes and not judge.of_classes:
+            cure = "of classes there are accuracy, f1_score and auc; mae, mean_squared_error and r2_score judge numbers"
+        raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)), (), cure)) from error
 
 
 def judging(
@@ -102,11 +104,16 @@ def judging(
 
 def check_keys(node: MappingNode, problems: Problems) -> None:
     """The section has the keys of `COMPILE` and no others."""
-    for e in node.entries:
-        key = str(e.key.value)
-        if key not in COMPILE:
-            cure, hint = argument_here("compile", key, COMPILE)
-            problems.error("unknown-key", f"'compile' has no key '{key}'{cure}", e.key.span, hint=hint and hint.replace("its arguments", "its keys"))
+    unknown = [e.key for e in node.entries if e.key.value not in COMPILE]
+    answers = [argument_here("compile", str(k.value), COMPILE) for k in unknown]
+    elsewhere = [hint for cure, hint in answers if not cure and hint and hint.startswith("it belongs")]
+    if len(unknown) > 1 and len(elsewhere) == len(unknown) and len(set(elsewhere)) == 1:
+        names = ", ".join(f"'{k.value}'" for k in unknown)
+        problems.error("unknown-key", f"'compile' has no keys {names}", unknown[0].span,
+                       hint=f"they belong into {elsewhere[0].rpartition(' ')[2]}, a line of its own")  # fmt: skip
+        return
+    for k, (cure, hint) in zip(unknown, answers, strict=True):
+        problems.error("unknown-key", f"'compile' has no key '{k.value}'{cure}", k.span, hint=hint and hint.replace("its arguments", "its keys"))
 
 
 def _judges(node: MappingNode, model: Model, outputs: dict[str, Output], shapes: Mapping[str, Shape], problems: Problems) -> None:
@@ -169,7 +176,7 @@ def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, l
     if isinstance(node, Sequence) and (not listed or one_each):
         if len(node.items) != len(names):
             text = f"{len(node.items)} entries for {len(names)} outputs ({', '.join(names)})"
-            problems.error("wrong-number", text, node.span)
+            problems.error("wrong-number", text, node.span, hint=f"write one for each, or name them: `{{{names[0]}: …}}`")
         return dict(zip(names, node.items, strict=False))
     return dict.fromkeys(names, node)
 
@@ -210,12 +217,15 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
     elif isinstance(node, Sequence) and len(model.outputs) > 1:
         pairs = list(zip(model.outputs, node.items, strict=False))
         if len(node.items) != len(model.outputs):
-            problems.error("wrong-number", f"{len(node.items)} loss weights for {len(model.outputs)} outputs ({', '.join(model.outputs)})", node.span)
+            problems.error("wrong-number", f"{len(node.items)} loss weights for {len(model.outputs)} outputs ({', '.join(model.outputs)})", node.span,
+                           hint=f"write one for each, or name them: `{{{model.outputs[0]}: 1.0}}`")  # fmt: skip
     else:
         pairs = [(name, node) for name in model.outputs]
     for name, n in pairs:
         if name not in outputs:
-            problems.error("unknown-output", f"the model has no output '{name}'{did_you_mean(name, outputs)}", n.span)
+            place = node.key(name).span if isinstance(node, MappingNode) else n.span
+            problems.error("unknown-output", f"the model has no output '{name}'{did_you_mean(name, outputs)}", place,
+                           hint=f"its outputs are {', '.join(outputs)}")  # fmt: skip
             continue
         parts = outputs[name].losses
         given = n.items if isinstance(n, Sequence) else [n] * len(parts)

@@ -22,7 +22,7 @@ COMMON = ("name", "trainable", "dtype", "layer", "cell", "cells", "backward_laye
 MEANINGLESS = {
     "quantization_config", "batch_input_shape", "input_shape", "batch_size", "implementation", "time_major", "ragged", "sparse", "optional", "weights",
     "lora_rank", "lora_alpha", "gptq_unpacked_column_size", "renorm_momentum", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
-    "shared_object_id", "input_length", "jit_compile", "is_legacy_optimizer", "build_input_shape", "iterations", "fn",
+    "shared_object_id", "vocabulary_size", "input_length", "jit_compile", "is_legacy_optimizer", "build_input_shape", "iterations", "fn",
 }  # fmt: skip
 """Arguments that change no result here, or that Keras writes beside the one that does."""
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -105,7 +105,7 @@ class Reader:
         if not isinstance(config, Mapping):
             self.refuse(where, f"the config of {shown(name)} is {shown(config)}, expected a mapping")
             return None
-        return name, dict(config)
+        return _OF_APPLICATIONS[name](dict(config)) if name in _OF_APPLICATIONS else (name, dict(config))
 
     def arguments(self, cls: type[Configured], config: Mapping[str, Any], where: str) -> dict[str, Any]:
         """The arguments that differ from their defaults, checked by the class itself."""
@@ -244,6 +244,21 @@ class Reader:
             self.refuse(where, str(error)[:200])
 
 
+def _layer_scale(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """`x * gamma`, a number for each channel."""
+    first = {"class_name": "Constant", "config": {"value": config.pop("init_values", 1.0)}}
+    size = config.pop("projection_dim", None)
+    return "EinsumDense", {**config, "equation": "...c,c->...c", "output_shape": [size], "kernel_initializer": first}
+
+
+def _stochastic_depth(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """An image's whole branch is dropped, or none of it."""
+    rate = config.pop("drop_path_rate", 0.0)
+    return "Dropout", {**config, "rate": rate, "noise_shape": [None, 1, 1, 1]}
+
+
+_OF_APPLICATIONS = {"LayerScale": _layer_scale, "StochasticDepth": _stochastic_depth}
+"""Layers of keras.applications' own, and what they are in Keras's words."""
 _CLASSES = {c: n for n, c in kerasweights.CLASSES.items()}
 LAYERS_AS_ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ELU": "elu", "ReLU": "relu", "Softmax": "softmax"}
 """Layers that stand as another layer's activation, by the function that they are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from layerctl.diagnostics import Diagnostic, Note
+from layerctl.source import slips
 from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, QUOTE, SPACES, Place
 
 
@@ -27,20 +28,18 @@ def colon(p: Place) -> Diagnostic | None:
     row = p.rows[above]
     text = row.strip().removeprefix("- ").strip()
     at = row.index(text) if text else 0
-    glued = re.match(r"[\w.]+:(?=\S)", text)
-    if glued:
-        name, rest = text.split(":", 1)
-        return Diagnostic(
-            "yaml-colon",
-            f"'{text}' is one word, expected a space after ':'",
-            p.span(above, at, len(text)),
-            hint=f"write `{name}: {rest}`",
-        )
     if "：" in text:
         name = text.partition("：")[0].strip()
         return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(above, row.index("：")), hint=f"write `{name}: …`")
-    if ":" not in text:
-        return Diagnostic("yaml-colon", f"no ':' after '{text}'", p.span(above, at, len(text)), hint=f"write `{text}:`")
+    if not re.search(r":(\s|$)", text) and not (row.lstrip().startswith("- ") and p.row.lstrip().startswith("- ")):
+        return _no_colon(p, above, at, text)
+    found = slips.uneven(p)
+    if found is not None:
+        return found
+    if p.row.lstrip().startswith("- "):
+        over = len(row) - len(row.lstrip())
+        return Diagnostic("yaml-indentation", f"an item indented by {p.row.index('-')} spaces below one of {over}, expected {over}",
+                          p.span(column=p.row.index("-")), hint="items of one list start in the same column")  # fmt: skip
     return Diagnostic(
         "yaml-indentation",
         f"a key under line {above + 1}, which already has a value",
@@ -48,6 +47,22 @@ def colon(p: Place) -> Diagnostic | None:
         notes=(Note("the line with the value", p.span(above, at, len(text))),),
         hint="give both lines the same indentation, or remove the value",
     )
+
+
+def _no_colon(p: Place, line: int, at: int, text: str) -> Diagnostic:
+    """A line of text above one with a key: it lacks its colon, or the key below lacks its dash."""
+    own = p.row.lstrip()
+    if p.rows[line].lstrip().startswith("- ") and own[:1].isupper() and p.row.index(own) == at:
+        name = own.partition(":")[0]
+        return Diagnostic("yaml-indentation", f"no '- ' before '{name}', which stands below the item '{text}'", p.span(column=at, length=len(name)),
+                          hint=f"write `- {name}: …` in the column of `- {text}`; or `{text}:`, if '{name}' belongs to it")  # fmt: skip
+    return Diagnostic("yaml-colon", f"no ':' after '{text.split()[0]}'", p.span(line, at, len(text)), hint=f"write `{_as_key(text)}`")
+
+
+def _as_key(text: str) -> str:
+    """A line that has no colon as it should be: the first word is the key."""
+    name, _, value = text.partition(" ")
+    return f"{name}: {value.strip()}" if value else f"{text}:"
 
 
 def key(p: Place) -> Diagnostic | None:
@@ -59,9 +74,11 @@ def key(p: Place) -> Diagnostic | None:
         name = row.partition("：")[0].strip()
         at = p.open_column + row.index("：")
         return Diagnostic("yaml-colon", f"'：' behind '{name}' is a full-width colon, expected ':'", p.span(p.open_line, at), hint=f"write `{name}: …`")
-    name, sign, value = (part.strip() for part in row.partition("="))
-    cure = f"{name}: {value}" if sign else f"{row}: …"
-    return Diagnostic("yaml-colon", f"no ':' after '{name}'", p.span(p.open_line, p.open_column, len(row)), hint=f"write `{cure}`")
+    below = next((r.strip() for r in p.rows[p.open_line + 1 :] if r.strip()), "")
+    where = p.span(p.open_line, p.open_column, len(row))
+    if below.startswith("- ") and " " not in row and p.rows[p.open_line].strip() == row and row[:1].isupper():
+        return Diagnostic("yaml-indentation", f"no '- ' before '{row}', the lines below are items of a list", where, hint=f"write `- {row}`")
+    return Diagnostic("yaml-colon", f"no ':' after '{row.split()[0]}'", where, hint=f"write `{_as_key(row)}`")
 
 
 def bare_colon(p: Place) -> Diagnostic:
@@ -74,12 +91,15 @@ def bare_colon(p: Place) -> Diagnostic:
 
 def indentation(p: Place) -> Diagnostic | None:
     """A line that starts in a column where nothing of its level does."""
-    if "expected key" not in p.problem and "'-' indicator" not in p.problem and "<block end>" not in p.problem:
+    if not any(text in p.problem for text in ("expected key", "'-' indicator", "<block end>", "<document start>")):
         return None
     if p.before.strip():
         return None
     if p.char == ":":
         return bare_colon(p)
+    found = slips.uneven(p)
+    if found is not None:
+        return found
     above = p.previous()
     last = p.rows[above] if above >= 0 else ""
     own, over = p.column, len(last) - len(last.lstrip())
@@ -87,6 +107,10 @@ def indentation(p: Place) -> Diagnostic | None:
         if own == p.open_column and p.char == "-" and p.row[own + 1 : own + 2] in SPACES:
             return Diagnostic("yaml-space", ODD_SPACE, p.span(column=own + 1), hint=ODD_SPACE_CURE)
         if own == p.open_column:
+            items = [r for r in p.rows[p.open_line : p.line] if r[:own].strip() == "" and r[own:].startswith("- ")]
+            if len(items) == 1 and p.char != "-" and re.match(r"- +[a-z_]\w*:(\s|$)", items[0][own:]):
+                return Diagnostic("yaml-indentation", f"a '- ' makes a list of this line, and line {p.line + 1} goes on with a key",
+                                  p.span(p.open_line, own), hint="remove the '- '")  # fmt: skip
             return Diagnostic(
                 "yaml-indentation",
                 "a key beside the items of a list, expected '- '",
@@ -130,6 +154,8 @@ def leftover(p: Place) -> Diagnostic | None:
         rest = p.row[p.column :].strip()
         if p.char == "-" and p.before.rstrip().endswith(":"):
             return Diagnostic("yaml-unquoted", "'-' begins an item of a list, expected a value", p.span(length=max(len(rest), 1)), hint=QUOTE)
+        if rest in (";", "."):
+            return Diagnostic("yaml-syntax", f"'{rest}' after a value that is complete", p.span(), hint="remove it")
         return Diagnostic(
             "yaml-unquoted",
             f"'{rest}' after a value that is complete",

@@ -105,6 +105,11 @@ class Mapping(Node):
             raise KeyError(key)
         return found.key
 
+    def renamed(self, names: dict[str, str]) -> Mapping:
+        """The mapping with other names for some keys, which stay where they are in the text."""
+        entries = [Entry(Scalar(names[k.value], k.text, k.style, k._span, k.path), v) if k.value in names else Entry(k, v) for k, v in self.entries]
+        return Mapping(entries, self._span, self.path) if names else self
+
     def keys(self) -> list[str]:
         """The keys' texts."""
         return [e.key.value for e in self.entries]

@@ -89,6 +89,9 @@ class _Override:
             if key.value == part:
                 entries[i] = Entry(key, self._set(value, depth + 1, (*path, part)))
                 return Mapping(entries, place, path)
+        near = did_you_mean(part, [k.value for k, _ in entries]) if path == ("vars",) else ""
+        if near:
+            fail("unknown-variable", f"there is no variable '{part}'{near}", span, hint=f"`vars:` has {', '.join(k.value for k, _ in entries)}")
         key = Scalar(part, part, "plain", span, (*path, part))
         entries.append(Entry(key, self._set(None, depth + 1, (*path, part))))
         return Mapping(entries, place, path)
@@ -126,6 +129,10 @@ class _Override:
             if isinstance(name, Scalar) and isinstance(name.value, str):
                 names.setdefault(name.value, i)
         if part not in names:
+            like = next((i for i, n in enumerate(node.items) if (isinstance(n, Mapping) and part in n) or (isinstance(n, Scalar) and n.value == part)), None)
+            if like is not None:
+                fail("override-path", f"'{self._so_far(depth)}' is a list without an item named '{part}'", span,
+                     hint=f"the first {part} is its item {like}: `{self._so_far(depth)}.{like}.{'.'.join(p for p, _ in self.parts[depth:])}=…`")  # fmt: skip
             self._no_item(
                 f"'{self._so_far(depth)}' is a list without an item named '{part}', expected an index from 0 or a name"
                 f"{did_you_mean(part, names)}",

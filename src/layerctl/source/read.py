@@ -6,6 +6,7 @@ size, depth and count that hold before anything is built, aliases included.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -17,6 +18,7 @@ from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES
 from layerctl.source.syntax import DEEPEST
 
 MOST_NODES = 100_000
+_CLOSED = {"]": "[", "}": "{"}
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
@@ -66,13 +68,14 @@ def read_node(text: str, source: Source) -> Node:
 class _Open:
     """A collection whose end has not been read yet."""
 
-    __slots__ = ("before", "key", "node", "seen")
+    __slots__ = ("before", "key", "node", "seen", "twice")
 
     def __init__(self, node: Mapping | Sequence, before: int):
         self.node = node
         self.before = before
         self.key: Scalar | None = None
         self.seen: dict[str, Scalar] = {}
+        self.twice = False
 
 
 class _Builder:
@@ -96,7 +99,8 @@ class _Builder:
         try:
             self._events(parser)
         except yaml.MarkedYAMLError as error:
-            self.problems.found.append(syntax.explain(error, self.source))
+            if not any(d.code in ("yaml-space", "yaml-colon") for d in self.problems.found):  # these explain why the parser stopped
+                self.problems.found.append(syntax.explain(error, self.source))
         self.problems.check()
         if self.root is None or (isinstance(self.root, Scalar) and self.root.text == "" and self.root.style == "plain"):
             fail("file-empty", "the file holds no YAML, expected a model", Span(self.source), hint=files.EMPTY_HINT)
@@ -190,6 +194,8 @@ class _Builder:
         if style == "plain":
             if text[:1] in SPACES:
                 self._odd_space(self._span(event))
+            if text[-1:] in _CLOSED and text.count(text[-1]) > text.count(_CLOSED[text[-1]]) and not self.problems.found:
+                self._closes_nothing(event, text)
             try:
                 value = scalars.resolve(text)
             except scalars.NumberError as error:
@@ -198,6 +204,12 @@ class _Builder:
         if event.anchor:
             self.anchors[event.anchor] = (node, 1, 0)
         self._place(top, node)
+
+    def _closes_nothing(self, event: Any, text: str) -> None:
+        end, opener = event.end_mark, _CLOSED[text[-1]]
+        span = Span(self.source, end.line + 1, end.column, end.line + 1, end.column + 1)
+        self.problems.error("yaml-unclosed", f"'{text[-1]}' closes nothing: there is no '{opener}' before it", span,
+                            hint=f"write `{opener}{text}`, or remove it; quote a text that ends in '{text[-1]}'")  # fmt: skip
 
     def _key(self, top: _Open, key: Scalar) -> None:
         """Takes a key, after checking that it can be one."""
@@ -218,14 +230,22 @@ class _Builder:
             )
         if plain and text[:1] in SPACES:
             self._odd_space(key.span)
+        opened = re.match(r"(\w+)\s*[:=]?\s*(?=[{\[])", text) if plain else None
+        if opened is not None:
+            row = self.source.line(key.span.line) or ""
+            rest = row[key.span.column - 1 + opened.end() :].rstrip()
+            what = f"no space behind the ':' of '{opened[1]}'" if ":" in opened[0] else f"no ':' after '{opened[1]}'"
+            self.problems.error("yaml-colon", what, key.span, hint=f"write `{opened[1]}: {rest}`")
         before = top.seen.setdefault(text, key)
-        if before is not key:
+        in_item = len(self.open) > 1 and type(self.open[-2].node) is Sequence
+        if before is not key and not (in_item and top.twice):
+            top.twice = True
             self.problems.error(
                 "yaml-duplicate-key",
                 f"the key '{text}' stands here a second time, expected it once",
                 key.span,
                 notes=(Note("the first one is here", before.span),),
-                hint="remove one of the two",
+                hint="remove one of the two" + (", or begin a new item with '- '" if in_item else ""),
             )
 
     def _odd_space(self, span: Span) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, Note, Problems, Source, Span
-from layerctl.source import blocks
+from layerctl.source import blocks, slips
 from layerctl.source.document import Mapping, Scalar
 from layerctl.source.marks import QUOTE, Place
 
@@ -20,6 +20,12 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
 
     `{total: f(x, axis=0)}` is the keys `total` and `axis=0)`; `{units:8}` is the key `units:8` without a value.
     """
+    bare = [k for k, v in mapping.entries if isinstance(v, Scalar) and v.text == "" and v.style == "plain" and ":" not in k.text and "(" not in k.text]
+    if len(bare) > 1 and len(bare) == len(mapping.entries):
+        listed = ", ".join(k.text for k in bare)
+        problems.error("yaml-syntax", f"'{{{listed}}}' has values without names", mapping.span,
+                       hint=f"in braces each value has a name, `{{name: value}}`; a list stands in brackets, `[{listed}]`")  # fmt: skip
+        return
     for at, (key, value) in enumerate(mapping.entries):
         if not (isinstance(value, Scalar) and value.text == "" and value.style == "plain" and key.style == "plain"):
             continue
@@ -38,6 +44,10 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
                 hint=f"{QUOTE}, or put the key on a line of its own",
             )
             return
+        unfinished = re.match(r"(\w+) +(\S.*)", key.text)
+        if unfinished is not None and not key.text.startswith("not "):
+            problems.error("yaml-colon", f"no ':' after '{unfinished[1]}'", key.span, hint=f"write `{unfinished[1]}: {unfinished[2].lstrip('= ')}`")
+            return
         if re.fullmatch(r"\w+:\S+", key.text):
             name, rest = key.text.split(":", 1)
             problems.error(
@@ -53,6 +63,7 @@ def explain(error: Any, source: Source) -> Diagnostic:
     place = Place(error, source)
     for cause in (
         _tab,
+        slips.found,
         _quote,
         _escape,
         _start,
@@ -88,7 +99,7 @@ def _open_end(p: Place) -> Diagnostic | None:
         return None
     opener, line, column = opened[-1]
     return Diagnostic("yaml-unclosed", f"'{opener}' is not closed, expected '{_BRACKETS[opener]}'", p.span(line, column),
-                      hint=f"put '{_BRACKETS[opener]}' where the value ends")  # fmt: skip
+                      hint=_where_it_ends(p, line, column, _BRACKETS[opener]))  # fmt: skip
 
 
 def _tab(p: Place) -> Diagnostic | None:
@@ -169,8 +180,12 @@ def _flow(p: Place) -> Diagnostic | None:
             f"'{p.char}' closes '{p.opener}', expected '{closer}'",
             p.span(),
             notes=(Note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),),
-            hint=f"put '{closer}' before it",
+            hint=f"put '{closer}' before it, or '{next(o for o, c in _BRACKETS.items() if c == p.char)}' where what it closes begins",
         )
+    if same_line and p.char == ":" and (word := re.search(r"(?P<value>[^\s,{\[:]+) +(?P<key>\w+)$", p.before)):
+        rest = f"{word['key']}{p.row[p.column :].split(',')[0].rstrip(closer)}"
+        return Diagnostic("yaml-syntax", f"expected ',' before '{word['key']}'", p.span(column=word.start("key"), length=len(word["key"])),
+                          hint=f"write `{word['value']}, {rest}`")  # fmt: skip
     opened = [i for i, c in enumerate(p.row[: p.column + 1]) if c in _BRACKETS]
     if p.char in _BRACKETS and len(opened) > DEEPEST:  # the scanner's own bound comes before the events'
         return Diagnostic(
@@ -191,8 +206,16 @@ def _flow(p: Place) -> Diagnostic | None:
         "yaml-unclosed",
         f"'{p.opener}' is not closed, expected '{closer}'",
         p.span(p.open_line, p.open_column),
-        hint=f"put '{closer}' where the value ends",
+        hint=_where_it_ends(p, p.open_line, p.open_column, closer),
     )
+
+
+def _where_it_ends(p: Place, line: int, column: int, closer: str) -> str:
+    """Where a bracket that is not closed is to be closed: often it is, in a comment."""
+    comment = re.search(r" #", p.rows[line][column:])
+    if comment is not None and closer in p.rows[line][column + comment.start() :]:
+        return f"what stands behind ' #' is a comment: put '{closer}' before it, or quote the text"
+    return f"put '{closer}' where the value ends"
 
 
 def _tag(p: Place) -> Diagnostic | None:

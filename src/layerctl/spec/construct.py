@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args, get_origin
 
@@ -113,6 +114,10 @@ def find(kind: str, name: str, span: Span, problems: Problems, own: Iterable[str
     answer = code_here(kind, name) if "(" in name else name_here(kind, name) or written_wrong(kind, name)
     if answer is not None:
         problems.error(f"unknown-{what}", answer[0], span, hint=answer[1])
+        return None
+    several = [n for n in re.split(r"[\s,]+", name) if n]
+    if len(several) > 1 and all(catalogue(kind).get(n) is not None for n in several):
+        problems.error(f"unknown-{what}", f"'{name}' is one text, expected a list", span, hint=f"write it in brackets: `[{', '.join(several)}]`")
         return None
     near = did_you_mean(name, [*own, *catalogue(kind).names, *catalogue(kind).installed])
     elsewhere = None if near else next((k for k in CATALOGUES if k != kind and name in catalogue(k).names), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, mode
 
 from layerctl.spec.reading import Reading
 from layerctl.spec.section import Section
-from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec
+from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec, targets_by_output
 
 MISSING = ("?", "NA", "")
 DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
@@ -24,12 +25,26 @@ def dates_format(value: Any) -> Any:
         ValueError: for one that strptime does not take.
     """
     for form in value if isinstance(value, list) else [value] if value is not None else []:
+        if "%" not in form:
+            raise ValueError(f"'{form}' has no '%': a format is written as strptime has it, {_in_percents(form)}")
         try:
             datetime.strptime("", form)
         except ValueError as error:
             if "directive" in str(error) or "stray" in str(error):
                 raise ValueError(f"{error}, expected one such as '%d.%m.%Y'") from error
     return value
+
+
+_LETTERS = {"yyyy": "%Y", "yy": "%y", "dd": "%d", "hh": "%H", "ss": "%S", "mm": "%m", "d": "%d", "m": "%m"}
+
+
+def _in_percents(form: str) -> str:
+    """`dd.mm.yyyy` as strptime has it."""
+    date, _, time = form.lower().partition("hh")
+    for part, sign in _LETTERS.items():
+        date, time = re.sub(rf"(?<![%a-z]){part}(?![a-z])", sign, date), re.sub(rf"(?<![%a-z]){part}(?![a-z])", "%M" if part == "mm" else sign, time)
+    made = f"{date}%H{time}" if _ else date
+    return f"'{made}'" if "%" in made else "as in '%d.%m.%Y'"
 
 
 class WindowSpec(Section):
@@ -199,7 +214,7 @@ class DataSpec(Section):
     )
     columns: list[str] | None = Field(None, description="Names of the columns, where the file has no header.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="What stands between fields: , or a tab by the file's ending.")
-    quote: str | None = Field('"', max_length=4, description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
+    quote: str | None = Field('"', description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
     escape: str | None = Field(None, min_length=1, max_length=1, description="What stands before a quote, delimiter or line end that is a field's own.")
     comment: str | None = Field(None, min_length=1, max_length=1, description="What a line begins with that is no row: such lines are passed over.")
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
@@ -219,6 +234,16 @@ class DataSpec(Section):
         None, description="Evens out classes in the training rows: over repeats rows of small ones, under leaves out rows of large ones."
     )
 
+    @field_validator("quote")
+    @classmethod
+    def _one_sign(cls, value: str | None) -> str | None:
+        if value is None or value.lower() == "none":
+            return "none"
+        named = {"single": "\"'\"", "double": "'\"'"}.get(value.lower())
+        if len(value) != 1:
+            raise ValueError(f"one sign or none is expected, got '{value}'" + (f"; write `quote: {named}`" if named else ""))
+        return value
+
     @field_validator("missing_values", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
@@ -227,9 +252,13 @@ class DataSpec(Section):
     @field_validator("source")
     @classmethod
     def _local(cls, value: Any) -> Any:
-        names = [value] if isinstance(value, str) else [value.train, value.validation, value.test]
+        names = [value] if isinstance(value, str) else [n for n in (value.train, value.validation, value.test) if n is not None]
         for name in names:
-            if name and "://" in name:
+            if not name:
+                raise ValueError("a file's name is missing")
+            if name.startswith("~"):
+                raise ValueError(f"'{name}' starts with ~, which the shell alone understands: write the whole path")
+            if "://" in name:
                 raise ValueError(f"{name!r} is an address: data are read from files here; fetch it first")
         return value
 
@@ -246,7 +275,7 @@ class DataSpec(Section):
         if isinstance(value, list):
             return target_spec(value)
         if isinstance(value, dict):
-            return target_spec(value) if is_one_target(value) else {k: target_spec(v) for k, v in value.items()}
+            return target_spec(value) if is_one_target(value) else targets_by_output(value)
         return target_spec(value) if value in (INPUT, NEXT) else value
 
     @model_validator(mode="after")

@@ -9,15 +9,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from layerctl.configured import reference
-from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
-from layerctl.source.document import Document, Mapping, Node, Scalar
+from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
+from layerctl.source.document import Document, Entry, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import TYPOGRAPHIC, section_of
+from layerctl.spec.refused import told
 from layerctl.spec.search import settled
 from layerctl.spec.variables import resolved, variables_of
 
 FORMAT = 1
+FORMAT_KEY = "layerctl"
 SECTIONS = {
     "layerctl": "The format of the file: 1.",
     "include": "Files whose sections this one starts from, relative to it; what stands here goes before what stands there.",
@@ -79,7 +81,7 @@ class FitSpec(BaseModel):
     )
 
 
-_KEYS = {"fit": FitSpec.model_fields, "compile": COMPILE, "model": ("inputs", "layers", "outputs"), "data": DataSpec.model_fields}
+SECTION_KEYS = {"fit": FitSpec.model_fields, "compile": COMPILE, "model": ("inputs", "layers", "outputs"), "data": DataSpec.model_fields}
 """What stands in which section, for keys that stand at the top of a file."""
 
 
@@ -127,16 +129,22 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         )
         problems.check()
     assert isinstance(root, Mapping)
+    meant: dict[str, str] = {}
     for e in root.entries:
         key = str(e.key.value)
         if key == "include":
             problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span,
                            hint="a trained model's file and --set include nothing")  # fmt: skip
         elif key not in SECTIONS:
-            there = section_of(key, _KEYS)
+            there = section_of(key, SECTION_KEYS)
             near = "" if there else did_you_mean(key, SECTIONS)
+            section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else closest(key, SECTIONS) if near else None
+            if section is not None and section not in root and section not in meant.values():
+                meant[key] = section
             problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
-                           hint=f"write it as `{there}`" if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
+                           hint=_where_it_goes(there) if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
+    root = _lifted(root.renamed(meant), problems)  # what is meant is read all the same: it is no mistake of what follows
+    document = Document(document.source, root)
     _version(root, problems)
     variables = _variables(root, problems)
     scope = {**variables, "vars": variables}
@@ -145,7 +153,7 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         key = str(e.key.value)
         parts[key] = resolved(e.value, scope) if key in ("name", "seed", "data", "fit") else e.value
     model = parts.get("model")
-    if model is None and not any((d.hint or "").startswith("write it as `model") or d.message.endswith("did you mean 'model'?") for d in problems.found):
+    if model is None and not any((d.hint or "").startswith("write it as `model") for d in problems.found):
         problems.error(
             "missing-section", "the file has no 'model' section", root.span, hint="list the layers below `model:`"
         )
@@ -163,6 +171,27 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
     return spec
 
 
+def _where_it_goes(there: str) -> str:
+    return there if there.startswith("`") else f"write it as `{there}`"
+
+
+def _lifted(root: Mapping, problems: Problems) -> Mapping:
+    """The file with sections that stand within others, which is said, where they belong."""
+    entries: list[Entry] = []
+    for key, value in root:
+        own = SECTION_KEYS.get(str(key.value), SECTION_KEYS)
+        inner = [e for e in value if e.key.value in SECTION_KEYS and e.key.value not in own] if isinstance(value, Mapping) else []
+        if not inner:
+            entries.append(Entry(key, value))
+            continue
+        for e in inner:
+            problems.error("unknown-key", f"'{e.key.value}' is a section of its own, and stands within '{key.value}'", e.key.span,
+                           hint="start its line in the first column, without spaces before it")  # fmt: skip
+        entries.append(Entry(key, Mapping([e for e in value if e not in inner], value._span, value.path)))
+        entries += [e for e in inner if str(e.key.value) not in root]
+    return Mapping(entries, root._span, root.path)
+
+
 def _key_span(root: Mapping, name: str) -> Span:
     return root.key(name).span if name in root else root.span
 
@@ -175,7 +204,7 @@ def _version(root: Mapping, problems: Problems) -> None:
     elif node.plain() != FORMAT or isinstance(node.plain(), bool):
         problems.error(
             "unknown-version",
-            f"this layerctl reads format {FORMAT}, the file has {node.plain()!r}",
+            f"this layerctl reads format {FORMAT}, the file has {told(node.plain())}",
             node.span,
             hint=f"write `layerctl: {FORMAT}`, or update: pip install -U layerctl",
         )
@@ -238,6 +267,6 @@ def _seed(parts: dict[str, Node], problems: Problems) -> int:
         return 0
     value = node.plain()
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {value!r}", node.span, hint="as in `seed: 7`")
+        problems.error("out-of-range", f"'seed' must be a whole number from 0 to 2**63 - 1, got {told(value)}", node.span, hint="as in `seed: 7`")
         return 0
     return value

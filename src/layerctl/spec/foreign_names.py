@@ -42,6 +42,7 @@ NAMES: dict[str, dict[str, str]] = {
         "L1Loss": "mean_absolute_error", "L2Loss": "mean_squared_error", "SmoothL1Loss": "huber", "HuberLoss": "huber", "KLDivLoss": "kl_divergence",
         "PoissonNLLLoss": "poisson", "CTCLoss": "ctc", "cross_entropy": "crossentropy", "softmax_cross_entropy": "categorical_crossentropy",
         "sigmoid_cross_entropy": "binary_crossentropy", "log_loss": "binary_crossentropy", "logloss": "binary_crossentropy",
+        "nll": "sparse_categorical_crossentropy",
         "nll_loss": "sparse_categorical_crossentropy", "l1_loss": "mean_absolute_error", "l1": "mean_absolute_error", "l2": "mean_squared_error",
         "rmse": "mean_squared_error", "root_mean_squared_error": "mean_squared_error", "focal_loss": "binary_focal_crossentropy",
         "HingeEmbeddingLoss": "hinge", "CosineEmbeddingLoss": "cosine_similarity", "dice_loss": "dice", "cosine_proximity": "cosine_similarity",
@@ -114,6 +115,10 @@ ABSENT: dict[str, str] = {
     "SoftMarginLoss": "{BinaryCrossentropy: {from_logits: true}} is the same of logits", "ConfusionMatrix": "it is no number: `layerctl eval` prints it",
     "LambdaLR": "the callback does it: `LearningRateScheduler: lr * 0.95`", "RAdam": "Adam with a schedule's warmup_steps is the nearest",
     "ASGD": "{SGD: {use_ema: true}} averages weights too", "Rprop": "it wants whole passes, and training goes in batches; RMSprop is made of it",
+    "matthews_correlation": "Keras has taken it out; f1_score heeds both kinds of error too, and `layerctl eval` prints the confusion matrix",
+    "MatthewsCorrCoef": "f1_score heeds both kinds of error too, and `layerctl eval` prints the confusion matrix",
+    "mcc": "f1_score heeds both kinds of error too, and `layerctl eval` prints the confusion matrix",
+    "TFOptimizer": "Keras 2 wrote this for an optimizer of TensorFlow's own, whose name is not in its files; tf.train.AdamOptimizer is `Adam`",
     "LBFGS": "training goes in batches, by first derivatives; Adam is the usual choice",
     "OneCycleLR": "CosineDecay with warmup_target and warmup_steps is the nearest",
     "CyclicLR": "CosineDecayRestarts is the nearest",
@@ -121,6 +126,10 @@ ABSENT: dict[str, str] = {
 """What has no equal here, and what to write in its place."""
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "sep": ("delimiter", "separator"), "separator": ("delimiter",), "path": ("source",), "file": ("source",), "filename": ("source",),
+    "header": ("columns",), "names": ("columns",), "label": ("target",), "labels": ("target",), "y": ("target",), "quotechar": ("quote",),
+    "na_values": ("missing_values",), "sample_weights": ("weight",), "max_len": ("length",), "maxlen": ("length",), "max_length": ("length",),
+    "max_features": ("vocabulary",),
     "val": ("validation",), "valid": ("validation",), "val_size": ("validation",), "validation_split": ("validation",), "test_size": ("test",),
     "lr": ("learning_rate",), "base_lr": ("learning_rate",), "eta": ("learning_rate",), "alpha": ("negative_slope",), "nb_epoch": ("epochs",),
     "n_epochs": ("epochs",), "num_epochs": ("epochs",), "max_epochs": ("epochs",), "iterations": ("epochs",),
@@ -149,6 +158,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """An argument of others, and those that may be it here: the first that the thing has."""
 
 NOTES: dict[str, str] = {
+    "header": "`columns: [a, b]` names the columns of a file without a header; a header is found by itself",
     "weight_decay": "as in `kernel_regularizer: {L2: 1e-4}`", "betas": "`betas: [a, b]` is `beta_1: a, beta_2: b`", "keep_prob": "rate is 1 - keep_prob",
     "padding_idx": "`mask_zero: true` leaves id 0 out", "nb_row": "`kernel_size: [rows, columns]`", "nb_col": "`kernel_size: [rows, columns]`",
     "CrossEntropyLoss": "for targets that are class indices; with a softmax as the last layer, sparse_categorical_crossentropy",
@@ -159,6 +169,10 @@ NOTES: dict[str, str] = {
 """What else is to be said of a name or an argument of others."""
 
 NEEDLESS: dict[str, str] = {
+    "train": "all rows that `validation` and `test` leave are trained on", "train_size": "all rows that `validation` and `test` leave are trained on",
+    "random_state": "`seed: 7` at the top of the file says it", "shuffle_seed": "`seed: 7` at the top of the file says it",
+    "from": "it stands beside the layer, in the column of the layer's name", "use": "it stands beside the layer, in the column of the layer's name",
+    "repeat": "it stands beside the layer, in the column of the layer's name", "print": "it stands beside the layer, in the column of the layer's name",
     "lr": RATE, "learning_rate": RATE, "optimizer": "it belongs into `compile:`", "loss": "it belongs into `compile:`", "metrics": "it belongs into `compile:`",
     "epochs": "it belongs into `fit:`", "batch_size": "it belongs into `fit:`", "callbacks": "it belongs into `fit:`", "target": "it belongs into `data:`",
     "in_features": INPUT, "in_channels": INPUT, "input_size": INPUT, "num_features": INPUT, "normalized_shape": INPUT, "input_shape": INPUT,
@@ -191,6 +205,9 @@ NEEDLESS: dict[str, str] = {
 """An argument of others that is not needed here and why, or where it goes."""
 
 SECTIONS: dict[str, str] = {
+    "random_state": "seed: 7", "random_seed": "seed: 7", "manual_seed": "seed: 7", "device": "`--threads` on the command line: models run on the processor",
+    "gpu": "`--threads` on the command line: models run on the processor", "gpus": "`--threads` on the command line: models run on the processor",
+    "accelerator": "`--threads` on the command line: models run on the processor",
     "layer": "model: [...]", "lr": "compile: {optimizer: {Adam: {learning_rate: …}}}", "network": "model: [...]",
     "architecture": "model: [...]", "net": "model: [...]",
     "dataset": "data: {source: …}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerctl.catalogue import catalogue
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.refused import type_cure
 
@@ -54,6 +54,8 @@ class Item:
     span: Span
     path: tuple[str | int, ...] = field(default=())
     print: bool | str = False
+    source_places: dict[str, Span] = field(default_factory=dict)
+    """Where the arguments of `from` stand, by name."""
 
 
 def items(node: Node, problems: Problems) -> list[Item]:
@@ -75,6 +77,9 @@ def item(node: Node, problems: Problems) -> Item | None:
         problems.error("wrong-type", "expected a layer, got a list", node.span, hint="write `Name: {argument: value}`")
         return None
     kinds = [e for e in node.entries if e.key.value not in RESERVED]
+    empty = node.get("from")
+    if isinstance(empty, Scalar) and empty.text in ("~", "null", "Null", "NULL"):
+        _reference(empty, problems)
     use = _use(node, problems)
     if len(kinds) > 1 or (kinds and use):
         extra = kinds[1] if len(kinds) > 1 else kinds[0]
@@ -94,7 +99,10 @@ def item(node: Node, problems: Problems) -> Item | None:
         else:
             hint = f"an item is one layer with {', '.join(RESERVED)}{did_you_mean(key, RESERVED)}"
         problems.error("unknown-key", f"'{key}' is not a key of a layer's item", extra.key.span, hint=hint)
-        return None
+        right = closest(key, RESERVED)
+        if known is None or right is None or right in node:
+            return None
+        node = node.renamed({key: right})
     if not kinds and not use:
         problems.error("missing-layer", "this item names no layer", node.span, hint="write `- Dense: {units: 64}`")
         return None
@@ -104,6 +112,7 @@ def item(node: Node, problems: Problems) -> Item | None:
         str(kind.key.value) if kind else None, kind.key.span if kind else node.span, kind.value if kind else None, use, names,
         _sources(node.get("from"), problems), _repeat(node, problems),
         _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path, _print(node, problems),
+        {str(e.key.value): e.key.span for e in taken.entries} if isinstance(taken := node.get("from"), Mapping) else {},
     )  # fmt: skip
 
 

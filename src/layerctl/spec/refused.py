@@ -31,6 +31,8 @@ def joined(errors: list[ErrorDetails], nodes: dict[str, tuple[Span, Node]]) -> l
     paths: list[tuple[Any, ...]] = []
     for e in errors:
         path = _reached(e["loc"], nodes)[1]
+        if any(p == path and "literal_error" in (kinds := (e["type"], k["type"])) and {*kinds} & {*_TYPES} for p, k in zip(paths, kept, strict=True)):
+            continue
         same = next((i for i, p in enumerate(paths) if p == path and e["type"] in _TYPES and kept[i]["type"] in _TYPES), None)
         if same is None:
             kept.append({**e})
@@ -87,7 +89,7 @@ def report(
     if kind in _TYPES:
         wanted = " or ".join(dict.fromkeys(_TYPES[k] for k in (e.get("ctx") or {}).get("types", [kind])))
         cure = type_cure(wanted, got)
-        known = _fields_of(cls.model_fields[field].annotation)
+        known = _fields_of(_annotation(cls, loc))
         if cure is None and wanted.endswith("a mapping") and known:
             cure = f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
         problems.error("wrong-type", f"{what}: '{name}' must be {wanted}, got {told(got)}", where, hint=cure or about)
@@ -113,14 +115,31 @@ def report(
         if _in_an_expression(e["ctx"]["error"], place, problems):
             return
         text = str(e["ctx"]["error"])
-        meant = _mentioned(text, [str(n.key.value) for n in place.entries]) if isinstance(place, Mapping) else None
-        if isinstance(place, Mapping) and meant is not None:
-            where, about = (place.get(meant) or place).span, about_argument(cls, (*loc, meant))
-        problems.error("bad-value", f"{what}: '{name}': {text}", where, hint=about)
+        inside, way = _inside(place, text)
+        if inside is not None:
+            where, about = inside, about_argument(cls, (*loc, *way))
+        problems.error("bad-value", f"{what}: '{name}': {text}", where, hint=None if "did you mean" in text else about)
     else:
         problems.error(
             "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {told(got)}", where, hint=about
         )
+
+
+def _inside(place: Node | None, text: str) -> tuple[Span | None, tuple[str, ...]]:
+    """(where within a value a message is about, the way to there): what it has in quotes, else the first argument that it names."""
+    way: list[str] = []
+    found: Node | None = place
+    span: Span | None = None
+    for word in re.findall(r"'(\w+)[^']*'", text):
+        if isinstance(found, Mapping) and word in found:
+            value = found.get(word)
+            span = found.key(word).span if f"has no '{word}" in text else value.span if value is not None else span
+            found = value
+            way.append(word)
+    if span is None and isinstance(place, Mapping):
+        meant = _mentioned(text, [str(n.key.value) for n in place.entries])
+        span, way = ((place.get(meant) or place).span, [meant]) if meant is not None else (None, [])
+    return span, tuple(way)
 
 
 def _mentioned(text: str, given: list[str]) -> str | None:
@@ -159,9 +178,9 @@ def type_cure(wanted: str, got: Any) -> str | None:
         return "a value is missing behind the colon"
     if isinstance(got, str):
         text = got.strip()
-        if re.fullmatch(r"\$\w+", text):
-            return f'a variable is written "${{{text[1:]}}}"'
-        if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?", text):
+        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?", text):
+            return f'a variable is written "${{{text.strip("${}")}}}"'
+        if re.fullmatch(r"[-+]?\d+" if wanted == "a whole number" else r"[-+]?[\d.]+(?:[eE][-+]?\d+)?" if wanted == "a number" else "(?!)", text):
             return f"write it without quotes: {text}"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
             return f"write {float(text.rstrip('% ')) / 100:g}"
@@ -171,13 +190,28 @@ def type_cure(wanted: str, got: Any) -> str | None:
             return "write true or false, without quotes"
         if wanted == "a list":
             return f"write it in brackets: [{text}]"
+        if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+.\deE]+\s*,\s*[^,]+", text):
+            return "several arguments stand in braces, each with its name: `{name: value, name: value}`"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?\d{1,3}(?:[_',]\d{3})+|[-+]?\d+(?:_\d+)+", text):
             return f"write {text.translate(dict.fromkeys(map(ord, '_,' + chr(39))))}: digits stand without signs between them"
+    if wanted in ("a number", "a whole number") and isinstance(got, list) and len(got) > 1:
+        return "several arguments stand in braces, each with its name: `{name: value, name: value}`"
     if wanted == "a whole number" and isinstance(got, float) and got.is_integer():
         return f"write {int(got)}"
     if wanted == "text" and isinstance(got, (int, float)) and not isinstance(got, bool):
         return f'quote it: "{got}"'
     return None
+
+
+def _annotation(cls: type[BaseModel], loc: tuple[Any, ...]) -> Any:
+    """The type of what a way of pydantic's ends in."""
+    found: Any = None
+    for part in loc:
+        field = cls.model_fields.get(part) if isinstance(part, str) else None
+        if field is not None:
+            found = field.annotation
+            cls = next(iter(_models(found)), cls)
+    return found
 
 
 def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls: type[BaseModel], problems: Problems) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -12,6 +12,7 @@ from layerctl.spec.section import Section
 
 INPUT, NEXT = "input", "next"
 ONLY = "*"
+_KINDS = ("category", "binary", "number", "labels")
 """Stands for a model's only input."""
 
 
@@ -91,9 +92,28 @@ def target_spec(plain: Any) -> TargetSpec:
         if not name:
             raise ValueError(text) from error
         near = did_you_mean(str(first["input"]), re.findall("'(.*?)'", text))
-        raise ValueError(f"'{name}': {text[:1].lower()}{text[1:]}, got {first['input']!r}{near}") from error
+        given = "nothing" if first["input"] is None else repr(first["input"])
+        text = text.replace("a valid string", "text").replace("a valid list", "a list").replace("a valid boolean", "true or false")
+        raise ValueError(f"'{name}': {text[:1].lower()}{text[1:]}, got {given}{near}") from error
+
+
+def targets_by_output(plain: dict[str, Any]) -> dict[str, TargetSpec]:
+    """Several targets.
+
+    Raises:
+        ValueError: for one that is none; its output's name stands first.
+    """
+    out = {}
+    for name, target in plain.items():
+        try:
+            out[name] = target_spec(target)
+        except ValueError as error:
+            raise ValueError(f"'{name}': {error}") from error
+    return out
 
 
 def is_one_target(plain: dict[str, Any]) -> bool:
     """Whether a mapping is a target itself, and not targets by output."""
-    return any(k in plain and not isinstance(plain[k], dict) for k in ("column", "columns", INPUT, NEXT))
+    if any(k in plain and not isinstance(plain[k], dict) for k in ("column", "columns", INPUT, NEXT)):
+        return True
+    return any(plain.get(k) in get_args(TargetSpec.model_fields[k].annotation) + _KINDS for k in ("kind", "scale") if isinstance(plain.get(k), str))

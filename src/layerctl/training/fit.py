@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -187,12 +188,12 @@ class Trainer:
                 cure = did_you_mean(wanted, names)
                 if wanted.startswith("val_") and self.validation is None:
                     cure = ": there are no validation rows"
-                fail("unknown-metric", f"{kind} monitors '{wanted}', which is not measured{cure}", self.span,
+                fail("unknown-metric", f"{kind} monitors '{wanted}', which is not measured{cure}", c.place("monitor") or self.span,
                      hint=f"measured are {', '.join(names)}; split off validation rows with `data: {{split: {{validation: 0.2}}}}`"
                      if "val_" in wanted and self.validation is None else f"measured are {', '.join(names)}")  # fmt: skip
             objection = c.objection(self)
             if objection is not None:
-                fail("bad-callback", f"{kind}: {objection}", self.span)
+                fail("bad-callback", f"{kind}: {objection}", c.place(*re.findall(r"'(\w+)'", objection)) or self.span)
 
     def _epoch(self) -> bool:
         """One epoch, or the rest of one; False if it was cut short."""

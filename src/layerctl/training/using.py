@@ -163,7 +163,8 @@ def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: in
         at = int(np.argmax(bad.reshape(len(ids), -1).any(axis=1)))
         place = next((s.span for s in model.graph.steps if name in s.names), None)
         fail("label-out-of-range", f"the target of '{name}' has class {int(ids[bad][0])} in row {at}; the output has {width} classes (0 to {width - 1})", place,
-             hint="classes count from 0; `kind: category` in the target numbers labels of any kind" if ids[bad][0] < 0
+             hint=f"classes take a unit each: {int(ids.max()) + 1} here; one unit is for a number, and mean_squared_error" if width == 1
+             else "classes count from 0; `kind: category` in the target numbers labels of any kind" if ids[bad][0] < 0
              else f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
 
 

@@ -1,0 +1,202 @@
+"""Slips of the pen, looked for in the lines around the place where the parser stopped: it often stops a line or two after the mistake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from layerctl.diagnostics import Diagnostic, Note
+from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES, Place
+
+_ODD = "".join(sorted(SPACES))
+_START = r"^(?P<start>\s*(?:- +)*)"
+_NAME = r"(?P<name>[A-Za-z_][\w.]*)"
+MERGE = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)")
+_CLOSERS = {"]": "[", "}": "{"}
+
+
+def found(p: Place) -> Diagnostic | None:
+    """The first slip in the line above, where what the parser was reading began, or where it stopped."""
+    for line in sorted({i for i in (p.previous(), p.open_line, p.line) if i >= 0}):
+        row = p.rows[line].split(" #")[0].rstrip()
+        for slip in (_merge, _odd_space, _odd_dash, _end, _variable, _smart_quotes, _dash, _glued, _equals, _bracket_without_colon, _brace_without_opener):
+            diagnostic = slip(p, line, row)
+            if diagnostic is not None:
+                return diagnostic
+    return None
+
+
+def _merge(p: Place, line: int, row: str) -> Diagnostic | None:
+    if not MERGE.match(row):
+        return None
+    return Diagnostic("yaml-syntax", f"'{row[:7]}' is a mark of git: two versions of these lines were not merged", p.span(line, 0, 7),
+                      hint="keep one of the two versions, and remove the lines of <<<<<<<, ======= and >>>>>>>")  # fmt: skip
+
+
+def _odd_space(p: Place, line: int, row: str) -> Diagnostic | None:
+    at = re.search(rf"^[ ]*(?:- )*(?=[{_ODD}])|[:,-](?=[{_ODD}])", row)
+    return at and Diagnostic("yaml-space", ODD_SPACE, p.span(line, at.end()), hint=ODD_SPACE_CURE)
+
+
+def _odd_dash(p: Place, line: int, row: str) -> Diagnostic | None:
+    at = re.match(r"^\s*(?P<dash>[–—−•*·])\s+\w", row)
+    return at and Diagnostic("yaml-colon", f"'{at['dash']}' is no '-'", p.span(line, at.start("dash")), hint=f"write `- {row[at.end() - 1 :]}`")
+
+
+def _end(p: Place, line: int, row: str) -> Diagnostic | None:
+    if row != "..." or line == p.line:
+        return None
+    return Diagnostic("yaml-documents", "'...' ends the file's document, expected nothing behind it", p.span(line, 0, 3), hint="remove it")
+
+
+def _variable(p: Place, line: int, row: str) -> Diagnostic | None:
+    """`"${name}` with one quote."""
+    for at in re.finditer(r"""(?P<before>["']?)\$\{(?:env:)?[^}"'{]*\}(?P<after>["']?)""", row):
+        if bool(at["before"]) == bool(at["after"]):
+            continue
+        text = at[0].strip("\"'")
+        where = p.span(line, at.start("before"), len(at[0]))
+        if at["before"]:
+            return Diagnostic("yaml-unclosed", f"the quote {at['before']} is not closed", where, hint=f"""write `"{text}"`""")
+        return Diagnostic("yaml-unquoted", f"'{text}' lacks the quote before it", where, hint=f"""write `"{text}"`""")
+    return None
+
+
+def _smart_quotes(p: Place, line: int, row: str) -> Diagnostic | None:
+    at = re.search(r"(?:[:\[{,-]\s*)(?P<quote>[“”„«‘’])", row)
+    return at and Diagnostic("yaml-unquoted", f"{at['quote']} is no quote of YAML, expected \" or '", p.span(line, at.start("quote")),
+                             hint="replace the curly quotes by straight ones")  # fmt: skip
+
+
+def _dash(p: Place, line: int, row: str) -> Diagnostic | None:
+    at = re.match(r"^\s*(?:- )*-(?P<name>[A-Za-z]\w*)(?=:|$|\s)", row)
+    if at is None:
+        return None
+    return Diagnostic("yaml-colon", f"'-{at['name']}' is one word, expected a space after '-'", p.span(line, at.start("name") - 1, len(at["name"]) + 1),
+                      hint=f"write `- {row[at.start('name'):]}`")  # fmt: skip
+
+
+def _glued(p: Place, line: int, row: str) -> Diagnostic | None:
+    """`name:value` where a line's key stands."""
+    at = re.match(rf"{_START}(?P<all>{_NAME}:(?P<rest>[^\s:].*))$", p.rows[line].rstrip())
+    if at is None or (at["rest"][0] == "/" and "://" in at["all"]):
+        return None
+    what = f"'{at['all']}' is one word, expected a space after ':'"
+    return Diagnostic("yaml-colon", what, p.span(line, at.start("all"), len(at["all"])), hint=f"write `{at['name']}: {at['rest']}`")
+
+
+def _equals(p: Place, line: int, row: str) -> Diagnostic | None:
+    at = re.match(rf"{_START}{_NAME}\s*=\s*(?P<value>[^=\s].*)$", row)
+    if at is None or not stops_at_a_key(p):
+        return None
+    return Diagnostic("yaml-colon", f"no ':' after '{at['name']}'", p.span(line, at.start("name"), len(row) - at.start("name")),
+                      hint=f"write `{at['name']}: {at['value']}`")  # fmt: skip
+
+
+def _bracket_without_colon(p: Place, line: int, row: str) -> Diagnostic | None:
+    """`name {…}`, at the start of a line or within braces."""
+    bare = re.sub(r"(?<=\")[^\"]*(?=\")|(?<=')[^']*(?=')", lambda m: "_" * len(m[0]) if "{" in m[0] or "[" in m[0] else m[0], row)
+    for pattern in (rf"{_START}{_NAME} +(?=[{{\[])", rf"(?<!\$)[{{,] *{_NAME} *=? *(?=[{{\[\"'])"):
+        at = re.search(pattern, bare)
+        if at is not None:
+            end = at.start("name") + len(at["name"])
+            return Diagnostic("yaml-colon", f"no ':' after '{at['name']}'", p.span(line, at.start("name"), len(at["name"])),
+                              hint=f"write `{at['name']}: {row[end:].lstrip(' =')}`")  # fmt: skip
+    return None
+
+
+def _brace_without_opener(p: Place, line: int, row: str) -> Diagnostic | None:
+    """`name: key: value}`."""
+    at = re.search(rf"(?:{_START}|[{{,] *)(?P<outer>[\w.]+): (?P<inner>[\w.]+): ", row)
+    if at is None:
+        return None
+    closer = next((c for c in _CLOSERS if row.count(c) > row.count(_CLOSERS[c])), None)
+    if closer is None:
+        return None
+    opener = _CLOSERS[closer]
+    return Diagnostic("yaml-unclosed", f"'{closer}' has no '{opener}': it is missing before '{at['inner']}'", p.span(line, at.start("inner"), len(at["inner"])),
+                      hint=f"write `{at['outer']}: {opener}{row[at.start('inner'):]}`")  # fmt: skip
+
+
+def stops_at_a_key(p: Place) -> bool:
+    """Whether the parser stopped where it wanted a key, or found one that cannot be."""
+    return any(text in p.problem for text in ("expected ':'", "mapping values", "expected key", "<block end>", "document start"))
+
+
+def uneven(p: Place) -> Diagnostic | None:
+    """A line that starts in another column than its neighbours: the first one of its level, of which the parser says nothing."""
+    rows, own = p.rows, _indent(p.row)
+    above = p.previous()
+    if above < 0:
+        return None
+    blame = _first_deeper(p, own) if _indent(rows[above]) > own else _first_shallower(p, above, own)
+    if blame is None:
+        return None
+    line, wanted = blame
+    has = _indent(rows[line])
+    text = rows[line].strip()
+    if p.row[own:].startswith("- ") and not text.startswith("- ") and has == own + 2:
+        return Diagnostic("yaml-indentation", f"no '- ' before '{text.partition(':')[0]}', the lines below are items of a list", p.span(line, has, len(text)),
+                          hint=f"write `- {text}`")  # fmt: skip
+    return Diagnostic("yaml-indentation", f"an indentation of {has} space{'s' * (has != 1)}, the lines after it have {wanted}",
+                      p.span(line, has, len(text)), (Note("as this one", p.span(column=own, length=len(p.row.strip()))),),
+                      "keys and items of one level start in the same column")  # fmt: skip
+
+
+def _indent(row: str) -> int:
+    return len(row) - len(row.lstrip(" "))
+
+
+def _lines(p: Place, start: int, step: Callable[[int], int]) -> Iterator[int]:
+    at = start
+    while 0 <= at < len(p.rows):
+        if p.rows[at].strip() and not p.rows[at].lstrip().startswith("#"):
+            yield at
+        at = step(at)
+
+
+def _level(p: Place, own: int) -> int:
+    """How many lines, from where the parser stopped, start in its line's column."""
+    count = 0
+    for line in _lines(p, p.line, lambda i: i + 1):
+        if _indent(p.rows[line]) < own:
+            break
+        count += _indent(p.rows[line]) == own
+    return count
+
+
+def _first_deeper(p: Place, own: int) -> tuple[int, int] | None:
+    """The one line between a level's head and this line that is indented more than this one and those after it."""
+    rows, between = p.rows, []
+    for line in _lines(p, p.line - 1, lambda i: i - 1):
+        if _indent(p.rows[line]) <= own:
+            if _indent(p.rows[line]) == own and not p.rows[line].rstrip().endswith(":"):
+                return None
+            if _indent(p.rows[line]) == own and own:
+                return None
+            break
+        between.append(line)
+    least = min(_indent(p.rows[i]) for i in between)
+    level = [i for i in between if _indent(p.rows[i]) == least]
+    following = next(_lines(p, p.line + 1, lambda i: i + 1), None)
+    if len(level) != 1 or level[0] != between[-1] or (following is not None and _indent(rows[following]) == least):
+        return None
+    if least % 2 == own % 2 and _level(p, own) < 2 and not p.row[own:].startswith("- "):
+        return None
+    return None if own % 2 and not least % 2 else (level[0], own)
+
+
+def _first_shallower(p: Place, above: int, own: int) -> tuple[int, int] | None:
+    """The line above, where it is the first below its head and has less indentation than this one and those after it."""
+    rows, has, head = p.rows, _indent(p.rows[above]), p.previous(above)
+    if has >= own or head < 0 or rows[above].rstrip().endswith(":"):
+        return None
+    over = _indent(rows[head])
+    if over == own and not rows[above].lstrip().startswith("- "):
+        return above, own
+    if not rows[head].split(" #")[0].rstrip().endswith(":") or over > has:
+        return None
+    after = next((i for i in _lines(p, p.line, lambda i: i + 1) if _indent(rows[i]) < own), None)
+    if over < has and ((after is not None and _indent(rows[after]) == has) or (_level(p, own) < 2 and not (has - over) % 2)):
+        return None
+    return above, own
