@@ -282,6 +282,7 @@ def test_columns_names_may_be_anything(tmp_path):
 @pytest.mark.parametrize(("columns", "target", "code", "part"), [
     ({"a": [1, 2, 3] * 9, "y": ["x"] * 27}, "y", "bad-target", "nothing to learn"),
     ({"a": [1, 2, 3] * 9, "y": [None] * 27}, "y", "bad-target", "every value is missing"),
+    ({"a": [1, 2, 3] * 9, "y": ["x", "x", None] * 9}, "y", "bad-target", "every row that has a value says 'x'"),
     ({"a": [1, 2, 3] * 9, "y": [f"name {i}" for i in range(27)]}, "y", "bad-target", "which are no classes"),
     ({"a": [7] * 27, "y": ["x", "y", "z"] * 9}, "y", "no-features", "a: every value is '7'"),
     ({"a": [1, 2, 3] * 9, "y": ["x", "y", "z"] * 9}, "y,y", "bad-target", "named twice"),

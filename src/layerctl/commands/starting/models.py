@@ -79,6 +79,7 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     parts, said = list(inputs.parts), {}
     if inputs.layers and any(i["name"] == "tamed" for i in items):
         said["tamed"] = "about a logarithm, on both sides of the middle"
+        said["clipped"] = "as they are, but no number counts as being farther off"
     for name in inputs.texts:
         parts.append(_text(name, items, said, facts.rows))
     for name, shape in inputs.arrays.items():

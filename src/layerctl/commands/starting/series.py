@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerctl.commands.starting.facts import Facts
-from layerctl.commands.starting.features import date_parts
+from layerctl.commands.starting.features import date_parts, written
 from layerctl.commands.starting.models import AVERAGED, fit_of, size_of
 from layerctl.commands.starting.table import Draft, data_head, in_order, literal, shares_of, target_plain
 from layerctl.diagnostics import Source, Span, fail
@@ -47,7 +47,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     if dates := facts.inputs("date"):
         form = dates[0].format
         parts = [p for p in date_parts(form, [v for v, _ in dates[0].counts]) if p not in ("days", "elapsed")]
-        data["features"]["season"] = {"columns": [dates[0].name], "kind": "date", **({"format": form} if form else {}), "parts": parts, "missing": "median"}
+        data["features"]["season"] = {"columns": [dates[0].name], "kind": "date", **written(form), "parts": parts, "missing": "median"}
         draft.said["data", "features", "season"] = "of the window's last row"
         flat.append("season")
     data["target"] = {k: v for k, v in target_plain(target).items() if k != "missing"}

@@ -134,10 +134,12 @@ def split_of(facts: Facts, shares: tuple[float, float]) -> tuple[dict[str, Any],
 
 def in_order(facts: Facts, name: str) -> bool:
     """Whether a date column rises from row to row, and hardly a date stands twice."""
-    import datetime
     from itertools import pairwise
 
+    from layerctl.data.dates import read_date
+
     form = facts.columns[name].format
-    values = [v for v in facts.table.texts(name) if v is not None]
-    days = [datetime.datetime.strptime(v, form) if form else datetime.datetime.fromisoformat(v).replace(tzinfo=None) for v in values]
+    forms = () if form is None else (form,) if isinstance(form, str) else form
+    found = [read_date(v, forms) for v in facts.table.texts(name) if v is not None]
+    days = [d.replace(tzinfo=None) for d in found if d is not None]
     return len(days) > 10 and all(a <= b for a, b in pairwise(days)) and len(set(days)) > 0.5 * len(days)

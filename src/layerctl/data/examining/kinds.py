@@ -24,6 +24,8 @@ MANY_ROWS, SPARSE = 100, 3
 CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
+HANDFUL = 10
+"""Different numbers up to which none of them is far off, however rare."""
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
 _ID_NAME = re.compile(
@@ -37,7 +39,7 @@ class Column:
     """One column: `kind` is number, category, date, text, array, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
-    `format` a date's (None: ISO 8601); of a `code` the digits are a word, whose leading zeros count.
+    `format` a date's (None: ISO 8601; several in a tuple); of a `code` the digits are a word, whose leading zeros count.
     """
 
     name: str
@@ -47,7 +49,7 @@ class Column:
     distinct: int = 0
     counts: tuple[tuple[str, int], ...] = ()
     odd: Mapping[str, int] = field(default_factory=dict)
-    format: str | None = None
+    format: str | tuple[str, ...] | None = None
     ambiguous: bool = False
     whole: bool = False
     low: float | None = None
@@ -139,9 +141,9 @@ def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
 
 
 def _skewed(values: np.ndarray) -> bool:
-    """Whether a few values are so far off that they hide the rest once the column is standardised."""
+    """Whether a few values are so far off that they hide the rest once the column is standardised; a handful of different numbers hide nothing."""
     scale = np.abs(values).max()
-    if scale == 0 or len(values) < 3:
+    if scale == 0 or len(np.unique(values)) <= HANDFUL:
         return False
     z = values / scale
     spread = z.std()
@@ -157,7 +159,7 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     is_date, form, ambiguous = date_format(values) if values and date_format(values[:COMPACT_DAYS])[0] else (False, None, False)
     if not is_date:
         return None
-    why = "all values are ISO dates" if form is None else f"all values are dates of the form {form}"
+    why = "all values are ISO dates" if form is None else f"all values are dates of the form {form if isinstance(form, str) else ' or '.join(form)}"
     return Column(
         name,
         "date",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from layerctl.data.dates import COMPACT, KNOWN_FORMATS
+from layerctl.data.dates import COMPACT, ISO_FORMATS, KNOWN_FORMATS
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 DRESSED = re.compile(
@@ -16,10 +16,16 @@ NOTHING = frozenset(
 )
 """Words that stand for a missing value wherever they stand."""
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
-                     "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
+                     "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD",
+                     "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"})  # fmt: skip
 """Words that stand for a missing value among numbers or dates."""
 COMPACT_DAYS = 12
 """Different whole numbers, all of them days such as 20240131, from which they are taken for days."""
+LOOKED_AT = 200
+"""Different values by which the formats of a column are found that has several."""
+MOST_FORMATS = 3
+YEARS = range(1500, 2200)
+"""Years of which dates are; what has another one is no date."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -44,8 +50,8 @@ def iso_day(text: str) -> bool:
     return True
 
 
-def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
-    """(whether all are dates, their format or None for ISO 8601, whether day and month could be the other way round)."""
+def date_format(values: list[str]) -> tuple[bool, str | tuple[str, ...] | None, bool]:
+    """(whether all are dates, their format (several in a tuple) or None for ISO 8601, whether day and month could be the other way round)."""
     if not values or not all(_DIGIT.search(v) and len(v) <= 40 for v in values):
         return False, None, False
     if all(map(iso_day, values)):
@@ -54,9 +60,25 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
         return (True, COMPACT, False) if len(values) >= COMPACT_DAYS and all(map(_compact_day, values)) else (False, None, False)
     fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
     found = [f for f in fits if all(_parses(v, f) for v in values)]
-    if not found:
-        return False, None, False
-    return True, found[0], len(found) > 1
+    if found:
+        return True, found[0], len(found) > 1
+    several = _several(values)
+    return bool(several), several or None, False
+
+
+def _several(values: list[str]) -> tuple[str, ...]:
+    """A few formats of which one fits each value, those first that fit the most; empty where there are none."""
+    left, forms = values[:LOOKED_AT], []
+    if not all(any(_parses(v, f) for f in (*ISO_FORMATS, *KNOWN_FORMATS)) for v in left[:COMPACT_DAYS]):
+        return ()
+    while left and len(forms) < MOST_FORMATS:
+        rest = {f: [v for v in left if not _parses(v, f)] for f in (*ISO_FORMATS, *KNOWN_FORMATS)}
+        best = min(rest, key=lambda f: len(rest[f]))
+        if len(rest[best]) == len(left):
+            return ()
+        forms.append(best)
+        left = rest[best]
+    return tuple(forms) if all(any(_parses(v, f) for f in forms) for v in values) else ()
 
 
 def _compact_day(text: str) -> bool:
@@ -65,10 +87,9 @@ def _compact_day(text: str) -> bool:
 
 def _parses(text: str, form: str) -> bool:
     try:
-        datetime.datetime.strptime(text, form)
+        return datetime.datetime.strptime(text, form).year in YEARS
     except ValueError:
         return False
-    return True
 
 
 def looks_like_value(text: str) -> bool:
