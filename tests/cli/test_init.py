@@ -274,8 +274,8 @@ def test_columns_names_may_be_anything(tmp_path):
     rng = np.random.default_rng(0)
     write(tmp_path / "t.csv", {**{n: rng.normal(size=60).round(3).tolist() for n in NASTY[:-3]},
                                **{n: rng.choice(list("pqr"), 60).tolist() for n in NASTY[-3:]},
-                               "!target: yes": rng.choice(["a: 1", "#no"], 60).tolist()})  # fmt: skip
-    init(tmp_path, "t.csv", "-t", "!target: yes")
+                               "!target: yes, no": rng.choice(["a: 1", "#no"], 60).tolist()})  # fmt: skip
+    init(tmp_path, "t.csv", "-t", "!target: yes, no")
     assert plain(tmp_path)["data"]["target"]["classes"] == ["#no", "a: 1"]
     trained(tmp_path)
 
