@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import random
 import subprocess
 import sys
@@ -63,6 +64,37 @@ def test_times_of_day_and_days_without_marks(tmp_path):
     found = {f["columns"][0]: f for f in data["features"].values()}
     assert found["at"]["kind"] == "date" and found["at"]["format"] == "%H:%M" and found["at"]["parts"] == ["elapsed", "hour"]
     assert found["day"]["kind"] == "date" and found["day"]["format"] == "%Y%m%d" and "month" in found["day"]["parts"]
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+
+
+def test_dates_of_several_forms_and_months(tmp_path):
+    """Dates that were typed in more than one way have a list of formats, and months are dates; a day of noughts is none."""
+    rng = random.Random(3)
+    days = [(rng.randrange(2015, 2024), rng.randrange(1, 13), rng.randrange(1, 29)) for _ in range(150)]
+    data = started(tmp_path, {
+        "seen": [f"{y}-{m:02d}-{d:02d}" if i % 3 else f"{d:02d}.{m:02d}.{y}" for i, (y, m, d) in enumerate(days)],
+        "paid": [f"{y}-{m:02d}" for y, m, _ in days],
+        "left": ["0000-00-00" if i % 5 == 0 else f"{y}-{m:02d}-{d:02d}" for i, (y, m, d) in enumerate(days)],
+        "half": ["first" if m < 7 else "second" for _, m, _ in days],
+    }, "half")  # fmt: skip
+    found = {c: f for f in data["features"].values() for c in f["columns"]}
+    assert found["seen"]["kind"] == "date" and found["seen"]["format"] == ["%Y-%m-%d", "%d.%m.%Y"]
+    assert found["paid"]["format"] == "%Y-%m" and "0000-00-00" in data["missing_values"] and "format" not in found["left"]
+    run(tmp_path, "train", "model.yaml", "-q")
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
+    assert sum(r["prediction"] == ("first" if m < 7 else "second") for r, (_, m, _) in zip(rows, days, strict=True)) > 140
+
+
+def test_far_numbers_go_two_ways_and_rare_ones_do_not(tmp_path):
+    """A few far numbers are tamed and also cut; of a handful of different ones none is far off."""
+    values = numbers(300)
+    data = started(tmp_path, {
+        "income": [round(math.exp(3 * v), 3) for v in values], "rare": [int(i % 60 == 0) for i in range(300)], "x": values,
+        "size": ["big" if v > 0 else "small" for v in values],
+    }, "size")  # fmt: skip
+    features = data["features"]
+    assert features["skewed"]["columns"] == features["far"]["columns"] == ["income"] and features["numbers"]["columns"] == ["rare", "x"]
+    assert (features["skewed"]["scale"], features["far"]["scale"]) == ("robust", "standard")
     run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
 
 

@@ -66,7 +66,7 @@ def _of_file(source: str, target: str | None, names: Sequence[str] | None) -> Re
         found = _readers(error)
         dialect = guess(source) if found[0].code != "file-empty" else None
         return Report(source, 0, dialect.settings() if dialect else {}, dialect.why if dialect else {}, [], {}, {}, found)
-    goals = named_targets(target.split(","), table, columns) if target else [g] if (g := clear_target(columns)) else []
+    goals = named_targets([target], table, columns) if target else [g] if (g := clear_target(columns)) else []
     judged = {g: _is_classes(table, columns[g]) for g in goals}
     findings = list(_findings(table, columns, judged))
     return Report(source, len(table), dialect.settings(), dialect.why, list(columns.values()), judged, {}, findings)

@@ -50,7 +50,7 @@ def init(
     from layerctl.commands.schema import SHIPPED, modeline
 
     folder = path.parent if path is not None else Path()
-    goals = [t.strip() for t in target.split(",") if t.strip()] if target else []
+    goals = [target] if target else []
     if source is None:
         made = Started(None, builtin_text(template or "table", name), (), 0)
     elif template not in (None, "table", "timeseries"):

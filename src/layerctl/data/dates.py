@@ -27,9 +27,11 @@ _DAYS_FORMATS = (
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+_MONTHS = ("%Y-%m", "%Y/%m", "%b %Y", "%B %Y")
+_SPELT = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y", "%a, %d %b %Y %H:%M:%S", "%A, %B %d, %Y")
 COMPACT = "%Y%m%d"
 """Days without marks between their parts, which are whole numbers too."""
-KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_TIMES_OF_DAY)
+KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_MONTHS, *_SPELT, *_TIMES_OF_DAY)
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 _PART = re.compile(r"\d+|[A-Za-z]+")
 _MOST_WAYS = 6

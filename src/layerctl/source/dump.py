@@ -12,6 +12,8 @@ from layerctl.source import scalars
 
 WIDTH = 100
 _SAFE = re.compile(r"(?:[^\W]|/|\.(?=[\w/]))(?:[\w./+*()@<>=^-]|:(?=\w)| (?=[\w(/+*<>=@^-]))*")
+_DAY = re.compile(r"\d{4}-\d\d?-\d\d?(?:\D.*)?")
+"""Texts that other readers of YAML take for dates."""
 _SAFE_KEY = re.compile(r"[^\W][\w./+-]*")
 _ESCAPED = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -125,7 +127,7 @@ def _scalar(value: Any) -> str:
             return repr(float(value))
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     if isinstance(value, str):
-        return value if _SAFE.fullmatch(value) and scalars.is_text(value) else _quoted(value)
+        return value if _SAFE.fullmatch(value) and scalars.is_text(value) and not _DAY.fullmatch(value) else _quoted(value)
     raise TypeError(f"{type(value).__name__} is no plain data")
 
 

@@ -76,6 +76,8 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
     found, counts = np.unique(np.array(labels, dtype=object).astype(str), return_counts=True)
     classes = [str(f) for f in found]
+    if len(classes) == 1:
+        raise ValueError(f"every row that has a value says '{classes[0]}': there is nothing to learn")
     if len(classes) > max(2, 0.5 * len(labels)) or len(classes) > 10_000:
         raise ValueError(f"it has {len(classes)} different words in {len(labels)} rows, which are no classes")
     if numbers:

@@ -16,6 +16,9 @@ WIDE = 500
 """Different words up to which a category is one-hot; an embedding stands for more."""
 SHORT, OFTEN = 8, 5
 """Words a text up to which it may be a name, and rows from which a word is known."""
+FAREST = 5
+"""Deviations from the mean beyond which a number counts as being so far."""
+SCALED: dict[str, Any] = {"kind": "number", "scale": "standard", "missing": "median"}
 Item = dict[str, Any]
 
 
@@ -63,7 +66,7 @@ def out_name(out: Inputs, column: str) -> str:
     """A feature's name after a column: a word, and none that is taken."""
     made = re.sub(r"\W+", "_", column).strip("_")[:40] or "column"
     made = made if made[0].isalpha() else f"c_{made}"
-    reserved = {"numbers", "skewed", "categories", "tamed", "row", "input", "hidden_1", "hidden_2", "drop_1", "drop_2"}
+    reserved = {"numbers", "skewed", "categories", "tamed", "far", "clipped", "row", "input", "hidden_1", "hidden_2", "drop_1", "drop_2"}
     taken = reserved | set(out.features)
     name, i = (f"{made}_in" if made in taken or made.startswith("dates") else made), 2
     while name in taken:
@@ -73,25 +76,38 @@ def out_name(out: Inputs, column: str) -> str:
 
 def _numbers(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("number")
-    plain = [c for c in columns if not c.skewed and not c.strip]
-    far = [c for c in columns if c.skewed and not c.strip]
+    alike = [c for c in columns if not c.strip]
+    plain, far = [c.name for c in alike if not c.skewed], [c.name for c in alike if c.skewed]
     if plain:
-        out.features["numbers"] = {"columns": [c.name for c in plain], "kind": "number", "scale": "standard", "missing": "median"}
+        out.features["numbers"] = {"columns": plain, **SCALED}
         out.parts.append("numbers")
     if far:
-        out.features["skewed"] = {"columns": [c.name for c in far], "kind": "number", "scale": "robust", "missing": "median"}
-        out.said["skewed"] = "a few values of these are far off: scaled by the middle half, and tamed by a logarithm on both sides in the model"
-        out.layers.append({"Lambda": "arcsinh(x)", "name": "tamed", "from": "skewed"})
-        out.parts.append("tamed")
+        _both_ways(out, far, ("skewed", "tamed", "far", "clipped"), {})
     for c in columns:
         if c.strip:
             name = out_name(out, c.name)
-            out.features[name] = {"columns": [c.name], "kind": "number", "strip": c.strip, "scale": "robust" if c.skewed else "standard", "missing": "median"}
             out.said[name] = f"numbers with {c.strip!r} in them, which does not count"
             if c.skewed:
-                out.layers.append({"Lambda": "arcsinh(x)", "name": f"{name}_tamed", "from": name})
-            out.parts.append(f"{name}_tamed" if c.skewed else name)
-    out.width += len(columns)
+                _both_ways(out, [c.name], (name, f"{name}_tamed", f"{name}_far", f"{name}_clipped"), {"strip": c.strip})
+            else:
+                out.features[name] = {"columns": [c.name], **SCALED, "strip": c.strip}
+                out.parts.append(name)
+    out.width += len(columns) + sum(c.skewed for c in columns)
+
+
+def _both_ways(out: Inputs, columns: list[str], names: tuple[str, str, str, str], more: dict[str, Any]) -> None:
+    """Numbers of which a few are far off: about their logarithm, which tells the near ones apart, and as they are, cut where they are far."""
+    tamed, log, straight, cut = names
+    out.features[tamed] = {"columns": columns, **SCALED, "scale": "robust", **more}
+    out.features[straight] = {"columns": columns, **SCALED, **more}
+    out.said[tamed] = "\n".join(
+        [*([out.said[tamed]] if tamed in out.said else []),
+         "a few values of these are far off: scaled by the middle half, and tamed by a logarithm on both sides in the model"]
+    )  # fmt: skip
+    out.said[straight] = "the same as they are"
+    out.layers.append({"Lambda": "arcsinh(x)", "name": log, "from": tamed})
+    out.layers.append({"Lambda": f"clip(x, -{FAREST}, {FAREST})", "name": cut, "from": straight})
+    out.parts += [log, cut]
 
 
 def _categories(facts: Facts, out: Inputs) -> None:

@@ -27,7 +27,7 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
         LayerctlError: for a file that cannot be read, for targets that are not there or cannot be predicted.
     """
     dialect, table, columns = opened(source, names)
-    goals = named_targets(targets, table, columns) if targets else [_clear(table, columns)]
+    goals = named_targets(targets, table, columns) or [_clear(table, columns)]
     found = []
     for name in goals:
         try:
@@ -72,14 +72,14 @@ def _texts(table: Table, name: str) -> list[str]:
 
 
 def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Column]) -> list[str]:
-    """Columns by their names, or by their numbers from 1 (from -1 backwards).
+    """Columns by their names, or by their numbers from 1 (from -1 backwards); several with commas between, unless a column is called so.
 
     Raises:
         LayerctlError: for a name that is no column.
     """
     out = []
     order = list(columns)
-    for given in targets:
+    for given in [part for whole in targets for part in _parted(whole, columns)]:
         name = given
         if given not in columns and given.lstrip("-").isdigit() and 0 < abs(int(given)) <= len(order):
             name = order[int(given) - 1 if int(given) > 0 else int(given)]
@@ -89,6 +89,10 @@ def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Colum
             fail("bad-target", f"the target '{name}' is named twice", Span(Source(table.name)), hint="name each column once, by its name or its number")
         out.append(name)
     return out
+
+
+def _parted(names: str, columns: dict[str, Column]) -> list[str]:
+    return [names] if names in columns else [part for n in names.split(",") if (part := n.strip())]
 
 
 def clear_target(columns: dict[str, Column]) -> str | None:

@@ -37,6 +37,7 @@ class Size:
     epochs: int
     patience: int
     rows: int
+    hidden: int = 2
 
 
 def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Size:
@@ -57,15 +58,16 @@ def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Si
 
 def _watched_not(rows: int, width: int, classes: int, words: bool) -> Size:
     """A number of epochs with which nothing has to be held back to say when training should end: few, since more would learn what is chance in these
-    rows, but the more classes the more. What predicts numbers is dropped out of more, and held to smaller weights."""
+    rows, but the more classes the more. What predicts numbers has one hidden layer, a wide one, and is held to smaller weights."""
     if words:
         batch = 16 if rows < 500 else 32 if rows < 3_000 else 64
         return Size(64 if rows < 300 else 128, 0.2, 0.002, 0.02, batch, max(20, round(1_000 / max(1, rows // batch))), 0, rows)
     if rows < FEW:
         steps = math.ceil(max(rows, 1) / 16)
         if not classes:
-            return Size(128, 0.4, 0.002, 2.0, 16, max(20, min(200, math.ceil(1_000 / steps))), 0, rows)
-        return Size(64, 0.3, 0.002, 0.5, 16, max(20, min(50 * classes, 200, math.ceil(min(350 * classes, 2_000) / steps))), 0, rows)
+            return Size(256, 0.2, 0.001, 0.5, 16, max(20, min(200, math.ceil(1_000 / steps))), 0, rows, 1)
+        most = max(8 * steps, min(140 * classes, 800, 20 * min(classes, 4) * steps))
+        return Size(128, 0.1, 0.001, 0.1, 64, math.ceil(most / math.ceil(max(rows, 1) / 64)), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
     if not classes and rows < min(STEADY, AMPLE * width):
         return Size(128, 0.3, 0.002, 1.5, 16, math.ceil(2_000 / math.ceil(rows / 16)), 0, rows)
@@ -79,6 +81,7 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     parts, said = list(inputs.parts), {}
     if inputs.layers and any(i["name"] == "tamed" for i in items):
         said["tamed"] = "about a logarithm, on both sides of the middle"
+        said["clipped"] = "as they are, but no number counts as being farther off"
     for name in inputs.texts:
         parts.append(_text(name, items, said, facts.rows))
     for name, shape in inputs.arrays.items():
@@ -86,7 +89,7 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     row = joined(parts, "row", items)
     deep = row
     if inputs.parts or len(parts) > 1 or inputs.arrays:
-        for i, units in enumerate((size.units, size.units // 2)):
+        for i, units in enumerate((size.units, size.units // 2)[: size.hidden]):
             items.append({"Dense": {"units": units, "activation": "relu"}, "name": f"hidden_{i + 1}", "from": deep})
             items.append({"Dropout": size.dropout, "name": f"drop_{i + 1}"})
             deep = f"drop_{i + 1}"

@@ -64,13 +64,20 @@ def _cnn(facts: Facts) -> dict[str, Any]:
         columns = [arrays[0].name]
         shape = shape if len(shape) == 3 else (*shape, 1)
     else:
-        columns = [c.name for c in facts.inputs("number")]
+        columns = _pixels(facts)
         side = math.isqrt(len(columns))
         if side < 4 or side * side != len(columns):
             _needs(facts, "cnn", f"images: a column of arrays, or the columns of square images (16, 64, 784, ...); columns of numbers: {len(columns)}")
         shape = (side, side, 1)
     feature = {"columns": columns, "kind": "array", "shape": list(shape), "scale": "minmax"}
     return {"data": {"features": {"image": feature}, **_classes(facts, "cnn")}, "vars": {"classes": len(facts.targets[0].classes)}}
+
+
+def _pixels(facts: Facts) -> list[str]:
+    """The columns of numbers in the table's order, with those at an image's edge that never change."""
+    goals = {t.column for t in facts.targets}
+    even = [c.name for c in facts.inputs("constant") if facts.table.is_numeric(c.name)]
+    return [n for n, c in facts.columns.items() if n not in goals and (c.kind == "number" or n in even)]
 
 
 def _text(facts: Facts) -> dict[str, Any]:

@@ -27,6 +27,8 @@ CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
 _DATED = re.compile(r"\d[^\d\s]?.*\d")
+HANDFUL = 10
+"""Different numbers up to which none of them is far off, however rare."""
 LARGEST = 1e150
 """Numbers whose squares are numbers still."""
 _ID_NAME = re.compile(
@@ -146,9 +148,9 @@ def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
 
 
 def _skewed(values: np.ndarray) -> bool:
-    """Whether a few values are so far off that they hide the rest once the column is standardised."""
+    """Whether a few values are so far off that they hide the rest once the column is standardised; a handful of different numbers hide nothing."""
     scale = np.abs(values).max()
-    if scale == 0 or len(values) < 3:
+    if scale == 0 or len(np.unique(values)) <= HANDFUL:
         return False
     z = values / scale
     spread = z.std()

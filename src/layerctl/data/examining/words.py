@@ -17,10 +17,13 @@ NOTHING = frozenset(
 )
 """Words that stand for a missing value wherever they stand."""
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
-                     "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD"})  # fmt: skip
+                     "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD",
+                     "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"})  # fmt: skip
 """Words that stand for a missing value among numbers or dates."""
 COMPACT_DAYS = 12
 """Different whole numbers, all of them days such as 20240131, from which they are taken for days."""
+YEARS = range(1500, 2200)
+"""Years of which dates are; what has another one is no date."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -57,9 +60,9 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
         return (True, COMPACT, False) if len(values) >= COMPACT_DAYS and all(map(_compact_day, values)) else (False, None, False)
     fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
     found = [f for f in fits if all(_parses(v, f) for v in values)]
-    if not found:
-        return False, None, False
-    return True, found[0], len(found) > 1
+    if found:
+        return True, found[0], len(found) > 1
+    return False, None, False
 
 
 def _compact_day(text: str) -> bool:
@@ -68,10 +71,9 @@ def _compact_day(text: str) -> bool:
 
 def _parses(text: str, form: str) -> bool:
     try:
-        datetime.datetime.strptime(text, form)
+        return datetime.datetime.strptime(text, form).year in YEARS
     except ValueError:
         return False
-    return True
 
 
 def looks_like_value(text: str) -> bool:
