@@ -169,7 +169,7 @@ def _by_output(node: Node | None, kind: str, model: Model, problems: Problems, l
     if isinstance(node, Sequence) and (not listed or one_each):
         if len(node.items) != len(names):
             text = f"{len(node.items)} entries for {len(names)} outputs ({', '.join(names)})"
-            problems.error("wrong-number", text, node.span)
+            problems.error("wrong-number", text, node.span, hint="give one for each, or name them: `{output: …}`")
         return dict(zip(names, node.items, strict=False))
     return dict.fromkeys(names, node)
 
@@ -185,7 +185,8 @@ def _losses(node: Node, output: str, judged: Output, shape: Shape, problems: Pro
             judged.losses.append(Part(loss))
             judged.places[id(loss)] = n.span
     if len({part.loss.classes for part in judged.losses}) > 1:
-        problems.error("mixed-losses", f"the losses of '{output}' need different targets: some class indices, some numbers", node.span)
+        problems.error("mixed-losses", f"the losses of '{output}' need different targets: some class indices, some numbers", node.span,
+                       hint="losses whose names begin with sparse_ take class indices; use those alone, or none of them")  # fmt: skip
 
 
 def _report_parts(outputs: Mapping[str, Output]) -> None:
@@ -210,12 +211,14 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
     elif isinstance(node, Sequence) and len(model.outputs) > 1:
         pairs = list(zip(model.outputs, node.items, strict=False))
         if len(node.items) != len(model.outputs):
-            problems.error("wrong-number", f"{len(node.items)} loss weights for {len(model.outputs)} outputs ({', '.join(model.outputs)})", node.span)
+            problems.error("wrong-number", f"{len(node.items)} loss weights for {len(model.outputs)} outputs ({', '.join(model.outputs)})", node.span,
+                           hint="give one for each")  # fmt: skip
     else:
         pairs = [(name, node) for name in model.outputs]
     for name, n in pairs:
         if name not in outputs:
-            problems.error("unknown-output", f"the model has no output '{name}'{did_you_mean(name, outputs)}", n.span)
+            problems.error("unknown-output", f"the model has no output '{name}'{did_you_mean(name, outputs)}", n.span,
+                           hint=f"its outputs are {', '.join(outputs)}")  # fmt: skip
             continue
         parts = outputs[name].losses
         given = n.items if isinstance(n, Sequence) else [n] * len(parts)
