@@ -13,7 +13,7 @@ import numpy as np
 from layerctl import __version__
 from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
-from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, fail, placed
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.mistakes import mistakes, with_mistakes
@@ -67,6 +67,7 @@ class Model:
         self._session: Any = None
         self._data: Any = None
         self._loaded: dict[str, np.ndarray] | None = None
+        self._place: Span | None = None
         self.started = False
         """Whether the weights that `fit` names have been taken."""
 
@@ -181,7 +182,8 @@ class Model:
             if before is not None:
                 self._session.set_weights(before.weights())
             elif self._loaded is not None:
-                self._session.set_weights(self._loaded)
+                with placed(self._place):
+                    self._session.set_weights(self._loaded)
         return self._session
 
     def fit(
@@ -274,7 +276,7 @@ class Model:
         if not isinstance(weights, Mapping):
             names = list(session.weights())
             if len(names) != len(weights):
-                fail("wrong-weight", f"the model has {len(names)} weights, got {len(weights)}")
+                fail("wrong-weight", f"the model has {len(names)} weights, got {len(weights)}", hint="give one array for each, in the order of `model.weights`")
             weights = dict(zip(names, weights, strict=True))
         session.set_weights(weights)
 
@@ -385,9 +387,11 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> Model:
 def of_file(file: Path, found: ModelFile, threads: int | None = None) -> Model:
     """The model in a model file that was read."""
     spec = read_spec(loads(found.yaml, f"{file} (its YAML)"))
-    schema = FeatureSchema.from_dict(found.features) if found.features else None
+    place = Span(Source(str(file)))
+    with placed(place):
+        schema = FeatureSchema.from_dict(found.features) if found.features else None
     model = Model(spec, schema, threads)
-    model._loaded = dict(found.tensors)
+    model._loaded, model._place = dict(found.tensors), place
     model.scores = dict(found.scores)
     model.thresholds = found.thresholds
     model.folder = origin_of(file)

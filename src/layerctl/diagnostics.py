@@ -169,15 +169,15 @@ class NumericalError(LayerctlError):
 
 @contextlib.contextmanager
 def placed(span: Span | None) -> Iterator[None]:
-    """Errors from inside that know no line point at this one, and say the file that they are of."""
+    """Errors from inside that know no line point at this one, and say the file that they are of; without a line, only those that know no file do."""
     try:
         yield
     except LayerctlError as error:
-        if span is None or not span.line or all(d.span is not None and d.span.line for d in error.diagnostics):
+        if span is None or all(d.span is not None and (d.span.line or not span.line) for d in error.diagnostics):
             raise
         found = []
         for d in error.diagnostics:
-            if d.span is not None and d.span.line:
+            if d.span is not None and (d.span.line or not span.line):
                 found.append(d)
                 continue
             name = d.span.source.name if d.span is not None else ""

@@ -54,6 +54,49 @@ def test_events_that_cannot_be_written_are_told_on_standard_error(trained):
     assert shell(trained, "build nothing.yaml 2> /dev/full")[0] == 2
 
 
+def unread(folder, *arguments, errors=False):
+    """(exit code, standard error or None) of layerctl when nobody reads its standard output, or with `errors` its standard error."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": writer} if errors else {"stdout": writer, "stderr": subprocess.PIPE}
+    found = subprocess.run([sys.executable, "-m", "layerctl", *arguments], cwd=folder, timeout=300, **streams)
+    os.close(writer)
+    return found.returncode, None if errors else found.stderr.decode()
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help", "layers", "layers --json", "inspect run --json", "predict run rows.csv"])
+def test_what_nobody_reads_ends_quietly(trained, arguments):
+    assert unread(trained, *arguments.split()) == (0, "")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--diagnostics", "sarif"]])
+def test_an_error_that_nobody_reads_is_one(trained, form):
+    code, said = unread(trained, "build", "nothing.yaml", *form)
+    assert code == 2 and "Traceback" not in said
+    assert unread(trained, "build", "nothing.yaml", *form, errors=True)[0] == 2
+
+
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_training_goes_on_when_nobody_reads_of_it(trained, form):
+    """Its progress on standard error, and its events on standard output."""
+    code, _ = unread(trained, "train", "m.yaml", "--set", "fit.epochs=5", "--force", "--out", "unread", *form, errors=not form)
+    assert code == 0 and len((trained / "unread" / "history.jsonl").read_text().splitlines()) == 5
+    assert (trained / "unread" / "model.safetensors").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_training_goes_on_when_its_log_s_disk_is_full(trained):
+    assert shell(trained, "train m.yaml --set fit.epochs=5 --out full-log 2> /dev/full")[0] == 0
+    assert len((trained / "full-log" / "history.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_folder_that_was_removed_is_told(trained):
+    gone = trained / "gone"
+    gone.mkdir()
+    found = subprocess.run(f"rmdir {gone} && exec {sys.executable} -m layerctl build m.yaml", shell=True, cwd=gone, capture_output=True, text=True)
+    assert found.returncode == 2 and found.stderr.startswith(".: error: the folder that layerctl was called in is not there any more [file-not-found]\n  hint:")
+
+
 def test_predictions_do_not_replace_the_rows_that_they_are_of(trained):
     (trained / "same.csv").write_text(ROWS)
     os.symlink("same.csv", trained / "link.csv")

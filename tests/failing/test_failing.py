@@ -1,5 +1,6 @@
 """Each folder here is one mistake: its files, the command (`build model.yaml` if `args.txt` says nothing else), the exact text expected of it."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -37,6 +38,25 @@ def test_there_are_many_and_each_has_a_place_or_a_cure():
         text = (case / "expected.txt").read_text()
         assert "Traceback" not in text and "[" in text.splitlines()[0]
         assert re.search(r"^\S+:\d+:\d+: error: ", text, re.MULTILINE) or "hint:" in text or "did you mean" in text, case
+
+
+def without_cure(text):
+    """(line, code) of each error in a module that is made without a cure; `did you mean` is one, and what is told again with one is none."""
+    places = {"fail": 4, "error": 4, "Diagnostic": 5}
+    for call in (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        named = {k.arg for k in call.keywords}
+        told = ast.unparse(call)
+        made = name in places and len(call.args) > 1 and isinstance(call.args[0], (ast.Constant, ast.JoinedStr)) and not told.startswith("self.")
+        if made and "severity='warning'" not in told and "hint" not in named and len(call.args) < places[name] and "did_you_mean" not in told:
+            yield call.lineno, ast.unparse(call.args[0])
+
+
+def test_every_error_has_a_cure():
+    found = [(p.name, *w) for p in sorted(SOURCE.rglob("*.py")) for w in without_cure(p.read_text())]
+    repeated = [("delimited.py", "'data-ragged'")] * 2
+    assert [(name, code) for name, _, code in found] == repeated, found
+    assert list(without_cure("fail('a', 'b', span)\nfail('a', 'b', span, hint='c')\nproblems.error('d', f'{e}{did_you_mean(n, k)}')")) == [(1, "'a'")]
 
 
 def test_a_wrong_expectation_is_noticed(tmp_path, monkeypatch, capsys):

@@ -41,11 +41,6 @@ def _main(arguments: list[str] | None) -> None:
     _utf8()
     output.begin()
     output.use(given)
-    if given in (["--version"], ["-V"]):
-        from layerctl import __version__
-
-        print(f"layerctl {__version__}")
-        sys.exit(ExitCode.DONE)
     try:
         code = _command(given)
         sys.stdout.flush()
@@ -54,7 +49,7 @@ def _main(arguments: list[str] | None) -> None:
         _tell(list(error.diagnostics), given)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.unheard(sys.stdout)
         sys.exit(ExitCode.DONE)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
@@ -64,6 +59,10 @@ def _main(arguments: list[str] | None) -> None:
         _tell([Diagnostic("out-of-memory", text, None, (), cure)], given)
         sys.exit(ExitCode.USER)
     except OSError as error:
+        if error.errno == errno.ENOENT and _folder_is_gone():
+            text, cure = "the folder that layerctl was called in is not there any more", "change to one that is there"
+            _tell([Diagnostic("file-not-found", text, Span(Source(".")), (), cure)], given)
+            sys.exit(ExitCode.USER)
         if error.errno not in _DISK:
             sys.exit(_other(error, as_json="--json" in given))
         text = f"cannot write: {(error.strerror or str(error)).lower()}"
@@ -71,6 +70,14 @@ def _main(arguments: list[str] | None) -> None:
         sys.exit(ExitCode.USER)
     except Exception as error:
         sys.exit(_other(error, as_json="--json" in given))
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 class _Terminal(io.FileIO):
@@ -111,11 +118,16 @@ def _tell(found: list[Diagnostic], given: list[str]) -> None:
         try:
             stream.flush()
         except OSError:  # the interpreter would try again as it ends, and say so with another exit code
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            output.unheard(stream)
 
 
 def _command(given: list[str]) -> int | None:
     """Runs a command: by typer, unless it is one of the few whose plain arguments need none. Returns the exit code, or None."""
+    if given in (["--version"], ["-V"]):
+        from layerctl import __version__
+
+        print(f"layerctl {__version__}")
+        return None
     completing = "_LAYERCTL_COMPLETE" in os.environ
     run = plain(given) if not completing else None
     if run is not None:
@@ -127,7 +139,15 @@ def _command(given: list[str]) -> int | None:
         from layerctl.cli.completing import taught
 
         return taught(app)(args=given, prog_name="layerctl", standalone_mode=False)
-    return app(args=given, prog_name="layerctl", standalone_mode=False)
+    stdout = sys.stdout
+    try:
+        return app(args=given, prog_name="layerctl", standalone_mode=False)
+    except (SystemExit, Exception) as error:
+        # typer makes an exit of what it takes for a ctrl-d or a closed pipe, which is told here as it is everywhere
+        sys.stdout, found = stdout, error.__cause__ or error.__context__
+        if isinstance(found, (EOFError, BrokenPipeError)) and (isinstance(error, SystemExit) or type(error).__name__ == "Abort"):
+            raise found from None
+        raise
 
 
 def _other(error: Exception, as_json: bool) -> int:

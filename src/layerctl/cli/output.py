@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, in_order
@@ -48,15 +49,30 @@ def finish() -> None:
     if form == "sarif":
         from layerctl.cli.sarif import log
 
-        try:
+        with outlived(stdout):
             print(json.dumps(log(in_order(kept)), ensure_ascii=False, indent=1), file=stdout, flush=True)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+
+
+def unheard(stream: Any) -> None:
+    """What else is written to a stream whose reader is gone goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def outlived(stream: Any) -> Iterator[None]:
+    """Inside, a reader of the stream that has ended does not end what writes to it."""
+    try:
+        yield
+    except BrokenPipeError:
+        unheard(stream)
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on standard error. Whether somebody reads it, or there is room for it, changes nothing of what it is about."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        unheard(sys.stderr)
 
 
 _said: list[Any] = []
@@ -66,6 +82,12 @@ _said: list[Any] = []
 def begin() -> None:
     """Another command's streams begin."""
     _said.clear()
+
+
+def emit_on(record: dict[str, Any], stream: Any = None) -> None:
+    """An event of what goes on, or ends as it does, whether or not somebody reads of it."""
+    with outlived(stream or sys.stdout):
+        emit(record, stream)
 
 
 def emit(record: dict[str, Any], stream: Any = None) -> None:
@@ -96,7 +118,7 @@ def show(diagnostics: Iterable[Diagnostic], as_json: bool) -> None:
         _asked.kept += found
     elif form == "json":
         for d in found:
-            emit({"event": "diagnostic", **d.as_dict()}, _asked.stdout)
+            emit_on({"event": "diagnostic", **d.as_dict()}, _asked.stdout)
     elif form == "text":
         say("\n".join(d.render() for d in found))
     if form == "github" or os.environ.get("GITHUB_ACTIONS") == "true":

@@ -72,23 +72,23 @@ class PlainObserver(Observer):
 
 
 class JsonObserver(Observer):
-    """An event a line on standard output."""
+    """An event a line on standard output. Training goes on when its reader is gone: the run's folder has all of it."""
 
     def compiling(self, name: str, done: int, total: int) -> None:
-        output.emit({"event": "compiling", "kernel": name, "done": done, "total": total})
+        output.emit_on({"event": "compiling", "kernel": name, "done": done, "total": total})
 
     def begin(self, epochs: int, rows: int, parameters: int) -> None:
-        output.emit({"event": "begin", "epochs": epochs, "rows": rows, "parameters": parameters})
+        output.emit_on({"event": "begin", "epochs": epochs, "rows": rows, "parameters": parameters})
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
-        output.emit({"event": "epoch", "epoch": epoch, "epochs": epochs, "logs": logs, "seconds": round(seconds, 3)})
+        output.emit_on({"event": "epoch", "epoch": epoch, "epochs": epochs, "logs": logs, "seconds": round(seconds, 3)})
 
     def layer(self, shown: Shown) -> None:
         own = {"epoch": shown.epoch, "layer": shown.layer, "text": shown.text, "shape": list(shown.shape), "dtype": shown.dtype}
-        output.emit({"event": "layer", **own, "min": shown.least, "mean": shown.mean, "max": shown.greatest, "first": shown.first})
+        output.emit_on({"event": "layer", **own, "min": shown.least, "mean": shown.mean, "max": shown.greatest, "first": shown.first})
 
     def message(self, text: str) -> None:
-        output.emit({"event": "message", "text": text})
+        output.emit_on({"event": "message", "text": text})
 
     def warning(self, found: Diagnostic) -> None:
         output.show([found], as_json=True)

@@ -205,7 +205,8 @@ def _kept(table: Table, name: str) -> Column:
     from layerctl.predicting.columns import Texts
 
     if name not in table.columns:
-        fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, table.columns)}", Span(Source("--keep")))
+        fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, table.columns)}", Span(Source("--keep")),
+             hint=f"they have {', '.join(list(table.columns)[:20])}")  # fmt: skip
     codes, words = table.coded(name)
     return Texts(codes.astype(np.int64), words)
 

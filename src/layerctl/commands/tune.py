@@ -83,7 +83,8 @@ def _document(source: str, overrides: Sequence[str], seed: int | None) -> Docume
 def _plan(document: Document, models: Models, metric: str | None, direction: str | None, pruner: str) -> tuple[Plan, str]:
     """(the plan, the file's name), after building the model once with each range's default, or the least of it."""
     if pruner not in PRUNERS:
-        fail("bad-option", f"--prune takes {', '.join(PRUNERS)}, got '{pruner}'{did_you_mean(pruner, PRUNERS)}", Span(Source("layerctl")))
+        fail("bad-option", f"--prune takes {', '.join(PRUNERS)}, got '{pruner}'{did_you_mean(pruner, PRUNERS)}", Span(Source("layerctl")),
+             hint="leave out --prune for the usual one")  # fmt: skip
     if direction not in (None, "minimize", "maximize"):
         fail("bad-option", f"--direction takes minimize or maximize, got '{direction}'", Span(Source("layerctl")),
              hint="losses are minimized, accuracies maximized")  # fmt: skip

@@ -117,7 +117,8 @@ class _Lines(Pieces):
         arrays = {n for n, c in table.columns.items() if isinstance(c, np.ndarray)}
         if self._cut and arrays != self._arrays:
             mixed = min(arrays ^ self._arrays)
-            fail("data-ragged", f"column '{mixed}' holds lists in some rows only", Span(Source(self.name), given[0][0], 1))
+            fail("data-ragged", f"column '{mixed}' holds lists in some rows only", Span(Source(self.name), given[0][0], 1),
+                 hint="give a list of the same length in each row, or leave the column out of the features")  # fmt: skip
         self._arrays, self._cut = arrays, True
         table.columns |= {n: [None] * len(rows) for n in self._names if n not in table.columns}
         return table, size

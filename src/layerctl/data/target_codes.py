@@ -13,7 +13,7 @@ from layerctl.data.numbers import numbers_of
 from layerctl.data.table import Table, columns_hint
 from layerctl.data.texts import tokens
 from layerctl.data.vectors import lists_of
-from layerctl.diagnostics import Span, did_you_mean, fail
+from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.features import FeatureFit, FeatureSchema, TargetFit
 
 
@@ -37,7 +37,8 @@ def encode_target(table: Table, fit: TargetFit, features: Mapping[str, FeatureFi
     """int32 class indices (rows) or (rows, steps); float32 (rows, n) numbers or labels, (rows, steps, 1) numbers of steps; or an input."""
     for name in fit.names:
         if name not in table.columns:
-            fail("missing-column", f"the data lack the target's column '{name}'{did_you_mean(name, table.columns)}")
+            fail("missing-column", f"the data lack the target's column '{name}'{did_you_mean(name, table.columns)}", Span(Source(table.name)),
+                 hint=f"they have {', '.join(list(table.columns)[:20])}")  # fmt: skip
     if fit.kind == "input":
         return inputs[fit.column]
     if fit.kind == "number":

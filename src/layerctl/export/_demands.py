@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic
+from layerctl.export.base import OTHER_TARGETS
 from layerctl.predicting.telling import named_numbers
 from layerctl.spec.features import ColumnFit, FeatureFit, TargetFit
 
@@ -51,7 +52,7 @@ def unmet(traced: Any, what: str, cannot: Container[str]) -> list[Diagnostic]:
             for key, words in of_column(c):
                 if key in cannot:
                     text = f"{what} export has no form for {words} of the feature '{name}'"
-                    out.setdefault(text, Diagnostic("cannot-export", text, span("features", name)))
+                    out.setdefault(text, Diagnostic("cannot-export", text, span("features", name), (), OTHER_TARGETS))
     for name, value in traced.outputs.items():
         target = model.schema.target(name if len(traced.outputs) > 1 else None) if model.schema is not None else None
         width = 1

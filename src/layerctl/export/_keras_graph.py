@@ -10,6 +10,7 @@ from layerctl.export import _keras_objects
 from layerctl.export._keras_objects import NotInKeras, serialized
 from layerctl.export._keras_ops import Emitter, Wordless
 from layerctl.export._keras_order import listed_as_keras_does
+from layerctl.export.base import OTHER_TARGETS
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.layers.lambda_ import Lambda
@@ -40,7 +41,8 @@ class Writer:
         """Refuses inputs of texts: what Keras does with them is TensorFlow's."""
         for name, port in graph.inputs.items():
             if port.dtype == "u8":
-                self.refused.setdefault(name, Diagnostic("cannot-export", f"the input '{name}' of texts has no form in Keras's file", port.span))
+                text = f"the input '{name}' of texts has no form in Keras's file"
+                self.refused.setdefault(name, Diagnostic("cannot-export", text, port.span, (), OTHER_TARGETS))
 
     def _sequential(self, graph: Model, name: str) -> dict[str, Any]:
         (label, port), *_ = graph.inputs.items()
@@ -71,7 +73,7 @@ class Writer:
 
     def refuse(self, step: Step | None, path: str, why: str) -> None:
         """Notes a layer that cannot be written."""
-        self.refused.setdefault(path, Diagnostic("cannot-export", f"'{path}' has no form in Keras: {why}", step.span if step else None))
+        self.refused.setdefault(path, Diagnostic("cannot-export", f"'{path}' has no form in Keras: {why}", step.span if step else None, (), OTHER_TARGETS))
 
 
 def input_layer(name: str, port: Port, batch: int | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
-from layerctl.export.base import Traced, answers_of, dialect_of, held_back_rows
+from layerctl.export.base import DIFFERS, Traced, answers_of, dialect_of, held_back_rows
 from layerctl.ops.value import DTYPES
 from layerctl.predicting.lines import field
 
@@ -183,7 +183,7 @@ def compare(traced: Traced, path: Path, run: Callable[[str], str]) -> tuple[int,
     if not found <= TOLERANCE:
         what = "they are other rows, or other classes" if found == float("inf") else f"by {found:.2g} of their scale"
         text = f"the exported program's predictions differ from layerctl's: {what}; nothing was written"
-        fail("export-differs", text, Span(Source(str(path))))
+        fail("export-differs", text, Span(Source(str(path))), hint=DIFFERS)
     return rows, found
 
 

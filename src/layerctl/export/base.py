@@ -9,6 +9,9 @@ import numpy as np
 
 from layerctl.ops.value import DTYPES, product
 
+OTHER_TARGETS = "`layerctl export --help` lists the formats; another may have a form for it"
+DIFFERS = "this is a fault of the export, please report it with the model's file; other formats may do"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -55,9 +58,11 @@ def id_bound(model: Any, name: str) -> int:
 
 
 def relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference over the largest value."""
-    scale = max(float(np.abs(ours).max(initial=0.0)), 1e-6)
-    return float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(initial=0.0)) / scale
+    """The largest difference over the largest value; numbers that are not finite are to be the same."""
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    alike = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    scale = max(float(np.abs(ours).max(initial=0.0, where=np.isfinite(ours))), 1e-6)
+    return float(np.abs(np.subtract(ours, theirs, where=~alike, out=np.zeros(ours.shape))).max(initial=0.0)) / scale
 
 
 def origin_of(model: Any, origin: str) -> Any:
@@ -92,9 +97,13 @@ class Traced:
                 text = f"{what} export needs sizes that are known: the input '{name}' is {shown((None, *port.shape))}"
                 out.append(Diagnostic("cannot-export", text, port.span, (), "give the open dimension a size"))
             if port.dtype == "u8" and name not in self.features:
-                out.append(Diagnostic("cannot-export", f"{what} export has no form for the texts of the input '{name}'", port.span))
+                out.append(Diagnostic("cannot-export", f"{what} export has no form for the texts of the input '{name}'", port.span, (), OTHER_TARGETS))
         images = [n for n, f in self.features.items() if f.kind == "image"]
-        return out + [Diagnostic("cannot-export", f"{what} export has no form for the feature '{n}': images are read from files") for n in images]
+        for name in images:
+            text = f"{what} export has no form for the feature '{name}': images are read from files"
+            place, cure = self.model.spec.data_span("features", name), "`--to keras` and `--to onnx` take the image's numbers"
+            out.append(Diagnostic("cannot-export", text, place, (), cure))
+        return out
 
 
 def keeps_states(model: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from layerctl.export.base import Report, refuse_states, traced
 from layerctl.modelfile.atomic import write
 
 SUFFIX = ".c"
+COMPILER = "$CC names another compiler; with CC=none the file is written and not compiled"
 FLAGS = ("-std=c99", "-O2")
 LONGEST = 600.0
 
@@ -48,11 +49,11 @@ def _run(command: list[str], given: str, path: Path, what: str) -> str:
     try:
         done = subprocess.run(command, input=given.encode(), capture_output=True, timeout=LONGEST, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        fail("export-failed", f"{what}: {error}; nothing was written", Span(Source(str(path))))
+        fail("export-failed", f"{what}: {error}; nothing was written", Span(Source(str(path))), hint=COMPILER)
         raise
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().split("\n")[:5]
-        fail("export-failed", f"{what}: {' / '.join(said) or done.returncode}; nothing was written", Span(Source(str(path))))
+        fail("export-failed", f"{what}: {' / '.join(said) or done.returncode}; nothing was written", Span(Source(str(path))), hint=COMPILER)
     return done.stdout.decode(errors="replace")
 
 

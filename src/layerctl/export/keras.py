@@ -15,7 +15,7 @@ import numpy as np
 from layerctl import __version__
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export._keras_graph import Writer, layers_of
-from layerctl.export.base import Report, held_back_rows, keeps_states, relative_difference
+from layerctl.export.base import DIFFERS, Report, held_back_rows, keeps_states, relative_difference
 from layerctl.graph.model import Model as Graph
 from layerctl.graph.model import input_types
 from layerctl.layers.base import Layer
@@ -85,7 +85,7 @@ def _checked(model: Any, data: bytes, path: Path) -> Report:
             theirs, ours = _listed(again.predict(x)), _listed(model.predict(rows))
     difference = max(relative_difference(a, b) for a, b in zip(ours, theirs, strict=True))
     if not difference <= TOLERANCE:
-        fail("export-differs", f"the file's results differ by {difference:.2g} of their scale; nothing was written", Span(Source(str(path))))
+        fail("export-differs", f"the file's results differ by {difference:.2g} of their scale; nothing was written", Span(Source(str(path))), hint=DIFFERS)
     notes = [f"'{name}' takes the encoded feature, not the raw columns" for name in (model.schema.features if model.schema else ())]
     return Report(len(next(iter(rows.values()))), difference, tuple(notes))
 

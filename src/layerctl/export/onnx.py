@@ -16,7 +16,7 @@ from layerctl.export._onnx_more import CONVERTERS
 from layerctl.export._onnx_ops import Converter
 from layerctl.export._onnx_raw import ML_OPSET, Raw, raw_inputs, raw_rows
 from layerctl.export._onnx_recurrent import KEPT
-from layerctl.export.base import Report, held_back_rows, refuse_states, relative_difference
+from layerctl.export.base import DIFFERS, OTHER_TARGETS, Report, held_back_rows, refuse_states, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
 from layerctl.ops.leaves import input_
@@ -63,7 +63,7 @@ def export(model: Any, path: Path, raw: bool = False) -> Report:
         for name, result in zip(model.graph.outputs, answers(model.graph.outputs, some), strict=True):
             difference = max(difference, relative_difference(ours[name], np.asarray(result)))
     if not difference <= TOLERANCE:
-        fail("export-differs", f"onnxruntime's results differ by {difference:.2g} of their scale; nothing was written", Span(Source(str(path))))
+        fail("export-differs", f"onnxruntime's results differ by {difference:.2g} of their scale; nothing was written", Span(Source(str(path))), hint=DIFFERS)
     write(path, [data])
     return Report(n, difference, tuple(_notes(model, before if raw else None)))
 
@@ -121,7 +121,7 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
         elif (why := _converted(converter, node)) is not None:
             step = next((s for s in model.graph.steps if node.origin == s.layer.path or node.origin.startswith(f"{s.layer.path}/")), None)
             text = f"ONNX export has no form for '{node.op.name}' of {node.origin or 'the model'}{why and f': {why}'}"
-            problems.setdefault(node.origin, Diagnostic("cannot-export", text, step.span if step else None))
+            problems.setdefault(node.origin, Diagnostic("cannot-export", text, step.span if step else None, (), OTHER_TARGETS))
             for v in node.outputs:
                 converter.name(v, converter.fresh())
     if problems:

@@ -41,5 +41,6 @@ def _run(program: Path, table: str, path: Path) -> str:
     done = subprocess.run([sys.executable, str(program), "-"], input=table.encode(), capture_output=True, timeout=LONGEST, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
-        fail("export-failed", f"the exported program ends with an error: {said}; nothing was written", Span(Source(str(path))))
+        fail("export-failed", f"the exported program ends with an error: {said}; nothing was written", Span(Source(str(path))),
+             hint="the file needs numpy 1.22 or later and nothing else; `python -c 'import numpy'` must work here")  # fmt: skip
     return done.stdout.decode()

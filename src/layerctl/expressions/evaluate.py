@@ -105,7 +105,8 @@ class _Evaluation:
             plain = [a for a in args if isinstance(a, _PLAIN)]
             if not plain:
                 raise
-            raise LayerctlError(Diagnostic("expression-value", f"expected a tensor, got {plain[0]!r}", tree.span)) from error
+            cure = "functions of tensors take a name that holds one, such as x"
+            raise LayerctlError(Diagnostic("expression-value", f"expected a tensor, got {plain[0]!r}", tree.span, (), cure)) from error
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             message = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
             if isinstance(error, OverflowError):

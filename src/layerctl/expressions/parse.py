@@ -111,7 +111,7 @@ class _Reader:
         except (RecursionError, MemoryError):
             self._too_deep(0, 1)
         except (ValueError, UnicodeError) as error:
-            self.fail(0, 1, f"this is no expression: {error}")
+            self.fail(0, 1, f"this is no expression: {error}", "write it as in Python: x @ w + b")
 
     def _too_deep(self, start: int, end: int) -> NoReturn:
         self.fail(start, end, mistakes.TOO_DEEP, mistakes.TOO_DEEP_CURE)

@@ -47,5 +47,5 @@ def check_names(expression: Expression, names: Iterable[str], functions: Mapping
     ):
         for name in used:
             if name not in known:
-                cure = did_you_mean(name, known) or f": there are {', '.join(known)}"
-                raise LayerctlError(Diagnostic(code, f"there is no {what} '{name}'{cure}", expression.span))
+                cure = f"there are {', '.join(known)}"
+                raise LayerctlError(Diagnostic(code, f"there is no {what} '{name}'{did_you_mean(name, known)}", expression.span, (), cure))

@@ -166,7 +166,7 @@ def _arguments(
         for e in declared.entries:
             out[str(e.key.value)] = resolved(e.value, {**scope, **out}, defer=False).plain()
     elif declared is not None and not (isinstance(declared, Scalar) and declared.value is None):
-        problems.error("wrong-type", f"'args' of '{name}' must be a mapping of names to defaults", declared.span)
+        problems.error("wrong-type", f"'args' of '{name}' must be a mapping of names to defaults", declared.span, hint="write `args: {units: 8}`")
     chosen: dict[str, Any] = {}
     if isinstance(given, MappingNode):
         for e in given.entries:
@@ -180,12 +180,12 @@ def _arguments(
                                hint=f"its arguments are {', '.join(out)}" if out else f"declare it in the definition: `args: {{{key}: …}}`")  # fmt: skip
     elif given is not None and not (isinstance(given, Scalar) and given.value is None):
         if not out:
-            problems.error("wrong-type", f"{name} takes no value, got {given.plain()!r}", given.span)
+            problems.error("wrong-type", f"{name} takes no value, got {given.plain()!r}", given.span, hint=f"write `- {name}`")
         else:
             out[next(iter(out))] = given.plain()
     for key, value in out.items():
         if value is None:
-            problems.error("missing-argument", f"{name} needs '{key}'", span)
+            problems.error("missing-argument", f"{name} needs '{key}'", span, hint=f"write `{name}: {{{key}: …}}`, or give it a default below `args:`")
     return out, chosen
 
 

@@ -192,7 +192,8 @@ def _losses(node: Node, output: str, judged: Output, shape: Shape, problems: Pro
             judged.losses.append(Part(loss))
             judged.places[id(loss)] = n.span
     if len({part.loss.classes for part in judged.losses}) > 1:
-        problems.error("mixed-losses", f"the losses of '{output}' need different targets: some class indices, some numbers", node.span)
+        problems.error("mixed-losses", f"the losses of '{output}' need different targets: some class indices, some numbers", node.span,
+                       hint="losses whose names begin with sparse_ take class indices; use those alone, or none of them")  # fmt: skip
 
 
 def _report_parts(outputs: Mapping[str, Output]) -> None:

@@ -122,7 +122,8 @@ def _asked() -> Target:
         fail("cpu-without-fma", f"the processor {cpu} has no fused multiply-add (AVX2 and FMA)",
              hint="layerctl needs an x86-64 processor of 2013 (Haswell, Excavator) or later, or a 64-bit ARM")  # fmt: skip
     if not triple.startswith(("x86_64", "aarch64", "arm64")):
-        fail("unknown-cpu", f"the processor {cpu} ({triple}) is neither x86-64 nor 64-bit ARM")
+        fail("unknown-cpu", f"the processor {cpu} ({triple}) is neither x86-64 nor 64-bit ARM",
+             hint="run layerctl on one of these; `export --to c` makes a program for any")  # fmt: skip
     wide = features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq")
     if wanted in ("", "lanes16") and wide:
         return Target(triple, cpu, _flat(features) + ",-prefer-256-bit", 16)

@@ -43,7 +43,8 @@ def definition_of(
     for key in update:
         if key not in weights:
             problems.error("unknown-weight", f"'update' names '{key}', which is no weight of '{name}'{did_you_mean(key, weights)}",
-                           body.get("update").key(key).span)  # type: ignore[union-attr]  # fmt: skip
+                           body.get("update").key(key).span,  # type: ignore[union-attr]
+                           hint=f"its weights are {', '.join(weights) or 'none'}; they stand below `weights:`")  # fmt: skip
     for e, more in ((call, ()), *((u, ()) for u in update.values()), *((n, ("output",)) for n in following.values()), (penalty, ("result",))):
         if e is not None:
             _check_names(e, {*known, *more}, problems)
@@ -63,7 +64,7 @@ def _mapping(node: Node | None, what: str, problems: Problems) -> dict[str, Node
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return {}
     if not isinstance(node, MappingNode):
-        problems.error("wrong-type", f"{what} must be a mapping", node.span)
+        problems.error("wrong-type", f"{what} must be a mapping", node.span, hint="write `name: value` for each, in lines of their own or in braces")
         return {}
     return {str(e.key.value): e.value for e in node.entries}
 
@@ -84,7 +85,7 @@ def _weights(name: str, node: Node | None, problems: Problems) -> dict[str, Weig
             continue
         values = {k: n.plain() for k, n in parts.items() if k in WEIGHT_KEYS}
         if not isinstance(values.get("trainable", True), bool):
-            problems.error("wrong-type", f"the weight '{key}': 'trainable' must be true or false", parts["trainable"].span)
+            problems.error("wrong-type", f"the weight '{key}': 'trainable' must be true or false", parts["trainable"].span, hint="write `trainable: false`")
         out[key] = WeightDefinition(**{**values, "shape": [Size(n.plain(), n.span) for n in shape.items]})
     return out
 
@@ -94,7 +95,8 @@ def _check_reference(kind: str, node: Node, problems: Problems) -> None:
     name = next(iter(plain)) if isinstance(plain, dict) and plain else plain
     if isinstance(name, str) and catalogue(kind).get(name) is None:
         near = catalogue(kind).nearest(name)
-        problems.error(f"unknown-{kind[:-1]}", f"there is no {kind[:-1]} '{name}'" + (f"; did you mean '{near}'?" if near else ""), node.span)
+        problems.error(f"unknown-{kind[:-1]}", f"there is no {kind[:-1]} '{name}'" + (f"; did you mean '{near}'?" if near else ""), node.span,
+                       hint=f"`layerctl layers` lists the {kind}")  # fmt: skip
 
 
 def _expression(node: Node | None, problems: Problems) -> Expression | None:
@@ -103,7 +105,7 @@ def _expression(node: Node | None, problems: Problems) -> Expression | None:
     if node is None:
         return None
     if not isinstance(node, Scalar) or node.value is None:
-        problems.error("expression-syntax", "expected an expression, such as x @ w + b", node.span)
+        problems.error("expression-syntax", "expected an expression, such as x @ w + b", node.span, hint='put it into quotes: call: "x @ w + b"')
         return None
     try:
         return parse(node.text, node.span)
@@ -120,4 +122,5 @@ def _check_names(expression: Expression, known: set[str], problems: Problems) ->
                            hint=f"weights stand below `weights:`, arguments below `args:`; there are {', '.join(sorted(known - _ALWAYS)[:12])}")  # fmt: skip
     for f in expression.functions():
         if f not in functions():
-            problems.error("unknown-function", f"there is no function '{f}'{did_you_mean(f, functions())}", spans.get(f) or expression.span)
+            problems.error("unknown-function", f"there is no function '{f}'{did_you_mean(f, functions())}", spans.get(f) or expression.span,
+                           hint="`layerctl layers` lists the functions")  # fmt: skip

@@ -51,13 +51,13 @@ def read_text(path: Any) -> str:
         _missing(Path(path), whole)
     except IsADirectoryError:
         inside = _yaml_files(Path(path))
-        hint = f"name a file in it: {', '.join(inside[:5])}" if inside else None
+        hint = f"name a file in it: {', '.join(inside[:5])}" if inside else "name a file in it"
         fail("file-unreadable", f"'{name}' is a folder, expected a YAML file", whole, hint=hint)
     except PermissionError:
         fail("file-unreadable", f"'{name}' may not be read by this user", whole, hint="`chmod +r` gives the permission")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        fail("file-unreadable", f"'{name}' cannot be read: {reason}", whole)
+        fail("file-unreadable", f"'{name}' cannot be read: {reason}", whole, hint="check the path and the disk")
     return decoded(data, whole)
 
 

@@ -108,7 +108,7 @@ def report(
             hint=None if did_you_mean(str(got), names) else about,
         )
     elif kind == "missing":
-        problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where)
+        problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where, hint=about)
     elif kind == "extra_forbidden":
         _unknown_inside(what, loc, place, nodes[field][1], cls, problems)
     elif kind in ("value_error", "assertion_error"):

@@ -142,7 +142,7 @@ class _Opening:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return node.value
         what = "the file of a trained model, such as base.safetensors" if key == KEY else "the name of one of its layers"
-        self.problems.error("wrong-type", f"'{key}' takes {what}", item.key(key).span)
+        self.problems.error("wrong-type", f"'{key}' takes {what}", item.key(key).span, hint=f"write it as text: `{key}: …`")
         return None
 
     def _name(self, item: MappingNode, stem: str) -> str:

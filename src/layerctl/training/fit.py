@@ -193,7 +193,8 @@ class Trainer:
                      if "val_" in wanted and self.validation is None else f"measured are {', '.join(names)}")  # fmt: skip
             objection = c.objection(self)
             if objection is not None:
-                fail("bad-callback", f"{kind}: {objection}", c.place(*re.findall(r"'(\w+)'", objection)) or self.span)
+                place = c.place(*re.findall(r"'(\w+)'", objection)) or self.span
+                fail("bad-callback", f"{kind}: {objection}", place, hint=f"`layerctl layers {kind}` says what it takes")
 
     def _epoch(self) -> bool:
         """One epoch, or the rest of one; False if it was cut short."""

@@ -40,6 +40,8 @@ class Answering:
         self._machine.run(self._bound, 1)
         return {n: a.copy() for n, a in self._outputs.items()} if self._result is None else self._result.copy()
 
+OTHER_WEIGHTS = "the weights are of another model; give the file and the weights of one training"
+
 
 class Session:
     """Weights, programs and metrics of one model."""
@@ -132,10 +134,10 @@ class Session:
         """
         for w in self.model.weights():
             if w.path not in weights:
-                fail("missing-weight", f"the weights lack '{w.path}' of shape {w.shape}")
+                fail("missing-weight", f"the weights lack '{w.path}' of shape {w.shape}", hint=OTHER_WEIGHTS)
             given = np.asarray(weights[w.path])
             if tuple(given.shape) != w.shape:
-                fail("wrong-weight", f"the weight '{w.path}' has shape {w.shape}, got {tuple(given.shape)}")
+                fail("wrong-weight", f"the weight '{w.path}' has shape {w.shape}, got {tuple(given.shape)}", hint=OTHER_WEIGHTS)
             self._state().write(w, given)
 
     def take_averages(self) -> None:

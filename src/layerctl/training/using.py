@@ -57,7 +57,7 @@ def dataset_of(model: Model, x: Any, y: Any) -> Dataset:
     n = len(next(iter(inputs.values())))
     for name, array in {**inputs, **targets}.items():
         if len(array) != n:
-            fail("wrong-rows", f"'{name}' has {len(array)} rows, the first input has {n}")
+            fail("wrong-rows", f"'{name}' has {len(array)} rows, the first input has {n}", hint="inputs and targets have a row for each row")
     return Dataset.of_arrays({k: inputs[k] for k in graph.inputs}, targets)
 
 
@@ -77,25 +77,26 @@ def _checked(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype:
     if dtype == "u8":
         array = _texts(name, array)
     if array.dtype.kind not in "fiub":
-        fail("wrong-dtype", f"the input '{name}' needs numbers, got {array.dtype}")
+        fail("wrong-dtype", f"the input '{name}' needs numbers, got {array.dtype}",
+             hint="make it an array of numbers, or train with a `data` section, whose features do")  # fmt: skip
     wanted = np.dtype(DTYPES[dtype])
     if wanted.kind == "i" and array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
-        fail("wrong-dtype", f"the input '{name}' needs whole numbers")
+        fail("wrong-dtype", f"the input '{name}' needs whole numbers", hint="round them, or give them as int32")
     if wanted.kind == "i" and array.size and (array.max() > np.iinfo(wanted).max or array.min() < np.iinfo(wanted).min):
-        fail("out-of-range", f"the input '{name}' has numbers beyond {wanted}")
+        fail("out-of-range", f"the input '{name}' has numbers beyond {wanted}", hint="ids that an Embedding takes count from 0")
     if shape is not None:
         fits = array.ndim == len(shape) + 1 and all(
             a is None or a == b for a, b in zip(shape, array.shape[1:], strict=True)
         )
         if not fits:
-            fail("shape", f"the input '{name}' needs the shape {shown((None, *shape))}, got {array.shape}")
+            fail("shape", f"the input '{name}' needs the shape {shown((None, *shape))}, got {array.shape}", hint="the first dimension is the rows'")
     return np.ascontiguousarray(array.astype(wanted, copy=False))
 
 
 def _texts(name: str, array: np.ndarray) -> np.ndarray:
     """Texts as bytes."""
     if array.dtype.kind not in "USO" or any(not isinstance(t, (str, bytes)) for t in array.ravel().tolist()):
-        fail("wrong-dtype", f"the input '{name}' needs texts, got {array.dtype}")
+        fail("wrong-dtype", f"the input '{name}' needs texts, got {array.dtype}", hint="give an array of str or bytes")
     return packed(array)
 
 

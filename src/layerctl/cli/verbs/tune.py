@@ -134,13 +134,13 @@ class _Watching:
         self._helpers.start()
         self._names = short_names(s.name for s in found)
         if self._as_json:
-            output.emit({"event": "tune-begin", "parameters": [s.name for s in found], "trials": wanted, "ended": ended})
+            output.emit_on({"event": "tune-begin", "parameters": [s.name for s in found], "trials": wanted, "ended": ended})
         elif not self._quiet:
             output.say(f"searching {', '.join(s.name for s in found)}: {wanted} trials" + (f", {ended} of them are there" if ended else ""))
 
     def _trial(self, tried: Tried, best: Tried | None) -> None:
         if self._as_json:
-            output.emit({"event": "trial", **asdict(tried), "best": best.number if best is not None else None})
+            output.emit_on({"event": "trial", **asdict(tried), "best": best.number if best is not None else None})
         elif not self._quiet:
             from layerctl.cli.render import number
 

@@ -31,7 +31,8 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
     """
     target = facts.targets[0]
     if len(facts.targets) > 1 or target.kind != "number":
-        fail("bad-target", f"a series needs one number to predict, '{target.column}' is {target.why}", Span(Source(facts.source)))
+        fail("bad-target", f"a series needs one number to predict, '{target.column}' is {target.why}", Span(Source(facts.source)),
+             hint="name a column of numbers with --target, or leave out --template")  # fmt: skip
     length = window_length(facts.rows)
     if length < 2:
         fail("too-few-rows", f"{facts.rows} rows are too few for a series", Span(Source(facts.source)), hint=f"{2 * SHARE_OF_ROWS} rows or more are needed")

@@ -23,6 +23,7 @@ from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
 from layerctl.spec.reading import Reading
 
+UNREADABLE = "take a copy of the file that is whole, and check the disk"
 SAMPLE = 1 << 20
 """Bytes from the beginning that delimiter, quotes and header are guessed from."""
 RECORDS = 2000
@@ -164,7 +165,7 @@ def _head(path: str) -> bytes:
         near = did_you_mean(Path(path).name, os.listdir(folder)) if folder.is_dir() else ""
         fail("file-not-found", f"there is no file {path}{near}", place, hint="the path starts from the folder you are in")
     except (EOFError, zlib.error, OSError) as error:
-        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", place)
+        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", place, hint=UNREADABLE)
     return b""
 
 
@@ -185,7 +186,7 @@ def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
     except UnicodeDecodeError:
         pass
     except (EOFError, zlib.error, OSError) as error:
-        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", Span(Source(path)))
+        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", Span(Source(path)), hint=UNREADABLE)
     high = {b for b in head if 0x80 <= b < 0xA0}
     if high and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
         return "cp1252", "some bytes are no UTF-8, and are typographic signs in cp1252"

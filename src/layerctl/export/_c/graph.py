@@ -19,7 +19,7 @@ from layerctl.export._c.functions import C_TYPES, HELPERS, function, literal
 from layerctl.export._c.kernels import SHARE, Translator
 from layerctl.export._c.routines import reduction, routine
 from layerctl.export._c.types import Untranslatable
-from layerctl.export.base import origin_of
+from layerctl.export.base import OTHER_TARGETS, origin_of
 from layerctl.ops.conv import window_of
 from layerctl.ops.kernel import At, Call, KernelRef, Loop, Reduction, Scratch
 from layerctl.ops.value import SIZE_OF, Node, Value, product
@@ -151,7 +151,7 @@ class Graph:
                     self.lines.append(self._call(call, room))
         except (Untranslatable, NotImplementedError, KeyError, TypeError):
             text = f"C export has no form for '{node.op.name}' of {node.origin or 'the model'}"
-            self.problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(self.model, node.origin)))
+            self.problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(self.model, node.origin), (), OTHER_TARGETS))
 
     def _call(self, call: Call, room: Callable[[Scratch, str], str]) -> str:
         ref = call.ref

@@ -19,7 +19,7 @@ from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.export._demands import unmet
 from layerctl.export._python.ops import Converter
-from layerctl.export.base import Traced, answers_of, dialect_of, origin_of
+from layerctl.export.base import OTHER_TARGETS, Traced, answers_of, dialect_of, origin_of
 from layerctl.predicting.telling import between_labels, named_numbers
 
 _HERE = Path(__file__).parent
@@ -42,7 +42,7 @@ def python_file(traced: Traced) -> str:
             converter.node(node)
         except KeyError:
             text = f"Python export has no form for '{node.op.name}' of {node.origin or 'the model'}"
-            problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(model, node.origin)))
+            problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(model, node.origin), (), OTHER_TARGETS))
             converter.lines.append("")
             converter._names.update((id(v), "None") for v in node.outputs)
     found = [*problems.values(), *traced.problems("Python"), *unmet(traced, "Python", CANNOT)]
