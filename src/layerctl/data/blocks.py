@@ -259,7 +259,7 @@ class Cutter(Pieces):
     def __init__(self, dialect: Dialect, name: str):
         super().__init__(name)
         self.dialect = dialect
-        self._lead = int(dialect.delimiter != " ")
+        self._lead = int(dialect.blanks_skipped)
         self._room = self._rooms(0)
 
     def cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
