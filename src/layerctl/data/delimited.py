@@ -47,6 +47,11 @@ class Dialect:
         return cls(sign, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment, runs)
 
     @property
+    def marked(self) -> bool:
+        """Whether it has escapes or comments."""
+        return self.escape is not None or self.comment is not None
+
+    @property
     def blanks_skipped(self) -> bool:
         """Whether blanks before a field do not count."""
         return self.runs or self.delimiter != " "

@@ -134,7 +134,7 @@ def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> It
     """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
     if heading.dialect.runs:
         stream = (piece.replace(b"\t", b" ") for piece in stream)
-    everything, small, pausing = _measured(stream, "scanning.cut")
+    everything, small, pausing = _measured(stream, "scanning.cut_marked" if heading.dialect.marked else "scanning.cut")
     if (small and not pausing) or not heading.dialect.native:
         yield from plain_tables(everything, heading, rows)
         return
