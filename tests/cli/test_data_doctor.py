@@ -213,6 +213,46 @@ def test_labels_that_training_lacks_are_errors(tmp_path):
     )
 
 
+def test_copies_across_parts_are_found_though_a_column_says_the_part_and_another_the_row(tmp_path):
+    """Rows are the same where what the model takes and predicts is the same."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=200).round(4)
+    x[150:170] = x[:20]
+    way = ["up" if (i % 150 if i < 170 else i) % 3 else "down" for i in range(200)]
+    write(tmp_path / "t.csv", {"key": [f"k{i}" for i in range(200)], "x": x, "way": way, "part": ["train"] * 150 + ["test"] * 50})
+    (tmp_path / "m.yaml").write_text("""
+layerctl: 1
+data: {source: t.csv, features: {x: {columns: [x]}}, target: way, split: {by: column, column: part}}
+model: [{Dense: {units: 1, activation: sigmoid}}]
+compile: {optimizer: adam, loss: binary_crossentropy}
+""")
+    found = report(tmp_path, "m.yaml", code=1)
+    assert [f["message"][:44] for f in found["findings"] if f["code"] == "duplicates-across-splits"] == ["20 of 50 rows of test are in training as well"[:44]]
+    write(tmp_path / "t.csv", {"key": [f"k{i}" for i in range(200)], "x": x, "way": way})
+    copies = [f for f in report(tmp_path, "t.csv", "--target", "way")["findings"] if f["code"] == "duplicate-rows"]
+    assert len(copies) == 1 and copies[0]["message"].startswith("20 of 200 rows stand in the table before but for key")
+
+
+@pytest.mark.parametrize("source", ["parts/p-*.csv", "photos"])
+def test_patterns_and_folders_of_images(tmp_path, source):
+    from PIL import Image
+
+    for i in range(2):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        write(tmp_path / "parts" / f"p-{i}.csv", {k: v[i * 60 : i * 60 + 60] for k, v in flowers(120).items()})
+        (tmp_path / "photos" / f"kind {i}").mkdir(parents=True)
+        for j in range(8):
+            Image.new("L", (4, 4), 20 * j).save(tmp_path / "photos" / f"kind {i}" / f"{j}.png")
+    found = report(tmp_path, source)
+    if source == "photos":
+        assert found["rows"] == 16 and [c["kind"] for c in found["columns"]] == ["image", "category"]
+        return
+    assert found["rows"] == 120 and found["targets"] == {"species": "classes"} and not found["errors"]
+    run(tmp_path, "init", source, "--target", "species", "-o", "m.yaml")
+    assert "source: parts/p-*.csv" in (tmp_path / "m.yaml").read_text()
+    assert "120 rows" in run(tmp_path, "train", "m.yaml", "--set", "fit.epochs=1", "--set", "data.split.validation=0").stderr
+
+
 def test_an_unknown_target_has_the_nearest_name(tmp_path):
     write(tmp_path / "t.csv", flowers(30))
     assert (

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 
+import pytest
 import yaml
 from starting import run, write
 
@@ -189,6 +190,31 @@ def test_comments_and_escapes(tmp_path):
     (tmp_path / "t.csv").write_text("# x, y, way\n# as measured\n" + "".join(f"{v},{v * v:.3f},{'up' if v > 0 else 'down'}\n" for v in values))
     run(tmp_path, "init", "t.csv", "--target", "way", "-o", "model.yaml", "--force")
     assert data_of(tmp_path)["columns"] == ["x", "y", "way"] and data_of(tmp_path)["comment"] == "#"
+
+
+def test_columns_below_each_other(tmp_path):
+    """Any number of blanks and tabs is one delimiter; what stands in quotes keeps its blanks."""
+    values = numbers(120)
+    lines = [f"{v:>9}   {i % 7:<5}  \t\"ford  pinto {i % 3}\"  {'up' if v > 0 else 'down':>6}  " for i, v in enumerate(values)]
+    for head, names in (("x n name way", ["x", "n", "name", "way"]), (None, None)):
+        (tmp_path / "t.csv").write_text("\n".join([*([head] if head else []), *lines]) + "\n")
+        run(tmp_path, "init", "t.csv", "--target", "4", "-o", "model.yaml", "--force")
+        data = data_of(tmp_path)
+        assert data["delimiter"] == "whitespace" and ("columns" in data) == (head is None)
+        columns = shown_of(tmp_path)["columns"]
+        assert [c["name"] for c in columns] == (names or data["columns"]) and [c["distinct"] for c in columns][1:] == [7, 3, 2]
+        assert columns[2]["most_frequent"][0]["value"] == "ford  pinto 0"
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=1", "-q")
+    assert run(tmp_path, "predict", "runs/t", "t.csv").stdout.count("\n") == 121
+
+
+@pytest.mark.parametrize("delimiter", ["^", "~", "\x1f", "#", ":"])
+def test_rare_delimiters_are_found_and_texts_with_them_are_one_column(tmp_path, delimiter):
+    values = numbers(120)
+    data = started(tmp_path, {"x": values, "n": range(120), "way": ["up" if v > 0 else "down" for v in values]}, "way", delimiter=delimiter)
+    assert data["delimiter"] == delimiter
+    (tmp_path / "t.csv").write_text("said\n" + "".join(f"{'a' * (1 + i % 3)}{delimiter if i % 4 else ''}b at {i}\n" for i in range(60)))
+    assert [c["name"] for c in shown_of(tmp_path)["columns"]] == ["said"]
 
 
 def test_a_header_or_texts_that_begin_with_a_comments_sign_are_none(tmp_path):

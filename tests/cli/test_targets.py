@@ -227,6 +227,32 @@ def test_more_folds_than_rows(folder):
     assert "1000 folds need as many rows" in run(folder, "train", IRIS, "--folds", "1000", "--out", "many", "--set", "data.split.stratify=false", code=2).stderr
 
 
+def test_what_was_fitted_in_training_is_shown_without_the_data(tmp_path):
+    """A run and a model file have it; other data change nothing of it, and need not be there; a run's copy of its file still finds them."""
+    rows = [f"{i % 7}.5,{'abc'[i % 3]},{i % 5}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,c,y", *rows]) + "\n")
+    (tmp_path / "m.yaml").write_text("""
+layerctl: 1
+name: m
+data: {source: t.csv, features: {all: {}}, target: {column: y, kind: number}, split: {test: 0.2}}
+model: [{Dense: 1}]
+compile: {optimizer: adam, loss: mse}
+fit: {epochs: 1}
+""")
+
+    def shown(source):
+        return json.loads(run(tmp_path, "build", source, "--show", "features", "--json").stdout)["features"]
+
+    run(tmp_path, "train", "m.yaml", "-q")
+    found = shown("m.yaml")
+    assert found == shown("runs/m") == shown("runs/m/model.safetensors") == shown("runs/m/model.yaml")
+    (tmp_path / "t.csv").write_text("\n".join(["n,c,y", *(r.replace("a", "z").replace(".5", "1.5") for r in rows)]) + "\n")
+    assert shown("m.yaml") != found and shown("runs/m") == found
+    (tmp_path / "t.csv").unlink()
+    assert shown("runs/m") == shown("runs/m/model.safetensors") == found
+    assert "a trained model is as it was trained" in run(tmp_path, "build", "runs/m", "--set", "fit.epochs=3", code=2).stderr
+
+
 def test_what_was_fitted_is_shown(folder):
     rng = random.Random(6)
     data = {

@@ -21,8 +21,8 @@ MISSING = frozenset(["?", "NA", ""])
 ALPHABET = st.text(alphabet=st.sampled_from(list('ab1,;"\n\r\t |?NA.é \x85\x1c　€\U0001f600')), max_size=8)
 
 
-def dialect(delimiter=",", quote='"', decimal=".", columns=None, missing=MISSING, escape=None, comment=None):
-    return Dialect(delimiter, quote, missing, decimal, columns, escape, comment)
+def dialect(delimiter=",", quote='"', decimal=".", columns=None, missing=MISSING, escape=None, comment=None, runs=False):
+    return Dialect(delimiter, quote, missing, decimal, columns, escape, comment, runs)
 
 
 def told(make, chosen):
@@ -89,6 +89,15 @@ def test_any_text_is_read_alike(text, quote, cuts):
 @example('# a, "b\na,b\n"#x\n#y",1\n#,\r\n#', '"', None, "#", [1, 2, 3])
 def test_escapes_and_comments_are_read_alike(text, quote, escape, comment, cuts):
     plain, native = both(text.encode(), dialect(quote=quote, escape=escape, comment=comment), cuts)
+    assert native == plain
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet=st.sampled_from(list('ab1   "\n\r#.é')), max_size=60), st.sampled_from(['"', None]), st.sampled_from(["#", None]),
+       st.lists(st.integers(1, 60), max_size=3))  # fmt: skip
+@example('  a   b \n 1     "x  y"   \n2 3', '"', None, [3, 9])
+def test_any_number_of_blanks_is_read_alike(text, quote, comment, cuts):
+    plain, native = both(text.encode(), dialect(" ", quote=quote, comment=comment, runs=True), cuts)
     assert native == plain
 
 

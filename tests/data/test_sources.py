@@ -182,11 +182,12 @@ def test_pieces_are_as_large_as_wanted(tmp_path, monkeypatch):
     assert found[3].texts("b") == [f"w{i % 5}" for i in range(2100, 2800)] and found[3].span(0).line == 2102
 
 
-def test_whole_sources_through_standard_input(tmp_path):
-    model = "layerctl: 1\nname: m\ndata: {source: '-', features: {x: {}}, target: t}\nmodel: [{Dense: 1}]\ncompile: {loss: mse}\nfit: {epochs: 1}\n"
-    (tmp_path / "m.yaml").write_text(model)
+@pytest.mark.parametrize(("source", "more"), [("'-'", []), ("rows.csv", ["--set", "data.source=-"])])
+def test_whole_sources_through_standard_input(tmp_path, source, more):
+    model = f"layerctl: 1\nname: m\ndata: {{source: {source}, features: {{x: {{}}}}, target: t}}\n"
+    (tmp_path / "m.yaml").write_text(f"{model}model: [{{Dense: 1}}]\ncompile: {{loss: mse}}\nfit: {{epochs: 1}}\n")
     rows = io.StringIO()
     rows.write("a,b,t\n" + "".join(f"{i},{i % 3},{i * 2}\n" for i in range(50)))
-    done = subprocess.run([sys.executable, "-m", "layerctl", "train", "m.yaml", "-q"], input=rows.getvalue(), cwd=tmp_path, capture_output=True, text=True,
-                          timeout=300, env={**os.environ, "GITHUB_ACTIONS": ""})  # fmt: skip
+    done = subprocess.run([sys.executable, "-m", "layerctl", "train", "m.yaml", "-q", *more], input=rows.getvalue(), cwd=tmp_path, capture_output=True,
+                          text=True, timeout=300, env={**os.environ, "GITHUB_ACTIONS": ""})  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -51,7 +51,10 @@ FEATURES = {
     "inferred": "{columns: [n, c, day, price, text, yes], missing: median}", "date": "{columns: [day], kind: date}",
     "moments": '{columns: [moment], kind: date, format: ["%d/%m/%Y %H:%M"], parts: [elapsed, year, hour]}',
     "days": "{columns: [day], kind: date, scale: none, parts: [days]}", "vector": "{columns: [vec], kind: vector, scale: standard}",
-    "price": "{columns: [price], kind: number}",
+    "price": "{columns: [price], kind: number}", "robust": "{columns: [n], scale: robust, missing: median}",
+    "array": "{columns: [m, b], kind: array, scale: standard}",
+    "array minmax": "{columns: [m, b], kind: array, scale: minmax}", "vector minmax": "{columns: [vec], kind: vector, scale: minmax}",
+    "quantiles missing": "{columns: [m], missing: median, outlying: missing, quantiles: [0.1, 0.9]}",
 }  # fmt: skip
 DENSE = "  - Dense: {units: %d, name: out%s}"
 SPLIT = "{by: column, column: part}"
@@ -115,6 +118,9 @@ TARGETS = {
               EMBED + STEPS + DENSE % (2, ", activation: softmax")),
     "input": ("{columns: [a, b]}", "input", "mse", f"  - Dense: 1\n{DENSE % (2, '')}"),
     "next": ("{columns: [text], kind: text, length: 6}", "next", SPARSE, EMBED + STEPS + '  - Dense: {units: "${features.x.size}", activation: softmax}'),
+    "normalization": ("{columns: [m, b], scale: none}", "a", "mse", f"  - Normalization\n{DENSE % (1, '')}"),
+    "vectorization": ("{columns: [text], kind: string}", "a", "mse",
+                      f"  - TextVectorization: {{output_mode: multi_hot, max_tokens: 9, pad_to_max_tokens: true}}\n{DENSE % (1, '')}"),
     "index": ("{columns: [c, yes], kind: category, encode: index, missing: most_frequent}", "a", "mse",
               EMBED.replace(", mask_zero: true", "") + f"  - Flatten\n{DENSE % (1, '')}"),
 }  # fmt: skip
@@ -136,6 +142,40 @@ def test_sampling_and_balanced_weights(tmp_path, more, monkeypatch):
     schema, _, _ = same(tmp_path, "{columns: [m]}", "class", SPARSE, layers, more=more, fit=", class_weight: balanced")
     counts = schema["targets"]["class"]["counts"]
     assert len(counts) == 3 and (len(set(counts)) == 1) == (more in ("sampling: over", "sampling: under"))
+
+
+@pytest.mark.parametrize("scale", ["minmax", "standard"])
+def test_images(tmp_path, scale):
+    """Their size is the first training image's, their mean and deviation the training images'."""
+    from PIL import Image
+
+    made = []
+    for other in (False, True):
+        folder = tmp_path / str(other)
+        folder.mkdir()
+        lines = ["file,y,part"]
+        for i in range(30):
+            held, rng = i % 3 == 0, np.random.default_rng(i)
+            side = 9 if held and other else 6
+            pixels = rng.integers(0, 255 if held and other else 90, (side, side), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+            lines.append(f"{i}.png,{i % 5},{['validation', 'test'][i // 3 % 2] if held else 'train'}")
+        (folder / "t.csv").write_text("\n".join(lines) + "\n")
+        (folder / "m.yaml").write_text(f"""
+layerctl: 1
+name: m
+seed: 4
+data: {{source: t.csv, features: {{x: {{columns: [file], kind: image, scale: {scale}}}}}, target: {{column: y, kind: number}}, split: {SPLIT}}}
+model: [Flatten, Dense: 1]
+compile: {{optimizer: adam, loss: mse}}
+fit: {{epochs: 2, batch_size: 8}}
+""")
+        with Model.from_yaml(folder / "m.yaml") as model:
+            held = model.data.test.inputs["x"].tobytes()
+            model.fit()
+            made.append((model.schema.to_dict(), {n: w.tobytes() for n, w in model.weights.items()}, held))
+    assert made[0][:2] == made[1][:2] and made[0][2] != made[1][2]
+    assert made[0][0]["features"]["x"]["shape"][:2] == [6, 6]
 
 
 def test_windows_of_a_series(tmp_path):

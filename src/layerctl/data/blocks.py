@@ -30,7 +30,7 @@ LARGEST_RECORD = 1 << 28
 _TEXTUAL = 0.5
 """The share of other fields beyond which a column is not tried as numbers before somebody asks."""
 _COLUMNS = (decimals.numbers, dictionary.code, dictionary.settle)
-_KERNELS = {k.name: (k, *_COLUMNS) for k in (scanning.cut, objects.objects)}
+_KERNELS = {k.name: (k, *_COLUMNS) for k in (scanning.cut, scanning.cut_marked, objects.objects)}
 """What reading needs, by the kernel that cuts records."""
 
 
@@ -286,7 +286,7 @@ class Cutter(Pieces):
     def __init__(self, dialect: Dialect, name: str):
         super().__init__(name)
         self.dialect = dialect
-        self._lead = int(dialect.delimiter != " ")
+        self._lead = int(dialect.blanks_skipped)
         self._room = self._rooms(0)
 
     def cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
@@ -301,8 +301,10 @@ class Cutter(Pieces):
         if len(self._room[0]) < size + 2:
             self._room = self._rooms(size + size // 8)
         starts, ends, firsts, lines = self._room
-        signs = [-1 if s is None else ord(s) for s in (self.dialect.delimiter, self.dialect.quote, self.dialect.escape, self.dialect.comment)]
-        run(scanning.cut, data, size, *signs, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
+        marks = (self.dialect.escape, self.dialect.comment) if self.dialect.marked else ()
+        signs = [-1 if s is None else ord(s) for s in (self.dialect.delimiter, self.dialect.quote, *marks)]
+        kernel = scanning.cut_marked if self.dialect.marked else scanning.cut
+        run(kernel, data, size, *signs, self._lead, int(last), LONGEST_RECORD, state, starts, ends, firsts, lines)
         at, fields, records, line, opened, tall_line, tall, wide = state.tolist()
         if tall:
             unclosed(self.name, tall_line, tall)

@@ -12,7 +12,7 @@ from typing import Any
 from layerctl.data.faults import Faults
 from layerctl.data.table import SHOWN, Table
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
-from layerctl.spec.reading import Reading
+from layerctl.spec.reading import WHITESPACE, Reading
 
 LONGEST_FIELD = 10_000_000
 LONGEST_RECORD = 2000
@@ -32,15 +32,29 @@ class Dialect:
     columns: tuple[str, ...] | None
     escape: str | None = None
     comment: str | None = None
+    runs: bool = False
+    """Whether any number of blanks, the delimiter, is one."""
 
     @classmethod
     def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
         """The dialect of a section, for a file's name and its format where that is known."""
         plain = name.lower().removesuffix(".gz")
         delimiter = spec.delimiter or ("\t" if plain.endswith((".tsv", ".tab")) or "tsv" in (kind, spec.format) else ",")
+        runs = delimiter == WHITESPACE
         quote = None if spec.quote in (None, "none", "") else spec.quote
         columns = tuple(spec.columns) if spec.columns else None
-        return cls(delimiter, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment)
+        sign = " " if runs else delimiter
+        return cls(sign, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment, runs)
+
+    @property
+    def marked(self) -> bool:
+        """Whether it has escapes or comments."""
+        return self.escape is not None or self.comment is not None
+
+    @property
+    def blanks_skipped(self) -> bool:
+        """Whether blanks before a field do not count."""
+        return self.runs or self.delimiter != " "
 
     @property
     def native(self) -> bool:
@@ -70,6 +84,8 @@ class Heading:
 
     def first(self, fields: list[str | None], line: int) -> bool:
         """Takes the first record; whether it is the header."""
+        if self.dialect.runs and len(fields) > 1 and not fields[-1]:
+            fields = fields[:-1]  # what stands behind blanks at a line's end
         self.names, is_header = header_of(fields, self.dialect, self.name)
         self.headless = not is_header
         if not is_header and self.strict and len(fields) != len(self.names):
@@ -214,7 +230,7 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
         LayerctlError: for a quote that is not closed, a field that is too long.
     """
     csv.field_size_limit(LONGEST_FIELD)
-    options: dict[str, Any] = {"delimiter": dialect.delimiter, "skipinitialspace": dialect.delimiter != " "}
+    options: dict[str, Any] = {"delimiter": dialect.delimiter, "skipinitialspace": dialect.blanks_skipped}
     options |= {"quoting": csv.QUOTE_NONE} if dialect.quote is None else {"quotechar": dialect.quote}
     options |= {"escapechar": dialect.escape} if dialect.escape else {}
     filled, total, begins = 0, 0, True

@@ -132,7 +132,9 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
 
 def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
     """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
-    everything, small, pausing = _measured(stream, "scanning.cut")
+    if heading.dialect.runs:
+        stream = (piece.replace(b"\t", b" ") for piece in stream)
+    everything, small, pausing = _measured(stream, "scanning.cut_marked" if heading.dialect.marked else "scanning.cut")
     if (small and not pausing) or not heading.dialect.native:
         yield from plain_tables(everything, heading, rows)
         return

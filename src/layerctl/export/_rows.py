@@ -36,7 +36,7 @@ def sample(traced: Traced, most: int = MOST) -> tuple[str, int]:
         names, values = [names[i] for i in order], [values[i] for i in order]
     out = io.StringIO()
     quote = dialect.quote
-    quoting = csv.QUOTE_NONE if not quote else csv.QUOTE_ALL if dialect.comment else csv.QUOTE_MINIMAL
+    quoting = csv.QUOTE_NONE if not quote else csv.QUOTE_ALL if dialect.comment or dialect.runs else csv.QUOTE_MINIMAL
     writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=quote, escapechar=dialect.escape, lineterminator="\n", quoting=quoting)
     clean = [[_plain(v, dialect) for v in column] for column in values]
     spec = traced.model.spec.data

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
-from layerctl.spec.reading import Reading
+from layerctl.spec.reading import WHITESPACE, Reading
 from layerctl.spec.section import Section
 from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec, targets_by_output
 
@@ -213,7 +213,9 @@ class DataSpec(Section):
         None, description="The file's format; by its ending if not given."
     )
     columns: list[str] | None = Field(None, description="Names of the columns, where the file has no header.")
-    delimiter: str | None = Field(None, min_length=1, max_length=1, description="What stands between fields: , or a tab by the file's ending.")
+    delimiter: str | None = Field(
+        None, min_length=1, description="What stands between fields: , or a tab by the file's ending; `whitespace` is any number of blanks and tabs."
+    )
     quote: str | None = Field('"', description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
     escape: str | None = Field(None, min_length=1, max_length=1, description="What stands before a quote, delimiter or line end that is a field's own.")
     comment: str | None = Field(None, min_length=1, max_length=1, description="What a line begins with that is no row: such lines are passed over.")
@@ -242,6 +244,13 @@ class DataSpec(Section):
         named = {"single": "\"'\"", "double": "'\"'"}.get(value.lower())
         if len(value) != 1:
             raise ValueError(f"one sign or none is expected, got '{value}'" + (f"; write `quote: {named}`" if named else ""))
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_delimiter(cls, value: str | None) -> str | None:
+        if value is not None and len(value) > 1 and value != WHITESPACE:
+            raise ValueError(f"a delimiter is one character, or `{WHITESPACE}`: got {value!r}")
         return value
 
     @field_validator("missing_values", mode="before")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WHITESPACE = "whitespace"
+"""The delimiter of columns that stand below each other: any number of blanks and tabs."""
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -21,7 +21,7 @@ from layerctl.data.readers import BUILTIN, Files, format_of
 from layerctl.data.streams import decoder_of
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
-from layerctl.spec.reading import Reading
+from layerctl.spec.reading import WHITESPACE, Reading
 
 UNREADABLE = "take a copy of the file that is whole, and check the disk"
 SAMPLE = 1 << 20
@@ -32,6 +32,10 @@ RARE = ("^", "~", "\x1f", "\x01", "#", ":")
 """Delimiters where no other cuts lines at all, and all lines have as many."""
 ONE_COLUMN, CERTAIN = 0.1, 0.98
 """How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
+BLANKS = 0.15
+"""What blanks as delimiters have to be better by."""
+MANY_MORE = 2
+"""How many times more columns any number of blanks has to make where another delimiter does as well."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
@@ -113,11 +117,14 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
     if comment is not None:
         why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
     delimiter, quote, reason = _separators(text, usual, escape)
-    why = {**why, **({"delimiter": reason} if delimiter != usual else {})}
+    why, runs = {**why, **({"delimiter": reason} if delimiter != usual else {})}, False
     if escape is None and _delimiter_escaped(text, delimiter, quote):
         escape = ESCAPE
     if escape is not None:
         why["escape"] = "a backslash stands before quotes or delimiters that are a field's own"
+    if delimiter == WHITESPACE:
+        text, delimiter = _tightened(text), " "
+        runs = True
     rows = _rows(text, delimiter, quote, escape=escape)
     width = len(rows[0]) if rows else 1
     header, told = _has_header(rows, width)
@@ -138,7 +145,7 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
     made = replace(
         plain,
-        delimiter=None if delimiter == usual else delimiter,
+        delimiter=WHITESPACE if runs else None if delimiter == usual else delimiter,
         quote="none" if quote is None else quote,
         escape=escape,
         comment=comment,
@@ -278,10 +285,22 @@ def _separators(text: str, usual: str, escape: str | None) -> tuple[str, str | N
     _, delimiter, quote = best
     if delimiter in RARE and best[0] < CERTAIN:
         delimiter = usual
+    if delimiter in (usual, " ", "\t") and "  " in text:
+        width = max((len(r) for r in _rows(text, delimiter, quote, 1, escape)), default=1)
+        for around in quotes:
+            rows = _rows(_tightened(text), " ", around, escape=escape)
+            score = _regularity(rows, text, " ", around)
+            if score > CERTAIN - BLANKS and (score > best[0] or len(rows[0]) >= MANY_MORE * width):
+                return WHITESPACE, around, "blanks and tabs, as many as there are, cut most lines into the same number of fields"
     if quote is not None and _swallows(text, delimiter, quote, escape):
         quote = None
     shown = {"\t": "tabs", " ": "blanks", "\x1f": "unit separators", "\x01": "control characters"}.get(delimiter, f"'{delimiter}'")
     return delimiter, quote, f"{shown} cut most lines into the same number of fields"
+
+
+def _tightened(text: str) -> str:
+    """The text with one blank for each run of blanks and tabs, and none at the ends of lines."""
+    return re.sub(r"(?m)^ | $", "", re.sub(r"[ \t]+", " ", text))
 
 
 def _encloses(text: str, quote: str) -> bool:
@@ -318,7 +337,7 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
         + (0.6 if longest > 30 else 0.0)
         + (0.2 if swallowed > 2 * len(rows) else 0.0)
     )
-    return share - penalty - (0.15 if delimiter == " " else 0.0)
+    return share - penalty - (BLANKS if delimiter == " " else 0.0)
 
 
 def _has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:

@@ -184,18 +184,11 @@ def quoted(
     return end, i, tall, opened
 
 
-@kernel
-def cut(
-    task, tasks, data: "u8*", size: "i64", delimiter: "i64", quote: "i64", escape: "i64", comment: "i64", lead: "i64", last: "i64", tallest: "i64",
-    state: "i64*", starts: "i32*", ends: "i32*", firsts: "i32*", lines: "i64*",
-):  # fmt: skip
-    """Cuts the whole records of a block of bytes; with `last` the data end with it.
-
-    Block: the bytes, with BEYOND more behind them, and their number; the delimiter; the quote, the escape and what a line of comment begins with
-    (-1: none); whether blanks are skipped before a quote; whether the data end here; the most lines of a record; `state` (above); for each field its
-    first byte and the byte behind it; for each record that is not blank its first field and its line. There must be room for as many fields as there
-    are bytes, and half as many records, and two more of each.
-    """
+def cut_records(
+    data: object, size: int, delimiter: int, quote: int, escape: int, comment: int, lead: int, last: int, tallest: int,
+    state: object, starts: object, ends: object, firsts: object, lines: object,
+) -> None:  # fmt: skip
+    """The whole records of a block of bytes, cut into fields; see `cut_marked`."""
     i, fields, records, line, wide = state[0], state[1], state[2], state[3], state[7]
     base, mask = i - 64, 0
     complete = True
@@ -259,3 +252,27 @@ def cut(
         else:
             i, fields = begin, first
     state[0], state[1], state[2], state[3], state[7] = i, fields, records, line, wide
+
+
+@kernel
+def cut(
+    task, tasks, data: "u8*", size: "i64", delimiter: "i64", quote: "i64", lead: "i64", last: "i64", tallest: "i64",
+    state: "i64*", starts: "i32*", ends: "i32*", firsts: "i32*", lines: "i64*",
+):  # fmt: skip
+    """As `cut_marked`, of a dialect without escapes and comments, which costs their tests at no field."""
+    cut_records(data, size, delimiter, quote, -1, -1, lead, last, tallest, state, starts, ends, firsts, lines)
+
+
+@kernel
+def cut_marked(
+    task, tasks, data: "u8*", size: "i64", delimiter: "i64", quote: "i64", escape: "i64", comment: "i64", lead: "i64", last: "i64", tallest: "i64",
+    state: "i64*", starts: "i32*", ends: "i32*", firsts: "i32*", lines: "i64*",
+):  # fmt: skip
+    """Cuts the whole records of a block of bytes; with `last` the data end with it.
+
+    Block: the bytes, with BEYOND more behind them, and their number; the delimiter; the quote, the escape and what a line of comment begins with
+    (-1: none); whether blanks are skipped before a quote; whether the data end here; the most lines of a record; `state` (above); for each field its
+    first byte and the byte behind it; for each record that is not blank its first field and its line. There must be room for as many fields as there
+    are bytes, and half as many records, and two more of each.
+    """
+    cut_records(data, size, delimiter, quote, escape, comment, lead, last, tallest, state, starts, ends, firsts, lines)

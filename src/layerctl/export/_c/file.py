@@ -128,6 +128,8 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     parts = [f"#ifndef {k}\n#define {k} {v} /* {why}: what lies beyond is refused */\n#endif" for k, (v, why) in macros.items()]
     parts.append(f"#define DELIMITER {_character(dialect.delimiter)}")
     parts.append(f"#define QUOTE {_character(dialect.quote) if dialect.quote else '(-2)'}")
+    if dialect.runs:
+        parts.append("#define RUNS /* any number of blanks and tabs is one delimiter */")
     parts.append(f"#define ESCAPE {_character(dialect.escape) if dialect.escape else '(-2)'}")
     parts.append(f"#define COMMENT {_character(dialect.comment) if dialect.comment else '(-2)'}")
     if dialect.decimal == ",":

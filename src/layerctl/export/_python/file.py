@@ -145,7 +145,7 @@ def _schema(traced: Traced) -> dict[str, Any]:
     features = {n: asdict(f) | ({"spread": spread(f)} if f.kind == "array" else {}) for n, f in traced.features.items()}
     encoding = spec.encoding if spec is not None else "utf-8"
     return {
-        "delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape, "comment": dialect.comment,
+        "delimiter": dialect.delimiter, "quote": dialect.quote, "runs": dialect.runs, "escape": dialect.escape, "comment": dialect.comment,
         "missing": sorted(dialect.missing), "decimal": dialect.decimal,
         "columns": list(dialect.columns) if dialect.columns else None, "encoding": "utf-8-sig" if encoding == "utf-8" else encoding,
         "targets": [n for t in spec.targets().values() for n in t.names()] if spec is not None else [], "features": features, "outputs": outputs,

@@ -25,7 +25,7 @@ class BadData(Exception):
 def records(stream, schema):
     """(line, fields) of each record that is not blank; fields without blanks around, None where a value is missing."""
     csv.field_size_limit(10_000_000)
-    options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["delimiter"] != " ", "escapechar": schema["escape"]}
+    options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["runs"] or schema["delimiter"] != " ", "escapechar": schema["escape"]}
     quoting = {"quotechar": schema["quote"]} if schema["quote"] else {"quoting": csv.QUOTE_NONE}
     begins = True
 
@@ -34,6 +34,8 @@ def records(stream, schema):
         for text in stream:
             comment = begins and schema["comment"] and text.startswith(schema["comment"])
             begins = False
+            if schema["runs"]:
+                text = text.replace("\t", " ").rstrip() + "\n"
             yield "\n" if comment else text
 
     reader, line = csv.reader(fed(), **options, **quoting), 1

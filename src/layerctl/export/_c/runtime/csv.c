@@ -107,6 +107,14 @@ static int read_record(void)
                 state = state == START ? PLAIN : state;
                 continue;
             }
+#ifdef RUNS
+            if (c == '\t')
+                c = ' ';
+            if (state == START && field_count > 0 && (c == '\n' || c == EOF))
+                break;
+            if (state == START && c == ' ')
+                continue;
+#endif
             if (c == EOF || (c == '\n' && state != QUOTED) || (c == DELIMITER && state != QUOTED)) {
                 if (c == EOF && to == record && field_count == 0)
                     break;
