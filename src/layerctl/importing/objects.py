@@ -18,6 +18,7 @@ from layerctl.layers.base import Layer, unique
 from layerctl.modelfile import kerasweights
 from layerctl.modelfile.strictjson import shown
 from layerctl.spec.construct import reference_of
+from layerctl.spec.foreign import name_here
 
 COMMON = ("name", "trainable", "dtype", "layer", "cell", "cells", "backward_layer")
 MEANINGLESS = {
@@ -83,8 +84,10 @@ class Reader:
             name, config = LAYERS_AS_ACTIVATIONS[name], {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         cls = catalogue(kind).get(name)
         if cls is None:
-            near = catalogue(kind).nearest(name)
-            self.refuse(where, f"there is no {singular(kind)} {shown(name)} in layerctl" + (f"; the nearest is '{near}'" if near else ""))
+            near, known = catalogue(kind).nearest(name), name_here(kind, name)
+            cure = None if known is None else known[1] or known[0]
+            nearest = f"; the nearest is '{near}'" if near and known is None else ""
+            self.refuse(where, f"there is no {singular(kind)} {shown(name)} in layerctl{nearest}", cure)
             return None
         config = _renewed(kind, name, config, self.before_3)
         arguments = self.arguments(cls, config, where)
