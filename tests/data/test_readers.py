@@ -106,8 +106,10 @@ def test_files_that_are_none(tmp_path):
 
 
 def test_many_bad_cells_are_summed_up(tmp_path):
-    found = refusal(tmp_path, "a\n" + "x\n" * 9)
+    found = refusal(tmp_path, "a\n1\n" + "x\n" * 9)
     assert len(found) == 5 and found[4].endswith("is not a number (9 such rows in all) [data-not-a-number]")
+    found = refusal(tmp_path, "a\n" + "x\n" * 9)  # no row is as it should be: the first one tells it
+    assert len(found) == 1 and found[0].endswith("is not a number (9 such rows in all) [data-not-a-number]")
 
 
 def test_a_stream_in_pieces_is_the_whole(tmp_path):

@@ -70,6 +70,8 @@ SLIPS = [
     ("define:", "defne:", "5:1", "did you mean 'define'?", "the sections are"),
     ("layerctl: 1", "layerclt: 1", "1:1", "did you mean 'layerctl'?", ""),
     ("    args:", "    arg:", "7:5", "did you mean 'args'?", ""),
+    ("  Body:\n", "    Body:\n", "7:5", "'args' stands where a definition has its name", "indent it"),
+    ("units: 3, ", "units: {seatch: [4, 64]}, ", "20:20", "must be a whole number", "`{search: [4, 64]}`"),
     ("    args: {units: 32}\n", "", "8:27", "there is no variable 'units'", "there are width"),
     ('{units: "${width}"}', '{units: "${width / 5}"}', "18:19", "must be a whole number, got 3.2", ""),
     ("model:", "  model:", "17:3", "a section of its own, and stands within 'data'", "first column"),

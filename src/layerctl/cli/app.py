@@ -149,13 +149,16 @@ def export_command(
 def import_command(
     file: Annotated[str, typer.Argument(metavar="FILE.keras", help="A .keras file, a whole-model .h5, or the JSON of model.to_json().")],
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="MODEL.yaml", help="The YAML; FILE.yaml here if not given.")] = None,
+    define: Annotated[
+        str | None, typer.Option("--define", metavar="FILE.yaml", help="A file whose `define` section says what the program's own classes of layers compute.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Read a model saved by Keras: its YAML, and beside it a trained model with its weights."""
     from layerctl.cli import render
     from layerctl.commands.import_ import import_
 
-    render.imported(import_(file, out, force), as_json)
+    render.imported(import_(file, out, force, define), as_json)
 
 
 @app.command(name="inspect")

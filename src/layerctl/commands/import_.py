@@ -8,8 +8,8 @@ from layerctl.diagnostics import Source, Span, fail
 from layerctl.importing.keras import Imported, import_model
 
 
-def import_(source: str, out: str | None = None, force: bool = False) -> Imported:
-    """Writes the YAML (and the model beside it) that `source` stands for.
+def import_(source: str, out: str | None = None, force: bool = False, define: str | None = None) -> Imported:
+    """Writes the YAML (and the model beside it) that `source` stands for; `define` is a file of definitions for the program's own classes.
 
     Raises:
         LayerctlError: for what cannot be read or expressed, and for files that are there already, unless `force`.
@@ -20,4 +20,4 @@ def import_(source: str, out: str | None = None, force: bool = False) -> Importe
     for path in (target, target.with_suffix(".safetensors")):
         if path.exists() and not force:
             fail("file-exists", f"'{path}' is there already", Span(Source(str(path))), hint="give another name with --out, or --force")
-    return import_model(source, target)
+    return import_model(source, target, define)

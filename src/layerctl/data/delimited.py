@@ -143,7 +143,7 @@ class Heading:
             return "the delimiter seems to be another: say `delimiter: ';'` (or '\\t', '|') in the data section"
         if self.dialect.quote is not None:
             if len(self.bad) < self.rows and self.bad[0].message.startswith("1 fields"):
-                return "the line is no row: remove it, if it is a comment or a mark of git; or it has another delimiter"
+                return "fill in what it lacks, or remove it if it is a comment or a mark of git; else check the delimiter and the quotes"
             return "check the delimiter and the quotes; `quote: none` reads quotes as ordinary characters"
         return "check the delimiter"
 

@@ -48,14 +48,21 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
     """Makes each definition of the section known as a layer under its name."""
     table: dict[str, Any] = {}
     depth = [0]
-    for e in node.entries if node is not None else ():
+    entries = node.entries if node is not None else []
+    loose = [e.key for e in entries if e.key.value in {**BLOCK_KEYS, **LAYER_KEYS}]
+    if loose:
+        problems.error("unknown-key", f"'{loose[0].value}' stands where a definition has its name", loose[0].span,
+                       hint="indent it below the name of what it defines: `Name:` on a line, and its keys below it, further in")  # fmt: skip
+    for e in entries:
         name = str(e.key.value)
-        if not isinstance(e.value, MappingNode):
+        if loose and (e.key in loose or (isinstance(e.value, Scalar) and e.value.value is None)):
+            table[name] = lambda arguments, span, problems: None
+        elif not isinstance(e.value, MappingNode):
             problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span,
                            hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
             table[name] = lambda arguments, span, problems: None
-            continue
-        table[name] = _factory(name, _checked(name, e.value, problems), scope, depth)
+        else:
+            table[name] = _factory(name, _checked(name, e.value, problems), scope, depth)
     with defining(table):
         yield
 

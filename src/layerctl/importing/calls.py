@@ -147,7 +147,8 @@ class Calls:
     def _sources(self, part: Part, cls: type[Layer] | None, call: Call) -> tuple[Any, dict[str, Any]]:
         """(what stands behind `from`, the call's arguments that are the layer's here)."""
         where = f"layer '{part.name}'"
-        takes = call_arguments(cls) if cls is not None else ("inputs",)
+        takes = call_arguments(cls) if cls is not None else part.inputs if part.kind in self.reader.own else ("inputs",)
+        takes = takes or ("inputs",)
         fields = getattr(cls, "call_fields", ()) if cls is not None else ()
         args = list(call.args)
         named: dict[str, Any] = {}

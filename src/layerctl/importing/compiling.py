@@ -8,7 +8,7 @@ from typing import Any
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, Problems, Span
 from layerctl.importing.graph import Body
-from layerctl.importing.objects import Reader
+from layerctl.importing.objects import CURE, Reader
 
 _RESOLVED = ("accuracy", "acc", "crossentropy", "ce")
 """Metrics whose meaning depends on the loss."""
@@ -27,7 +27,8 @@ def compile_section(given: Any, body: Body, span: Span) -> tuple[dict[str, Any],
     def kept(key: str, made: Any) -> None:
         if problems.found:
             text = "; ".join(d.message for d in problems.found)
-            warnings.append(Diagnostic("not-imported", f"the compile section has no '{key}': {text}", span, severity="warning"))
+            cure = next((d.hint for d in problems.found if d.hint != CURE), None)
+            warnings.append(Diagnostic("not-imported", f"the compile section has no '{key}': {text}", span, hint=cure, severity="warning"))
             problems.found.clear()
         elif made not in (None, [], {}):
             out[key] = made

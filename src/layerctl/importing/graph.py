@@ -162,7 +162,13 @@ class Models:
             return Part(name, "?", {}, calls)
         kind, config = opened
         part = Part(name, kind, config, calls)
-        if kind != "InputLayer":
+        if kind == "CustomScaleLayer":  # of keras.applications
+            part.kind, part.arguments = "Lambda", {"function": f"x[0] + x[1] * {config.get('scale', 1.0)}"}
+        elif kind in self.reader.own:
+            own = self.reader.own[kind]
+            part.definition, part.inputs = kind, tuple(own.get("inputs") or ())
+            part.arguments = {k: config[k] for k in own.get("args") or {} if config.get(k) is not None}
+        elif kind != "InputLayer":
             cls = self.reader.layer_class(kind, where)
             part.kind = cls.__name__ if cls is not None else "?"
             part.arguments = self.reader.layer_arguments(cls, config, where) if cls is not None else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
 from layerctl.importing.compiling import compile_section
 from layerctl.importing.graph import Models
@@ -15,6 +15,8 @@ from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
 from layerctl.importing.weights import weights_of
 from layerctl.modelfile.atomic import write
+from layerctl.source.document import Mapping
+from layerctl.source.read import load
 from layerctl.temporary import clean_stale
 
 
@@ -29,8 +31,10 @@ class Imported:
     warnings: list[Diagnostic] = field(default_factory=list)
 
 
-def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Imported:
+def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str], define: str | os.PathLike[str] | None = None) -> Imported:
     """Reads `path`; writes the YAML `out`, and the trained model under the same name with the ending .safetensors.
+
+    `define` is a YAML file whose `define` section has what classes of the program that saved the file do, under the classes' names.
 
     Raises:
         LayerctlError: for a file that cannot be read, and for everything in it that cannot be expressed, all of it at once; nothing is
@@ -39,7 +43,8 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
     saved = read(path)
     span = Span(Source(saved.path))
     target = Path(out)
-    sections, warnings = _sections(saved, span, target)
+    own = definitions_in(define) if define is not None else {}
+    sections, warnings = _sections(saved, span, target, own)
     model, sections, more = _built(sections, target, span)
     with model:
         text = document(_head(saved), sections, _notes(model))
@@ -57,17 +62,32 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> I
     return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more, *copied])
 
 
-def _sections(saved: Saved, span: Span, target: Path) -> tuple[dict[str, Any], list[Diagnostic]]:
+def definitions_in(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """The `define` section of a file.
+
+    Raises:
+        LayerctlError: for a file that has none.
+    """
+    document = load(path)
+    section = document.root.get("define") if isinstance(document.root, Mapping) else None
+    if not isinstance(section, Mapping) or not all(isinstance(e.value, Mapping) for e in section):
+        fail("missing-section", "the file has no 'define' section of definitions", document.root.span,
+             hint="as in `define: {Patches: {args: {patch_size: 4}, call: …}}`, under the names of the program's classes")  # fmt: skip
+    return section.plain()
+
+
+def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[Diagnostic]]:
     problems = Problems()
     models = Models(Reader(problems, span), saved.has_masks)
+    models.reader.own = own
     models.reader.before_3 = saved.version.startswith(("1.", "2."))
     body = models.body(saved.config)
     problems.check()
     assert body is not None
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in target.stem).strip(".")[:100] or "model"
     sections: dict[str, Any] = {"layerctl": 1, "name": name}
-    if models.define:
-        sections["define"] = models.define
+    if own or models.define:
+        sections["define"] = {**own, **models.define}
     if body.linear:
         port, entry = next(iter(body.inputs.items()))
         first: dict[str, Any] = {"Input": entry}

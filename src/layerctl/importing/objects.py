@@ -6,6 +6,7 @@ A class is looked up in layerctl's own catalogue by its name and nowhere else: w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from layerctl.layers.base import Layer, unique
 from layerctl.modelfile import kerasweights
 from layerctl.modelfile.strictjson import shown
 from layerctl.spec.construct import reference_of
+from layerctl.spec.foreign import name_here
 
 COMMON = ("name", "trainable", "dtype", "layer", "cell", "cells", "backward_layer")
 MEANINGLESS = {
@@ -47,12 +49,23 @@ class Reader:
         """Whether a version before Keras 3 saved the file: some names meant something else there."""
         self.warnings: list[Diagnostic] = []
         """What is imported otherwise than the file has it."""
+        self.own: dict[str, dict[str, Any]] = {}
+        """Definitions for classes of the program that saved the file, by the classes' names."""
+        self._refused: dict[tuple[str, str], tuple[int, int]] = {}
         self.models: Any = None
         """Turns a nested model into the name of a definition; set by whoever reads models."""
 
     def refuse(self, where: str, what: str, hint: str | None = None) -> None:
         """Notes what cannot be imported."""
-        self.problems.error("cannot-import", f"{where}: {what}", self.span, hint=hint or CURE)
+        hint, found = hint or CURE, self.problems.found
+        at, others = self._refused.get((what, hint), (len(found), -1))
+        if others < 0 or at >= len(found):
+            at, others = len(found), -1
+            self.problems.error("cannot-import", f"{where}: {what}", self.span, hint=hint)
+        else:
+            first = found[at].message.removesuffix(f": {what}").partition(" and ")[0]
+            found[at] = replace(found[at], message=f"{first} and {others + 1} more: {what}")
+        self._refused[what, hint] = (at, others + 1)
 
     def warn(self, what: str, hint: str | None = None) -> None:
         """Notes, once, what is imported otherwise than the file has it."""
@@ -71,8 +84,10 @@ class Reader:
             name, config = LAYERS_AS_ACTIVATIONS[name], {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         cls = catalogue(kind).get(name)
         if cls is None:
-            near = catalogue(kind).nearest(name)
-            self.refuse(where, f"there is no {singular(kind)} {shown(name)} in layerctl" + (f"; the nearest is '{near}'" if near else ""))
+            near, known = catalogue(kind).nearest(name), name_here(kind, name)
+            cure = None if known is None else known[1] or known[0]
+            nearest = f"; the nearest is '{near}'" if near and known is None else ""
+            self.refuse(where, f"there is no {singular(kind)} {shown(name)} in layerctl{nearest}", cure)
             return None
         config = _renewed(kind, name, config, self.before_3)
         arguments = self.arguments(cls, config, where)
@@ -96,9 +111,11 @@ class Reader:
             return None
         own = module is None or module == "keras" or (isinstance(module, str) and module.startswith(("keras.", "tensorflow.keras.", "tf_keras.")))
         if not own or ">" in name or (isinstance(registered, str) and registered not in (name, f"keras>{name}", "keras." + name)):
+            bare = name.rpartition(">")[2]
+            if bare in self.own:
+                return bare, dict(config) if isinstance(config, Mapping) else {}
             origin = f"{module}.{name}" if isinstance(module, str) and not own else registered or name
-            self.refuse(where, f"{shown(origin)} is a class of the program that saved the file, which the file does not hold",
-                        "write it as a layer of expressions in the `define` section, or replace it before saving")  # fmt: skip
+            self.refuse(where, f"{shown(origin)} is a class of the program that saved the file, which the file does not hold", _define(bare, config))
             return None
         if config is None:
             return name, {}
@@ -242,6 +259,15 @@ class Reader:
                 self.refuse(where, f"{at} is {shown(values.get(at))}: {text[:1].lower()}{text[1:]}")
         except (ValueError, TypeError) as error:
             self.refuse(where, str(error)[:200])
+
+
+def _define(name: str, config: Any) -> str:
+    """How to say what a class does that the file does not hold."""
+    label = name if name.isidentifier() else "Name"
+    plain = {k: v for k, v in config.items() if k not in (*COMMON, "autocast") and isinstance(v, (int, float, str))} if isinstance(config, Mapping) else {}
+    args = f"args: {{{', '.join(f'{k}: {v}' for k, v in list(plain.items())[:6])}}}, " if plain else ""
+    return (f"say what it computes in a file, `define: {{{label}: {{{args}call: …}}}}` (or `layers: [...]`), and give that: "
+            "`layerctl import … --define FILE`; or replace it before saving")  # fmt: skip
 
 
 def _layer_scale(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:

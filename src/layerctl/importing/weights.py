@@ -12,6 +12,7 @@ from layerctl.graph.model import Model
 from layerctl.importing.archive import Saved
 from layerctl.importing.expressions import is_op
 from layerctl.importing.graph import model_kind
+from layerctl.layers._defined import DefinedLayer
 from layerctl.layers.base import Layer
 from layerctl.modelfile import hdf5, kerasweights
 from layerctl.modelfile.hdf5 import Array
@@ -29,7 +30,9 @@ def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> tu
         pairs = [(layer, [(own_order(layer.weights()), groups.get(layer.path, []))]) for layer in graph.layers()]
     else:
         places = dict(_places(saved.config, "", ""))
-        pairs = [(layer, _parts(layer, places.get(layer.path), found)) for layer in _leaves(graph)]
+        own = [layer for layer in graph.layers() if layer.path in places and isinstance(layer, (Model, DefinedLayer))]
+        pairs = [(layer, [_of_a_class(layer, places[layer.path], found, warnings, span)]) for layer in own]
+        pairs += [(layer, _parts(layer, places.get(layer.path), found)) for layer in _leaves(graph, own)]
         pairs = [(layer, _of_another_model(layer, parts, found, warnings, span)) for layer, parts in pairs]
     out: dict[str, np.ndarray] = {}
     for layer, parts in pairs:
@@ -38,12 +41,37 @@ def weights_of(graph: Model, saved: Saved, problems: Problems, span: Span) -> tu
     return out, warnings
 
 
-def _leaves(graph: Model) -> Iterator[Layer]:
+def _leaves(graph: Model, without: Sequence[Layer] = ()) -> Iterator[Layer]:
     for layer in graph.layers():
+        if any(layer is w for w in without):
+            continue
         if isinstance(layer, Model):
-            yield from _leaves(layer)
+            yield from _leaves(layer, without)
         else:
             yield layer
+
+
+def _of_a_class(
+    layer: Layer, place: str, found: Sequence[kerasweights.Layer], warnings: list[Diagnostic], span: Span
+) -> tuple[list[Weight], Sequence[Array]]:  # fmt: skip
+    """The weights of a definition that stands for a class of another program: by shape, by what they are called in both, then in order."""
+    inside = sorted((f for f in found if f.place == place or f.place.startswith(f"{place}/")), key=kerasweights.order)
+    arrays = [({*f.path.split("/"), *f.place.split("/")}, f.place, a) for f in inside for a in f.arrays]
+    weights = own_order(layer.weights())
+    if len(weights) != len(arrays):
+        return weights, [a for *_, a in arrays]
+    taken: list[Array] = []
+    for w in weights:
+        words = set(w.path.removeprefix(layer.path).strip("/").split("/"))
+        fitting = [c for c in arrays if c[2].shape == tuple(w.shape)] or arrays
+        most = max(len(words & c[0]) for c in fitting)
+        best = [c for c in fitting if len(words & c[0]) == most]
+        if len({c[1] for c in best}) > 1:
+            warnings.append(Diagnostic("not-imported", f"which weights of the file '{w.path}' has is told by their order: several have its shape", span,
+                                       hint="call the definition's weights and items as the program's class does", severity="warning"))  # fmt: skip
+        arrays.remove(best[0])
+        taken.append(best[0][2])
+    return weights, taken
 
 
 def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from layerctl.configured import Configured
-from layerctl.diagnostics import LayerctlError, Problems, Span, did_you_mean
+from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.foreign import argument_here
 
@@ -176,6 +176,8 @@ def type_cure(wanted: str, got: Any) -> str | None:
     """How a value of the wrong type is usually meant."""
     if got is None:
         return "a value is missing behind the colon"
+    if isinstance(got, dict) and closest(str(next(iter(got), "")), ("search",)):
+        return "a range is written `{search: [4, 64]}`"
     if isinstance(got, str):
         text = got.strip()
         if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?", text):
