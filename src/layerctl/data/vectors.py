@@ -120,7 +120,8 @@ def encode_vector(table: Table, fit: FeatureFit) -> np.ndarray:
             out[row] = float(column.fill or 0.0) if v is None else v if len(v) == size else 0.0
     bad = np.flatnonzero(sizes != size)
     if len(bad):
-        table.refuse(column.name, bad, table.texts(column.name), f"has {sizes[bad[0]]} numbers, expected {size} as in the first training row", None,
+        table.refuse(column.name, bad, table.texts(column.name), f"has {sizes[bad[0]]} numbers, expected {size} as in the first training row",
+                     "give each row as many; of lengths that differ `kind: sequence` is made",
                      "data-shape")  # fmt: skip
     return np.ascontiguousarray(col.float32((out - column.centre) / column.spread, table, column.name).reshape(-1, *fit.shape))
 
@@ -139,5 +140,8 @@ def encode_sequence(table: Table, fit: FeatureFit) -> np.ndarray:
     for low, lists in _pieces(table, column.name, column.separator):
         for row, found in enumerate(lists, low):
             kept = ([] if column.fill is None else [float(column.fill)]) if found is None else found[: fit.length]
-            out[row, : len(kept), 0] = (np.array(kept, np.float64) - column.centre) / column.spread
+            scaled = (np.array(kept, np.float64) - column.centre) / column.spread
+            if len(col.beyond(scaled)):
+                table.refuse(column.name, np.array([row]), table.texts(column.name), "is too large for a float32, as it is scaled", col.BEYOND_HINT)
+            out[row, : len(kept), 0] = scaled
     return out
