@@ -281,6 +281,7 @@ With `--json` every command prints events to standard output: an object a line (
 it is; the first line, and `begin`, carry `"version": {VERSION}`. The version grows when an event or a field goes or changes its meaning; fields
 and events may be added without that, so a reader passes over what it does not know. A number that is NaN or infinite is `null`. Standard
 error may have lines for people and is not part of the stream; the exit code says how the command ended.
+Training and a search go on when their reader has ended; other commands end with it, quietly.
 
     layerctl train model.yaml --json | jq -r 'select(.event == "epoch") | [.epoch, .logs.loss, .logs.val_loss] | @tsv'
 

@@ -157,3 +157,31 @@ def test_a_damaged_model_is_refused_by_name(trained):
     (folder / "broken.safetensors").write_bytes(data)
     bad = layerctl("predict", "broken.safetensors", "rows.csv", cwd=folder)
     assert bad.returncode == 2 and "broken.safetensors" in bad.stderr and "[file-damaged]" in bad.stderr
+
+
+def test_weights_of_another_shape_are_refused_by_name(trained):
+    """With the digest right: the file is whole, and was made of parts that do not belong together."""
+    from layerctl.modelfile import tensors
+
+    folder, _ = trained
+    arrays, metadata = tensors.load(folder / "runs" / "iris" / "model.safetensors")
+    arrays["dense/kernel"] = arrays["dense/kernel"].reshape(-1)
+    tensors.save(folder / "mixed.safetensors", arrays, {k: v for k, v in metadata.items() if k != "layerctl.digest"})
+    for command in (["predict", "mixed.safetensors", "rows.csv"], ["eval", "mixed.safetensors"], ["export", "mixed.safetensors", "--to", "npz"]):
+        bad = layerctl(*command, cwd=folder)
+        assert bad.returncode == 2 and bad.stderr.startswith("mixed.safetensors: error: the weight 'dense/kernel' has shape (4, 16), got (64,)"), bad.stderr
+        assert "[wrong-weight]\n  hint: " in bad.stderr
+
+
+def test_the_end_of_a_file_is_no_interruption(monkeypatch, capsys):
+    """Typer takes an EOFError for ctrl-d at a question: here it is a bug like any other."""
+    from layerctl.cli import main
+    from layerctl.commands import runs
+
+    def ends(*_arguments, **_options):
+        raise EOFError("no data left")
+
+    monkeypatch.setattr(runs, "runs", ends)
+    with pytest.raises(SystemExit) as ended:
+        main.main(["runs"])
+    assert ended.value.code == 70 and "EOFError: no data left" in capsys.readouterr().err

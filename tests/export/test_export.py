@@ -71,13 +71,21 @@ def test_a_result_that_differs_is_noticed(tmp_path, monkeypatch):
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_weights_as_npz(tmp_path):
+def test_weights_as_npz(tmp_path, monkeypatch):
     with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model:
         npz.export(model, tmp_path / "a.npz")
         npz.export(model, tmp_path / "b.npz")
         with np.load(tmp_path / "a.npz") as found:
             assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in model.weights.items()}
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+        kept = (tmp_path / "a.npz").read_bytes()
+        assert kept == (tmp_path / "b.npz").read_bytes()
+        model.set_weights({**model.weights, "dense/bias": np.full(16, np.nan, np.float32)})
+        npz.export(model, tmp_path / "b.npz")  # they are what they are
+        written = np.lib.format.write_array
+        monkeypatch.setattr(np.lib.format, "write_array", lambda body, array, **_: written(body, array + 1))
+        with pytest.raises(LayerctlError, match="export-differs"):
+            npz.export(model, tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").read_bytes() == kept
     assert targets() == ["c", "keras", "npz", "onnx", "python"]
 
 

@@ -220,6 +220,8 @@ HOSTILE_CONFIGS = {
     "a shape of text": (lambda c: c["config"]["layers"][0]["config"].update(batch_shape=[None, "4"]), "cannot-import"),
     "an unknown argument": (lambda c: dense(c)["config"].update(enable_unsafe_deserialization=True), "cannot-import"),
     "a config that is a list": (lambda c: dense(c).update(config=[1]), "cannot-import"),
+    "a first layer of text": (lambda c: c["config"]["layers"][0].update(class_name="Dense", config="x"), "cannot-import"),
+    "a first layer without any": (lambda c: c["config"]["layers"].__setitem__(0, ["Dense"]), "cannot-import"),
     "two layers of one name": (lambda c: dense(c)["config"].update(name="dense_1"), "cannot-import"),
     "no class": (lambda c: c.pop("class_name"), "not-a-keras-file"),
 }  # fmt: skip

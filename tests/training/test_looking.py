@@ -67,6 +67,15 @@ def test_a_gradient_that_is_not_finite_shows_in_the_weights():
     assert note.message == "the weight 'before/kernel' was not finite before that step: a gradient of the step before was not"
 
 
+def test_a_gradient_of_the_last_step_is_no_model(tmp_path):
+    """No loss comes after it: the weights tell, before a checkpoint of them is written over a good one."""
+    body = MODEL.format(layer="Lambda: {function: 'sqrt(x * 0)', name: root}")
+    diagnostic, note = refused(body, fit="{epochs: 1, batch_size: 40}", run=tmp_path / "run")
+    assert diagnostic.code == "loss-not-finite" and diagnostic.message == "the weights became NaN or infinite by step 1"
+    assert note.message == "the weight 'before/kernel' is not finite: a gradient of that step, or of one shortly before, was not"
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
+
+
 def test_data_and_losses():
     x, y = X.copy(), Y.copy()
     x[3, 2] = np.nan

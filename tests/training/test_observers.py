@@ -146,6 +146,21 @@ def test_mlflow_has_parameters_metrics_artifacts_and_status(tmp_path, store):
     assert kept.read_bytes() == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
+def test_mlflow_s_folder_of_files(tmp_path, monkeypatch):
+    """MLflow takes one where it is told to; else it is a warning, and training goes on."""
+    uri = (tmp_path / "mlruns").as_uri()
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    refused = train(tmp_path, "--out", "a", "--set", "fit.epochs=1", *callback(uri, "files"))
+    assert "[observer-failed]" in refused.stderr and "MLFLOW_ALLOW_FILE_STORE" in refused.stderr and not (tmp_path / "mlruns").exists()
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    done = train(tmp_path, "--out", "b", "--set", "fit.epochs=2", *callback(uri, "files"))
+    assert "observer-failed" not in done.stderr
+    client = MlflowClient(uri)
+    (run,) = runs(client, "files")
+    assert run.info.status == "FINISHED" and [m.step for m in client.get_metric_history(run.info.run_id, "loss")] == [1, 2]
+    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"model.safetensors", "model.yaml", "history.jsonl", "report.html"}
+
+
 def test_mlflow_hears_of_failures(tmp_path, store):
     client, uri, _ = store
     train(tmp_path, "--out", "run", "--set", "compile.optimizer={SGD: {learning_rate: 1e30}}", *callback(uri, "broken"), code=3)

@@ -125,11 +125,26 @@ def encode_number(table: Table, fit: ColumnFit) -> np.ndarray:
 
 
 def float32(values: np.ndarray, table: Table, name: str) -> np.ndarray:
-    """Numbers that a float32 can hold."""
-    big = np.abs(values) > np.finfo(np.float32).max
-    if big.any():
-        table.refuse(name, np.flatnonzero(big), values, "is too large for a float32")
+    """Numbers that a float32 can hold, a row of them for each row.
+
+    Raises:
+        LayerctlError: `data-not-a-number`, for the rows of those that it cannot.
+    """
+    rows = beyond(values)
+    if len(rows):
+        table.refuse(name, rows, table.texts(name), "is too large for a float32, as it is scaled", BEYOND_HINT)
     return values.astype(np.float32)
+
+
+BEYOND_HINT = "numbers of the model go to 3.4e38: correct it, or say `scale: standard`, or `outlying: clip`"
+
+
+def beyond(values: np.ndarray) -> np.ndarray:
+    """The rows with a number that a float32 cannot hold."""
+    most = np.finfo(np.float32).max
+    if not values.size or (values.max() <= most and values.min() >= -most):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero((np.abs(values) > most).reshape(len(values), -1).any(axis=1))
 
 
 def shown(table: Table, name: str) -> list[str]:

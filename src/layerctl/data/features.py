@@ -263,7 +263,12 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
                  hint="correct the feature's `shape`")  # fmt: skip
         _check_finite(name, table, values)
         first = fit.columns[0]
-        return np.ascontiguousarray(((values - first.centre) / first.spread).astype(np.float32).reshape(len(table), *fit.shape))
+        scaled = (values - first.centre) / first.spread
+        rows = col.beyond(scaled)
+        if len(rows):
+            fail("data-not-a-number", f"feature '{name}' has a number in row {int(rows[0]) + 1} that is too large for a float32, as it is scaled",
+                 table.span(int(rows[0])), hint=col.BEYOND_HINT)  # fmt: skip
+        return np.ascontiguousarray(scaled.astype(np.float32).reshape(len(table), *fit.shape))
     if fit.kind == "window":
         return np.stack([col.encode_number(table, c) for c in fit.columns], axis=1)
     if fit.kind == "string":

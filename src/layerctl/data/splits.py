@@ -63,7 +63,7 @@ def by_column(table: Table, column: str, span: Span | None) -> dict[str, np.ndar
     bad = np.array([i for i, v in enumerate(values) if v is None])
     if len(bad):
         shown = ["" if v is None else v for v in table.texts(column)]
-        table.refuse(column, bad, shown, "is not train, validation or test", code="bad-split")
+        table.refuse(column, bad, shown, "is not train, validation or test", "write one of the three in each row", "bad-split")
     return {p: np.array([i for i, v in enumerate(values) if v == p], np.int64) for p in PARTS}
 
 

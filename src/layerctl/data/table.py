@@ -176,7 +176,8 @@ class Table:
                 return self._parsed(column, [None if v is None else str(v) for v in values.tolist()])
             out = values.astype(np.float64)
             if np.isinf(out).any():
-                self.refuse(column, np.flatnonzero(np.isinf(out)), [str(v) for v in values.tolist()], "is not a finite number")
+                self.refuse(column, np.flatnonzero(np.isinf(out)), [str(v) for v in values.tolist()], "is not a finite number",
+                            "correct it; a number that is missing is NaN in an array")  # fmt: skip
             return out
         return self._parsed(column, values)
 

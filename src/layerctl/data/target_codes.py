@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.columns import narrowed
+from layerctl.data.columns import float32, narrowed
 from layerctl.data.labels import cut, labels_of, truths
 from layerctl.data.numbers import numbers_of
 from layerctl.data.table import Table, columns_hint
@@ -85,11 +85,11 @@ def encode_weights(table: Table, column: str, place: Span | None = None) -> np.n
         shown = ["a missing value" if v is None else v for v in table.texts(column)]
         table.refuse(column, np.flatnonzero(bad), shown, "is no weight: weights are numbers of at least 0",
                      "correct it; 0 leaves the row out of training", "bad-value")  # fmt: skip
-    return weights.astype(np.float32)
+    return float32(weights, table, column)
 
 
 def _scaled(table: Table, name: str, fit: TargetFit, centre: float, spread: float) -> np.ndarray:
-    return ((numbers_of(table, name, fit.strip) - centre) / spread).astype(np.float32)
+    return float32((numbers_of(table, name, fit.strip) - centre) / spread, table, name)
 
 
 def _classes_hint(fit: TargetFit) -> str:

@@ -139,5 +139,8 @@ def encode_sequence(table: Table, fit: FeatureFit) -> np.ndarray:
     for low, lists in _pieces(table, column.name, column.separator):
         for row, found in enumerate(lists, low):
             kept = ([] if column.fill is None else [float(column.fill)]) if found is None else found[: fit.length]
-            out[row, : len(kept), 0] = (np.array(kept, np.float64) - column.centre) / column.spread
+            scaled = (np.array(kept, np.float64) - column.centre) / column.spread
+            if len(col.beyond(scaled)):
+                table.refuse(column.name, np.array([row]), table.texts(column.name), "is too large for a float32, as it is scaled", col.BEYOND_HINT)
+            out[row, : len(kept), 0] = scaled
     return out

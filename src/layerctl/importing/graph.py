@@ -208,7 +208,9 @@ class Models:
         if parts and parts[0].kind == "InputLayer":
             source = parts.pop(0)
         else:
-            first = config.get("layers")[0].get("config", {}) if config.get("layers") else {}
+            saved_first = config.get("layers")[0] if config.get("layers") else None
+            first = saved_first.get("config") if isinstance(saved_first, Mapping) else None
+            first = first if isinstance(first, Mapping) else {}
             shape = first.get("batch_shape", first.get("batch_input_shape")) or config.get("build_input_shape")
             build = saved.get("build_config")
             shape = shape or (build.get("input_shape") if isinstance(build, Mapping) else None)

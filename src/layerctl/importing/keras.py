@@ -14,6 +14,7 @@ from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
 from layerctl.importing.weights import weights_of
+from layerctl.modelfile import hdf5
 from layerctl.modelfile.atomic import write
 from layerctl.source.document import Mapping
 from layerctl.source.read import load
@@ -81,7 +82,11 @@ def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, A
     models = Models(Reader(problems, span), saved.has_masks)
     models.reader.own = own
     models.reader.before_3 = saved.version.startswith(("1.", "2."))
-    body = models.body(saved.config)
+    try:
+        body = models.body(saved.config)
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        problems.check()  # what is wrong with a part may be why the whole cannot be read
+        fail("file-damaged", f"{os.path.basename(saved.path)!r} has a configuration that is no model's ({str(error)[:120]})", span, hint=hdf5.DAMAGED)
     problems.check()
     assert body is not None
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in target.stem).strip(".")[:100] or "model"

@@ -13,7 +13,7 @@ import numpy as np
 from layerctl.callbacks.base import Callback
 from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
-from layerctl.diagnostics import Diagnostic, NumericalError, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, Note, NumericalError, Span, did_you_mean, fail
 from layerctl.spec.file import FitSpec
 from layerctl.training.events import Observer, Tick
 from layerctl.training.inspect import Rewind, shown
@@ -170,7 +170,15 @@ class Trainer:
         return self.progress.elapsed + time.monotonic() - self._started
 
     def save(self) -> None:
-        """Writes a checkpoint."""
+        """Writes a checkpoint.
+
+        Raises:
+            NumericalError: when the last step left weights that are not finite, which no loss has told of yet.
+        """
+        broken = self.session.broken_weight()
+        if broken is not None:
+            note = Note(f"the weight '{broken}' is not finite: a gradient of that step, or of one shortly before, was not")
+            raise _not_finite(f"the weights became NaN or infinite by step {self.steps_done()}", self.span, note)
         self._saved, self._save_wanted = time.monotonic(), False
         if self._save is not None:
             self._save(self)
@@ -304,7 +312,9 @@ class Trainer:
             return
         epoch = self.progress.epoch + 1
         origin = self._rewind.origin(bad)
-        raise NumericalError(Diagnostic(
-            "loss-not-finite", f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span, (origin,) if origin is not None else (),
-            hint="lower the learning rate, clip gradients (clipnorm: 1.0), or scale the inputs; the last checkpoint holds the weights before",
-        ))  # fmt: skip
+        raise _not_finite(f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span, origin)
+
+
+def _not_finite(text: str, span: Span | None, origin: Note | None) -> NumericalError:
+    cure = "lower the learning rate, clip gradients (clipnorm: 1.0), or scale the inputs; the last checkpoint holds the weights before"
+    return NumericalError(Diagnostic("loss-not-finite", text, span, (origin,) if origin is not None else (), cure))

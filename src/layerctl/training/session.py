@@ -126,6 +126,11 @@ class Session:
         """Copies of the model's weights by path, in the model's order."""
         return {w.path: self._state().view(w).copy() for w in self.model.weights()}
 
+    def broken_weight(self) -> str | None:
+        """The path of a learned weight that has become NaN or infinite, or None."""
+        learned = (w for w in self.model.weights() if w.trainable and w.dtype.startswith("f"))
+        return next((w.path for w in learned if not np.isfinite(self._state().view(w)).all()), None)
+
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Puts weights in by path.
 
