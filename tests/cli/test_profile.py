@@ -32,7 +32,7 @@ def test_a_training_steps_instructions_and_their_sum(tmp_path):
     found = json.loads(done.stdout)["profile"]
     parts = found["instructions"]
     assert sum(i["seconds"] for i in parts) == pytest.approx(found["seconds"], rel=1e-6)
-    lstm = next(i for i in parts if i["kernel"] == "lstm.forward")
+    lstm = next(i for i in parts if i["kernel"] == "lstm_kernels.forward")
     assert lstm["macs"] == 4 * 12 * 16 * 64 and lstm["seconds"] > 0 and 0 < lstm["of_peak"] < 2
     assert {i["origin"] for i in parts} >= {"embedding", "lstm", "dense"}
     assert found["peak_macs"] > 1e9 and found["peak_bytes"] > 1e8 and found["batch"] == 4

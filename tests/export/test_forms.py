@@ -159,7 +159,7 @@ def load_all():
 
 OTHER_OPS = {
     "buckets", "crossed", "hashed", "hashed_texts", "tokens", "ctc", "deliver", "fetch", "row_numbers", "finished", "fused", "pack", "random_uniform", "warp",
-    "input", "parameter", "constant", "fused_sums", "put_along", "scatter_add", "untally",
+    "projecting", "input", "parameter", "constant", "fused_sums", "put_along", "scatter_add", "untally",
 }  # fmt: skip
 """Ops of training, of texts, and of data that come in."""
 

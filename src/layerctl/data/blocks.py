@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import secrets
+import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from layerctl.kernels import store
 from layerctl.ops.bits import BEYOND
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
     from layerctl.data.delimited import Dialect
     from layerctl.ops.kernel import Kernel
 
@@ -108,14 +107,37 @@ class Memory:
 _LEAST_PIECE, _LARGEST_PIECE, _ALIGNED = 1 << 20, 1 << 23, 64
 _WORTH_A_THREAD = 1 << 18
 """Bytes of a block from which on another thread makes numbers of its fields."""
+_STACK = 1 << 18
+"""Bytes of that thread's stack, which counts where memory is limited: the usual is 8 MB."""
 
 
-@functools.cache
-def _converting() -> ThreadPoolExecutor:
-    """The thread that makes numbers; kernels run without the interpreter's lock."""
-    from concurrent.futures import ThreadPoolExecutor
+class _Underway(threading.Thread):
+    """Work by another thread; kernels run without the interpreter's lock."""
 
-    return ThreadPoolExecutor(1, "layerctl-numbers")
+    def __init__(self, work: Callable[[], np.ndarray]):
+        super().__init__(daemon=True)
+        self._work: Callable[[], np.ndarray] | None = work
+        self._result: np.ndarray | BaseException
+        usual = threading.stack_size(_STACK)
+        try:
+            self.start()
+        finally:
+            threading.stack_size(usual)
+
+    def run(self) -> None:
+        assert self._work is not None
+        try:
+            self._result = self._work()
+        except BaseException as error:
+            self._result = error
+        self._work = None  # and what it holds
+
+    def result(self) -> np.ndarray:
+        """Waits for what the work gives, or raises."""
+        self.join()
+        if isinstance(self._result, BaseException):
+            raise self._result
+        return self._result
 
 
 class Block:
@@ -130,17 +152,27 @@ class Block:
         self._values = memory.take(columns * rows, np.float64).reshape(columns, rows)
         self._states = memory.take(columns * rows, np.uint8).reshape(columns, rows)
         self._done = np.zeros(columns, np.uint8)
-        self._underway: Future[None] | None = None
+        self._underway: _Underway | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def begin(self, wanted: np.ndarray) -> None:
-        """Tries the wanted columns (u8) as numbers, those of a large block by another thread, while the next block is cut."""
+    def begin(self, wanted: np.ndarray) -> Callable[[], np.ndarray]:
+        """Tries the wanted columns (u8) as numbers, those of a large block by another thread, while the next block is cut.
+
+        Returns what waits for that and says which columns (u8) are worth trying in the block behind this one.
+        """
         if self.data.size < _WORTH_A_THREAD:
-            self.convert(wanted)
-        else:
-            self._underway = _converting().submit(self.convert, wanted)
+            worth = self._tried(wanted)
+            return lambda: worth
+        self._underway = _Underway(lambda: self._tried(wanted))
+        return self._underway.result
+
+    def _tried(self, wanted: np.ndarray) -> np.ndarray:
+        self.convert(wanted)
+        other = (self._states == OTHER).sum(axis=1)
+        present = (self._states != MISSING).sum(axis=1)
+        return ((self._done == 1) & (other <= _TEXTUAL * present)).astype(np.uint8)
 
     def _settle(self) -> None:
         if self._underway is not None:
@@ -169,13 +201,6 @@ class Block:
             return None
         made = self.data[self.starts[row, column] : self.ends[row, column]].tobytes().decode("utf-8", "replace")
         return None if made in self.dialect.missing else made
-
-    def numeric(self) -> np.ndarray:
-        """Which columns (u8) are worth trying as numbers in the block behind this one."""
-        self._settle()
-        other = (self._states == OTHER).sum(axis=1)
-        present = (self._states != MISSING).sum(axis=1)
-        return ((self._done == 1) & (other <= _TEXTUAL * present)).astype(np.uint8)
 
 
 class Dictionary:
@@ -287,7 +312,7 @@ class Cutter(Pieces):
         super().__init__(name)
         self.dialect = dialect
         self._lead = int(dialect.blanks_skipped)
-        self._room = self._rooms(0)
+        self._room: tuple[np.ndarray, ...] = self._rooms(0)
 
     def cut(self, text: bytes, last: bool) -> tuple[tuple[np.ndarray, ...] | None, int]:
         """Whole records.
@@ -299,7 +324,8 @@ class Cutter(Pieces):
         state = np.zeros(8, np.int64)
         state[scanning.LINE] = self._line
         if len(self._room[0]) < size + 2:
-            self._room = self._rooms(size + size // 8)
+            self._room = ()  # let go of before there is another
+            self._room = self._rooms(size + size // 32)
         starts, ends, firsts, lines = self._room
         marks = (self.dialect.escape, self.dialect.comment) if self.dialect.marked else ()
         signs = [-1 if s is None else ord(s) for s in (self.dialect.delimiter, self.dialect.quote, *marks)]

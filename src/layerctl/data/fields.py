@@ -113,8 +113,7 @@ def renumbered(codes: np.ndarray, words: Sequence[str]) -> tuple[np.ndarray, lis
 
 def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table | None]:
     """Tables as the blocks come, by the kernels; None where the writer of the pieces pauses."""
-    wanted: np.ndarray | None = None
-    before: Block | None = None
+    worth: Callable[[], np.ndarray] | None = None
     cutter = Cutter(heading.dialect, heading.name)
     for made in cutter.blocks(pieces):
         if made is None:
@@ -129,10 +128,7 @@ def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table |
         block = _fitting(heading, cutter.memory, data, starts, ends, firsts, lines)
         if not len(block):
             continue
-        if before is not None:
-            wanted = before.numeric()
-        block.begin(np.ones(len(heading.names), np.uint8) if wanted is None else wanted)
-        before = block
+        worth = block.begin(np.ones(len(heading.names), np.uint8) if worth is None else worth())
         heading.rows += len(block)
         yield table_of([(block, 0, len(block))], heading)
 

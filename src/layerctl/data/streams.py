@@ -17,7 +17,7 @@ import numpy as np
 
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 
-PIECE = 1 << 19
+PIECE = 3 << 17
 """Bytes that are read at a time."""
 BOMB = 200
 """How many times its size a gzip file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""

@@ -21,6 +21,12 @@ MOST_NODES = 100_000
 _CLOSED = {"]": "[", "}": "{"}
 
 
+def _closes_nothing(text: str) -> bool:
+    """Whether a plain text ends in a bracket that closes nothing, and has none that is left open, as an expression may."""
+    counts = {c: text.count(c) - text.count(o) for c, o in ((")", "("), *_CLOSED.items())}
+    return len(text) > 1 and counts.get(text[-1], 0) > 0 and all(n >= 0 for n in counts.values())
+
+
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
     """PyYAML's own parser, for an installation without libyaml."""
 
@@ -194,8 +200,8 @@ class _Builder:
         if style == "plain":
             if text[:1] in SPACES:
                 self._odd_space(self._span(event))
-            if text[-1:] in _CLOSED and text.count(text[-1]) > text.count(_CLOSED[text[-1]]) and not self.problems.found:
-                self._closes_nothing(event, text)
+            if text[-1:] in _CLOSED and not self.problems.found and _closes_nothing(text):
+                self._lone_bracket(event, text)
             try:
                 value = scalars.resolve(text)
             except scalars.NumberError as error:
@@ -205,7 +211,7 @@ class _Builder:
             self.anchors[event.anchor] = (node, 1, 0)
         self._place(top, node)
 
-    def _closes_nothing(self, event: Any, text: str) -> None:
+    def _lone_bracket(self, event: Any, text: str) -> None:
         end, opener = event.end_mark, _CLOSED[text[-1]]
         span = Span(self.source, end.line + 1, end.column, end.line + 1, end.column + 1)
         self.problems.error("yaml-unclosed", f"'{text[-1]}' closes nothing: there is no '{opener}' before it", span,
