@@ -78,6 +78,11 @@ def by_group(groups: np.ndarray, spec: SplitSpec, seed: int, span: Callable[[str
     ahead = np.cumsum(sizes[order]) - sizes[order] / 2  # rows before a group's middle
     n = len(groups)
     part = np.where(ahead < n * spec.test, 2, np.where(ahead < n * (spec.test + spec.validation), 1, 0))
+    for i in [i for i, share in ((1, spec.validation), (2, spec.test), (0, 1.0)) if share]:
+        counts = np.bincount(part, minlength=3)
+        if not counts[i] and counts.max() > 1:  # a group so large that it leaves a part empty: the smallest of the part with the most groups
+            own = np.flatnonzero(part == counts.argmax())
+            part[own[sizes[order][own].argmin()]] = i
     of = np.empty(len(found), np.int64)
     of[order] = part
     rows = of[np.searchsorted(found, groups)]
