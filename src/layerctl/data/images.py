@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layerctl.data.table import LONGEST_SHOWN, SHOWN, BadRows, Table
+from layerctl.data.table import BadRows, Table, listed
 from layerctl.diagnostics import Diagnostic, Span, fail
 from layerctl.spec.features import ColumnFit, FeatureFit
 
@@ -139,11 +139,8 @@ def _refuse(table: Table, column: str, bad: dict[int, str]) -> None:
     rows = np.array(sorted(bad))
     values = ["" if v is None else v for v in table.texts(column)]
     out: list[Diagnostic] = []
-    listed = rows[: 1 if len(rows) == len(values) > SHOWN else SHOWN]
-    for n, row in enumerate(int(r) for r in listed):
-        more = f" ({len(rows)} such rows in all)" if n == len(listed) - 1 and len(rows) > len(listed) else ""
-        given = repr(values[row])
-        text = f"column '{column}': {given if len(given) <= LONGEST_SHOWN else given[: LONGEST_SHOWN - 3] + '...'} cannot be read as an image: {bad[row]}{more}"
+    for row, given, more in listed(rows, values):
+        text = f"column '{column}': {given} cannot be read as an image: {bad[row]}{more}"
         hint = "repair the file or its path, which starts from the table's folder, or leave the row out"
         out.append(Diagnostic("data-bad-image", text, table.span(row, column), (), hint))
     raise BadRows(out, rows)

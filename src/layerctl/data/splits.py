@@ -78,7 +78,8 @@ def by_group(groups: np.ndarray, spec: SplitSpec, seed: int, span: Callable[[str
     ahead = np.cumsum(sizes[order]) - sizes[order] / 2  # rows before a group's middle
     n = len(groups)
     part = np.where(ahead < n * spec.test, 2, np.where(ahead < n * (spec.test + spec.validation), 1, 0))
-    for i in [i for i, share in ((1, spec.validation), (2, spec.test), (0, 1.0)) if share]:
+    wanted = [name for name, share in (("validation", spec.validation), ("test", spec.test), ("train", 1.0)) if share]
+    for i in map(PARTS.index, wanted):
         counts = np.bincount(part, minlength=3)
         if not counts[i] and counts.max() > 1:  # a group so large that it leaves a part empty: the smallest of the part with the most groups
             own = np.flatnonzero(part == counts.argmax())
@@ -87,8 +88,8 @@ def by_group(groups: np.ndarray, spec: SplitSpec, seed: int, span: Callable[[str
     of[order] = part
     rows = of[np.searchsorted(found, groups)]
     out = {p: np.flatnonzero(rows == i) for i, p in enumerate(PARTS)}
-    for name, share in (("validation", spec.validation), ("test", spec.test), ("train", 1.0)):
-        if share and not len(out[name]):
+    for name in wanted:
+        if not len(out[name]):
             what = "training" if name == "train" else name
             fail("empty-split", f"no row of the {len(found)} groups is left for {what}", span(name if name != "train" else "by"),
                  hint="the groups are too few or too large for these fractions")  # fmt: skip

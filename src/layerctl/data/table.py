@@ -231,14 +231,10 @@ class Table:
         """Ends with a diagnostic for each of the first bad fields, the last of them saying how many there are."""
         out = []
         hint = self._header_hint(rows) or hint
-        listed = rows[: 1 if len(rows) == len(values) > SHOWN else SHOWN]  # where no row has what is wanted, the first tells all
-        for n, i in enumerate(listed):
-            more = f" ({len(rows)} such rows in all)" if n == len(listed) - 1 and len(rows) > len(listed) else ""
-            given = repr(values[i])
-            shown = "a value" if code == "data-missing" and not values[i] else given if len(given) <= LONGEST_SHOWN else given[: LONGEST_SHOWN - 3] + "..."
-            out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(int(i), column), (), hint))
+        for i, given, more in listed(rows, values):
+            shown = "a value" if code == "data-missing" and not values[i] else given
+            out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(i, column), (), hint))
         raise BadRows(out, np.asarray(rows))
-
 
     def _header_hint(self, rows: np.ndarray) -> str | None:
         """What to do where the one bad row is the first of a file without a header, and seems to be one: none of its fields is a number."""
@@ -249,6 +245,15 @@ class Table:
             return None
         found, known = ", ".join(map(str, named[:4])), ", ".join(list(self.columns)[:8])
         return f"the first line looks like a header ({found}), and files are read by `columns`, without one: leave it out, or give it the names {known}"
+
+
+def listed(rows: np.ndarray, values: Any) -> Iterator[tuple[int, str, str]]:
+    """(row, its value as it is shown, what is said of how many there are) for the bad rows that are told; where all are bad the first tells all."""
+    told = rows[: 1 if len(rows) == len(values) > SHOWN else SHOWN]
+    for n, row in enumerate(int(r) for r in told):
+        given = repr(values[row])
+        shown = given if len(given) <= LONGEST_SHOWN else given[: LONGEST_SHOWN - 3] + "..."
+        yield row, shown, f" ({len(rows)} such rows in all)" if n == len(told) - 1 and len(rows) > len(told) else ""
 
 
 TOO_LARGE = "numbers go to 1.8e308: correct it, or list it in `missing_values` of the data section"

@@ -344,8 +344,8 @@ def _meant(inputs: dict[str, Port], given: Mapping[str, Port]) -> dict[str, Port
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
     known = ("inputs", "layers", "outputs")
     strangers = [e.key for e in node.entries if e.key.value not in known]
-    homes = {section_of(str(k.value), SECTION_KEYS).partition(":")[0] for k in strangers if section_of(str(k.value), SECTION_KEYS)}
-    if len(strangers) > 1 and len(homes) == 1 and all(section_of(str(k.value), SECTION_KEYS) for k in strangers):
+    homes = {(section_of(str(k.value), SECTION_KEYS) or "").partition(":")[0] for k in strangers}
+    if len(strangers) > 1 and len(homes) == 1 and "" not in homes:
         problems.error("unknown-key", f"'model' has no keys {', '.join(repr(k.value) for k in strangers)}", strangers[0].span,
                        hint=f"they belong into `{homes.pop()}:`, a line of its own before them")  # fmt: skip
         strangers = []
