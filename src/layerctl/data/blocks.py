@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import secrets
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from layerctl.data.delimited import LONGEST_FIELD, LONGEST_RECORD, too_wide, unclosed
 from layerctl.data.native import decimals, dictionary, objects, scanning
 from layerctl.data.native.decimals import MISSING, OTHER
+from layerctl.data.underway import Underway
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.kernels import store
 from layerctl.ops.bits import BEYOND
@@ -107,37 +107,6 @@ class Memory:
 _LEAST_PIECE, _LARGEST_PIECE, _ALIGNED = 1 << 20, 1 << 23, 64
 _WORTH_A_THREAD = 1 << 18
 """Bytes of a block from which on another thread makes numbers of its fields."""
-_STACK = 1 << 18
-"""Bytes of that thread's stack, which counts where memory is limited: the usual is 8 MB."""
-
-
-class _Underway(threading.Thread):
-    """Work by another thread; kernels run without the interpreter's lock."""
-
-    def __init__(self, work: Callable[[], np.ndarray]):
-        super().__init__(daemon=True)
-        self._work: Callable[[], np.ndarray] | None = work
-        self._result: np.ndarray | BaseException
-        usual = threading.stack_size(_STACK)
-        try:
-            self.start()
-        finally:
-            threading.stack_size(usual)
-
-    def run(self) -> None:
-        assert self._work is not None
-        try:
-            self._result = self._work()
-        except BaseException as error:
-            self._result = error
-        self._work = None  # and what it holds
-
-    def result(self) -> np.ndarray:
-        """Waits for what the work gives, or raises."""
-        self.join()
-        if isinstance(self._result, BaseException):
-            raise self._result
-        return self._result
 
 
 class Block:
@@ -152,7 +121,7 @@ class Block:
         self._values = memory.take(columns * rows, np.float64).reshape(columns, rows)
         self._states = memory.take(columns * rows, np.uint8).reshape(columns, rows)
         self._done = np.zeros(columns, np.uint8)
-        self._underway: _Underway | None = None
+        self._underway: Underway[np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -165,7 +134,7 @@ class Block:
         if self.data.size < _WORTH_A_THREAD:
             worth = self._tried(wanted)
             return lambda: worth
-        self._underway = _Underway(lambda: self._tried(wanted))
+        self._underway = Underway(lambda: self._tried(wanted))
         return self._underway.result
 
     def _tried(self, wanted: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ time, not the run.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import types as python
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 Report = Callable[[str, int, int], None]
 _LOADED: dict[str, int] = {}
-_HELD: list[Any] = []
-"""What keeps the loaded code in memory."""
 
 
 def folder() -> Path | None:
@@ -144,9 +143,14 @@ def _accept(objects: dict[str, bytes], test: bytes) -> bool:
     held, found = _linked({**objects, selftest.NAME: test})
     if not selftest.passes(found[selftest.NAME]):
         return False
-    _HELD.append(held)
+    _hold(held)
     _LOADED.update((name, found[name]) for name in objects)
     return True
+
+
+def _hold(code: Any) -> None:
+    """Keeps loaded code in memory until the process ends: threads may run it while the interpreter lets go of every module's objects."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
 
 
 def _linked(objects: Mapping[str, bytes]) -> tuple[Any, dict[str, int]]:
@@ -196,6 +200,6 @@ def native(name: str, emit: Callable[[], str]) -> int:
             code = target.object_code(emit())
             keep(place, name, code)
         held, found = _linked({name: code})
-        _HELD.append(held)
+        _hold(held)
         _LOADED[name] = found[name]
     return _LOADED[name]
