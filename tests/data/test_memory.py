@@ -62,6 +62,14 @@ def test_a_file_larger_than_memory(tmp_path):
     assert small.data == large.data and all(small.tensors[n].tobytes() == a.tobytes() for n, a in large.tensors.items())
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA is Linux's")
+def test_no_room_for_the_compiler(tmp_path):
+    (tmp_path / "wide.csv").write_text("x0,kind,t\n" + "1,a,0\n2,b,1\n" * 20)
+    (tmp_path / "model.yaml").write_text(MODEL.replace("COLUMNS", "x0").replace("[80]", "[1]").replace("[4]", "[3]"))
+    done = train(tmp_path, "--out", "run", limit=LIMIT, cache=tmp_path / "empty")
+    assert done.returncode == 2 and "out-of-memory" in done.stderr and "Traceback" not in done.stderr
+
+
 FIELDS = """
 layerctl: 1
 name: fields
