@@ -1,8 +1,11 @@
 """A file larger than the memory that a process may have is trained on, with the bits that it has in memory."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +71,20 @@ def test_no_room_for_the_compiler(tmp_path):
     (tmp_path / "model.yaml").write_text(MODEL.replace("COLUMNS", "x0").replace("[80]", "[1]").replace("[4]", "[3]"))
     done = train(tmp_path, "--out", "run", limit=LIMIT, cache=tmp_path / "empty")
     assert done.returncode == 2 and "out-of-memory" in done.stderr and "Traceback" not in done.stderr
+    deadline = time.monotonic() + 10
+    while left := processes_with(str(tmp_path / "empty")):
+        assert time.monotonic() < deadline, f"{left} outlived the process that had started them"
+        time.sleep(0.05)
+
+
+def processes_with(text):
+    """The ids of the processes that have a text in their environment."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if text.encode() in place.read_bytes():
+                found.append(place.parent.name)
+    return found
 
 
 FIELDS = """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -42,8 +44,9 @@ def build(refs: list[Ref], place: Path | None, report: Report | None) -> dict[st
         for ref in refs:
             if symbol(ref) not in jobs.out:
                 jobs.done(ref, compiled(ref))
-    finally:
-        jobs.waiting.clear()
+    except BaseException:
+        jobs.abandon()
+        raise
     return jobs.out
 
 
@@ -65,6 +68,7 @@ class _Jobs:
         self.numba = any(isinstance(ref, KernelRef) and lowered.find(symbol(ref)) is None for ref in refs)
         self.place, self.report, self.total = place, report, len(refs)
         self.out: dict[str, bytes] = {}
+        self.processes: list[subprocess.Popen] = []
         self._lock = threading.Lock()
 
     def take(self) -> Ref | None:
@@ -85,6 +89,12 @@ class _Jobs:
             if self.report is not None:
                 self.report(_shown(ref), len(self.out), self.total)
 
+    def abandon(self) -> None:
+        """Nothing more is compiled: the other processes end, whatever they are at."""
+        self.waiting.clear()
+        for process in self.processes:
+            process.kill()
+
 
 def _shown(ref: Ref) -> str:
     return ref.key if isinstance(ref, KernelRef) else type(ref).__name__.lower()
@@ -102,10 +112,11 @@ def _in_process(jobs: _Jobs) -> None:
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
+            env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}, start_new_session=True,
         )  # fmt: skip
     except OSError:
         return
+    jobs.processes.append(process)
     with process:
         assert process.stdin is not None and process.stdout is not None
         told: deque[Ref] = deque()
@@ -154,10 +165,12 @@ def _tuples(value: Any) -> Any:
 
 
 READY = "ready\n"
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def main(arguments: list[str]) -> None:
     """The other process: says that it is ready, then answers each line with a kernel with its symbol and object code."""
+    _end_with_the_caller()
     if "numba" in arguments:
         importlib.import_module("layerctl.kernels.jit").warm()
     target.binding()
@@ -168,6 +181,12 @@ def main(arguments: list[str]) -> None:
         except (TypeError, KeyError, ImportError):
             answer = {}
         print(json.dumps(answer), flush=True)
+
+
+def _end_with_the_caller() -> None:
+    """Where the system can: a process that has no memory to import Numba with may not come to read that nobody asks any more."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(signal.SIGKILL))
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, str]:
