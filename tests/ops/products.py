@@ -25,7 +25,7 @@ MACHINE = Machine(1)
 def cases() -> dict[str, tuple[Any, ...]]:
     """Name -> (function of Values, shapes)."""
     found: dict[str, tuple[Any, ...]] = {}
-    for m, k, n in ((1, 40, 33), (50, 300, 70), (130, 17, 10), (20, 9000, 21)):
+    for m, k, n in ((1, 40, 33), (50, 300, 70), (130, 17, 10), (20, 9000, 21), (260, 300, 2000), (300, 700, 800)):
         found[f"matmul {m} {k} {n}"] = (matmul, (m, k), (k, n))
         found[f"matmul transposed {m} {k} {n}"] = (lambda a, b: matmul(a, b, True, True), (k, m), (n, k))
     found["gradient of weights 70 2100 64"] = (lambda a, b: matmul(a, b, True), (2100, 70), (2100, 64))

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerctl.ops.kernel import kernel
-from layerctl.ops.patches import fetch_ahead
-from layerctl.ops.primitives import fma, offset, share_low, sigmoid, tanh
+from layerctl.ops.primitives import fetch_ahead, fma, offset, share_low, sigmoid, tanh
 from layerctl.ops.projecting import AHEAD, project
 from layerctl.ops.recurrent import add_product, copy_rows, fade
 from layerctl.ops.tiles import strip, tile_width

@@ -9,14 +9,17 @@ from typing import Any
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
-from layerctl.ops.tiles import finished_strip, pack_panel, padded, tile_width
+from layerctl.ops.tiles import fetching_strip, pack_panel, padded, tile_width
 from layerctl.ops.value import SIZE_OF, lasts
 
 WIDEST_PANEL = 64
-ROW_BLOCK, FEWEST_ROWS = 128, 24
+ROW_BLOCK, FEWEST_ROWS = 256, 24
 """Rows of a block: the largest, and about the smallest."""
 DEPTH_BLOCK = 128
 """Terms after which a product goes on with the next panel: so much of one stays in the nearest cache (32 KB of float32)."""
+NEAR, FAR = 1 << 16, 1 << 19
+"""Elements of a block of a that stay in the second cache, so that all of a panel's terms may be gone through before the next panel, and of a b that
+comes from a farther one, so that the next panel is asked for while one is used."""
 FEW_ROWS = 3
 LONGEST_CHAIN = 4096
 """Terms of one chain of fma; longer products are cut into chunks of about half that, and the chunks' sums added in order in float64."""
@@ -82,21 +85,36 @@ def multiply(
         start, end = share_low(k, piece, chunks), share_low(k, piece + 1, chunks)
         a0 = offset(a, which * a_batch + top * a_row)
         c0 = offset(c, (outer * m + top) * n)
-        k0 = start
-        while k0 < end:
+        low, high = share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)
+        steps = (high - low) * ((end - start + depth_block - 1) // depth_block)
+        far, down = k * n >= FAR, rows * (end - start) <= NEAR
+        p, k0 = low, start
+        for step in range(steps):
             depth = min(depth_block, end - k0)
-            for p in range(share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)):
-                columns = min(width, n - p * width)
-                panel = offset(packed, task * depth_block * width)
-                if own != 0:
-                    pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
-                else:
-                    panel = offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed))
-                finished_strip(
-                    rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start,
-                    offset(bias, p * width), how if k0 + depth == end else 0,
-                )  # fmt: skip
-            k0 += depth
+            columns = min(width, n - p * width)
+            next_p, next_k = p, k0 + depth
+            if down and next_k >= end:
+                next_p, next_k = p + 1, start
+            if not down:
+                next_p, next_k = p + 1, k0
+                if next_p == high:
+                    next_p, next_k = low, k0 + depth
+            lines, length = min(depth_block, end - next_k), min(width, n - next_p * width)
+            panel = offset(packed, task * depth_block * width)
+            if own != 0:
+                pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
+                ahead, apart = offset(b, which * b_batch + next_k * b_row + next_p * width * b_column), b_row
+                if b_row == 1:
+                    lines, length, apart = length, lines, b_column
+            else:
+                panel = offset(packed, which * packed_batch + p * k * width + k0 * padded(columns, packed))
+                length = padded(length, packed)
+                ahead, apart = offset(packed, which * packed_batch + next_p * k * width + next_k * length), length
+            fetching_strip(
+                rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start,
+                offset(bias, p * width), how if k0 + depth == end else 0, ahead, lines if far and step + 1 < steps else 0, length, apart,
+            )  # fmt: skip
+            p, k0 = next_p, next_k
 
 
 @kernel

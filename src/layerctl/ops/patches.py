@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerctl.ops.primitives import fma, offset
+from layerctl.ops.primitives import fetch_ahead, fma, offset
 from layerctl.ops.tiles import padded
 
 QUAD, PIXEL = 4, 16
@@ -86,10 +86,6 @@ def spread_line(pixels: int, columns: int, to: np.ndarray, source: np.ndarray, s
     for i in range(pixels):
         for j in range((columns + QUAD - 1) // QUAD * QUAD):
             to[i * PIXEL + j] = source[i * step + j] if j < columns else 0
-
-
-def fetch_ahead(x: np.ndarray, start: int, elements: int) -> None:
-    """Asks for x[start], …, of which nothing is read yet, to be brought into the second cache."""
 
 
 def cut_rows(b: "T*", columns: int, rows: int) -> int:

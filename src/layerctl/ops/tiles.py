@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerctl.ops.primitives import fma, offset
+from layerctl.ops.primitives import fetch_ahead, fma, offset
 
 
 def tile_rows(pointer: np.ndarray, columns: int) -> int:
@@ -91,6 +91,30 @@ def finished_strip(
     for i in range(blocks):
         high = rows * (i + 1) // blocks
         into = offset(c, low * c_stride)
+        tile(high - low, columns, offset(a, low * row_stride), row_stride, k_stride, b, depth, into, c_stride, keep)
+        if how != 0:
+            finish(high - low, columns, into, c_stride, bias, how)
+        low = high
+
+
+def fetching_strip(
+    rows: int, columns: int, a: np.ndarray, row_stride: int, k_stride: int, b: np.ndarray, depth: int, c: np.ndarray, c_stride: int, keep: int,
+    bias: np.ndarray, how: int, source: np.ndarray, lines: int, length: int, step: int,
+) -> None:  # fmt: skip
+    """A finished strip during which lines of `source`, `length` elements each and `step` apart, are brought nearer, and the next tile's place in c."""
+    most = tile_rows(b, columns)
+    blocks = (rows + most - 1) // most
+    low = 0
+    line = 0
+    for i in range(blocks):
+        high = rows * (i + 1) // blocks
+        until = lines * (i + 1) // blocks
+        while line < until:
+            fetch_ahead(source, line * step, length)
+            line += 1
+        into = offset(c, low * c_stride)
+        for below in range(high, min(rows, high + most)):
+            fetch_ahead(c, below * c_stride, columns)
         tile(high - low, columns, offset(a, low * row_stride), row_stride, k_stride, b, depth, into, c_stride, keep)
         if how != 0:
             finish(high - low, columns, into, c_stride, bias, how)
