@@ -63,7 +63,7 @@ _declare("numpy", ("repeats",), "tile")
 _declare("numpy", ("shift", "axis"), "roll")
 _declare("numpy", ("k",), "tril", "triu")
 _declare("numpy", ("n", "axis"), "diff")
-_declare("numpy", ("pad_width",), "pad")
+_declare("numpy", ("pad_width", "mode"), "pad")
 _declare("numpy", (), "logaddexp", "hstack", "vstack", "ravel", "outer")
 _OPS["identity"] = ("keras.src.ops.numpy", "Copy", ())
 _declare("math", ("k",), "top_k")
@@ -74,7 +74,8 @@ _declare("nn", ("pool_size", "strides", "padding"), "max_pool", "average_pool")
 _declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
 _declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patches")
 _declare("image", ("size", "interpolation"), "resize")
-_OPERANDS = {"take": 2, "take_along_axis": 2}
+_declare("numpy", ("axes",), "tensordot")
+_OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2}
 """How many tensors stand before an op's other arguments, where it is not one."""
 _RESULTS = ("split", "top_k")
 """Ops with several results."""
