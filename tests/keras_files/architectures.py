@@ -375,7 +375,7 @@ def mirrored():
     x = ops.pad(L.Conv2D(4, 5)(x), [[0, 0], [0, 3], [1, 1], [0, 0]], mode="symmetric")
     flat = L.Dense(6)(L.GlobalAveragePooling2D()(x))
     start = keras.initializers.Constant(np.arange(6.0))
-    return keras.Model(inputs, [x, ops.tensordot(flat, ops.transpose(flat), 1), L.Dense(6, bias_initializer=start)(flat)])
+    return keras.Model(inputs, [x, flat, flat, inputs, ops.tensordot(flat, ops.transpose(flat), 1), L.Dense(6, bias_initializer=start)(flat)])
 
 
 ALL = [v for k, v in dict(globals()).items() if callable(v) and getattr(v, "__module__", "") == __name__]

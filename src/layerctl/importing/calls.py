@@ -103,9 +103,21 @@ class Calls:
         self.last = head
         self._mask_results(part, cls, call, results)
 
-    def pruned(self, wanted: Sequence[Tensor]) -> list[dict[str, Any]]:
+    def outputs(self, wanted: Sequence[Tensor]) -> list[str]:
+        """The names of a model's results; of a tensor that it gives twice, a copy."""
+        out: list[str] = []
+        for t in wanted:
+            name = self.name(t)
+            if name in out:
+                copy = unique(f"{name}_again", self.taken)
+                self.items.append({"Lambda": "x", "name": copy, "from": name})
+                self.last = name = copy
+            out.append(name)
+        return out
+
+    def pruned(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
         """The items without expressions that nothing takes (those of masks, which layers pass on by themselves)."""
-        needed = {self.names.get(t) for t in wanted}
+        needed = {*wanted}
         kept: list[dict[str, Any]] = []
         before = [None, *map(_first, self.items)][: len(self.items)]
         for item, previous in zip(reversed(self.items), reversed(before), strict=True):
