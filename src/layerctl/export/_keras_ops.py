@@ -56,6 +56,7 @@ _declare("math", (), "rsqrt", "erf", "erfinv")
 _declare("math", _AXES, "logsumexp")
 _declare("core", (), "stop_gradient")
 _declare("core", ("dtype",), "cast")
+_declare("core", ("num", "axis"), "unstack")
 _declare("numpy", ("axis",), "cumsum", "cumprod", "sort", "argsort", "take_along_axis", "count_nonzero")
 _declare("numpy", ("subscripts",), "einsum")
 _declare("numpy", ("indices_or_sections", "axis"), "split")
@@ -77,7 +78,7 @@ _declare("image", ("size", "interpolation"), "resize")
 _declare("numpy", ("axes",), "tensordot")
 _OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2}
 """How many tensors stand before an op's other arguments, where it is not one."""
-_RESULTS = ("split", "top_k")
+_RESULTS = ("split", "top_k", "unstack")
 """Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
 _DEFAULTS = {"gelu": {"approximate": False}, "concatenate": {"axis": 0}, "concat": {"axis": 0}, "take": {"axis": 0}, "repeat": {"axis": 0},
