@@ -8,6 +8,7 @@ import pytest
 from layerctl.data.arrays import read_npz
 from layerctl.diagnostics import LayerctlError, Source, Span
 from layerctl.importing.archive import read
+from layerctl.modelfile import weightfiles
 from layerctl.spec.features import FeatureSchema
 
 
@@ -38,6 +39,47 @@ def test_arrays_that_are_no_numbers_texts_or_dates(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(LayerctlError, match=r"the array 'x' is of .*, expected numbers, texts or dates"):
         read_npz(str(tmp_path / "a.npy"), Span(Source("a.npy")))
+
+
+def test_texts_of_arrays(tmp_path):
+    place = Span(Source("a.npy"))
+    for array, found in ((np.array(["é", "b"]), ["é", "b"]), (np.array(["é".encode(), b"b"]), ["é", "b"]), (np.array(["é"]).astype(">U2"), ["é"])):
+        np.save(tmp_path / "a.npy", array)
+        assert read_npz(str(tmp_path / "a.npy"), place).columns["x"] == found
+    for array in (np.array([b"\xe9", b"b"]), np.array([0x110000, 65], "<u4").view("<U1")):
+        np.save(tmp_path / "a.npy", array)
+        with pytest.raises(LayerctlError, match=r"'x' has texts that are no Unicode.*\n  hint: save texts as str"):
+            read_npz(str(tmp_path / "a.npy"), place)
+
+
+def npy(header, data=b"\0" * 16):
+    text = header.ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(("data", "says"), [
+    (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"), None), (b"not an array", "it has no header of numpy's"),
+    (npy("{'descr': '<f8', 'shape': (2,"), "it has no header of numpy's"),
+    (npy("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }"), "holds Python objects"),
+    (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1 << 60,), }"), "it has no header"),
+    (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }"), "it declares (99999999999999,) of float64, and has 16 bytes"),
+    (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -2), }"), "it declares (-1, -2)"),
+], ids=["good", "no-array", "cut", "objects", "code", "huge", "negative"])  # fmt: skip
+def test_headers_of_arrays(tmp_path, data, says):
+    (tmp_path / "a.npy").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", data)
+    for path in ("a.npz", "a.npy") if data[:1] == b"\x93" else ("a.npz",):
+        place = Span(Source(path))
+        if says is None:
+            assert read_npz(str(tmp_path / path), place).columns["x"].tolist() == [0.0, 0.0]
+            continue
+        with pytest.raises(LayerctlError, match="file-unreadable") as caught:
+            read_npz(str(tmp_path / path), place)
+        assert says in str(caught.value) and "hint: " in str(caught.value)
+        if path == "a.npz":
+            with pytest.raises(LayerctlError, match="damaged"):
+                weightfiles.read(tmp_path / path)
 
 
 COLUMN = {"name": "a", "kind": "number"}

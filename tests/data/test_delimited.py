@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from layerctl.data.delimited import Dialect, Heading, plain_tables
+from layerctl.data.delimited import Dialect, Heading, header_of, plain_tables
 from layerctl.data.fields import native_tables
 from layerctl.data.native import decimals
 from layerctl.data.table import joined
@@ -209,3 +209,13 @@ def test_records_and_fields_have_bounds():
     for text in ("a,b\n" + '"' + "x\n" * 3000 + '",1\n', "a,b\n1,2\n" + "y" * 10_000_001 + ",1\n"):
         plain, native = both(text.encode(), dialect())
         assert native == plain and len(native) == 1 and ("not closed within 3001 lines" in native[0] or "field limit" in native[0])
+
+
+@pytest.mark.parametrize(("text", "says", "cure"), [
+    ("<!DOCTYPE html><html>", "it is a page of the web", "fetch the file again"), ("<html lang='en'>,x", "it is a page of the web", "fetch"),
+    ("version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS", "`git lfs pull`"), ('[{"a": 1}]', "it seems to be JSON", ".jsonl"),
+])  # fmt: skip
+def test_texts_that_stand_in_a_tables_place(text, says, cure):
+    with pytest.raises(LayerctlError, match="data-syntax") as caught:
+        header_of(next(csv.reader([text])), dialect(), "t.csv")
+    assert says in str(caught.value) and cure in str(caught.value) and str(caught.value).startswith("t.csv:1:1: ")

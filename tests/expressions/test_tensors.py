@@ -25,6 +25,7 @@ SMOOTH = [
     f"log({POSITIVE}) + log1p({POSITIVE})", f"sqrt({POSITIVE}) * rsqrt({POSITIVE})", "sin(x) + cos(y)", "arctan(x) + arctan2(x, abs(y) + 1)", "erf(x)",
     "maximum(x, y) - minimum(x, y * 2)", "clip(x, -0.5, 0.5)", "abs(x) + square(y)", "power(abs(x) + 0.5, 1.5)", "broadcast_to(x[0], (3, 4)) * y",
     "repeat(x, 2, axis=1)", "tile(x, [2, 1])", "roll(x, 1, axis=1)", "flip(x, axis=1)", "pad(x, [[1, 0], [0, 2]])", "split(x, 2, axis=1)[1]",
+    "pad(x, [[1, 2], [0, 3]], mode='reflect')", "pad(x, [[2, 0], [4, 1]], mode='symmetric')",
     "split(x, [1, 3], axis=1)[1]", "tril(x) + triu(y, 1)", "outer(x[0], y[1])", "diff(x, axis=1)", "x * arange(4)", "x * linspace(0, 1, 4)",
     "x + eye(3, 4)", "x * ones((3, 4)) + zeros((3, 4))", "full_like(x, 2.0) * x", "zeros_like(x) + y", "x ** 2 + x ** 3", "gelu(x) + silu(y)",
     "sparsemax(x * 4)",
@@ -71,6 +72,8 @@ def test_gradients(text):
 @pytest.mark.parametrize(("text", "message"), [
     ("arange(10 ** 9)", "would make"), ("eye(100000)", "would make"), ("tile(x, [10 ** 9, 1])", "would make"), ("top_k(x, 5)[0]", "k must be"),
     ("split(x, 3, axis=1)", "equal parts"), ("einsum('ij,jk->iz', x, m)", "'z'"),
+    ("sum(x, axes=1)", "sum has no argument 'axes'; did you mean 'axis'"), ("pad(x)", "pad needs 'pad_width'"),
+    ("pad(x, [[0, 0], [0, 4]], mode='reflect')", "pad of 4 at dimension 1 has 4 elements"), ("pad(x, [[1, 1]], mode='edge')", "pad has no mode 'edge'"),
     ("outer(x[0], 3)", "expected a tensor, got 3"), ("softmax('x')", "expected a tensor or a number, got str"),
 ])  # fmt: skip
 def test_mistakes(text, message):

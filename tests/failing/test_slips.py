@@ -1,6 +1,7 @@
 """Slips of the pen in one file: each is answered once, at its own place, with a cure."""
 
 import re
+import textwrap
 
 import pytest
 
@@ -37,6 +38,7 @@ fit:
   callbacks:
     - EarlyStopping: {monitor: val_loss, patience: 20}
 """
+DEFINE, DATA = FILE[FILE.index("define:") : FILE.index("data:")], FILE[FILE.index("data:") : FILE.index("model:")]
 SLIPS = [
     # what stands there, what is written, where the answer points, words of the answer
     ("source: builtin:iris", "source builtin:iris", "12:3", "no ':' after 'source'", "`source: builtin:iris`"),
@@ -86,6 +88,21 @@ SLIPS = [
     ("[accuracy]", "accuracy, AUC", "24:12", "expected a list", "`[accuracy, AUC]`"),
     ("[accuracy]", "[matthews_correlation]", "24:13", "there is no matthews_correlation here", "f1_score"),
     ("{Adam: {learning_rate: 0.01}}", "TFOptimizer", "22:14", "there is no TFOptimizer here", "Keras 2"),
+    ("learning_rate: 0.01", "learning_rate:\u00a00.01", "22:36", "a space that is not the ordinary one", "ordinary spaces"),
+    ("- Dropout: 0.2", "- Dropout:\u00a00.2", "19:13", "a space that is not the ordinary one", "ordinary spaces"),
+    ("optimizer: {", "optimizer:\u00a0{", "22:13", "a space that is not the ordinary one", "ordinary spaces"),
+    ("  Body:\n", "  Body:\u00a0\n", "6:8", "a space that is not the ordinary one", "ordinary spaces"),
+    ("  - Body: {", "  Body: {", "18:3", "no '- ' before 'Body'", "`- Body: {units"),
+    ("  - Dropout: 0.2", "  -- Dropout: 0.2", "19:3", "'--' is no '-'", "`- Dropout: 0.2`"),
+    ("{columns: [sepal_length", '{columns: ["sepal_length', "14:24", 'the quote " is not closed', 'put " at the end'),
+    ("activation: relu}\n", 'activation: "relu}\n', "9:48", 'the quote " is not closed', 'put " at the end'),
+    ("builtin:iris", '"builtin:iris', "12:11", 'the quote " is not closed', 'put " at the end'),
+    ("fit:\n", FILE.partition("fit:")[0] + "fit:\n", "25:1", "the file begins again here: 8 of its keys", "remove one of the two texts"),
+    (DATA, textwrap.indent(DATA, "  "), "11:3", "'data' is a section of its own, and stands within 'define'", "first column"),
+    ("vars: {width: 16}\n" + DEFINE, "vars:\n  width: 16\n" + textwrap.indent(DEFINE, "  "), "6:3", "'define' is a section of its own, and", "first column"),
+    ("activation: softmax", "bias_initializer: identity", "20:5", "the weight 'bias': an identity matrix has two dimensions", ""),
+    ("activation: softmax", "bias_initializer: {Constant: {value: [1, 2]}}", "20:5", "have the shape (2,), expected (3,)", ""),
+    ("activation: softmax", "bias_initializer: {Constant: {value: [1, a]}}", "20:53", "expected a number, or a list of numbers", "value: A number"),
     ("units: 3, activation: softmax", "3, softmax", "20:12", "has values without names", "`[3, softmax]`"),
 ]  # fmt: skip
 

@@ -353,4 +353,29 @@ def deepfm():
     return keras.Model(inputs, keras.activations.sigmoid(fm + lin + deep))
 
 
+def own_masks():
+    ids = keras.Input((6,), dtype="int32")
+    x, seen = L.Embedding(20, 8)(ids), ops.not_equal(ids, 0)
+    past = ops.reshape(ops.arange(6)[:, None] >= ops.arange(6), (1, 6, 6))
+    a = L.MultiHeadAttention(2, 4)(query=x, value=x, key=x, attention_mask=seen[:, None, :])
+    b = L.MultiHeadAttention(2, 4)(a, a, attention_mask=past)
+    kept = ops.cast(seen, "float32")[..., None]
+    return keras.Model(ids, ops.sum(b * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1e-9))
+
+
+def cells_both_ways():
+    inputs = keras.Input((7, 5))
+    x = L.Bidirectional(L.RNN(L.GRUCell(4), return_sequences=True))(inputs)
+    return keras.Model(inputs, L.Bidirectional(L.RNN([L.LSTMCell(3), L.LSTMCell(2)]), merge_mode="mul")(x))
+
+
+def mirrored():
+    inputs = keras.Input((8, 8, 3))
+    x = ops.pad(inputs, [[0, 0], [2, 1], [2, 2], [0, 0]], mode="reflect")
+    x = ops.pad(L.Conv2D(4, 5)(x), [[0, 0], [0, 3], [1, 1], [0, 0]], mode="symmetric")
+    flat = L.Dense(6)(L.GlobalAveragePooling2D()(x))
+    start = keras.initializers.Constant(np.arange(6.0))
+    return keras.Model(inputs, [x, flat, flat, inputs, ops.tensordot(flat, ops.transpose(flat), 1), L.Dense(6, bias_initializer=start)(flat)])
+
+
 ALL = [v for k, v in dict(globals()).items() if callable(v) and getattr(v, "__module__", "") == __name__]

@@ -276,7 +276,8 @@ def test_hostile_archives(tmp_path):
     assert refused(twice, tmp_path)[0][0] == "unsafe-file"
     assert refused(archive_with(tmp_path / "n.keras", [("other.txt", "")]), tmp_path)[0][0] == "not-a-keras-file"
     assert refused(archive_with(tmp_path / "c.keras", [("config.json", config)]), tmp_path)[0][0] == "file-damaged"
-    for text in ("{", "[]", '{"class_name": 1, "config": {}}', '{"a": 1, "a": 2}', "[" * 100_000, "\xff"):
+    large = '{"class_name": "Sequential", "config": {"units": 1' + "0" * 30 + "}}"
+    for text in ("{", "[]", large, '{"class_name": 1, "config": {}}', '{"a": 1, "a": 2}', "[" * 100_000, "\xff"):
         bad = archive_with(tmp_path / "j.keras", [("config.json", text.encode("latin-1"))])
         assert refused(bad, tmp_path)[0][0] in ("bad-json", "not-a-keras-file")
 
@@ -335,6 +336,20 @@ HDF5 = {
 def test_hostile_hdf5(name, tmp_path):
     make, code = HDF5[name]
     assert refused(hdf5_with(tmp_path, make), tmp_path)[0][0] == code
+
+
+def test_a_heap_without_an_end(tmp_path):
+    """Of which the HDF5 library never comes back."""
+    small().save(tmp_path / "m.h5")
+    data = bytearray((tmp_path / "m.h5").read_bytes())
+    at = data.index(b"GCOL\x01\0\0\0") + 16
+    while data[at : at + 2] != b"\0\0":  # the object without a number is what is free
+        at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
+    for length in (0, 8, 1 << 20, (1 << 64) - 1):
+        data[at + 8 : at + 16] = length.to_bytes(8, "little")
+        (tmp_path / "bad.h5").write_bytes(data)
+        code, message = refused(tmp_path / "bad.h5", tmp_path)[0]
+        assert code == "file-damaged" and f"has an object of {length} bytes in the heap" in message
 
 
 def test_other_files(tmp_path):

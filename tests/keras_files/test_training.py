@@ -16,7 +16,9 @@ import layerctl
 from layerctl.catalogue import catalogue
 
 STEPS, BATCH = 20, 4
-LEFT_OUT = {"cross_attention", "explicit_mask", "masked_convolution", "parts", "deep", "gates", "routing", "patches", "keeping_states", "mixed_columns"}
+LEFT_OUT = {
+    "cross_attention", "explicit_mask", "masked_convolution", "parts", "deep", "gates", "routing", "patches", "keeping_states", "mixed_columns", "mirrored",
+}
 """Models that are there for the file format; all that the others have is trained."""
 
 

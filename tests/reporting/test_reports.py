@@ -190,9 +190,11 @@ def test_a_run_without_its_data_or_its_model(hostile, tmp_path):
 def test_damaged_histories_are_no_obstacle(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    (run / "history.jsonl").write_text('{"epoch": 1, "loss": 1.5}\n{"epoch": 2, "loss": null, "accuracy": ' + "9" * 400 + '}\n[1]\n{"epoch": 3, "lo')
+    lines = ('{"epoch": 1, "loss": 1.5}', '{"epoch": 2, "loss": null, "accuracy": ' + "9" * 400 + "}", "[1]", '{"epoch": 3, "loss": [1], "accuracy": "x"}')
+    (run / "history.jsonl").write_text("\n".join((*lines, '{"epoch": 4, "lo')))
     (run / "run.json").write_text('{"state": ["x"], "scores": {"a": ' + "9" * 400 + ', "b": 0.5}, "environment": 3, "rows": [], "error": "<u>"}')
     layerctl("report", "run", cwd=tmp_path)
+    layerctl("compare", "run", "run", cwd=tmp_path)
     page = checked(run / "report.html")
     assert "<u>" in page.text and "0.5000" in page.text
 

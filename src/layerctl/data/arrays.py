@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from layerctl.data import npy
 from layerctl.data.streams import missing
 from layerctl.data.table import Table
 from layerctl.data.zips import DAMAGED
@@ -37,7 +39,7 @@ def read_npz(path: str, place: Span) -> Table:
         missing(path, place)
         raise
     except (*DAMAGED, KeyError, MemoryError, struct.error) as error:
-        why = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n")[0]
+        why = str(error).split("\n")[0]
         cure = "save numbers or texts (`array.astype(float)`): objects would be code to run" if "objects" in why else "write it again with numpy.savez"
         fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place, hint=cure)
     odd = next((n for n, a in arrays.items() if a.dtype.kind not in "fiubUSM"), None)
@@ -51,11 +53,25 @@ def read_npz(path: str, place: Span) -> Table:
              hint="the first dimension of each is the rows: leave out those that have none")  # fmt: skip
     if not next(iter(lengths.values())):
         fail("data-no-rows", "the arrays have no rows", place, hint="the first dimension of an array is its rows")
-    return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else a.astype(str).tolist() for n, a in arrays.items()})
+    return Table(place.source.name, {n: a if a.dtype.kind in "fiub" else _texts(path, n, a, place) for n, a in arrays.items()})
+
+
+def _texts(path: str, name: str, array: np.ndarray, place: Span) -> list:
+    try:
+        if array.dtype.kind == "U" and array.size and np.ascontiguousarray(array).view(array.dtype.str[0] + "u4").max() > sys.maxunicode:
+            raise UnicodeError
+        return (np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array.astype(str)).tolist()
+    except UnicodeError:
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: the array '{name}' has texts that are no Unicode", place,
+             hint="save texts as str, not as bytes of another encoding: `np.array([b.decode('cp1252') for b in array])`")  # fmt: skip
+        raise
 
 
 def _array(path: str) -> np.ndarray:
-    return np.load(path, allow_pickle=False, mmap_mode="r" if os.path.getsize(path) >= MAPPED else None)
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        npy.header(file, size)
+    return np.load(path, allow_pickle=False, mmap_mode="r" if size >= MAPPED else None)
 
 
 def _members(path: str, place: Span) -> dict[str, np.ndarray]:
@@ -64,13 +80,21 @@ def _members(path: str, place: Span) -> dict[str, np.ndarray]:
         entries = packed.infolist()
         if len({e.filename for e in entries}) < len(entries):
             raise ValueError("two of its arrays have the same name")
-        where = {e.filename.removesuffix(".npy"): _mapped(path, e) for e in entries if _plain(e)}
-        size = sum(e.file_size for e in entries if e.filename.removesuffix(".npy") not in where)
+        size = sum(e.file_size for e in entries if not _plain(e))
         if size > LARGEST:
             fail("file-too-large", f"the archive unpacks to {size / 1e9:.1f} GB", place,
                  hint="write it with numpy.savez, unpacked: then it is mapped, not read")  # fmt: skip
-    with np.load(path, allow_pickle=False) as packed:
-        return {n: where[n] if n in where else packed[n] for n in packed.files}
+        return {e.filename.removesuffix(".npy"): _mapped(path, e) if _plain(e) else _unpacked(packed, e) for e in entries}
+
+
+def _unpacked(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    with packed.open(entry) as file:
+        try:
+            npy.header(file, entry.file_size)
+        except ValueError as error:
+            raise ValueError(f"{entry.filename}: {error}") from error
+    with packed.open(entry) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _plain(entry: zipfile.ZipInfo) -> bool:
@@ -85,17 +109,11 @@ def _mapped(path: str, entry: zipfile.ZipInfo) -> np.ndarray:
         if magic != b"PK\x03\x04":
             raise ValueError("the archive is damaged")
         file.seek(entry.header_offset + 30 + name + extra)
-        version = np.lib.format.read_magic(file)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = reader(file)
-        if dtype.hasobject:
-            raise ValueError("it needs allow_pickle")
-        if any(d < 0 for d in shape):
-            raise ValueError(f"an array has the shape {shape}")
-        offset, size = file.tell(), int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if offset + size > os.fstat(file.fileno()).st_size:
-            raise ValueError("an array is larger than its file")
-    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+        shape, columns_first, dtype = npy.header(file, entry.file_size)
+        offset = file.tell()
+    if offset + int(np.prod(shape, dtype=object)) * dtype.itemsize > os.path.getsize(path):
+        raise ValueError("an array is larger than its file")
+    return np.memmap(path, dtype, "r", offset, shape, "F" if columns_first else "C")
 
 
 def builtin_names() -> list[str]:

@@ -148,12 +148,22 @@ class Heading:
         return "check the delimiter"
 
 
+_NO_TABLES = (
+    (("<!doctype html", "<html", "<?xml"), "a page of the web", "fetch the file again: its address gave a page, often one that asks to log in"),
+    (("version https://git-lfs",), "a pointer of Git LFS, not the file itself", "fetch the file: `git lfs pull`"),
+)
+"""How texts begin that stand in the place of a table."""
+
+
 def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[list[str], bool]:
     """(the columns' names, whether the first record is the header)."""
     fields = [f or "" for f in first]
     if (fields[0].lstrip()[:1] in ("{", "[") and len(fields[0]) > 1) or fields in (["["], ["{"]):
         fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
              hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
+    for begins, what, cure in _NO_TABLES:
+        if fields[0].lstrip().lower().startswith(begins):
+            fail("data-syntax", f"the file starts with '{fields[0].strip()[:20]}': it is {what}, expected delimited text", Span(Source(name), 1, 1), hint=cure)
     if dialect.columns is not None:
         wanted = list(dialect.columns)
         if len(fields) > 1 and len(set(fields)) == len(fields) and set(fields) <= set(wanted):

@@ -153,7 +153,7 @@ class _Functional:
             positional = list(call_arguments(type(layer)))[1:]
             for key, refs in rest:
                 said = self._said(refs)
-                if layer.category == "attention" and key != "mask" and positional and key == positional[0] and not kwargs.get(key):
+                if layer.category == "attention" and key in ("value", "key") and positional and key == positional[0] and not kwargs.get(key):
                     args.append(said)
                     positional.pop(0)
                 else:

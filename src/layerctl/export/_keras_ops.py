@@ -56,6 +56,7 @@ _declare("math", (), "rsqrt", "erf", "erfinv")
 _declare("math", _AXES, "logsumexp")
 _declare("core", (), "stop_gradient")
 _declare("core", ("dtype",), "cast")
+_declare("core", ("num", "axis"), "unstack")
 _declare("numpy", ("axis",), "cumsum", "cumprod", "sort", "argsort", "take_along_axis", "count_nonzero")
 _declare("numpy", ("subscripts",), "einsum")
 _declare("numpy", ("indices_or_sections", "axis"), "split")
@@ -63,7 +64,7 @@ _declare("numpy", ("repeats",), "tile")
 _declare("numpy", ("shift", "axis"), "roll")
 _declare("numpy", ("k",), "tril", "triu")
 _declare("numpy", ("n", "axis"), "diff")
-_declare("numpy", ("pad_width",), "pad")
+_declare("numpy", ("pad_width", "mode"), "pad")
 _declare("numpy", (), "logaddexp", "hstack", "vstack", "ravel", "outer")
 _OPS["identity"] = ("keras.src.ops.numpy", "Copy", ())
 _declare("math", ("k",), "top_k")
@@ -74,9 +75,10 @@ _declare("nn", ("pool_size", "strides", "padding"), "max_pool", "average_pool")
 _declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
 _declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patches")
 _declare("image", ("size", "interpolation"), "resize")
-_OPERANDS = {"take": 2, "take_along_axis": 2}
+_declare("numpy", ("axes",), "tensordot")
+_OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2}
 """How many tensors stand before an op's other arguments, where it is not one."""
-_RESULTS = ("split", "top_k")
+_RESULTS = ("split", "top_k", "unstack")
 """Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
 _DEFAULTS = {"gelu": {"approximate": False}, "concatenate": {"axis": 0}, "concat": {"axis": 0}, "take": {"axis": 0}, "repeat": {"axis": 0},

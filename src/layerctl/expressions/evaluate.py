@@ -6,7 +6,9 @@ plain data are the functions `logical_and`, `logical_or`, `logical_not` and `whe
 
 from __future__ import annotations
 
+import inspect
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -81,6 +83,21 @@ def evaluate_text(text: str, span: Span | None, scope: Mapping[str, Any]) -> Any
     return _Evaluation(scope, NUMERIC, "unknown-variable", "variable").value(parse(text, span).root)
 
 
+def _misused(name: str, function: Callable[..., Any], given: int, message: str) -> tuple[str, str | None]:
+    """(what is wrong with a call, the cure) in place of Python's words for it."""
+    try:
+        takes = [p for p, how in inspect.signature(function).parameters.items() if how.kind is not how.VAR_KEYWORD]
+    except (ValueError, TypeError):
+        return message, None
+    listed = f"its arguments are {', '.join(takes)}"
+    unknown, lacking = re.search(r"unexpected keyword argument '(\w+)'", message), re.search(r"missing \d+ required .*?'(\w+)'", message)
+    if unknown is not None:
+        return f"{name} has no argument '{unknown[1]}'{did_you_mean(unknown[1], takes)}", listed
+    if lacking is not None:
+        return f"{name} needs '{lacking[1]}'", listed
+    return (f"{name} takes {len(takes)} arguments, got {given}" if "positional argument" in message else message), listed
+
+
 class _Evaluation:
     def __init__(
         self,
@@ -113,6 +130,8 @@ class _Evaluation:
                 message = "the result is beyond the largest float, 1.8e308"
             cure = "change its numbers so that the result is one" if isinstance(error, ArithmeticError) else None
             cure = "indices count from 0, and the first dimension is the batch" if message.startswith("index ") else cure
+            if isinstance(error, TypeError) and isinstance(tree, Call):
+                message, cure = _misused(tree.function, function, len(args), message)
             raise LayerctlError(Diagnostic("expression-value", message or type(error).__name__, tree.span, hint=cure)) from error
 
     def _unknown(self, code: str, what: str, name: str, known: Any, span: Span | None) -> LayerctlError:

@@ -127,8 +127,29 @@ def _mean(x: Any, axis: Any = None, keepdims: bool = False) -> Value:
     return reduce.mean(as_value(x), axis, keepdims)
 
 
-def _pad(x: Value, pad_width: Any, constant_values: float = 0.0) -> Value:
-    return slicing.pad(x, [tuple(p) for p in pad_width], constant_values)
+def _pad(x: Value, pad_width: Any, constant_values: float = 0.0, mode: str = "constant") -> Value:
+    widths = [(pad_width, pad_width)] if isinstance(pad_width, int) else [tuple(p) for p in pad_width]
+    widths = widths * x.rank if len(widths) == 1 else widths
+    if mode == "constant":
+        return slicing.pad(x, widths, constant_values)
+    if mode not in _MIRRORS:
+        raise ShapeError(f"pad has no mode {mode!r}, expected constant, {', '.join(_MIRRORS)}")
+    for axis, (before, after) in enumerate(widths):
+        size, first = x.shape[axis], _MIRRORS[mode]
+        most = max(before, after)
+        if most > size - first or min(before, after) < 0:
+            raise ShapeError(f"pad of {most} at dimension {axis} has {size} elements to mirror in mode {mode!r}")
+        parts = [_mirror(x, axis, first, first + before), x, _mirror(x, axis, size - first - after, size - first)]
+        x = joining.concat([p for p, width in zip(parts, (before, 1, after), strict=True) if width], axis) if before or after else x
+    return x
+
+
+_MIRRORS = {"reflect": 1, "symmetric": 0}
+"""Modes of padding by what stands at the edge, and how many elements stay out of the mirror."""
+
+
+def _mirror(x: Value, axis: int, start: int, end: int) -> Value:
+    return slicing.flip(slicing.index(x, (*[slice(None)] * axis, slice(start, end))), [axis])
 
 
 def _top_k(x: Value, k: int, sorted: bool = True) -> list[Value]:

@@ -50,10 +50,10 @@ def before_parsing(text: str) -> Mistake | None:
                 return at, at + 1, f"'{sign}' closes nothing", f"remove it, or open it with '{_CLOSERS[sign]}'"
             opener, start = opened.pop()
             if opener != _CLOSERS[sign]:
-                return at, at + 1, f"'{sign}' closes '{opener}', expected '{_OPENERS[opener]}'", None
+                return at, at + 1, f"'{sign}' closes '{opener}', expected '{_OPENERS[opener]}'", f"put '{_OPENERS[opener]}' before it"
     if opened:
         opener, start = opened[-1]
-        return start, start + 1, f"'{opener}' is not closed, expected '{_OPENERS[opener]}'", None
+        return start, start + 1, f"'{opener}' is not closed, expected '{_OPENERS[opener]}'", f"put '{_OPENERS[opener]}' where it ends"
     for sign in ("&&", "||", "<>"):
         if sign in bare:
             at = bare.index(sign)

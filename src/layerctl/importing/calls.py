@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from layerctl.catalogue import catalogue
-from layerctl.importing.expressions import SEVERAL, Inexpressible, expression
+from layerctl.importing.expressions import SEVERAL, Inexpressible, constant, expression, is_causal
 from layerctl.importing.nodes import Call, Tensor, tensors
 from layerctl.importing.objects import Reader
 from layerctl.layers.base import Layer, call_arguments, unique
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ANY = ("any",)
 """A mask that is known to be there, and not which one it is."""
 MASKS = ("mask", "query_mask", "value_mask", "key_mask")
+
+
+ORDERS = dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask"))
+"""The order of the tensors of a call in Keras, where others stand between those of here."""
 
 
 def result_count(kind: str, config: Mapping[str, Any]) -> int:
@@ -99,9 +103,21 @@ class Calls:
         self.last = head
         self._mask_results(part, cls, call, results)
 
-    def pruned(self, wanted: Sequence[Tensor]) -> list[dict[str, Any]]:
+    def outputs(self, wanted: Sequence[Tensor]) -> list[str]:
+        """The names of a model's results; of a tensor that it gives twice, a copy."""
+        out: list[str] = []
+        for t in wanted:
+            name = self.name(t)
+            if name in out:
+                copy = unique(f"{name}_again", self.taken)
+                self.items.append({"Lambda": "x", "name": copy, "from": name})
+                self.last = name = copy
+            out.append(name)
+        return out
+
+    def pruned(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
         """The items without expressions that nothing takes (those of masks, which layers pass on by themselves)."""
-        needed = {self.names.get(t) for t in wanted}
+        needed = {*wanted}
         kept: list[dict[str, Any]] = []
         before = [None, *map(_first, self.items)][: len(self.items)]
         for item, previous in zip(reversed(self.items), reversed(before), strict=True):
@@ -150,9 +166,8 @@ class Calls:
         takes = call_arguments(cls) if cls is not None else part.inputs if part.kind in self.reader.own else ("inputs",)
         takes = takes or ("inputs",)
         fields = getattr(cls, "call_fields", ()) if cls is not None else ()
-        args = list(call.args)
+        args, kwargs = _placed(cls, takes, call)
         named: dict[str, Any] = {}
-        kwargs = dict(call.kwargs)
         if not args:
             first = next((k for k in kwargs if k in (takes[0], "inputs", "sequences", "sequence", "x")), None)
             if first is not None:
@@ -170,16 +185,18 @@ class Calls:
                 continue
             if key in fields and not list(tensors(value)):
                 flags |= {key: value} if value not in (None, False) else {}
+            elif key == "attention_mask" and "use_causal_mask" in fields and is_causal(value):
+                flags["use_causal_mask"] = True
             elif value is None or (key == "training" and not (value and call.older)):
                 continue
             elif key == "training":
                 self.reader.refuse(where, "is called with training=True, so that it always behaves as in training")
-            elif key in takes and (isinstance(value, bool) or list(tensors(value))):
+            elif key in takes and (isinstance(value, bool) or list(tensors(value)) or constant(value) is not None):
                 named[key] = value
             else:
                 self.reader.refuse(where, f"is called with {key}={shown(value)}, which layerctl's {part.kind} does not take")
         named = {k: v for k, v in named.items() if v is not None}
-        inner = {k: self._said(v, where) for k, v in named.items()}
+        inner = {k: self._said(v, where) if (text := constant(v)) is None else self._constant(text, f"{part.name}_{k}", args) for k, v in named.items()}
         first = takes[0]
         if cls is not None and any(m is not None for m in implied):
             uses = "mask" in takes or cls.category == "attention"
@@ -192,6 +209,13 @@ class Calls:
             elif not cls.supports_masking or passed_by:
                 inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
+
+    def _constant(self, text: str, name: str, beside: Sequence[Any]) -> str:
+        """An array that a call is given: an expression of its own, which takes what the call takes and looks at none of it."""
+        name = unique(name, self.taken)
+        self.items.append({"Lambda": text, "name": name, "from": self.name(next(tensors(beside)))})
+        self.last = name
+        return name
 
     def _unmasked(self, source: Any) -> Any:
         """The same tensor without its mask: Keras drops it at a layer that takes none, and at some that do."""
@@ -250,6 +274,13 @@ class Calls:
     def _makes_masks(part: Part) -> bool:
         text = str(part.config)
         return "mask_zero': True" in text or "'Masking'" in text
+
+
+def _placed(cls: type[Layer] | None, takes: Sequence[str], call: Call) -> tuple[list[Any], dict[str, Any]]:
+    """(the arguments that go by their place here, those that go by name)."""
+    order = ORDERS.get(cls.__name__, takes) if cls is not None else takes
+    here = next((i for i, name in enumerate(order) if i >= len(takes) or takes[i] != name), len(order))
+    return call.args[:here] + call.args[len(order) :], {**dict(zip(order[here:], call.args[here:], strict=False)), **call.kwargs}
 
 
 def _first(item: Mapping[str, Any]) -> Any:

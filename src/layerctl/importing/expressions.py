@@ -29,6 +29,10 @@ SEVERAL = ("Split", "ArraySplit", "Hsplit", "Vsplit", "TopK", "Unstack", "Moment
 """Ops with several results."""
 
 
+MOST_WRITTEN = 4096
+"""Elements of an array that are written out in an expression."""
+
+
 class Inexpressible(ValueError):
     """A call that the expression language has no words for, and what to do instead."""
 
@@ -127,6 +131,35 @@ def _index(value: Any) -> str:
     if value is None or (type(value) is int):
         return str(value)
     raise Inexpressible(f"it takes the part {str(value)[:60]}, for which expressions have no form")
+
+
+def constant(value: Any) -> str | None:
+    """The expression of an array; None for what is none, or has more elements than a file should."""
+    array = as_array(value)
+    if array is None or array.size > MOST_WRITTEN:
+        return None
+    text = _said(array.astype(int).tolist() if array.dtype.kind == "b" else value, {})
+    return f"cast({text}, 'bool')" if array.dtype.kind == "b" else text
+
+
+def as_array(value: Any) -> Any:
+    """Nested lists of finite numbers as a numpy array; None for anything else."""
+    import numpy as np
+
+    try:
+        array = np.array(value) if isinstance(value, list) and value else None
+    except ValueError:
+        return None
+    return array if array is not None and array.dtype.kind in "fib" and array.size and np.isfinite(array).all() else None
+
+
+def is_causal(value: Any) -> bool:
+    """Whether an array is a mask that lets each place see itself and those before it."""
+    import numpy as np
+
+    array = as_array(value)
+    square = array is not None and array.ndim > 1 and array.shape[-1] == array.shape[-2] == array.size // array.shape[-1]
+    return square and np.array_equal(array.reshape(array.shape[-2:]), np.tri(array.shape[-1]))
 
 
 def _atom(text: str) -> str:

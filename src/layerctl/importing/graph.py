@@ -226,7 +226,7 @@ class Models:
         calls = Calls(self.reader, {label: Tensor(label, 0, 0)})
         for part in parts:
             calls.add(part, 0)
-        items = calls.pruned([at])
+        items = calls.pruned([calls.name(at)])
         return Body(name, ports, _briefly(items, ports), [calls.name(at)], linear=not any("from" in i or "use" in i for i in items), batch=self.batch)
 
     def _functional(self, config: Mapping[str, Any], where: str) -> Body:
@@ -245,10 +245,10 @@ class Models:
             call.has_masks &= self.has_masks
         for part, number in _ordered([p for p in parts if p.kind != "InputLayer"], set(inputs)):
             calls.add(part, number, _used(parts, part, number, wanted))
-        outputs = [calls.name(t) for t in wanted]
+        outputs = calls.outputs(wanted)
         keys = config.get("output_layers")
         by_key = {str(k): n for k, n in zip(keys, outputs, strict=False)} if isinstance(keys, Mapping) and len(keys) == len(outputs) else {}
-        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(wanted), outputs, False, by_key, self.batch)
+        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(outputs), outputs, False, by_key, self.batch)
 
 
 def _shifted(t: Tensor, part: Part | None) -> Tensor:

@@ -16,6 +16,13 @@ class Initializer(Configured):
         """Values of the weight, float64, of `shape`. The same key gives the same values on every machine."""
         raise TypeError(f"{type(self).__name__} has no rule")
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Looks at the shape of a weight before there are numbers.
+
+        Raises:
+            ValueError: if it cannot fill such a weight.
+        """
+
     def key(self, key: int) -> int:
         """The key to draw with: the initializer's own seed where it has one."""
         seed = getattr(self, "seed", None)

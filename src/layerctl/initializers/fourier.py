@@ -61,6 +61,11 @@ class STFT(Initializer):
     scaling: Literal["density", "spectrum"] | None = Field("density", description="By what the window is divided: see above.")
     periodic: bool = Field(False, description="Whether the window is one period of a longer one.")
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3 or shape[1] != 1:
+            raise ValueError(f"the kernel of a Fourier transform has the shape (frame, 1, bins), got {shape}")
+        window_of(self.window, shape[0], self.periodic)
+
     def __call__(self, shape: tuple[int, ...], key: int) -> Any:
         import numpy as np
 

@@ -20,13 +20,15 @@ class Orthogonal(Initializer):
     gain: float = Field(1.0, description="The factor.")
     seed: int | None = Field(None, description="Its own seed.")
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) < 2:
+            raise ValueError(f"an orthogonal matrix has at least two dimensions, got {shape}")
+
     def __call__(self, shape: tuple[int, ...], key: int) -> Any:
         import numpy as np
 
         from layerctl import randoms
 
-        if len(shape) < 2:
-            raise ValueError(f"an orthogonal matrix has at least two dimensions, got {shape}")
         rows, columns = int(np.prod(shape[:-1])), shape[-1]
         tall, narrow = max(rows, columns), min(rows, columns)
         q = np.ascontiguousarray(randoms.normal(self.key(key), tall * narrow).reshape(tall, narrow).T)
@@ -52,9 +54,11 @@ class Identity(Initializer):
 
     gain: float = Field(1.0, description="The factor.")
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2:
+            raise ValueError(f"an identity matrix has two dimensions, got {shape}")
+
     def __call__(self, shape: tuple[int, ...], key: int) -> Any:
         import numpy as np
 
-        if len(shape) != 2:
-            raise ValueError(f"an identity matrix has two dimensions, got {shape}")
         return self.gain * np.eye(*shape)

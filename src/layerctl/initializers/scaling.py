@@ -36,6 +36,9 @@ class _Scaled(Initializer):
     input_axes: list[int] | None = Field(None, description="The weight's dimensions that make the fan in; with output_axes.")
     output_axes: list[int] | None = Field(None, description="The weight's dimensions that make the fan out; with input_axes.")
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        fans(shape, self.input_axes, self.output_axes)
+
     def draw(self, shape: tuple[int, ...], key: int, scale: float, mode: str, distribution: str) -> Any:
         """The weights; a truncated normal is widened to keep its variance."""
         from layerctl import randoms

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue
-from layerctl.diagnostics import Problems, Span, did_you_mean
+from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.expressions.functions import functions
 from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import Expression
@@ -81,7 +81,8 @@ def _weights(name: str, node: Node | None, problems: Problems) -> dict[str, Weig
                 _check_reference(f"{k}s", n, problems)
         shape = parts.get("shape")
         if shape is None or not isinstance(shape, Sequence):
-            problems.error("missing-argument", f"the weight '{key}' needs 'shape', a list of sizes", body.span, hint='write `shape: ["${input[-1]}", 8]`')
+            if shape is not None or not any(closest(k, WEIGHT_KEYS) == "shape" for k in parts):
+                problems.error("missing-argument", f"the weight '{key}' needs 'shape', a list of sizes", body.span, hint='write `shape: ["${input[-1]}", 8]`')
             continue
         values = {k: n.plain() for k, n in parts.items() if k in WEIGHT_KEYS}
         if not isinstance(values.get("trainable", True), bool):

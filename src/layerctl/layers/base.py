@@ -128,15 +128,20 @@ class Layer(Configured):
         """Declares a weight and returns it.
 
         Raises:
-            ShapeError: if the shape has an open dimension.
+            ShapeError: if the shape has an open dimension, or is none that the initializer fills.
         """
         for d in shape:
             if d is None or type(d) is not int:
                 raise ShapeError(
                     f"the weight {name} would have the open shape {shown(shape)}: give that dimension a number in the input's shape"
                 )
+        made = resolve("initializers", initializer)
+        try:
+            made.check(tuple(shape))
+        except ValueError as error:
+            raise ShapeError(f"the weight '{name}': {error}") from error
         weight = Weight(
-            f"{self.path}/{name}", tuple(shape), dtype or self.compute_dtype, resolve("initializers", initializer),
+            f"{self.path}/{name}", tuple(shape), dtype or self.compute_dtype, made,
             trainable, regularizer, constraint,
         )  # fmt: skip
         self._weights.append(weight)

@@ -39,8 +39,7 @@ class Bidirectional(Layer):
         if self.backward_layer is not None:
             self._back = self.backward_layer
         else:
-            own = {n: getattr(self.layer, n) for n in type(self.layer).model_fields}
-            self._back = type(self.layer)(**{**own, "go_backwards": not self.layer.go_backwards, "name": None})
+            self._back = _alike(self.layer, go_backwards=not self.layer.go_backwards, name=None)
         for layer in (self.layer, self._back):
             layer.zero_output_for_mask = layer.return_sequences
 
@@ -83,6 +82,15 @@ class Bidirectional(Layer):
         states = 2 * len(self.layer.the_cell().state_size) if self.layer.return_state else 0
         firsts = [first, first] if self.merge_mode is None else [first]
         return [*firsts, *[None] * states] if states or len(firsts) > 1 else first
+
+
+def _alike(layer: Layer, **other: Any) -> Layer:
+    """A layer of the same arguments, with cells of its own."""
+
+    def own(value: Any) -> Any:
+        return _alike(value) if isinstance(value, Layer) else [own(v) for v in value] if isinstance(value, list) else value
+
+    return type(layer)(**{**{n: own(getattr(layer, n)) for n in type(layer).model_fields}, **other})
 
 
 class TimeDistributed(Layer):

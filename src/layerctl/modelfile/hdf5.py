@@ -7,6 +7,7 @@ does not hold. All of that is refused before a byte of an array is allocated.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ DEEPEST = 64
 MOST_EXPANSION = 1100
 """Bytes of an array for one stored byte: the most that deflate can reach, and a little."""
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_HEAP = b"GCOL\x01\0\0\0"
+"""How a heap begins: texts of any length stand in such, one object after another."""
 UNSAFE = "do not use a file like this; no model is saved so"
 DAMAGED = "take a copy of the file that is whole, or save the model again"
 
@@ -64,13 +68,12 @@ def read(path: str | os.PathLike[str], data: bytes | None = None, label: str | N
     except ImportError:
         fail("missing-extra", f"{os.path.basename(shown)!r} holds HDF5, which needs the package h5py", Span(Source(shown)),
              hint="pip install 'layerctl[keras]'")  # fmt: skip
+    _check_bytes(os.fspath(path), data, shown)
     try:
         file = h5py.File(io.BytesIO(data) if data is not None else os.fspath(path), "r")
         return _Reader(h5py, shown).group(file, 0)
     except LayerctlError:
         raise
-    except FileNotFoundError:
-        fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)), hint="the path starts from the folder you are in")
     except Exception as error:  # the library raises OSError, RuntimeError, KeyError, ValueError and others for what is damaged
         damaged(shown, f"is no whole HDF5 file ({_first_line(error)})")
     raise AssertionError
@@ -89,6 +92,45 @@ def _unsafe(path: str, what: str) -> NoReturn:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _check_bytes(path: str, data: bytes | None, shown: str) -> None:
+    """Looks at what the library takes on trust: it runs in a circle for ever where an object of a heap of texts has no length."""
+    if data is not None:
+        return _check_heaps(data, shown)
+    try:
+        with open(path, "rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                damaged(shown, "is empty, expected an HDF5 file")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                _check_heaps(mapped, shown)
+    except FileNotFoundError:
+        fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)), hint="the path starts from the folder you are in")
+    except (OSError, ValueError) as error:
+        damaged(shown, f"cannot be read ({_first_line(error)})")
+
+
+def _check_heaps(data: bytes | mmap.mmap, shown: str) -> None:
+    head = data[:16]
+    older = head[8:9] in b"\x00\x01"
+    if head[:8] != SIGNATURE or len(head) < 16 or {*(head[13:15] if older else head[9:11])} != {8}:
+        damaged(shown, "is no HDF5 file whose lengths and places have 8 bytes")
+    left = MOST_OBJECTS
+    start = data.find(_HEAP)
+    while start >= 0:
+        size = int.from_bytes(data[start + 8 : start + 16], "little")
+        at, end = start + 16, start + size
+        if end > len(data):
+            damaged(shown, f"has a heap of {size} bytes at {start}, where the file has {len(data) - start}")
+        while end - at >= 16:
+            number, length = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 8 : at + 16], "little")
+            step = 16 + (length + 7) // 8 * 8 if number else length
+            if not 16 <= step <= end - at:
+                damaged(shown, f"has an object of {length} bytes in the heap at {start}, where {end - at} are left")
+            at, left = at + step, left - 1
+            if left < 0:
+                _unsafe(shown, f"has more than {MOST_OBJECTS} objects")
+        start = data.find(_HEAP, start + 1)
 
 
 class _Reader:

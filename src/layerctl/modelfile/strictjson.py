@@ -11,6 +11,8 @@ import math
 import reprlib
 from typing import Any
 
+LONGEST_INTEGER = 30
+"""Digits; YAML's bound too."""
 _TAG = "$float"
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
@@ -45,10 +47,10 @@ def loads(text: str) -> Any:
 
     Raises:
         ValueError: for text that is not JSON, keys given twice, NaN or infinity as bare words, numbers beyond a
-            float's range, lone surrogates, and nesting beyond the interpreter's depth.
+            float's range, integers of more than 30 digits, lone surrogates, and nesting beyond the interpreter's depth.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=_integer)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -69,6 +71,12 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
 
 def _constant(name: str) -> Any:
     raise ValueError(f"JSON has no {name}")
+
+
+def _integer(text: str) -> int:
+    if len(text) > LONGEST_INTEGER + text.startswith("-"):
+        raise ValueError(f"{text[:20]}… is an integer of more than {LONGEST_INTEGER} digits")
+    return int(text)
 
 
 def _number(text: str) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layerctl.data import npy
 from layerctl.data.zips import DAMAGED
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.limits import memory
@@ -95,14 +96,9 @@ def _zip(path: str) -> WeightFile:
 def _npy(path: str, name: str, data: bytes) -> Array:
     stream = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(stream)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = reader(stream)
-    except Exception as error:  # numpy parses the header's text with Python's own parser, which raises what it likes
-        hdf5.damaged(path, f"cannot be read at {name[:100]!r} ({str(error)[:80]})")
-    count = 1
-    for d in shape:
-        count *= d
-    if dtype.kind not in "fiub" or count * dtype.itemsize != len(data) - stream.tell():
-        hdf5.damaged(path, f"declares {shape} of {dtype} at {name[:100]!r}, and holds {len(data)} bytes")
+        shape, _, dtype = npy.header(stream, len(data))
+    except ValueError as error:
+        hdf5.damaged(path, f"cannot be read at {name[:100]!r}: {error}")
+    if dtype.kind not in "fiub":
+        hdf5.damaged(path, f"has {dtype} at {name[:100]!r}, expected numbers")
     return Array(tuple(shape), str(dtype), lambda: np.lib.format.read_array(io.BytesIO(data), allow_pickle=False))

@@ -77,8 +77,8 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> bool:
-    """Whether a history's value is a number that a float holds, or no number at all."""
-    return numeric(value) is not None or not isinstance(value, (int, float))
+    """Whether a history's value is one that a training writes: a number that a float holds, or null."""
+    return numeric(value) is not None or value is None
 
 
 def _text(path: Path) -> str:

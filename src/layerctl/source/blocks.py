@@ -125,6 +125,10 @@ def indentation(p: Place) -> Diagnostic | None:
             hint="items of one list start in the same column",
         )
     elif p.char == "-" and own == p.open_column:
+        first = p.rows[p.open_line][own:].rstrip()
+        if first[:1].isupper() and not any(r[:own].strip() == "" and r[own : own + 1].strip() for r in p.rows[p.open_line + 1 : p.line]):
+            return Diagnostic("yaml-indentation", f"no '- ' before '{first.partition(':')[0]}', the lines below are items of a list",
+                              p.span(p.open_line, own, len(first)), hint=f"write `- {first}`")  # fmt: skip
         return Diagnostic(
             "yaml-indentation",
             "an item '- ' beside the keys of a mapping, expected a key",
@@ -152,6 +156,9 @@ def leftover(p: Place) -> Diagnostic | None:
         return Diagnostic("yaml-syntax", "a ',' without a value before it", p.span(), hint="remove it")
     if p.before.strip():
         rest = p.row[p.column :].strip()
+        quote = next(filter(None, (slips.lone_quote(p, line) for line in range(p.line - 1, -1, -1))), None) if p.before[-1] in "\"'" else None
+        if quote is not None and p.before.count(p.before[-1]) % 2:
+            return quote
         if p.char == "-" and p.before.rstrip().endswith(":"):
             return Diagnostic("yaml-unquoted", "'-' begins an item of a list, expected a value", p.span(length=max(len(rest), 1)), hint=QUOTE)
         if rest in (";", "."):

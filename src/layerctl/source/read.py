@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from layerctl.diagnostics import Note, Problems, Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, Note, Problems, Source, Span, did_you_mean, fail
 from layerctl.source import files, scalars, syntax
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
 from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES
@@ -25,6 +25,11 @@ def _closes_nothing(text: str) -> bool:
     """Whether a plain text ends in a bracket that closes nothing, and has none that is left open, as an expression may."""
     counts = {c: text.count(c) - text.count(o) for c, o in ((")", "("), *_CLOSED.items())}
     return len(text) > 1 and counts.get(text[-1], 0) > 0 and all(n >= 0 for n in counts.values())
+
+
+def _odd_space(text: str) -> int | None:
+    """Where a text begins with a space that is none to YAML, or has one behind a ':'."""
+    return next((i for i, c in enumerate(text) if c in SPACES and (not i or text[i - 1] == ":")), None)
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
@@ -107,6 +112,7 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             if not any(d.code in ("yaml-space", "yaml-colon") for d in self.problems.found):  # these explain why the parser stopped
                 self.problems.found.append(syntax.explain(error, self.source))
+        self._begun_again()
         self.problems.check()
         if self.root is None or (isinstance(self.root, Scalar) and self.root.text == "" and self.root.style == "plain"):
             fail("file-empty", "the file holds no YAML, expected a model", Span(self.source), hint=files.EMPTY_HINT)
@@ -138,6 +144,16 @@ class _Builder:
                     return
             elif kind is yaml.StreamEndEvent:
                 return
+
+    def _begun_again(self) -> None:
+        """Says once that a file's text stands in it twice, in place of a word for each key."""
+        twice = [d for d in self.problems.found if d.code == "yaml-duplicate-key" and d.span is not None and d.span.column == 1]
+        first = self.root.entries[0].key.span if isinstance(self.root, Mapping) and self.root.entries else None
+        if len(twice) < 3 or first is None or twice[0].notes[0].span is None or twice[0].notes[0].span.line != first.line:
+            return
+        again = Diagnostic("yaml-duplicate-key", f"the file begins again here: {len(twice)} of its keys stand in it a second time", twice[0].span,
+                           twice[0].notes, "remove one of the two texts, or give each a file of its own")  # fmt: skip
+        self.problems.found[:] = [again, *(d for d in self.problems.found if d not in twice)]
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
@@ -198,8 +214,9 @@ class _Builder:
             return
         value: Any = text
         if style == "plain":
-            if text[:1] in SPACES:
-                self._odd_space(self._span(event))
+            odd = _odd_space(text)
+            if odd is not None and (not odd or text[: odd - 1].isidentifier()):
+                self._odd_space(self._span(event), odd)
             if text[-1:] in _CLOSED and not self.problems.found and _closes_nothing(text):
                 self._lone_bracket(event, text)
             try:
@@ -234,9 +251,10 @@ class _Builder:
             self.problems.error(
                 "yaml-key", f"a key is {what}, expected text or a number", key.span, hint="quote it to have it as text"
             )
-        if plain and text[:1] in SPACES:
-            self._odd_space(key.span)
-        opened = re.match(r"(\w+)\s*[:=]?\s*(?=[{\[])", text) if plain else None
+        odd = _odd_space(text) if plain else None
+        if odd is not None:
+            self._odd_space(key.span, odd)
+        opened = re.match(r"(\w+)\s*[:=]?\s*(?=[{\[])", text) if plain and odd is None else None
         if opened is not None:
             row = self.source.line(key.span.line) or ""
             rest = row[key.span.column - 1 + opened.end() :].rstrip()
@@ -254,8 +272,9 @@ class _Builder:
                 hint="remove one of the two" + (", or begin a new item with '- '" if in_item else ""),
             )
 
-    def _odd_space(self, span: Span) -> None:
-        self.problems.error("yaml-space", ODD_SPACE, span, hint=ODD_SPACE_CURE)
+    def _odd_space(self, span: Span, at: int) -> None:
+        place = Span(self.source, span.line, span.column + at, span.line, span.column + at + 1) if at else span
+        self.problems.error("yaml-space", ODD_SPACE, place, hint=ODD_SPACE_CURE)
 
     def _path(self, top: _Open | None) -> tuple[str | int, ...]:
         if top is None:

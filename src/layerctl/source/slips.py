@@ -18,7 +18,7 @@ _CLOSERS = {"]": "[", "}": "{"}
 def found(p: Place) -> Diagnostic | None:
     """The first slip in the line above, where what the parser was reading began, or where it stopped."""
     for line in sorted({i for i in (p.previous(), p.open_line, p.line) if i >= 0}):
-        row = p.rows[line].split(" #")[0].rstrip()
+        row = p.rows[line].split(" #")[0].rstrip(" \t")  # other spaces are slips themselves
         for slip in (_merge, _odd_space, _odd_dash, _end, _variable, _smart_quotes, _dash, _glued, _equals, _bracket_without_colon, _brace_without_opener):
             diagnostic = slip(p, line, row)
             if diagnostic is not None:
@@ -39,8 +39,9 @@ def _odd_space(p: Place, line: int, row: str) -> Diagnostic | None:
 
 
 def _odd_dash(p: Place, line: int, row: str) -> Diagnostic | None:
-    at = re.match(r"^\s*(?P<dash>[–—−•*·])\s+\w", row)
-    return at and Diagnostic("yaml-colon", f"'{at['dash']}' is no '-'", p.span(line, at.start("dash")), hint=f"write `- {row[at.end() - 1 :]}`")
+    at = re.match(r"^\s*(?P<dash>[–—−•*·]|--)\s+\w", row)
+    return at and Diagnostic("yaml-colon", f"'{at['dash']}' is no '-'", p.span(line, at.start("dash"), len(at["dash"])),
+                            hint=f"write `- {row[at.end() - 1 :]}`")  # fmt: skip
 
 
 def _end(p: Place, line: int, row: str) -> Diagnostic | None:
@@ -60,6 +61,13 @@ def _variable(p: Place, line: int, row: str) -> Diagnostic | None:
             return Diagnostic("yaml-unclosed", f"the quote {at['before']} is not closed", where, hint=f"""write `"{text}"`""")
         return Diagnostic("yaml-unquoted", f"'{text}' lacks the quote before it", where, hint=f"""write `"{text}"`""")
     return None
+
+
+def lone_quote(p: Place, line: int, column: int = 0) -> Diagnostic | None:
+    """A quote that opens in a line, from a column on, and goes on beyond it."""
+    bare = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|(?:^|\s)#.*", lambda m: " " * len(m[0]), p.rows[line][column:])
+    at = re.search(r"(?<=[\s:,\[{])[\"']", bare)
+    return at and Diagnostic("yaml-unclosed", f"the quote {at[0]} is not closed", p.span(line, column + at.start()), hint=f"put {at[0]} at the end of the text")
 
 
 def _smart_quotes(p: Place, line: int, row: str) -> Diagnostic | None:

@@ -156,6 +156,10 @@ def _flow(p: Place) -> Diagnostic | None:
     if "flow" not in p.context or p.opener not in _BRACKETS:
         return None
     closer = _BRACKETS[p.opener]
+    for line in range(p.open_line, p.line):
+        quote = slips.lone_quote(p, line, p.open_column if line == p.open_line else 0)
+        if quote is not None:
+            return quote
     if p.char == "{" and p.before.endswith("$"):
         end = p.row.find("}", p.column)
         length = end - p.column + 2 if end > 0 else 2

@@ -142,10 +142,11 @@ def construct(
     try:
         made = cls.model_validate(values)
     except ValidationError as error:
-        bad = {e for e in cls.model_fields if e in nodes and values.get(e) is None and len(problems.errors) > before}
+        amiss = len(problems.errors) > before
+        bad = {e for e in cls.model_fields if amiss and e in nodes and values.get(e) is None}
         meant = {meant_argument(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
         for e in joined(error.errors(include_url=False), nodes):
-            if not e["loc"] and bad:
+            if not e["loc"] and amiss:
                 continue  # what arguments make of each other is not known while one of them is wrong
             if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
                 report(e, what, nodes, span, problems, cls)

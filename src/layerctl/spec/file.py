@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeF
 
 from layerctl.configured import reference
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
-from layerctl.source.document import Document, Entry, Mapping, Node, Scalar
+from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import TYPOGRAPHIC, section_of
@@ -179,8 +179,7 @@ def _lifted(root: Mapping, problems: Problems) -> Mapping:
     """The file with sections that stand within others, which is said, where they belong."""
     entries: list[Entry] = []
     for key, value in root:
-        own = SECTION_KEYS.get(str(key.value), SECTION_KEYS)
-        inner = [e for e in value if e.key.value in SECTION_KEYS and e.key.value not in own] if isinstance(value, Mapping) else []
+        inner = [e for e in value if _strays(str(key.value), e, root)] if isinstance(value, Mapping) else []
         if not inner:
             entries.append(Entry(key, value))
             continue
@@ -190,6 +189,18 @@ def _lifted(root: Mapping, problems: Problems) -> Mapping:
         entries.append(Entry(key, Mapping([e for e in value if e not in inner], value._span, value.path)))
         entries += [e for e in inner if str(e.key.value) not in root]
     return Mapping(entries, root._span, root.path)
+
+
+def _strays(section: str, entry: Entry, root: Mapping) -> bool:
+    """Whether an entry of a section is a section itself. In `vars` and `define`, where names are free, it looks like one that the file lacks."""
+    name, value = str(entry.key.value), entry.value
+    if section in SECTION_KEYS:
+        return name in SECTION_KEYS and name not in SECTION_KEYS[section]
+    if section not in ("vars", "define") or name in root:
+        return False
+    if name == "define" or (name == "model" and isinstance(value, Sequence)):
+        return section == "vars" or name == "model"
+    return name in SECTION_KEYS and isinstance(value, Mapping) and len(value) > 0 and all(str(e.key.value) in SECTION_KEYS[name] for e in value)
 
 
 def _key_span(root: Mapping, name: str) -> Span:

@@ -75,7 +75,7 @@ def report(
             return
         text = str(raised)
         meant = _mentioned(text, [n for n in nodes if n in cls.model_fields])
-        shows = f"`layerctl layers {what}` shows its arguments" if issubclass(cls, Configured) else None
+        shows = f"`layerctl layers {cls.__name__}` shows its arguments" if issubclass(cls, Configured) else None
         problems.error("bad-value", text if text.startswith(what) else f"{what}: {text}", nodes[meant][1].span if meant else span,
                        hint=(about_argument(cls, (meant,)) if meant else None) or shows)  # fmt: skip
         return
