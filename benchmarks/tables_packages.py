@@ -183,6 +183,18 @@ HELD_OUT = {
     "diamond": packaged("Ecdat", "Diamond", "price", False),
     "galton": packaged("HistData", "GaltonFamilies", "childHeight", False),
     "loans": packaged("openintro", "loans_full_schema", "interest_rate", False, ("grade", "sub_grade")),
+    "mathlevel": packaged("Ecdat", "Mathlevel", "mathlevel", True),
+    "sat-act": packaged("psych", "sat.act", "gender", True),
+    "hsb2": packaged("openintro", "hsb2", "math", False, ("id",)),
+    "clothing": packaged("Ecdat", "Clothing", "tsales", False),
+    "nbasal": packaged("wooldridge", "nbasal", "wage", False, ("lwage",)),
+    "kielmc": packaged("wooldridge", "kielmc", "price", False, ("lprice", "rprice", "lrprice")),
+    "biomass": packaged("modeldata", "biomass", "HHV", False, ("sample", "dataset")),
+    "chain": packaged("mi", "CHAIN", "log_virus", False),
+    "first-year": packaged("Stat2Data", "FirstYearGPA", "GPA", False),
+    "quine": packaged("MASS", "quine", "Days", False),
+    "journals": packaged("AER", "Journals", "subs", False, ("title",)),
+    "ornstein": packaged("carData", "Ornstein", "interlocks", False),
     "docstrings": docstrings,
 }
 """Tables by name: functions of the data folder."""

@@ -120,6 +120,25 @@ def test_whole_numbers_are_classes_or_a_number(tmp_path):
     assert "--as takes classes or number" in init(tmp_path, "t.csv", "-t", "stars", "--as", "words", code=2).stderr
 
 
+def test_a_number_among_the_words_of_a_target_is_a_class(tmp_path):
+    columns = flowers()
+    write(tmp_path / "t.csv", {"x": columns["length"], "course": [("170", "171a", "171b")[int(s[-1])] for s in columns["species"]]})
+    init(tmp_path, "t.csv", "-t", "course")
+    assert plain(tmp_path)["data"]["target"]["classes"] == ["170", "171a", "171b"]
+    trained(tmp_path)
+
+
+def test_errors_of_a_target_with_far_values_count_less_where_rows_are_few(tmp_path):
+    rng = np.random.default_rng(0)
+    for rows, alike, loss in ((200, 0, {"Huber": {"delta": 1.0}}), (200, 100, "mean_squared_error"), (900, 0, "mean_squared_error")):
+        wage = np.exp(rng.normal(size=rows)).round(3)
+        wage[:alike] = 0
+        write(tmp_path / "t.csv", {"x": rng.normal(size=rows).round(3).tolist(), "wage": wage.tolist(), "near": np.sqrt(wage).round(3).tolist()})
+        init(tmp_path, "t.csv", "-t", "wage")
+        assert plain(tmp_path)["compile"]["loss"] == loss
+        assert ("errors beyond one deviation" in (tmp_path / "model.yaml").read_text()) == (loss != "mean_squared_error")
+
+
 def test_an_untidy_table(tmp_path):
     """Ids, dates of another form, prices with marks, quoted lines, holes by several words, a semicolon, latin-1."""
     rng = random.Random(1)

@@ -12,11 +12,14 @@ from layerctl.data.table import Table
 
 MOST_NUMBERED_CLASSES = 10
 """Different whole numbers up to which a target is taken for classes."""
+LOPSIDED, MOST_ALIKE = 1.2, 0.2
+"""The skewness from which a target's values reach far to one side, unless so large a share of them is one and the same."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A column to predict: `kind` is binary, classes or number; `classes` are its words in order of the output's units."""
+    """A column to predict: `kind` is binary, classes or number; `classes` are its words in order of the output's units; the values of a number that is
+    `lopsided` reach far to one side."""
 
     column: str
     kind: str
@@ -26,6 +29,7 @@ class Target:
     strip_suffix: str | None = None
     incomplete: bool = False
     strip: str | None = None
+    lopsided: bool = False
 
     @property
     def imbalanced(self) -> bool:
@@ -65,13 +69,15 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
         raise ValueError(f"{column.why}: there is nothing to learn")
     if column.kind == "array":
         raise ValueError("it holds arrays; a target is a class or a number a row")
-    texts = [v for v in table.texts(column.name) if v is not None and v not in column.odd]
+    odd = () if column.kind == "category" else column.odd  # among words a number is a word too
+    texts = [v for v in table.texts(column.name) if v is not None and v not in odd]
     numbers = column.kind == "number" or (column.kind == "id" and table.is_numeric(column.name))
     whole = column.whole and column.distinct - len(column.odd) <= MOST_NUMBERED_CLASSES and len(texts) >= 5 * column.distinct
     if wanted == "number" and not numbers:
         raise ValueError(f"{column.why}: they are no numbers")
     if wanted == "number" or (wanted is None and numbers and not whole and column.distinct > 2):
-        return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0, strip=column.strip)
+        return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0, strip=column.strip,
+                      lopsided=_lopsided(column, len(texts)))  # fmt: skip
     suffix = _suffix(set(texts))
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
     found, counts = np.unique(np.array(labels, dtype=object).astype(str), return_counts=True)
@@ -86,6 +92,10 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
     kind = "binary" if len(classes) == 2 else "classes"
     why = f"{len(classes)} classes" + (" (whole numbers; `--as number` predicts the number)" if numbers and wanted is None else "")
     return Target(column.name, kind, why, tuple(classes), tuple(int(c) for c in counts), suffix, column.missing > 0)
+
+
+def _lopsided(column: Column, rows: int) -> bool:
+    return abs(column.skewness) > LOPSIDED and (not column.counts or column.counts[0][1] <= MOST_ALIKE * rows)
 
 
 def _suffix(labels: set[str]) -> str | None:

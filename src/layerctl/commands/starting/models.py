@@ -69,6 +69,8 @@ def _watched_not(rows: int, width: int, classes: int, words: bool) -> Size:
         most = max(8 * steps, min(140 * classes, 800, 20 * min(classes, 4) * steps))
         return Size(128, 0.1, 0.001, 0.1, 64, math.ceil(most / math.ceil(max(rows, 1) / 64)), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
+    if classes and rows < STEADY:
+        return Size(128, 0.3 if width > rows / 4 else 0.2, 0.0015, 0.5, batch, math.ceil(1_500 / math.ceil(rows / batch)), 0, rows)
     if not classes and rows < min(STEADY, AMPLE * width):
         return Size(128, 0.3, 0.002, 1.5, 16, math.ceil(2_000 / math.ceil(rows / 16)), 0, rows)
     dropout = 0.3 if width > rows / 4 else 0.2 if not classes or rows < 1_000 else 0.1
@@ -172,9 +174,9 @@ def compile_of(facts: Facts, outputs: list[str], size: Size, straight: bool) -> 
     if not size.patience:
         steps = size.epochs * -(-size.rows // size.batch)
         rate = {"CosineDecay": {"initial_learning_rate": size.rate, "decay_steps": steps}}
-    loss = {"number": "mean_squared_error", "binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
+    loss: dict[str, Any] = {"number": "mean_squared_error", "binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
     metrics = {"number": ["mae", "R2Score"], "binary": ["accuracy", "AUC"], "classes": ["accuracy"]}
-    losses = {n: loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
+    losses = {n: {"Huber": {"delta": 1.0}} if bends(t, size) else loss[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     judged = {n: metrics[t.kind] for n, t in zip(outputs, facts.targets, strict=True)}
     single = len(outputs) == 1
     more: dict[str, Any] = {"use_ema": True, "ema_momentum": AVERAGED} if size.patience else {}
@@ -185,6 +187,12 @@ def compile_of(facts: Facts, outputs: list[str], size: Size, straight: bool) -> 
         "loss": losses[outputs[0]] if single else losses,
         "metrics": judged[outputs[0]] if single else judged,
     }
+
+
+def bends(target: Target, size: Size) -> bool:
+    """Whether a target's loss is a line for large errors, as it is where few rows give one hidden layer: the values far to one side would say most of what
+    is learned."""
+    return target.lopsided and size.hidden == 1
 
 
 def fit_of(size: Size) -> dict[str, Any]:

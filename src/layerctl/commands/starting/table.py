@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.commands.starting.facts import Facts, Target
 from layerctl.commands.starting.features import Inputs, inputs_of
-from layerctl.commands.starting.models import WATCHED, compile_of, fit_of, layers_of, size_of
+from layerctl.commands.starting.models import WATCHED, bends, compile_of, fit_of, layers_of, size_of
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.data import MISSING
 
@@ -49,6 +49,8 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
             draft.said["model", "layers", i] = told[item["name"]]
     draft.plain["compile"] = compile_of(facts, outputs, size, bool(inputs.parts))
     draft.plain["fit"] = fit_of(size)
+    if any(bends(t, size) for t in facts.targets):
+        draft.said["compile", "loss"] = "some values are far to one side: errors beyond one deviation count as they are, not squared"
     if size.patience:
         draft.said["compile", "optimizer"] = "weights are held small and averaged over the last steps; what leads straight to the output learns faster"
         draft.said["fit", "callbacks"] = (

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class Column:
     low: float | None = None
     high: float | None = None
     skewed: bool = False
+    skewness: float = 0.0
     dressed: int = 0
     ordered: bool = False
     strip: str | None = None
@@ -123,7 +125,7 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
         return Column(
             name, "id", "whole numbers that differ in every row: they tell rows apart and nothing else", **facts
         )
-    return Column(name, "number", why, whole=whole, low=float(values.min()), high=float(values.max()), skewed=_skewed(values), **facts,
+    return Column(name, "number", why, whole=whole, low=float(values.min()), high=float(values.max()), **_shape(values), **facts,
                   ordered=bool((np.diff(values) >= 0).all()))  # fmt: skip
 
 
@@ -147,17 +149,19 @@ def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
     return dense or bool((np.diff(values) == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
 
 
-def _skewed(values: np.ndarray) -> bool:
-    """Whether a few values are so far off that they hide the rest once the column is standardised; a handful of different numbers hide nothing."""
+def _shape(values: np.ndarray) -> dict[str, Any]:
+    """How a column's numbers lie: its `skewness`, and whether a few are so far off that they hide the rest once the column is standardised (`skewed`); a
+    handful of different numbers hide nothing."""
     scale = np.abs(values).max()
     if scale == 0 or len(np.unique(values)) <= HANDFUL:
-        return False
+        return {}
     z = values / scale
     spread = z.std()
     if spread == 0:
-        return False
+        return {}
     z = (z - z.mean()) / spread
-    return bool(np.abs(z).max() > 7.0 or abs((z**3).mean()) > 2.0)
+    skewness = float((z**3).mean())
+    return {"skewed": bool(np.abs(z).max() > 7.0 or abs(skewness) > 2.0), "skewness": skewness}
 
 
 def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
@@ -196,7 +200,7 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
         "odd": nothing,
         "dressed": sum(counts.values()),
     }
-    return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, skewed=_skewed(values), low=float(values.min()),
+    return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, **_shape(values), low=float(values.min()),
                   high=float(values.max()), **facts)  # fmt: skip
 
 
