@@ -29,8 +29,6 @@ def main(arguments: list[str] | None = None) -> None:
         output.finish()
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if arguments is None else handler)
-        if arguments is None:
-            gc.freeze()  # the interpreter looks for cycles as it ends, a tenth of a short command's time; memory goes back all the same
 
 
 def _main(arguments: list[str] | None) -> None:
@@ -44,6 +42,10 @@ def _main(arguments: list[str] | None) -> None:
     try:
         code = _command(given)
         sys.stdout.flush()
+        if arguments is None:
+            # the interpreter looks for cycles as it ends, a tenth of a short command's time; memory goes back all the same. Not after an
+            # error: it holds on to what was being done, and a library that is left with open files (HDF5) calls an interpreter that is gone
+            gc.freeze()
         sys.exit(code or ExitCode.DONE)
     except LayerctlError as error:
         _tell(list(error.diagnostics), given)
