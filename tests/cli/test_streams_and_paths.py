@@ -97,6 +97,27 @@ def test_a_folder_that_was_removed_is_told(trained):
     assert found.returncode == 2 and found.stderr.startswith(".: error: the folder that layerctl was called in is not there any more [file-not-found]\n  hint:")
 
 
+@pytest.mark.parametrize("arguments", ["train m.yaml --out {}", "eval {}", "inspect {}", "report {}", "predict run {}", "build {}", "export {} --to c"])
+def test_a_name_that_is_too_long_is_told(trained, arguments):
+    code, out, said = shell(trained, arguments.format("a" * 256))
+    assert (code, out) == (2, "") and "ame too long [file-unreadable]" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("arguments", ["eval {}", "predict run {}", "build {}", "data {}", "train m.yaml --set data.source={}"])
+def test_a_link_that_leads_nowhere_is_told(trained, arguments):
+    if not (trained / "link").is_symlink():
+        (trained / "link").symlink_to("gone")
+    code, out, said = shell(trained, arguments.format("link"))
+    assert (code, out) == (2, "") and "symbolic link to 'gone', which leads nowhere [file-not-found]" in said
+
+
+def test_a_scratch_file_that_cannot_be_written_is_told(trained):
+    limited = subprocess.run(["prlimit", "--fsize=1000", sys.executable, "-m", "layerctl", "export", "run", "--to", "python", "-o", "n.py"],
+                             cwd=trained, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(trained)})  # fmt: skip
+    assert limited.returncode == 2 and limited.stderr.startswith(f"{trained}: error: cannot write: file too large [cannot-write]")
+    assert not [p for p in trained.iterdir() if p.name.startswith("layerctl-")]
+
+
 def test_predictions_do_not_replace_the_rows_that_they_are_of(trained):
     (trained / "same.csv").write_text(ROWS)
     os.symlink("same.csv", trained / "link.csv")

@@ -18,6 +18,7 @@ from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Sp
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full or broken disk behind standard output is told as."""
+_CURES = {errno.ENAMETOOLONG: "choose a shorter name", errno.EMFILE: "raise the limit (ulimit -n)", errno.ENFILE: "close other programs"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -56,22 +57,38 @@ def _main(arguments: list[str] | None) -> None:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except MemoryError as error:
-        text = f"there is not enough memory{f': {error}' if str(error) else ''}"
-        cure = "`layerctl build` shows what a model takes; make it, or its batch_size, smaller"
-        _tell([Diagnostic("out-of-memory", text, None, (), cure)], given)
+        _tell([_no_memory(str(error))], given)
         sys.exit(ExitCode.USER)
     except OSError as error:
-        if error.errno == errno.ENOENT and _folder_is_gone():
-            text, cure = "the folder that layerctl was called in is not there any more", "change to one that is there"
-            _tell([Diagnostic("file-not-found", text, Span(Source(".")), (), cure)], given)
-            sys.exit(ExitCode.USER)
-        if error.errno not in _DISK:
+        found = _refusal(error)
+        if found is None:
             sys.exit(_other(error, as_json="--json" in given))
-        text = f"cannot write: {(error.strerror or str(error)).lower()}"
-        _tell([Diagnostic("cannot-write", text, Span(Source(error.filename or "<stdout>")), (), "free some space, or write to another place")], given)
+        _tell([found], given)
         sys.exit(ExitCode.USER)
     except Exception as error:
         sys.exit(_other(error, as_json="--json" in given))
+
+
+def _no_memory(what: str = "") -> Diagnostic:
+    text = f"there is not enough memory{f': {what}' if what else ''}"
+    return Diagnostic("out-of-memory", text, None, (), "`layerctl build` shows what a model takes; make it, or its batch_size, smaller")
+
+
+def _refusal(error: OSError) -> Diagnostic | None:
+    """What the system refused, told of the file that it was about; None where that is the user's doing in no way."""
+    if error.errno == errno.ENOENT and _folder_is_gone():
+        text, cure = "the folder that layerctl was called in is not there any more", "change to one that is there"
+        return Diagnostic("file-not-found", text, Span(Source(".")), (), cure)
+    if error.errno == errno.ENOMEM:
+        return _no_memory()
+    what = (error.strerror or str(error)).lower()
+    if error.errno in _DISK:
+        return Diagnostic("cannot-write", f"cannot write: {what}", Span(Source(error.filename or "<stdout>")), (), "free some space, or write to another place")
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    if not error.errno or not name or os.path.abspath(name).startswith(os.path.dirname(os.path.dirname(__file__)) + os.sep):
+        return None
+    cure = _CURES.get(error.errno, "check the path, its owner and its permissions")
+    return Diagnostic("file-unreadable", f"cannot use {os.path.basename(name)!r}: {what}", Span(Source(name)), (), cure)
 
 
 def _folder_is_gone() -> bool:

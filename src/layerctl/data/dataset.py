@@ -24,6 +24,7 @@ from layerctl.data.table import Table
 from layerctl.data.target_codes import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
+from layerctl.source.files import instead
 from layerctl.spec.features import FeatureSchema
 from layerctl.temporary import temporary_file, write_all
 
@@ -124,7 +125,7 @@ def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[s
 def _check_source(source: str, span: SpanAt, folder: Path) -> None:
     """A source that is not there is the model file's mistake: its place is the line that names it."""
     from layerctl.data.arrays import BUILTIN, builtin_names
-    from layerctl.data.readers import Files, no_source
+    from layerctl.data.readers import Files
     from layerctl.diagnostics import closest, did_you_mean
 
     if source.startswith(BUILTIN):
@@ -136,7 +137,7 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
         path = folder / source
         bare = source.lower().removesuffix(".csv")
         shipped = bare if bare in builtin_names() else closest(source, [BUILTIN + n for n in builtin_names()]) if "built" in bare else None
-        near = f"; did you mean '{BUILTIN}{shipped.removeprefix(BUILTIN)}'?" if shipped else no_source(path)
+        near = f"; did you mean '{BUILTIN}{shipped.removeprefix(BUILTIN)}'?" if shipped else instead(path)
         fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
 
 
