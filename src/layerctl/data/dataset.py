@@ -24,7 +24,6 @@ from layerctl.data.table import Table
 from layerctl.data.target_codes import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
 from layerctl.diagnostics import fail
-from layerctl.source.files import instead
 from layerctl.spec.features import FeatureSchema
 from layerctl.temporary import temporary_file, write_all
 
@@ -134,6 +133,8 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
             fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", span("source"),
                  hint=f"there are {', '.join(known)}")  # fmt: skip
     elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
+        from layerctl.source.files import instead
+
         path = folder / source
         bare = source.lower().removesuffix(".csv")
         shipped = bare if bare in builtin_names() else closest(source, [BUILTIN + n for n in builtin_names()]) if "built" in bare else None
