@@ -156,3 +156,31 @@ def test_exported_c_is_the_same_text_whatever_order_hashes_have(trained):
         assert shell(trained, f"export run --to c -o {seed}.c", PYTHONHASHSEED=seed)[0] == 0
         texts.append((trained / f"{seed}.c").read_text().replace(f"{seed}.c", "x.c"))
     assert texts[0] == texts[1] == texts[2]
+
+
+REFUSED = """
+import sys, threading
+def refused(self): raise RuntimeError("can't start new thread")
+threading.Thread.start = refused
+from layerctl.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [
+    (["predict", "run", "rows.csv", "--threads", "1"], 0), (["train", "m.yaml", "--out", "alone", "--force", "--threads", "1"], 0),
+    (["train", "wide.yaml", "--out", "alone", "--force", "--threads", "2"], 2),
+])  # fmt: skip
+def test_where_no_thread_can_be_started(trained, arguments, code):
+    (trained / "wide.yaml").write_text(MODEL.replace("[{", "[{Dense: 900}, {Dense: 900}, {"))
+    done = subprocess.run([sys.executable, "-c", REFUSED, *arguments], cwd=trained, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert code == 0 or done.stderr.splitlines()[-2:] == ["error: the system lets no further thread be started [out-of-memory]",
+                                                           "  hint: use --threads 1, or raise the limits (ulimit -u, ulimit -v)"]  # fmt: skip
+
+
+@pytest.mark.parametrize("megabytes", range(96, 200, 8))
+def test_too_little_memory_is_told_or_is_enough(trained, megabytes):
+    done = subprocess.run(["prlimit", f"--as={megabytes << 20}", sys.executable, "-m", "layerctl", "predict", "run", "rows.csv"],
+                          cwd=trained, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"})  # fmt: skip
+    assert done.returncode == 0 or (done.returncode == 2 and "[out-of-memory]" in done.stderr and "Traceback" not in done.stderr), done.stderr

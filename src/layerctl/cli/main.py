@@ -18,6 +18,7 @@ from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Sp
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full or broken disk behind standard output is told as."""
+_REFUSED_MEMORY = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory", "cannot create shared object descriptor")
 _CURES = {errno.ENAMETOOLONG: "choose a shorter name", errno.EMFILE: "raise the limit (ulimit -n)", errno.ENFILE: "close other programs"}
 
 
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
     before = {number: signal.getsignal(number) for number in STOPPING}
     try:
         _main(arguments)
+    except MemoryError:  # while an error was being told
+        sys.exit(_shortest(_no_memory()))
     finally:
         output.finish()
         for number, handler in before.items():
@@ -37,6 +40,7 @@ def _main(arguments: list[str] | None) -> None:
     _open_streams()
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here, and end the process where memory is short
     _utf8()
     output.begin()
     output.use(given)
@@ -60,12 +64,18 @@ def _main(arguments: list[str] | None) -> None:
         _tell([_no_memory(str(error))], given)
         sys.exit(ExitCode.USER)
     except OSError as error:
-        found = _refusal(error)
+        found = _no_memory() if _for_want_of_memory(error) else _refusal(error)
         if found is None:
             sys.exit(_other(error, as_json="--json" in given))
         _tell([found], given)
         sys.exit(ExitCode.USER)
     except Exception as error:
+        if _for_want_of_memory(error):
+            sys.exit(_shortest(_no_memory()))
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            cure = "use --threads 1, or raise the limits (ulimit -u, ulimit -v)"
+            _tell([Diagnostic("out-of-memory", "the system lets no further thread be started", None, (), cure)], given)
+            sys.exit(ExitCode.USER)
         sys.exit(_other(error, as_json="--json" in given))
 
 
@@ -74,13 +84,29 @@ def _no_memory(what: str = "") -> Diagnostic:
     return Diagnostic("out-of-memory", text, None, (), "`layerctl build` shows what a model takes; make it, or its batch_size, smaller")
 
 
+def _for_want_of_memory(error: BaseException | None) -> bool:
+    """Whether an error comes of memory that was refused, which the linker says in its own words when a library is loaded."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, (ImportError, OSError)) and any(t in str(error) for t in _REFUSED_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _shortest(found: Diagnostic) -> int:
+    """Shows a diagnostic by what needs nearly no memory."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{found.render()}\n".encode())
+    return ExitCode.USER
+
+
 def _refusal(error: OSError) -> Diagnostic | None:
     """What the system refused, told of the file that it was about; None where that is the user's doing in no way."""
     if error.errno == errno.ENOENT and _folder_is_gone():
         text, cure = "the folder that layerctl was called in is not there any more", "change to one that is there"
         return Diagnostic("file-not-found", text, Span(Source(".")), (), cure)
-    if error.errno == errno.ENOMEM:
-        return _no_memory()
     what = (error.strerror or str(error)).lower()
     if error.errno in _DISK:
         return Diagnostic("cannot-write", f"cannot write: {what}", Span(Source(error.filename or "<stdout>")), (), "free some space, or write to another place")

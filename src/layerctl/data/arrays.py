@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from layerctl.data.shortened import heed
 from layerctl.data.streams import missing
 from layerctl.data.table import Table
 from layerctl.data.zips import DAMAGED
@@ -55,7 +56,10 @@ def read_npz(path: str, place: Span) -> Table:
 
 
 def _array(path: str) -> np.ndarray:
-    return np.load(path, allow_pickle=False, mmap_mode="r" if os.path.getsize(path) >= MAPPED else None)
+    if os.path.getsize(path) < MAPPED:
+        return np.load(path, allow_pickle=False)
+    heed(path)
+    return np.load(path, allow_pickle=False, mmap_mode="r")
 
 
 def _members(path: str, place: Span) -> dict[str, np.ndarray]:
@@ -95,6 +99,7 @@ def _mapped(path: str, entry: zipfile.ZipInfo) -> np.ndarray:
         offset, size = file.tell(), int(np.prod(shape, dtype=object)) * dtype.itemsize
         if offset + size > os.fstat(file.fileno()).st_size:
             raise ValueError("an array is larger than its file")
+    heed(path)
     return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
 
 
