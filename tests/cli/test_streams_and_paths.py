@@ -1,6 +1,7 @@
 """Standard streams that are closed or full, files whose names are no text, files that would be lost."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -184,3 +185,26 @@ def test_too_little_memory_is_told_or_is_enough(trained, megabytes):
     done = subprocess.run(["prlimit", f"--as={megabytes << 20}", sys.executable, "-m", "layerctl", "predict", "run", "rows.csv"],
                           cwd=trained, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"})  # fmt: skip
     assert done.returncode == 0 or (done.returncode == 2 and "[out-of-memory]" in done.stderr and "Traceback" not in done.stderr), done.stderr
+
+
+SWALLOWED = """
+import os, signal, sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                for _ in range(1000000): pass
+            except KeyboardInterrupt:
+                raise ImportError("what a library makes of it")
+sys.meta_path.insert(0, Interrupted())
+from layerctl.cli.main import main
+sys.argv = ["layerctl", "build", "m.yaml"]
+main()
+"""
+
+
+@pytest.mark.parametrize(("loading", "code"), [("layerctl.diagnostics", -signal.SIGINT), ("layerctl.spec.file", 130)])
+def test_ctrl_c_while_libraries_are_loaded(trained, loading, code):
+    done = subprocess.run([sys.executable, "-c", SWALLOWED, loading], cwd=trained, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from layerctl.cli import early  # isort: skip
 import contextlib
 import errno
 import gc
@@ -25,6 +26,8 @@ _CURES = {errno.ENAMETOOLONG: "choose a shorter name", errno.EMFILE: "raise the 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; ends the process with the documented exit code, which a signal during the ending does not change."""
     before = {number: signal.getsignal(number) for number in STOPPING}
+    if arguments is None:
+        early.over(early.interrupted)
     try:
         _main(arguments)
     except MemoryError:  # while an error was being told
@@ -72,6 +75,8 @@ def _main(arguments: list[str] | None) -> None:
     except Exception as error:
         if _for_want_of_memory(error):
             sys.exit(_shortest(_no_memory()))
+        if early.came:
+            sys.exit(ExitCode.INTERRUPTED)
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             cure = "use --threads 1, or raise the limits (ulimit -u, ulimit -v)"
             _tell([Diagnostic("out-of-memory", "the system lets no further thread be started", None, (), cure)], given)
@@ -218,6 +223,8 @@ def _utf8() -> None:
         if isinstance(stream, io.TextIOWrapper) and (stream.encoding or "").lower().replace("-", "") != "utf8":
             stream.reconfigure(encoding="utf-8", errors="replace")
 
+
+early.over()
 
 if __name__ == "__main__":
     main()
