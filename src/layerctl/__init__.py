@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in `typing`, which takes longer to load than all else that `--version` needs
 if TYPE_CHECKING:
+    from typing import Any
+
     from layerctl.api import Model, load
 
 __version__ = "0.1.0"

@@ -77,6 +77,36 @@ def _named(folder: str | os.PathLike[str], make: Callable[[str], T]) -> Iterator
         _active.discard(name)
 
 
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """The path of a new folder where the system keeps temporary files; it is taken away with all that is in it.
+
+    Raises:
+        OSError: the system's, with the name of that place where it has none.
+    """
+    import tempfile  # which brings `random` and `shutil`
+
+    with scratched(), tempfile.TemporaryDirectory(prefix="layerctl-") as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def scratched() -> Iterator[None]:
+    """Errors of writing from inside, which know no file, name the place of the system's temporary files.
+
+    Raises:
+        OSError: the system's.
+    """
+    import tempfile
+
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, tempfile.tempdir or "TMPDIR") from error
+
+
 def _remove_folder(path: str) -> None:
     """With all that is in it; what cannot be removed stays."""
     import shutil  # which takes longer to import than most commands need to write a file

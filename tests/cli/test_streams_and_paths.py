@@ -1,6 +1,7 @@
 """Standard streams that are closed or full, files whose names are no text, files that would be lost."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -97,6 +98,27 @@ def test_a_folder_that_was_removed_is_told(trained):
     assert found.returncode == 2 and found.stderr.startswith(".: error: the folder that layerctl was called in is not there any more [file-not-found]\n  hint:")
 
 
+@pytest.mark.parametrize("arguments", ["train m.yaml --out {}", "eval {}", "inspect {}", "report {}", "predict run {}", "build {}", "export {} --to c"])
+def test_a_name_that_is_too_long_is_told(trained, arguments):
+    code, out, said = shell(trained, arguments.format("a" * 256))
+    assert (code, out) == (2, "") and "ame too long [file-unreadable]" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("arguments", ["eval {}", "predict run {}", "build {}", "data {}", "train m.yaml --set data.source={}"])
+def test_a_link_that_leads_nowhere_is_told(trained, arguments):
+    if not (trained / "link").is_symlink():
+        (trained / "link").symlink_to("gone")
+    code, out, said = shell(trained, arguments.format("link"))
+    assert (code, out) == (2, "") and "symbolic link to 'gone', which leads nowhere [file-not-found]" in said
+
+
+def test_a_scratch_file_that_cannot_be_written_is_told(trained):
+    limited = subprocess.run(["prlimit", "--fsize=1000", sys.executable, "-m", "layerctl", "export", "run", "--to", "python", "-o", "n.py"],
+                             cwd=trained, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(trained)})  # fmt: skip
+    assert limited.returncode == 2 and limited.stderr.startswith(f"{trained}: error: cannot write: file too large [cannot-write]")
+    assert not [p for p in trained.iterdir() if p.name.startswith("layerctl-")]
+
+
 def test_predictions_do_not_replace_the_rows_that_they_are_of(trained):
     (trained / "same.csv").write_text(ROWS)
     os.symlink("same.csv", trained / "link.csv")
@@ -135,3 +157,55 @@ def test_exported_c_is_the_same_text_whatever_order_hashes_have(trained):
         assert shell(trained, f"export run --to c -o {seed}.c", PYTHONHASHSEED=seed)[0] == 0
         texts.append((trained / f"{seed}.c").read_text().replace(f"{seed}.c", "x.c"))
     assert texts[0] == texts[1] == texts[2]
+
+
+REFUSED = """
+import sys, threading
+def refused(self): raise RuntimeError("can't start new thread")
+threading.Thread.start = refused
+from layerctl.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [
+    (["predict", "run", "rows.csv", "--threads", "1"], 0), (["train", "m.yaml", "--out", "alone", "--force", "--threads", "1"], 0),
+    (["train", "wide.yaml", "--out", "alone", "--force", "--threads", "2"], 2),
+])  # fmt: skip
+def test_where_no_thread_can_be_started(trained, arguments, code):
+    (trained / "wide.yaml").write_text(MODEL.replace("[{", "[{Dense: 900}, {Dense: 900}, {"))
+    done = subprocess.run([sys.executable, "-c", REFUSED, *arguments], cwd=trained, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert code == 0 or done.stderr.splitlines()[-2:] == ["error: the system lets no further thread be started [out-of-memory]",
+                                                           "  hint: use --threads 1, or raise the limits (ulimit -u, ulimit -v)"]  # fmt: skip
+
+
+@pytest.mark.parametrize("megabytes", range(96, 200, 8))
+def test_too_little_memory_is_told_or_is_enough(trained, megabytes):
+    done = subprocess.run(["prlimit", f"--as={megabytes << 20}", sys.executable, "-m", "layerctl", "predict", "run", "rows.csv"],
+                          cwd=trained, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"})  # fmt: skip
+    assert done.returncode == 0 or (done.returncode == 2 and "[out-of-memory]" in done.stderr and "Traceback" not in done.stderr), done.stderr
+
+
+SWALLOWED = """
+import os, signal, sys
+loading = sys.argv[1]
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == loading:
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                for _ in range(1000000): pass
+            except KeyboardInterrupt:
+                raise ImportError("what a library makes of it")
+sys.meta_path.insert(0, Interrupted())
+from layerctl.cli.main import main
+sys.argv = ["layerctl", "build", "m.yaml"]
+main()
+"""
+
+
+@pytest.mark.parametrize(("loading", "code"), [("layerctl.diagnostics", -signal.SIGINT), ("numpy", 130)])
+def test_ctrl_c_while_libraries_are_loaded(trained, loading, code):
+    done = subprocess.run([sys.executable, "-c", SWALLOWED, loading], cwd=trained, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

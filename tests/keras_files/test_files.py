@@ -375,6 +375,8 @@ def test_the_command(tmp_path):
     again = command("import", "small.keras")
     assert again.returncode == 2 and "is there already" in again.stderr
     assert command("import", "small.keras", "--force").returncode == 0
+    nowhere = command("import", "small.keras", "-o", "none/small.yaml")
+    assert nowhere.returncode == 2 and "its folder does not exist" in nowhere.stderr
     back = command("export", "small.safetensors", "--to", "keras", "-o", "back.keras")
     assert back.returncode == 0, back.stderr
     assert command("build", "small.yaml").returncode == 0

@@ -3,13 +3,18 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import time
 from html.parser import HTMLParser
 
+import optuna
 import pytest
+
+from layerctl.commands.tuning.journal import storage
+from layerctl.diagnostics import LayerctlError
 
 FILE = """
 layerctl: 1
@@ -240,6 +245,24 @@ def test_a_journal_of_something_else_is_refused(folder):
     _, err = said(folder, "tune", "flowers.yaml", "--out", "alien", code=2)
     assert "bad-journal" in err and "--force" in err
     said(folder, "tune", "flowers.yaml", "--out", "alien", "--force", "--trials", "1")
+
+
+def test_a_full_disk_leaves_no_half_line_for_others_to_write_behind(tmp_path):
+    store = storage(tmp_path)
+    study = optuna.create_study(storage=store)
+    before = (tmp_path / "journal.log").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))
+        with pytest.raises(LayerctlError) as caught:
+            study.set_user_attr("what", "has no room")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (told,) = caught.value.diagnostics
+    assert told.code == "cannot-write" and told.span.source.name == str(tmp_path / "journal.log")
+    assert (tmp_path / "journal.log").read_bytes() == before
+    study.set_user_attr("what", "has room")
+    assert optuna.load_study(study_name=study.study_name, storage=storage(tmp_path)).user_attrs == {"what": "has room"}
 
 
 def test_other_commands_take_the_defaults(folder):

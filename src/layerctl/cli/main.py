@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from layerctl.cli import early  # isort: skip
 import contextlib
 import errno
 import gc
@@ -18,19 +19,23 @@ from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Sp
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full or broken disk behind standard output is told as."""
+_REFUSED_MEMORY = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory", "cannot create shared object descriptor")
+_CURES = {errno.ENAMETOOLONG: "choose a shorter name", errno.EMFILE: "raise the limit (ulimit -n)", errno.ENFILE: "close other programs"}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; ends the process with the documented exit code, which a signal during the ending does not change."""
     before = {number: signal.getsignal(number) for number in STOPPING}
+    if arguments is None:
+        early.over(early.interrupted)
     try:
         _main(arguments)
+    except MemoryError:  # while an error was being told
+        sys.exit(_shortest(_no_memory()))
     finally:
         output.finish()
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if arguments is None else handler)
-        if arguments is None:
-            gc.freeze()  # the interpreter looks for cycles as it ends, a tenth of a short command's time; memory goes back all the same
 
 
 def _main(arguments: list[str] | None) -> None:
@@ -38,12 +43,17 @@ def _main(arguments: list[str] | None) -> None:
     _open_streams()
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here, and end the process where memory is short
     _utf8()
     output.begin()
     output.use(given)
     try:
         code = _command(given)
         sys.stdout.flush()
+        if arguments is None:
+            # the interpreter looks for cycles as it ends, a tenth of a short command's time; memory goes back all the same. Not after an
+            # error: it holds on to what was being done, and a library that is left with open files (HDF5) calls an interpreter that is gone
+            gc.freeze()
         sys.exit(code or ExitCode.DONE)
     except LayerctlError as error:
         _tell(list(error.diagnostics), given)
@@ -54,22 +64,62 @@ def _main(arguments: list[str] | None) -> None:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except MemoryError as error:
-        text = f"there is not enough memory{f': {error}' if str(error) else ''}"
-        cure = "`layerctl build` shows what a model takes; make it, or its batch_size, smaller"
-        _tell([Diagnostic("out-of-memory", text, None, (), cure)], given)
+        _tell([_no_memory(str(error))], given)
         sys.exit(ExitCode.USER)
     except OSError as error:
-        if error.errno == errno.ENOENT and _folder_is_gone():
-            text, cure = "the folder that layerctl was called in is not there any more", "change to one that is there"
-            _tell([Diagnostic("file-not-found", text, Span(Source(".")), (), cure)], given)
-            sys.exit(ExitCode.USER)
-        if error.errno not in _DISK:
+        found = _no_memory() if _for_want_of_memory(error) else _refusal(error)
+        if found is None:
             sys.exit(_other(error, as_json="--json" in given))
-        text = f"cannot write: {(error.strerror or str(error)).lower()}"
-        _tell([Diagnostic("cannot-write", text, Span(Source(error.filename or "<stdout>")), (), "free some space, or write to another place")], given)
+        _tell([found], given)
         sys.exit(ExitCode.USER)
     except Exception as error:
+        if _for_want_of_memory(error):
+            sys.exit(_shortest(_no_memory()))
+        if early.came:
+            sys.exit(ExitCode.INTERRUPTED)
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            cure = "use --threads 1, or raise the limits (ulimit -u, ulimit -v)"
+            _tell([Diagnostic("out-of-memory", "the system lets no further thread be started", None, (), cure)], given)
+            sys.exit(ExitCode.USER)
         sys.exit(_other(error, as_json="--json" in given))
+
+
+def _no_memory(what: str = "") -> Diagnostic:
+    text = f"there is not enough memory{f': {what}' if what else ''}"
+    return Diagnostic("out-of-memory", text, None, (), "`layerctl build` shows what a model takes; make it, or its batch_size, smaller")
+
+
+def _for_want_of_memory(error: BaseException | None) -> bool:
+    """Whether an error comes of memory that was refused, which the linker says in its own words when a library is loaded."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, (ImportError, OSError)) and any(t in str(error) for t in _REFUSED_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _shortest(found: Diagnostic) -> int:
+    """Shows a diagnostic by what needs nearly no memory."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{found.render()}\n".encode())
+    return ExitCode.USER
+
+
+def _refusal(error: OSError) -> Diagnostic | None:
+    """What the system refused, told of the file that it was about; None where that is the user's doing in no way."""
+    if error.errno == errno.ENOENT and _folder_is_gone():
+        text, cure = "the folder that layerctl was called in is not there any more", "change to one that is there"
+        return Diagnostic("file-not-found", text, Span(Source(".")), (), cure)
+    what = (error.strerror or str(error)).lower()
+    if error.errno in _DISK:
+        return Diagnostic("cannot-write", f"cannot write: {what}", Span(Source(error.filename or "<stdout>")), (), "free some space, or write to another place")
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    if not error.errno or not name or os.path.abspath(name).startswith(os.path.dirname(os.path.dirname(__file__)) + os.sep):
+        return None
+    cure = _CURES.get(error.errno, "check the path, its owner and its permissions")
+    return Diagnostic("file-unreadable", f"cannot use {os.path.basename(name)!r}: {what}", Span(Source(name)), (), cure)
 
 
 def _folder_is_gone() -> bool:
@@ -173,6 +223,8 @@ def _utf8() -> None:
         if isinstance(stream, io.TextIOWrapper) and (stream.encoding or "").lower().replace("-", "") != "utf8":
             stream.reconfigure(encoding="utf-8", errors="replace")
 
+
+early.over()
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from layerctl.data import npy
+from layerctl.data.shortened import heed
 from layerctl.data.streams import missing
 from layerctl.data.table import Table
 from layerctl.data.zips import DAMAGED
@@ -71,7 +72,10 @@ def _array(path: str) -> np.ndarray:
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         npy.header(file, size)
-    return np.load(path, allow_pickle=False, mmap_mode="r" if size >= MAPPED else None)
+    if size < MAPPED:
+        return np.load(path, allow_pickle=False)
+    heed(path)
+    return np.load(path, allow_pickle=False, mmap_mode="r")
 
 
 def _members(path: str, place: Span) -> dict[str, np.ndarray]:
@@ -111,8 +115,9 @@ def _mapped(path: str, entry: zipfile.ZipInfo) -> np.ndarray:
         file.seek(entry.header_offset + 30 + name + extra)
         shape, columns_first, dtype = npy.header(file, entry.file_size)
         offset = file.tell()
-    if offset + int(np.prod(shape, dtype=object)) * dtype.itemsize > os.path.getsize(path):
-        raise ValueError("an array is larger than its file")
+        if offset + int(np.prod(shape, dtype=object)) * dtype.itemsize > os.fstat(file.fileno()).st_size:
+            raise ValueError("an array is larger than its file")
+    heed(path)
     return np.memmap(path, dtype, "r", offset, shape, "F" if columns_first else "C")
 
 

@@ -23,7 +23,7 @@ def arrow_tables(path: str, kind: str, place: Span, missing: frozenset[str]) -> 
     Raises:
         LayerctlError: without pyarrow, for files that are not there or damaged, and columns that are neither numbers, texts, times nor lists of numbers.
     """
-    arrow = _arrow()
+    arrow = _arrow(place)
     with opened(path, place) as file:
         done = 0
         try:
@@ -42,11 +42,11 @@ def arrow_tables(path: str, kind: str, place: Span, missing: frozenset[str]) -> 
             fail("data-no-rows", "the file has no rows", place, hint="write the file again with rows")
 
 
-def _arrow() -> Any:
+def _arrow(place: Span) -> Any:
     try:
         import pyarrow
     except ImportError:
-        fail("missing-extra", "Parquet and Arrow files need pyarrow, which is not installed", None, hint="pip install 'layerctl[data]'")
+        fail("missing-extra", "Parquet and Arrow files need pyarrow, which is not installed", place, hint="pip install 'layerctl[data]'")
         raise
     return pyarrow
 

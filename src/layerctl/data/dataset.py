@@ -124,7 +124,7 @@ def plan(spec: DataSpec, seed: int, table: Table, span: SpanAt, hints: Mapping[s
 def _check_source(source: str, span: SpanAt, folder: Path) -> None:
     """A source that is not there is the model file's mistake: its place is the line that names it."""
     from layerctl.data.arrays import BUILTIN, builtin_names
-    from layerctl.data.readers import Files, no_source
+    from layerctl.data.readers import Files
     from layerctl.diagnostics import closest, did_you_mean
 
     if source.startswith(BUILTIN):
@@ -133,10 +133,12 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
             fail("unknown-builtin", f"there is no builtin data set '{name}'{did_you_mean(name, known)}", span("source"),
                  hint=f"there are {', '.join(known)}")  # fmt: skip
     elif source != "-" and not all(map(os.path.exists, Files.of(source, folder).paths)):
+        from layerctl.source.files import instead
+
         path = folder / source
         bare = source.lower().removesuffix(".csv")
         shipped = bare if bare in builtin_names() else closest(source, [BUILTIN + n for n in builtin_names()]) if "built" in bare else None
-        near = f"; did you mean '{BUILTIN}{shipped.removeprefix(BUILTIN)}'?" if shipped else no_source(path)
+        near = f"; did you mean '{BUILTIN}{shipped.removeprefix(BUILTIN)}'?" if shipped else instead(path)
         fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from layerctl.data.rows import Dataset, digest
+from layerctl.data.shortened import heed
 from layerctl.diagnostics import fail
 from layerctl.kernels import shelf
 from layerctl.spec.features import FeatureSchema
@@ -61,6 +62,7 @@ def kept(key: str) -> tuple[dict[str, Dataset], FeatureSchema] | None:
                 path.unlink()
                 return None
             os.utime(path)
+            heed(str(path))
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError, KeyError, TypeError):
         return None

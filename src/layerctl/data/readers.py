@@ -16,7 +16,7 @@ from layerctl.data.delimited import Dialect, Heading, plain_tables
 from layerctl.data.faults import Faults
 from layerctl.data.streams import Stream, place_of
 from layerctl.data.table import Table, joined
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.reading import Reading
 
 SMALL = 1 << 17
@@ -219,8 +219,3 @@ def recut(found: Iterable[Table | None], rows: int) -> Iterator[Table]:
             held, count = ([whole.part(at, count)] if at < count else []), count - at
     if count:
         yield joined(held)
-
-
-def no_source(path: Path) -> str:
-    """What there is in place of a file that is not there."""
-    return did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""

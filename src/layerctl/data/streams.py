@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Source, Span, fail
 
 PIECE = 3 << 17
 """Bytes that are read at a time."""
@@ -208,9 +208,9 @@ def opened(path: str, place: Span) -> IO[bytes]:
 
 def missing(path: str, place: Span) -> None:
     """Ends with the diagnostic for a file that is not there."""
-    folder = os.path.dirname(path) or "."
-    near = did_you_mean(os.path.basename(path), os.listdir(folder)) if os.path.isdir(folder) else ""
-    fail("file-not-found", f"there is no file {path}{near}", place,
+    from layerctl.source.files import instead
+
+    fail("file-not-found", f"there is no file {path}{instead(path)}", place,
          hint="a path on the command line starts from this folder, `source` in a model file from the file's")  # fmt: skip
 
 

@@ -24,7 +24,10 @@ class Underway(Generic[T]):
         self._error: BaseException | None = None
         self._done = threading.Lock()
         self._done.acquire()
-        _queue().put(self)
+        try:
+            _queue().put(self)
+        except RuntimeError:  # the system lets no thread be started
+            self._run()
 
     def result(self) -> T:
         """Waits for what the work gives, or raises what it raised."""

@@ -16,6 +16,7 @@ from layerctl.data.statistics import distinct
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
 from layerctl.spec.features import ColumnFit, FeatureFit
+from layerctl.temporary import scratched
 
 if TYPE_CHECKING:
     from layerctl.spec.data import FeatureSpec
@@ -74,7 +75,7 @@ def _fitted(table: Table, name: str, kind: str, spec: FeatureSpec, rows: np.ndar
     trained = np.zeros(len(table), bool)
     trained[rows] = True
     sizes = np.zeros(len(table), np.int64)
-    with tempfile.TemporaryFile() as file:
+    with scratched(), tempfile.TemporaryFile() as file:
         for low, lists in _pieces(table, name, fit.separator):
             kept = [v for i, v in enumerate(lists, low) if trained[i] and v is not None]
             sizes[low : low + len(lists)] = [0 if v is None else len(v) for v in lists]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.export.base import DIFFERS, Traced, answers_of, dialect_of, held_back_rows
 from layerctl.ops.value import DTYPES
 from layerctl.predicting.lines import field
+from layerctl.temporary import scratch_folder
 
 MOST = 64
 TOLERANCE = 1e-5
@@ -162,7 +162,7 @@ def own(traced: Traced, text: str) -> list[list[str]]:
         made = {n: c.tolist() for n, c in told.items()}
     else:
         reading = replace(spec.reading(), delimiter=dialect.delimiter, encoding="utf-8", format="csv")
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             path = Path(folder) / "rows.csv"
             path.write_text(text, encoding="utf-8", newline="")
             found = pieces(path, model.schema, reading, 4096)

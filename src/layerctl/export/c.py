@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from layerctl.export._c.file import c_file
 from layerctl.export._rows import compare
 from layerctl.export.base import Report, refuse_states, traced
 from layerctl.modelfile.atomic import write
+from layerctl.temporary import scratch_folder
 
 SUFFIX = ".c"
 COMPILER = "$CC names another compiler; with CC=none the file is written and not compiled"
@@ -35,7 +35,7 @@ def export(model: Any, path: Path) -> Report:
     if shutil.which(compiler[0]) is None:
         write(path, [text.encode()])
         return Report(0, float("nan"), _notes(model), f"there is no C compiler here ({compiler[0]}); $CC names another")
-    with tempfile.TemporaryDirectory(prefix="layerctl-") as folder:
+    with scratch_folder() as folder:
         source, program = Path(folder) / "model.c", Path(folder) / "model"
         source.write_text(text, encoding="utf-8")
         _run([*compiler, *FLAGS, "-o", str(program), str(source), "-lm"], "", path, "the C compiler refuses the file")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from layerctl.modelfile.atomic import write
 from layerctl.modelfile.kerasweights import place_of
 from layerctl.ops.leaves import input_
 from layerctl.ops.value import Trace, tracing
+from layerctl.temporary import scratch_folder
 
 SUFFIX = ".keras"
 VERSION = "3.12.0"
@@ -77,7 +77,7 @@ def _checked(model: Any, data: bytes, path: Path) -> Report:
     if keeps_states(model):
         size = model.spec.fit.batch_size
         rows = {n: np.resize(a, (size, *a.shape[1:])) for n, a in rows.items()}
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         saved = Path(folder) / f"model{SUFFIX}"
         saved.write_bytes(data)
         with load(import_model(saved, Path(folder) / "model.yaml").model or "") as again:

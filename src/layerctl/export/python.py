@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from layerctl.export._python.ops import ROWS
 from layerctl.export._rows import compare
 from layerctl.export.base import Report, refuse_states, traced
 from layerctl.modelfile.atomic import write
+from layerctl.temporary import scratch_folder
 
 SUFFIX = ".py"
 LONGEST = 600.0
@@ -28,7 +28,7 @@ def export(model: Any, path: Path) -> Report:
     refuse_states(model, "Python")
     made = traced(model, ROWS)
     text = python_file(made)
-    with tempfile.TemporaryDirectory(prefix="layerctl-") as folder:
+    with scratch_folder() as folder:
         program = Path(folder) / "model.py"
         program.write_text(text, encoding="utf-8")
         rows, difference = compare(made, path, lambda table: _run(program, table, path))

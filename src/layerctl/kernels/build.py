@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import importlib
 import json
@@ -34,13 +35,15 @@ def build(refs: list[Ref], place: Path | None, report: Report | None) -> dict[st
     jobs = _Jobs(refs, place, report)
     workers = min(cores() - 1, int(jobs.seconds / WORTH_A_PROCESS))
     threads = [threading.Thread(target=_in_process, args=(jobs,), daemon=True) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
+    with contextlib.suppress(RuntimeError):  # the system lets no thread be started: this one does it all
+        for thread in threads:
+            thread.start()
     try:
         while (ref := jobs.take()) is not None:
             jobs.done(ref, compiled(ref))
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
         for ref in refs:
             if symbol(ref) not in jobs.out:
                 jobs.done(ref, compiled(ref))

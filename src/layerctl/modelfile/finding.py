@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Source, Span, fail
 
 MODEL = "model.safetensors"
 CHECKPOINTS = "checkpoints"
@@ -29,8 +29,9 @@ def find_model(given: str | os.PathLike[str]) -> Path:
     if path.suffix.lower() in (".yaml", ".yml"):
         return _newest_run(path, place)
     if not path.exists():
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        fail("file-not-found", f"there is no such file or folder{near}", place,
+        from layerctl.source.files import instead
+
+        fail("file-not-found", f"there is no such file or folder{instead(path)}", place,
              hint="give a run's folder, a .safetensors file, or the YAML that was trained")  # fmt: skip
     return path
 

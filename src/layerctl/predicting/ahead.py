@@ -16,14 +16,19 @@ while it runs a kernel, unless it waits for a stream."""
 
 
 def ahead(pieces: Iterator[T]) -> Iterator[T]:
-    """The same pieces, from the second on made by a thread of their own; an exception comes where its piece would have come."""
+    """The same pieces, from the second on made by a thread of their own, if it can be had; an exception comes where its piece would have come."""
     first = next(pieces, None)
     if first is None:
         return
     ready: queue.Queue[tuple[Any, bool, BaseException | None]] = queue.Queue(DEPTH)
     ended = threading.Event()
     reader = threading.Thread(target=_fill, args=(pieces, ready, ended), daemon=True, name="layerctl-reader")
-    reader.start()
+    try:
+        reader.start()
+    except RuntimeError:  # the system lets no thread be started
+        yield first
+        yield from pieces
+        return
     try:
         yield first
         while True:

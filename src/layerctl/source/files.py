@@ -62,8 +62,20 @@ def read_text(path: Any) -> str:
 
 
 def similar(path: str | Path, asking: str = "") -> str:
-    """`; did you mean 'b.yaml'?` for a file that is not there, or nothing; never the file that asks for it."""
-    return did_you_mean(Path(path).name, [n for n in _yaml_files(Path(path).parent) if n != Path(asking).name])
+    """What there is in place of a YAML file that is not there; never the file that asks for it."""
+    return instead(path, [n for n in _yaml_files(Path(path).parent) if n != Path(asking).name])
+
+
+def instead(path: str | Path, names: list[str] | None = None) -> str:
+    """What there is in place of a file that is not there, for the end of a message: `; did you mean 'b.csv'?` for one of the names (those of
+    its folder if not given), where a symbolic link leads; or nothing."""
+    path = Path(path)
+    try:
+        if os.path.islink(path):
+            return f": it is a symbolic link to '{os.readlink(path)}', which leads nowhere"
+        return did_you_mean(path.name, os.listdir(path.parent) if names is None else names)
+    except OSError:
+        return ""
 
 
 def _missing(path: Path, whole: Span) -> NoReturn:

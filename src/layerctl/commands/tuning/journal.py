@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.modelfile.atomic import cannot_write
+from layerctl.temporary import write_all
 
 NAME = "journal.log"
 
@@ -62,14 +64,37 @@ def storage(folder: Path) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    class Journal(JournalFileBackend):
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            with writing.taken():
+                _append(path, "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
+
     path = folder / NAME
     writing = Turn(folder / "journal.lock")
     with writing.taken():
         _mend(path)
     try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=writing))
+        return JournalStorage(Journal(str(path), lock_obj=writing))
     except (ValueError, KeyError, TypeError) as error:  # what Optuna makes of a line that is no log of its own
         fail("bad-journal", f"this is no journal of a study: {error}", Span(Source(str(path))), hint="start anew with --force, or in another folder with --out")
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """Adds lines that last, or none: what was written of them before an error is taken back, since others may add theirs next."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            start = os.fstat(descriptor).st_size
+            try:
+                write_all(descriptor, lines)
+            except BaseException:
+                os.ftruncate(descriptor, start)
+                raise
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise LayerctlError(cannot_write(path, error)) from error
 
 
 def _mend(path: Path) -> None:

@@ -19,7 +19,8 @@ from layerctl.data.images import ENDINGS
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, Files, format_of
 from layerctl.data.streams import decoder_of
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import Source, Span, fail
+from layerctl.source.files import instead
 from layerctl.spec.data import MISSING
 from layerctl.spec.reading import WHITESPACE, Reading
 
@@ -168,9 +169,7 @@ def _head(path: str) -> bytes:
                 return file.read(SAMPLE)
         return head
     except FileNotFoundError:
-        folder = Path(path).parent
-        near = did_you_mean(Path(path).name, os.listdir(folder)) if folder.is_dir() else ""
-        fail("file-not-found", f"there is no file {path}{near}", place, hint="the path starts from the folder you are in")
+        fail("file-not-found", f"there is no file {path}{instead(path)}", place, hint="the path starts from the folder you are in")
     except (EOFError, zlib.error, OSError) as error:
         fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", place, hint=UNREADABLE)
     return b""
