@@ -226,6 +226,25 @@ def test_a_header_or_texts_that_begin_with_a_comments_sign_are_none(tmp_path):
     assert "comment" not in data and data["features"]["categories"]["columns"] == ["tag"]
 
 
+def test_words_written_in_several_ways(tmp_path):
+    """Of classes and categories that differ in capital letters or blanks only one spelling counts, and the doctor of the model is content."""
+    first, second = numbers(150), numbers(150, 1)
+    spelled = [str.lower, str.upper, lambda w: f"{w} ", str.title]
+    data = started(tmp_path, {
+        "size": first, "land": [spelled[i % 4](w) for i, w in enumerate(["new  york" if b > 0 else "texas" for b in second])],
+        "sort": [["a", "b"][i % 2] for i in range(150)], "kind": [spelled[i * 7 % 4]("sure" if a + b > 0 else "never") for i, (a, b) in enumerate(zip(first, second, strict=True))],
+    }, "kind")  # fmt: skip
+    assert data["target"] == {"column": "kind", "kind": "category", "classes": ["never", "sure"], "ignore_case": True}
+    assert data["features"]["words"]["columns"] == ["land"] and data["features"]["words"]["ignore_case"] is True
+    assert data["features"]["categories"]["columns"] == ["sort"] and "ignore_case" not in data["features"]["categories"]
+    assert {"column-spelling"} <= {f["code"] for f in shown_of(tmp_path)["findings"]}
+    found = json.loads(run(tmp_path, "data", "model.yaml", "--json").stdout)
+    assert {f["code"] for f in found["findings"]} == set() and {c["distinct"] for c in found["columns"] if c["name"] in ("land", "kind")} == {2}
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
+    assert {r["prediction"] for r in rows} <= {"never", "sure"}
+
+
 def test_numberings_and_names_are_left_out(tmp_path):
     """A part of a numbering, and names of people, tell rows apart and nothing else; a text whose words come again is read."""
     rng = random.Random(4)

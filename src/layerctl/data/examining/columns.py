@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from layerctl.data.columns import folded
 from layerctl.data.dates import read_date
 from layerctl.data.examining.kinds import LEADING_ZERO, Column
 from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
@@ -69,7 +70,7 @@ def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     if c.kind == "number":
         yield from _far(table, c)
     if c.kind in ("category", "id") and c.distinct > 1:
-        yield from _alike(table, c)
+        yield from _alike(table, c, target)
 
 
 def _missing(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
@@ -175,14 +176,14 @@ def numbers(table: Table, c: Column) -> np.ndarray:
     return numbers_of(Table(table.name, {c.name: plain}, table.lines, table.decimal), c.name, c.strip or "")
 
 
-def _alike(table: Table, c: Column) -> Iterator[Diagnostic]:
+def _alike(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     """Words that differ in capitals or blanks only."""
     seen: dict[str, str] = {}
     for row, v in enumerate(table.texts(c.name)):
         if v is None:
             continue
-        first = seen.setdefault(" ".join(v.split()).casefold(), v)
+        first = seen.setdefault(folded(v), v)
         if first != v:
             yield warning(table, row, c.name, "column-spelling", f"{v!r} and {first!r} differ in capitals or blanks only, and are two categories",
-                          "write them alike")  # fmt: skip
+                          f"`ignore_case: true` in the {'target' if target else 'feature'} makes them one; or write them alike")  # fmt: skip
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from layerctl.data.columns import folded
 from layerctl.data.dates import mixed_formats
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
 from layerctl.data.features import is_text
@@ -42,7 +43,8 @@ class Column:
     """One column: `kind` is number, category, date, text, array, image, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
-    `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count.
+    `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count;
+    of one that is `respelled` some words differ in capital letters or blanks only.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Column:
     ordered: bool = False
     strip: str | None = None
     code: bool = False
+    respelled: bool = False
 
     @property
     def usable(self) -> bool:
@@ -222,4 +225,4 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
         )
     if numbers == len(present):
         return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
-    return Column(name, "category", f"words, {len(counts)} different ones", **facts)
+    return Column(name, "category", f"words, {len(counts)} different ones", **facts, respelled=len(set(map(folded, counts))) < len(counts))

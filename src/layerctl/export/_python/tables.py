@@ -141,6 +141,7 @@ def known(table, c, ids, missing):
 def category(table, c):
     """Words as ids from 1; 0 for what training did not see."""
     ids = {w: i + 1 for i, w in enumerate(c["words"])}
+    ids.update({s: ids[w] for s, w in c["aliases"].items()})
     return np.array(known(table, c, ids, 0 if c["fill"] is None else ids.get(str(c["fill"]), 0)), np.int32)
 
 
