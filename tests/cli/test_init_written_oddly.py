@@ -232,7 +232,8 @@ def test_words_written_in_several_ways(tmp_path):
     spelled = [str.lower, str.upper, lambda w: f"{w} ", str.title]
     data = started(tmp_path, {
         "size": first, "land": [spelled[i % 4](w) for i, w in enumerate(["new  york" if b > 0 else "texas" for b in second])],
-        "sort": [["a", "b"][i % 2] for i in range(150)], "kind": [spelled[i * 7 % 4]("sure" if a + b > 0 else "never") for i, (a, b) in enumerate(zip(first, second, strict=True))],
+        "sort": [["a", "b"][i % 2] for i in range(150)],
+        "kind": [spelled[i * 7 % 4]("sure" if a + b > 0 else "never") for i, (a, b) in enumerate(zip(first, second, strict=True))],
     }, "kind")  # fmt: skip
     assert data["target"] == {"column": "kind", "kind": "category", "classes": ["never", "sure"], "ignore_case": True}
     assert data["features"]["words"]["columns"] == ["land"] and data["features"]["words"]["ignore_case"] is True

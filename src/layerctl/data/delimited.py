@@ -38,7 +38,7 @@ class Dialect:
     @classmethod
     def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
         """The dialect of a section, for a file's name and its format where that is known."""
-        plain = name.lower().removesuffix(".gz")
+        plain = name.lower().removesuffix(".gz").removesuffix(".zip")
         delimiter = spec.delimiter or ("\t" if plain.endswith((".tsv", ".tab")) or "tsv" in (kind, spec.format) else ",")
         runs = delimiter == WHITESPACE
         quote = None if spec.quote in (None, "none", "") else spec.quote
@@ -153,7 +153,7 @@ def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[lis
     fields = [f or "" for f in first]
     if (fields[0].lstrip()[:1] in ("{", "[") and len(fields[0]) > 1) or fields in (["["], ["{"]):
         fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
-             hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
+             hint="JSON (an object to a line, or an array of objects) is read from files that end in .json or .jsonl, or with `format: jsonl`")  # fmt: skip
     if dialect.columns is not None:
         wanted = list(dialect.columns)
         if len(fields) > 1 and len(set(fields)) == len(fields) and set(fields) <= set(wanted):

@@ -136,6 +136,6 @@ def _with_test(target: Target, test: str, dialect: Dialect) -> Target:
 def base_name(source: str) -> str:
     """What a model of this file is called: the file's name without endings, in letters, digits and dashes."""
     plain = source.split(":")[-1] if source.startswith("builtin:") else Path(source).name
-    stem = plain.removesuffix(".gz").split(".")[0] or "model"
+    stem = plain.split(".")[0] or "model"
     made = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-")
     return made[:60] or "model"

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import os
 import re
-import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from layerctl.data import zips
 from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
 from layerctl.data.images import ENDINGS
+from layerctl.data.jsonarrays import begins_as_json
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, Files, format_of
-from layerctl.data.streams import decoder_of
+from layerctl.data.streams import Stream, decoder_of
 from layerctl.diagnostics import Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
 from layerctl.spec.reading import WHITESPACE, Reading
@@ -27,6 +27,7 @@ UNREADABLE = "take a copy of the file that is whole, and check the disk"
 SAMPLE = 1 << 20
 """Bytes from the beginning that delimiter, quotes and header are guessed from."""
 RECORDS = 2000
+_SIGNS = {b"\x93NUMPY": "npz", b"PAR1\x15": "parquet", b"ARROW1\0": "arrow"}
 DELIMITERS = (",", "\t", ";", "|", " ")
 RARE = ("^", "~", "\x1f", "\x01", "#", ":")
 """Delimiters where no other cuts lines at all, and all lines have as many."""
@@ -84,14 +85,15 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     path = Files.of(path).paths[0]
     if format_of(path, plain) == "images" and any(p.is_dir() or p.suffix.lower() in ENDINGS for p in Path(path).iterdir()):
         return Dialect(plain)
-    head, place = _head(path), Span(Source(path))
-    if not head.strip():
-        fail("file-empty", "the file has no data", place, hint="give a file with rows")
-    kind = format_of(path, plain)
-    if head[:6] == b"\x93NUMPY" or (head[:4] == b"PK\x03\x04" and kind in ("npz", "csv")):
-        return Dialect(replace(plain, format=None if kind == "npz" else "npz"))
+    kind, place = format_of(path, plain), Span(Source(path))
+    told = _told(path)
+    if told is not None:
+        return Dialect(replace(plain, format=None if kind == told else told), {} if kind == told else {"format": "by its first bytes"})
     if kind not in ("csv", "tsv"):
         return Dialect(plain)
+    head = _head(path)
+    if not head.strip():
+        fail("file-empty", "the file has no data", place, hint="give a file with rows")
     encoding, reason = _encoding(path, head)
     why = {"encoding": reason} if reason else {}
     text = (
@@ -101,8 +103,8 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     )
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
-    if text.lstrip()[:2] in ("[{", "[[", "[\n"):
-        return Dialect(replace(plain, encoding=encoding), why)
+    if kind == "csv" and begins_as_json(text.encode()) and text.lstrip().startswith("["):
+        return Dialect(replace(plain, format="jsonl", encoding=encoding), {**why, "format": "it is a JSON array"})
     if kind == "csv" and text.lstrip().startswith("{") and _is_json_lines(text):
         return Dialect(
             replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
@@ -156,24 +158,33 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
 
 
 def _head(path: str) -> bytes:
-    """The first bytes, unpacked where they are gzip."""
+    """The first bytes, unpacked where they are packed."""
+    head = b""
+    for piece in Stream(path, "utf-8", Span(Source(path))).unpacked():
+        head += piece
+        if len(head) >= SAMPLE:
+            break
+    return head[:SAMPLE]
+
+
+def _told(path: str) -> str | None:
+    """The format that a file's first bytes tell, of those that are no text."""
     place = Span(Source(path))
     try:
         if os.path.isdir(path):
             fail("file-unreadable", "this is a folder, not a file of data", place, hint="name a file in it")
         with open(path, "rb") as file:
-            head = file.read(SAMPLE)
-        if head[:2] == b"\x1f\x8b":
-            with gzip.open(path, "rb") as file:
-                return file.read(SAMPLE)
-        return head
+            head = file.read(8)
+        if head.startswith(zips.SIGN):
+            return "npz" if zips.holds_arrays(path) else None
+        return next((kind for sign, kind in _SIGNS.items() if head.startswith(sign)), None)
     except FileNotFoundError:
         folder = Path(path).parent
         near = did_you_mean(Path(path).name, os.listdir(folder)) if folder.is_dir() else ""
         fail("file-not-found", f"there is no file {path}{near}", place, hint="the path starts from the folder you are in")
-    except (EOFError, zlib.error, OSError) as error:
-        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", place, hint=UNREADABLE)
-    return b""
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place, hint=UNREADABLE)
+    return None
 
 
 def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
@@ -183,26 +194,17 @@ def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
     if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
         return "utf-16", "every other byte is 0, as in UTF-16"
     decoder = codecs.getincrementaldecoder("utf-8")()
-    opener = gzip.open if _is_gzip(path) else open
     try:
-        with opener(path, "rb") as file:
-            while piece := file.read(SAMPLE):
-                decoder.decode(piece)
+        for piece in Stream(path, "utf-8", Span(Source(path))).unpacked():
+            decoder.decode(piece)
         decoder.decode(b"", final=True)
         return "utf-8", None
     except UnicodeDecodeError:
         pass
-    except (EOFError, zlib.error, OSError) as error:
-        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", Span(Source(path)), hint=UNREADABLE)
     high = {b for b in head if 0x80 <= b < 0xA0}
     if high and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
         return "cp1252", "some bytes are no UTF-8, and are typographic signs in cp1252"
     return "latin-1", "some bytes are no UTF-8"
-
-
-def _is_gzip(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
 
 
 def _is_json_lines(text: str) -> bool:
