@@ -156,6 +156,14 @@ def test_a_zip_archive_of_one_file(tmp_path, monkeypatch):
     assert refusal(tmp_path, zipped(t=b"a\n" + b"1\n" * (1 << 20))) == ["t.csv: error: the file unpacks to more than 200 times its size [file-too-large]"]
 
 
+@pytest.mark.parametrize("rows", [1, 40_000])
+def test_a_header_has_no_missing_values(tmp_path, rows):
+    """A column may be called like a word for missing values, whether the csv module reads it or the kernels do; numbers and such words are no header."""
+    found = table(tmp_path, "NA,?,,y\n" + "NA,2,3,a\n" * rows)
+    assert list(found.columns) == ["NA", "?", "column_3", "y"] and found.texts("NA")[0] is None
+    assert refusal(tmp_path, "1,?,3\n" + "1,2,3\n" * rows)[0].endswith("like data, not like names of columns: 1, ?, 3 [data-no-header]")
+
+
 def test_many_bad_cells_are_summed_up(tmp_path):
     found = refusal(tmp_path, "a\n1\n" + "x\n" * 9)
     assert len(found) == 5 and found[4].endswith("is not a number (9 such rows in all) [data-not-a-number]")

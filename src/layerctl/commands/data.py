@@ -65,7 +65,7 @@ def _of_file(source: str, target: str | None, names: Sequence[str] | None) -> Re
         dialect, table, columns = opened(source, names)
     except LayerctlError as error:
         found = _readers(error)
-        dialect = guess(source) if found[0].code != "file-empty" else None
+        dialect = guess(source) if found[0].code not in ("file-empty", "data-title") else None
         return Report(source, 0, dialect.settings() if dialect else {}, dialect.why if dialect else {}, [], {}, {}, found)
     goals = named_targets([target], table, columns) if target else [g] if (g := clear_target(columns)) else []
     judged = {g: _is_classes(table, columns[g]) for g in goals}
@@ -100,6 +100,7 @@ def _findings(table: Table, columns: Mapping[str, Column], targets: Mapping[str,
 
     wanted = {n: c for n, c in columns.items() if used is None or n in used or n in targets}
     yield from in_columns.findings(table, wanted, frozenset(targets))
+    yield from rows.no_rows(table, columns)
     yield from rows.duplicates(table, [c.name for c in columns.values() if c.kind != "id"])
     for name, is_classes in targets.items():
         if columns[name].kind in ("empty", "constant"):

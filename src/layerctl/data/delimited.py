@@ -82,8 +82,8 @@ class Heading:
     cure: str | None = None
     headless: bool = False
 
-    def first(self, fields: list[str | None], line: int) -> bool:
-        """Takes the first record; whether it is the header."""
+    def first(self, fields: list[str], line: int) -> bool:
+        """Takes the first record, in which no word is a missing value; whether it is the header."""
         if self.dialect.runs and len(fields) > 1 and not fields[-1]:
             fields = fields[:-1]  # what stands behind blanks at a line's end
         self.names, is_header = header_of(fields, self.dialect, self.name)
@@ -148,9 +148,9 @@ class Heading:
         return "check the delimiter"
 
 
-def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[list[str], bool]:
+def header_of(first: list[str], dialect: Dialect, name: str) -> tuple[list[str], bool]:
     """(the columns' names, whether the first record is the header)."""
-    fields = [f or "" for f in first]
+    fields = list(first)
     if (fields[0].lstrip()[:1] in ("{", "[") and len(fields[0]) > 1) or fields in (["["], ["{"]):
         fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
              hint="JSON (an object to a line, or an array of objects) is read from files that end in .json or .jsonl, or with `format: jsonl`")  # fmt: skip
@@ -160,7 +160,7 @@ def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[lis
             return fields, True
         return wanted, wanted in (fields, told_apart(fields))
     place = Span(Source(name), 1, 1)
-    if all(_looks_like_a_number(f) for f in fields if f):
+    if all(_looks_like_a_number(f) for f in fields if f and f not in dialect.missing):
         fail("data-no-header", f"the first line looks like data, not like names of columns: {', '.join(fields[:6])}", place,
              hint="name the columns in the data section: `columns: [...]`")  # fmt: skip
     seen: set[str] = set()
@@ -223,8 +223,8 @@ def lines_of(pieces: Iterable[bytes], pauses: bool = False) -> Iterator[str]:
         yield rest.replace("\r", "\n")
 
 
-def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple[int, list[str | None]]]:
-    """(line, fields) of each record that is not blank, by Python's csv module; fields without blanks around, None where a value is missing.
+def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of each record that is not blank, by Python's csv module; fields without blanks around.
 
     Raises:
         LayerctlError: for a quote that is not closed, a field that is too long.
@@ -264,7 +264,7 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
         if reader.line_num - start + 1 > LONGEST_RECORD:
             unclosed(name, start, reader.line_num - start + 1)
         if any(f.strip() for f in row):
-            yield start, [None if (f := given.strip()) in dialect.missing else f for given in row]
+            yield start, [f.strip() for f in row]
         start = reader.line_num + 1
 
 
@@ -276,7 +276,8 @@ def plain_tables(pieces: Iterable[bytes], heading: Heading, rows: int) -> Iterat
             found = itertools.chain([(line, fields)], found)
     while piece := list(itertools.islice(found, rows)):
         lines, kept, width = [], [], len(heading.names)
-        for line, fields in piece:
+        for line, raw in piece:
+            fields: list[str | None] = [None if f in heading.dialect.missing else f for f in raw]
             if len(fields) == width + 1 and fields[-1] is None:
                 fields = fields[:-1]
             if len(fields) != width:

@@ -18,7 +18,6 @@ from layerctl.diagnostics import Diagnostic, Source, Span, fail
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.reading import Reading
 
-
 MISSING_TRAINED = "fill it in, or train again with what stands for missing values in the feature: `missing: mean` (median, most_frequent, constant)"
 
 

@@ -35,6 +35,8 @@ ONE_COLUMN, CERTAIN = 0.1, 0.98
 """How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
 BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
+MOST_TITLES = 10
+"""Lines of titles that may stand above a header."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
@@ -70,8 +72,8 @@ class Dialect:
         return {k: v for k, v in plain.items() if v != usual.get(k)}
 
 
-def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
-    """The dialect of a file, or of a builtin set.
+def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] = frozenset()) -> Dialect:
+    """The dialect of a file, or of a builtin set; a first line with one of the `goals` in it is the header.
 
     Raises:
         LayerctlError: for a file that is not there, cannot be read, or is empty.
@@ -109,10 +111,10 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
         return Dialect(
             replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
         )
-    return _delimited(text, replace(plain, encoding=encoding), kind, why)
+    return _delimited(text, replace(plain, encoding=encoding), kind, why, goals, place)
 
 
-def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dialect:
+def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals: frozenset[str], place: Span) -> Dialect:
     usual = "\t" if kind == "tsv" else ","
     escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
     text, comment, above = without_comments(text, usual, escape)
@@ -129,7 +131,8 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
         runs = True
     rows = _rows(text, delimiter, quote, escape=escape)
     width = len(rows[0]) if rows else 1
-    header, told = _has_header(rows, width)
+    _refuse_title(rows, place)
+    header, told = (True, "") if rows and goals & set(rows[0]) and not all(map(looks_like_value, rows[0])) else _has_header(rows, width)
     if quote is None:
         why["quote"] = "with them as quotes, lines would run into each other"
     elif quote == "'":
@@ -359,6 +362,23 @@ def _has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:
     if again * 2 >= width or (again and any(len(f) > 40 for f in first)):
         return False, "values of the first line occur in other lines too"
     return not any(map(looks_like_value, first)), "the first line has values, no names"
+
+
+def _refuse_title(rows: list[list[str]], place: Span) -> None:
+    """Ends with the diagnostic for a title above the header: a line of one field, or with others that are empty, above one of names.
+
+    Raises:
+        LayerctlError: `data-title`.
+    """
+    at = next((i for i, r in enumerate(rows[: MOST_TITLES + 1]) if len([f for f in r if f]) > 1), None)
+    if not at or at + 1 >= len(rows) or not any(rows[0]):
+        return
+    head, rest = rows[at], [r for r in rows[at + 1 :] if len(r) == len(rows[at])]
+    named = all(head) and not any(map(looks_like_value, head)) and len(rest) * 2 > len(rows)
+    if named and (len(head) > 2 or len(rows[0]) == 1) and any(map(_valued, zip(*rest, strict=True))):
+        title = next(f for f in rows[0] if f)
+        fail("data-title", f"'{title[:60]}' seems to be a title above the header, which begins with '{head[0][:40]}'", Span(place.source, 1, 1),
+             hint=f"take what stands above the header out: `sed -n '/^\"*{head[0][:20]}/,$p' FILE > rows.csv`")  # fmt: skip
 
 
 def _valued(column: tuple[str, ...]) -> bool:

@@ -23,7 +23,7 @@ class BadData(Exception):
 
 
 def records(stream, schema):
-    """(line, fields) of each record that is not blank; fields without blanks around, None where a value is missing."""
+    """(line, fields) of each record that is not blank; fields without blanks around."""
     csv.field_size_limit(10_000_000)
     options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["runs"] or schema["delimiter"] != " ", "escapechar": schema["escape"]}
     quoting = {"quotechar": schema["quote"]} if schema["quote"] else {"quoting": csv.QUOTE_NONE}
@@ -42,7 +42,7 @@ def records(stream, schema):
     for row in reader:
         begins = True
         if any(f.strip() for f in row):
-            yield line, [None if (t := f.strip()) in schema["missing"] else t for f in row]
+            yield line, [f.strip() for f in row]
         line = reader.line_num + 1
 
 
@@ -52,7 +52,7 @@ def tables(stream, schema, rows=4096):
     first = next(found, None)
     if first is None:
         raise BadData("the file has no data")
-    names, texts = schema["columns"], [f or "" for f in first[1]]
+    names, texts = schema["columns"], first[1]
     if not names:
         names = [f or f"column_{i + 1}" for i, f in enumerate(texts)]
         if len(set(names)) < len(names):
@@ -64,10 +64,11 @@ def tables(stream, schema, rows=4096):
         if len(texts) != len(names):
             names = [n for n in names if n not in schema["targets"]]
     while piece := list(itertools.islice(found, rows)):
-        for line, fields in piece:
-            if len(fields) != len(names):
+        kept = [[None if f in schema["missing"] else f for f in fields] for _, fields in piece]
+        for (line, _), fields in zip(piece, kept, strict=True):
+            if len(fields) != len(names) and not (len(fields) == len(names) + 1 and fields[-1] is None):
                 raise BadData(f"line {line}: {len(fields)} fields where {len(names)} columns are expected")
-        yield {None: [line for line, _ in piece], **{n: [f[i] for _, f in piece] for i, n in enumerate(names)}}
+        yield {None: [line for line, _ in piece], **{n: [f[i] for f in kept] for i, n in enumerate(names)}}
 
 
 def column(table, name):
