@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ LONGEST_RECORD = 2000
 COMMENTS = ("#", "%")
 """What lines of comment usually begin with."""
 ESCAPE = "\\"
+MARK = re.compile(rb'("?sep=([^\r\n])"?)[\r\n]', re.IGNORECASE)
+"""Excel's line of the delimiter."""
+LONGEST_MARK = 8
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,20 @@ def header_of(first: list[str], dialect: Dialect, name: str) -> tuple[list[str],
                  hint=f"rename one in the file, or name them all in the data section: `columns: [{', '.join(told_apart(fields))[:200]}]`")  # fmt: skip
         seen.add(f)
     return fields, True
+
+
+def without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Text whose first line is blank where it is what Excel takes the delimiter from, such as `sep=;`."""
+    rest, head = iter(pieces), b""
+    for piece in rest:
+        head += piece
+        if not piece or len(head) > LONGEST_MARK:
+            break
+    if found := MARK.match(head):
+        head = head[found.end(1) :]
+    if head:
+        yield head
+    yield from rest
 
 
 def told_apart(fields: Sequence[str]) -> list[str]:

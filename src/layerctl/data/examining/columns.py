@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from layerctl.data.columns import folded
-from layerctl.data.dates import read_date
+from layerctl.data.dates import read_date, turned_formats
 from layerctl.data.examining.kinds import LEADING_ZERO, Column
 from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
 from layerctl.data.numbers import numbers_of
@@ -123,6 +123,11 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
             f"{values[row]!r} has a leading zero: a code rather than a number",
             "`kind: category` keeps it as it is",
         )
+    if c.kind in ("category", "id", "text") and (turned := turned_formats([v for v in dict.fromkeys(values) if v is not None])):
+        row = next(i for i, v in enumerate(values) if v is not None and read_date(v, turned[:1]) is None)
+        listed = ", ".join(f'"{f}"' for f in turned)
+        yield warning(table, row, c.name, "column-date-order", f"some dates have the day first and others, such as {values[row]!r}, the month: they are words here",
+                      f"write them alike where they come from; `{{kind: date, format: [{listed}]}}` reads what may be either by the first")  # fmt: skip
     if c.kind == "date" and c.ambiguous:
         yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.formats[0]}",
                       f"write the `format` in the feature: `{{kind: date, format: \"{c.formats[0]}\"}}`")  # fmt: skip

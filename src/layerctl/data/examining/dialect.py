@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from layerctl.data import zips
-from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
+from layerctl.data.delimited import COMMENTS, ESCAPE, LONGEST_MARK, MARK, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
 from layerctl.data.images import ENDINGS
 from layerctl.data.jsonarrays import begins_as_json
@@ -39,7 +39,7 @@ MOST_TITLES = 10
 """Lines of titles that may stand above a header."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
-_HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
+_HAS_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})*|\d+),\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
 _QUOTE_ESCAPED = re.compile(r"""(?:^|[,;\t| ])"[^"\n]*\\"[^",;\t|\s]""", re.MULTILINE)
@@ -116,11 +116,16 @@ def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] =
 
 def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals: frozenset[str], place: Span) -> Dialect:
     usual = "\t" if kind == "tsv" else ","
+    mark = MARK.match(text[: 2 * LONGEST_MARK].encode())
+    if mark is not None:
+        text = text.partition("\n")[2]
     escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
     text, comment, above = without_comments(text, usual, escape)
     if comment is not None:
         why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
     delimiter, quote, reason = _separators(text, usual, escape)
+    if mark is not None and (named := mark[2].decode()).isprintable() and len(_rows(text, named, quote, 1, escape)[0]) > 1:
+        delimiter, reason = named, "the first line says so, as Excel has it"
     why, runs = {**why, **({"delimiter": reason} if delimiter != usual else {})}, False
     if escape is None and _delimiter_escaped(text, delimiter, quote):
         escape = ESCAPE

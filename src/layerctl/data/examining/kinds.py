@@ -14,7 +14,7 @@ from layerctl.data.dates import mixed_formats
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
-from layerctl.data.numbers import numbers_of, strip_of, strip_of_measures
+from layerctl.data.numbers import numbers_of, strip_of, strip_of_marks, strip_of_measures
 from layerctl.data.table import Table
 
 FEW = 0.1
@@ -188,6 +188,7 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     worn = [v for v in counts if v not in nothing]
     strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
+    strip = strip or strip_of_marks(worn, table.decimal)
     if not strip:
         return None
     plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]

@@ -158,7 +158,7 @@ static int read_header(void)
     static const char *header[MOST_FIELDS];
     char *to = names;
     int i, j;
-    if (!read_record())
+    if (!read_record() || (is_mark() && !read_record()))
         refuse(NULL, "the file has no data");
     for (i = 0; i < field_count; i++) {
         header[i] = to;
@@ -189,7 +189,7 @@ static int read_header(void)
     static const char *header[MOST_FIELDS];
     const int known = (int)(sizeof names / sizeof names[0]);
     int i, j, same, some;
-    if (!read_record())
+    if (!read_record() || (is_mark() && !read_record()))
         refuse(NULL, "the file has no data");
     same = field_count == known;
     for (i = 0; i < known && same; i++)
@@ -222,6 +222,15 @@ static int read_header(void)
 """
 _FIND = """
 static int columns;
+
+/* Whether the record is the first line from which Excel takes the delimiter, such as sep=; */
+static int is_mark(void)
+{
+    const char *text = fields[0];
+    if (record_line != 1 || field_count > 2 || (text[0] | 32) != 's' || (text[1] | 32) != 'e' || (text[2] | 32) != 'p' || text[3] != '=')
+        return 0;
+    return field_count == 2 ? text[4] == 0 && fields[1][0] == 0 : text[4] != 0 && text[5] == 0;
+}
 
 static void find_columns(const char *const *header)
 {

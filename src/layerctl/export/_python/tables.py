@@ -22,6 +22,10 @@ class BadData(Exception):
     """What is wrong with the data, and where."""
 
 
+MARK = re.compile(r'"?sep=."?', re.IGNORECASE)
+"""The first line from which Excel takes the delimiter."""
+
+
 def records(stream, schema):
     """(line, fields) of each record that is not blank; fields without blanks around."""
     csv.field_size_limit(10_000_000)
@@ -31,8 +35,8 @@ def records(stream, schema):
 
     def fed():
         nonlocal begins
-        for text in stream:
-            comment = begins and schema["comment"] and text.startswith(schema["comment"])
+        for number, text in enumerate(stream):
+            comment = (begins and schema["comment"] and text.startswith(schema["comment"])) or (number == 0 and MARK.fullmatch(text.rstrip("\r\n")))
             begins = False
             if schema["runs"]:
                 text = text.replace("\t", " ").rstrip() + "\n"
