@@ -135,6 +135,27 @@ fit: {{epochs: 1}}
         agree(tmp_path, model, odd, [c, python])
 
 
+@pytest.mark.parametrize(("encoding", "written"), [("cp1252", ["cp1252"]), ("utf-16", ["utf-16", "utf-16-le", "utf-16-be"])])
+def test_python_reads_the_encoding_of_the_data_section(tmp_path, encoding, written):
+    """As predict does, UTF-16 with its mark or without; the words that training had are beyond ASCII."""
+    text = "town,n,y\n" + "".join(f"{['Zürich', 'Genève', '€town'][i % 3]},{i % 7},{i % 3}.5\n" for i in range(60))
+    (tmp_path / "rows.csv").write_bytes(text.encode(encoding))
+    head = HEAD.replace("rows.csv", f"rows.csv\n  encoding: {encoding}")
+    (tmp_path / "m.yaml").write_text(f"{head}    x: {{columns: [town, n]}}\n  target: {{column: y, kind: number}}{TAIL % (1, 'mse')}")
+    with Model.from_yaml(tmp_path / "m.yaml") as model:
+        model.fit()
+        model.save(tmp_path / "m.safetensors")
+        assert python.export(model, tmp_path / "m.py").difference <= TOLERANCE
+    for given in written:
+        (tmp_path / "more.csv").write_bytes(text.encode(given))
+        predict(str(tmp_path / "m.safetensors"), str(tmp_path / "more.csv"), out=str(tmp_path / "own.csv"))
+        wanted = list(csv.reader(io.StringIO((tmp_path / "own.csv").read_text())))
+        assert len({r[0] for r in wanted}) > 3
+        for source, data in (("more.csv", b""), ("-", text.encode(given))):
+            done = subprocess.run([sys.executable, "m.py", source], cwd=tmp_path, input=data, capture_output=True, check=True)
+            assert difference(wanted, list(csv.reader(io.StringIO(done.stdout.decode())))) <= TOLERANCE
+
+
 def test_a_header_of_some_of_the_names_that_a_file_without_one_has(tmp_path):
     """Columns are found by their names where the first line has them, in any order, and as they stand where it has none."""
     lines = [f"{i}.5,{i % 7},{i % 3}" for i in range(40)]

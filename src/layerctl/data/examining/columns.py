@@ -126,7 +126,7 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
     if c.kind in ("category", "id", "text") and (turned := turned_formats([v for v in dict.fromkeys(values) if v is not None])):
         row = next(i for i, v in enumerate(values) if v is not None and read_date(v, turned[:1]) is None)
         listed = ", ".join(f'"{f}"' for f in turned)
-        yield warning(table, row, c.name, "column-date-order", f"some dates have the day first and others, such as {values[row]!r}, the month: they are words here",
+        yield warning(table, row, c.name, "column-date-order", f"some dates have the day first and others, such as {values[row]!r}, the month: they are words",
                       f"write them alike where they come from; `{{kind: date, format: [{listed}]}}` reads what may be either by the first")  # fmt: skip
     if c.kind == "date" and c.ambiguous:
         yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.formats[0]}",

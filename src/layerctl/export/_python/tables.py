@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import itertools
 import re
 import sys
@@ -350,11 +351,19 @@ def columns_of(results, schema):
     return out
 
 
+def opened(source, encoding):
+    """The text of a file or of standard input; UTF-16 has its mark, or the order in which its first character has a zero."""
+    stream = io.BufferedReader(io.FileIO(0 if source == "-" else source))
+    if encoding == "utf-16" and (head := stream.peek(2)[:2]) not in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
+    return io.TextIOWrapper(stream, encoding, "replace", newline="")
+
+
 def run(source, schema, predict, to):
     """Reads a table, a file's name or - for standard input, and writes predictions; returns the exit code."""
     writer, header = csv.writer(to, lineterminator="\n"), True
     try:
-        with open(0 if source == "-" else source, encoding=schema["encoding"], errors="replace", newline="") as stream:
+        with opened(source, schema["encoding"]) as stream:
             for x, ahead, told in inputs_of(stream, schema):
                 columns = columns_of(predict(x), schema)
                 if header:
