@@ -1,5 +1,6 @@
 """`layerctl data` on good, doubtful, broken and hostile files: what it says, where, and its exit code."""
 
+import cProfile
 import gzip
 import json
 import subprocess
@@ -8,6 +9,10 @@ import sys
 import numpy as np
 import pytest
 from starting import ROOT, flowers, run, write
+
+from layerctl.data.examining.kinds import examine
+from layerctl.data.examining.words import looks_like_value
+from layerctl.data.table import Table
 
 MESSAGES = ROOT / "configs" / "data" / "messages.tsv"
 
@@ -140,6 +145,18 @@ def test_lines_that_are_no_rows(tmp_path, data, code, line):
     assert code is None or (f"t.csv:{line}:1: error: " in done.stdout and f"[{code}]" in done.stdout)
     started = subprocess.run([sys.executable, "-m", "layerctl", "init", "t.csv", "--target", "-1"], cwd=tmp_path, capture_output=True, text=True)
     assert (code is not None and f"[{code}]" in started.stderr and started.returncode == 2) or (code is None and "[row" not in started.stderr + done.stdout)
+
+
+def test_a_wide_table_takes_no_longer_a_column_than_a_narrow_one():
+    """Neither looks at all columns for each of them, nor tries the forms of dates on numbers and plain names."""
+    def calls(width):
+        table = Table("t", {f"f{i}": [f"0.{i + j:03d}" for j in range(30)] for i in range(width)}, list(range(2, 32)))
+        profile = cProfile.Profile()
+        profile.runcall(lambda: (examine(table), [looks_like_value(n) for n in table.columns]))
+        return sum(s.callcount for s in profile.getstats()) / width
+
+    examine(Table("t", {"a": ["1", "2"]}, [2, 3]))
+    assert calls(400) < 1.5 * calls(40) and calls(40) < 2000
 
 
 def test_a_header_of_years_is_one_where_the_target_says_so(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 
 from layerctl.data.columns import folded
 from layerctl.data.dates import mixed_formats
-from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
+from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
 from layerctl.data.numbers import numbers_of, strip_of, strip_of_marks, strip_of_measures
@@ -166,6 +166,8 @@ def _skewed(values: np.ndarray) -> bool:
 def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     values = [v for v in counts if v not in nothing]
+    if any(numeric(v) and not compact_day(v) for v in values):
+        return None  # asking every format would take a while, and no other date is a number
     is_date, form, ambiguous = date_format(values) if values and date_format(values[:COMPACT_DAYS])[0] else (False, None, False)
     formats = (form,) if form is not None else ()
     if not is_date:
