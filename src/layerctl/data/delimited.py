@@ -180,15 +180,17 @@ def header_of(first: list[str], dialect: Dialect, name: str) -> tuple[list[str],
 
 def without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Text whose first line is blank where it is what Excel takes the delimiter from, such as `sep=;`."""
-    rest, head = iter(pieces), b""
+    rest, head, pausing = iter(pieces), b"", False
     for piece in rest:
-        head += piece
-        if not piece or len(head) > LONGEST_MARK:
+        head, pausing = head + piece, not piece
+        if pausing or len(head) > LONGEST_MARK:
             break
     if found := MARK.match(head):
         head = head[found.end(1) :]
     if head:
         yield head
+    if pausing:
+        yield b""
     yield from rest
 
 

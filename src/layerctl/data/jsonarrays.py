@@ -32,8 +32,10 @@ def as_lines(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     rest, head = iter(pieces), b""
     for piece in rest:
         head += piece
-        if head.strip() or not piece:
+        if head.strip():
             break
+        if not piece:
+            yield b""
     if not head.lstrip().startswith(b"["):
         if head:
             yield head
