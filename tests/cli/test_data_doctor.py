@@ -1,11 +1,18 @@
 """`layerctl data` on good, doubtful, broken and hostile files: what it says, where, and its exit code."""
 
+import cProfile
 import gzip
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from starting import ROOT, flowers, run, write
+
+from layerctl.data.examining.kinds import examine
+from layerctl.data.examining.words import looks_like_value
+from layerctl.data.table import Table
 
 MESSAGES = ROOT / "configs" / "data" / "messages.tsv"
 
@@ -121,6 +128,41 @@ def test_broken_files_are_findings(tmp_path, name, data, code):
     found = report(tmp_path, name, code=1)
     assert any(f["code"] == code for f in found["findings"]) and found["rows"] == 0
     assert name in run(tmp_path, "data", name, code=1).stdout
+
+
+ROWS = "".join(f"{i % 7},{i}.5,{'ab'[i % 2]}\n" for i in range(60))
+
+
+@pytest.mark.parametrize(("data", "code", "line"), [
+    ("n,m,y\n" + ROWS + "n,m,y\n" + ROWS, "row-is-header", 62), ("n,m,y\nkg,cm,-\n" + ROWS, "row-is-units", 2),
+    ("A title, and more\n\nn,m,y\n" + ROWS, None, 0), ("A title\n\nn,m,y\n" + ROWS, "data-title", 1), ("A title,,\n,,\nn,m,y\n" + ROWS, "data-title", 1),
+    ("n,m,y\n" + ROWS, None, 0), ("n,,y\n" + ROWS, None, 0), ("n\n" + "1\n2\n" * 30, None, 0),
+])  # fmt: skip
+def test_lines_that_are_no_rows(tmp_path, data, code, line):
+    """The doctor tells them, init refuses them, and neither takes others for such."""
+    (tmp_path / "t.csv").write_text(data)
+    done = run(tmp_path, "data", "t.csv", code=1 if code or data.startswith("A") else 0)
+    assert code is None or (f"t.csv:{line}:1: error: " in done.stdout and f"[{code}]" in done.stdout)
+    started = subprocess.run([sys.executable, "-m", "layerctl", "init", "t.csv", "--target", "-1"], cwd=tmp_path, capture_output=True, text=True)
+    assert (code is not None and f"[{code}]" in started.stderr and started.returncode == 2) or (code is None and "[row" not in started.stderr + done.stdout)
+
+
+def test_a_wide_table_takes_no_longer_a_column_than_a_narrow_one():
+    """Neither looks at all columns for each of them, nor tries the forms of dates on numbers and plain names."""
+    def calls(width):
+        table = Table("t", {f"f{i}": [f"0.{i + j:03d}" for j in range(30)] for i in range(width)}, list(range(2, 32)))
+        profile = cProfile.Profile()
+        profile.runcall(lambda: (examine(table), [looks_like_value(n) for n in table.columns]))
+        return sum(s.callcount for s in profile.getstats()) / width
+
+    examine(Table("t", {"a": ["1", "2"]}, [2, 3]))
+    assert calls(400) < 1.5 * calls(40) and calls(40) < 2000
+
+
+def test_a_header_of_years_is_one_where_the_target_says_so(tmp_path):
+    (tmp_path / "t.csv").write_text("2019,2020,sold\n" + ROWS)
+    run(tmp_path, "init", "t.csv", "--target", "sold", "-o", "m.yaml")
+    assert "columns: ['2019', '2020']" in (tmp_path / "m.yaml").read_text().replace('"', "'")
 
 
 @pytest.mark.parametrize(("name", "data", "code"), [

@@ -1,6 +1,7 @@
 """`layerctl init` on files as people hand them over: what stands in a column is found out, and rows written in the same way are predicted."""
 
 import csv
+import datetime
 import io
 import json
 import math
@@ -170,6 +171,53 @@ def test_dates_in_several_forms(tmp_path):
     mixed = [f"{d:02d}/{m:02d}/{y}" if i % 2 else f"{m:02d}/{d:02d}/{y}" for i, (y, m, d) in enumerate(days)]
     data = started(tmp_path, {"day": mixed, "x": numbers(150), "late": [("yes", "no")[v > 0] for v in numbers(150, 7)]}, "late")
     assert all(f["kind"] != "date" for f in data["features"].values())
+    told = next(f for f in shown_of(tmp_path, "--target", "late")["findings"] if f["code"] == "column-date-order")
+    assert told["line"] == 2 + next(i for i, (_, m, d) in enumerate(days) if d > 12 and not i % 2) and 'format: ["%d/%m/%Y", "%m/%d/%Y"]' in told["hint"]
+
+
+@pytest.mark.parametrize(("form", "seconds"), [
+    ("%b-%y", 0), ("%m/%Y", 0), ("%a, %d %b %Y %H:%M:%S +0200", 1), ("%d/%b/%Y:%H:%M:%S +0000", 1), ("%b %d, %Y", 0), ("%m/%d/%Y %I:%M %p", 1),
+])  # fmt: skip
+def test_forms_of_dates(tmp_path, form, seconds):
+    days = [datetime.datetime(2015, 1, 7) + datetime.timedelta(days=29 * i, seconds=seconds * 997 * i) for i in range(90)]
+    data = started(tmp_path, {"day": [d.strftime(form) for d in days], "x": numbers(90), "late": [("yes", "no")[v > 0] for v in numbers(90, 7)]}, "late")
+    found = next(f for f in data["features"].values() if f["columns"] == ["day"])
+    assert found["kind"] == "date" and found["format"] == form.replace("+0200", "%z").replace("+0000", "%z")
+
+
+@pytest.mark.parametrize(("written", "strip"), [
+    (lambda v, i: f"~{v:.1f}", "~"), (lambda v, i: f"<{abs(v):.1f}" if i % 9 == 0 else f"{v:.1f}", "<"), (lambda v, i: f"{v:.1f}{'*' * (i % 3)}", "*"),
+    (lambda v, i: f"{abs(v) * 1000:,.0f}+", "+,"), (lambda v, i: ["<18", "18", ">65"][i % 3], None), (lambda v, i: f"<{int(abs(v))}", None),
+    (lambda v, i: f"<{abs(v):.1f}" if i % 2 else f">{abs(v):.1f}", None),
+])  # fmt: skip
+def test_numbers_with_marks(tmp_path, written, strip):
+    """About, less than a limit of what is measured, footnotes, and more: the mark does not count, where it is no word with what stands behind it."""
+    values = numbers(120)
+    data = started(tmp_path, {"n": [written(50 + 20 * v, i) for i, v in enumerate(values)], "x": numbers(120, 3),
+                              "way": ["up" if v > 0 else "down" for v in values]}, "way")  # fmt: skip
+    found = next((f for f in data["features"].values() if "n" in f["columns"]), {})
+    assert "".join(sorted(found.get("strip") or "")) == (strip or "") and (strip is None or found["kind"] == "number")
+
+
+def test_the_line_that_says_the_delimiter(tmp_path):
+    """Excel's first line is no row and no header: for training, prediction, the exported programs, and from the kernels too."""
+    values = numbers(120)
+    write(tmp_path / "t.csv", {"x": values, "sort": ["a,b"] * 60 + ["c"] * 60, "way": ["up" if v > 0 else "down" for v in values]}, delimiter=";")
+    text = (tmp_path / "t.csv").read_text()
+    (tmp_path / "t.csv").write_text(f"sep=;\n{text}")
+    run(tmp_path, "init", "t.csv", "--target", "way", "-o", "model.yaml")
+    assert data_of(tmp_path)["delimiter"] == ";" and "columns" not in data_of(tmp_path)
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=1", "-q")
+    wanted = run(tmp_path, "predict", "runs/t", "t.csv").stdout
+    run(tmp_path, "export", "runs/t", "--to", "python", "-o", "t.py")
+    run(tmp_path, "export", "runs/t", "--to", "c", "-o", "t.c")
+    subprocess.run(["cc", "-o", "t", "t.c", "-lm"], cwd=tmp_path, check=True)
+    for command in (["./t"], [sys.executable, "t.py", "-"]):
+        for head in ("sep=;\n", '"sep=;"\r\n', ""):
+            done = subprocess.run(command, cwd=tmp_path, input=head + text, capture_output=True, text=True, check=True)
+            assert [r.split(",")[0] for r in done.stdout.split()] == [r.split(",")[0] for r in wanted.split()]
+    (tmp_path / "large.csv").write_text(f"sep=;\n{text}" + "1;a;up\n" * 40_000)
+    assert run(tmp_path, "predict", "runs/t", "large.csv").stdout.count("\n") == 40_121
 
 
 def test_comments_and_escapes(tmp_path):
@@ -224,6 +272,26 @@ def test_a_header_or_texts_that_begin_with_a_comments_sign_are_none(tmp_path):
     tags = ["#happy", "#sad"]
     data = started(tmp_path, {"tag": [tags[v > 0] for v in values], "x": values, "sign": ["plus" if v > 0 else "minus" for v in values]}, "sign")
     assert "comment" not in data and data["features"]["categories"]["columns"] == ["tag"]
+
+
+def test_words_written_in_several_ways(tmp_path):
+    """Of classes and categories that differ in capital letters or blanks only one spelling counts, and the doctor of the model is content."""
+    first, second = numbers(150), numbers(150, 1)
+    spelled = [str.lower, str.upper, lambda w: f"{w} ", str.title]
+    data = started(tmp_path, {
+        "size": first, "land": [spelled[i % 4](w) for i, w in enumerate(["new  york" if b > 0 else "texas" for b in second])],
+        "sort": [["a", "b"][i % 2] for i in range(150)],
+        "kind": [spelled[i * 7 % 4]("sure" if a + b > 0 else "never") for i, (a, b) in enumerate(zip(first, second, strict=True))],
+    }, "kind")  # fmt: skip
+    assert data["target"] == {"column": "kind", "kind": "category", "classes": ["never", "sure"], "ignore_case": True}
+    assert data["features"]["words"]["columns"] == ["land"] and data["features"]["words"]["ignore_case"] is True
+    assert data["features"]["categories"]["columns"] == ["sort"] and "ignore_case" not in data["features"]["categories"]
+    assert {"column-spelling"} <= {f["code"] for f in shown_of(tmp_path)["findings"]}
+    found = json.loads(run(tmp_path, "data", "model.yaml", "--json").stdout)
+    assert {f["code"] for f in found["findings"]} == set() and {c["distinct"] for c in found["columns"] if c["name"] in ("land", "kind")} == {2}
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
+    assert {r["prediction"] for r in rows} <= {"never", "sure"}
 
 
 def test_numberings_and_names_are_left_out(tmp_path):

@@ -1,10 +1,16 @@
 """Standard streams that are closed or full, files whose names are no text, files that would be lost."""
 
+import gzip
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 MODEL = """layerctl: 1
@@ -126,6 +132,29 @@ def test_predictions_do_not_replace_the_rows_that_they_are_of(trained):
         code, _, said = shell(trained, f"predict run same.csv -o {out}")
         assert code == 2 and f"cannot write '{out}': it is the file that is read" in said
     assert (trained / "same.csv").read_text() == ROWS
+
+
+def test_standard_input_in_every_form(trained, tmp_path):
+    """JSON is known by how it begins, gzip and zip by their first bytes; Parquet is read from its end, and so held in memory."""
+    rows = [dict(zip(ROWS.split("\n")[0].split(","), map(float, line.split(",")), strict=True)) for line in ROWS.split("\n")[1:-1] for _ in range(3)]
+    text = ROWS.split("\n")[0] + "\n" + "".join(",".join(map(str, r.values())) + "\n" for r in rows)
+    forms = {"csv": text.encode(), "jsonl": "".join(json.dumps(r) + "\n" for r in rows).encode(), "array": json.dumps(rows, indent=1).encode()}
+    forms["gzip"], packed = gzip.compress(forms["csv"]), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rows.csv", text)
+    forms["zip"] = packed.getvalue()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "parquet")
+    pyarrow.feather.write_feather(pyarrow.Table.from_pylist(rows), str(tmp_path / "arrow"))
+    found = {}
+    for name in [*forms, "parquet", "arrow"]:
+        if name in forms:
+            (tmp_path / name).write_bytes(forms[name])
+        given = f"--input-format {name}" if name in ("parquet", "arrow") else ""
+        for arguments in (f"predict run - {given} < {tmp_path / name}", f"predict run - {given} < <(cat {tmp_path / name})"):
+            done = subprocess.run(["bash", "-c", f"{sys.executable} -m layerctl {arguments}"], cwd=trained, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            found[name, arguments] = done.stdout
+    assert len(set(found.values())) == 1 and len(found) == 14 and next(iter(found.values())).count("\n") == 4
 
 
 def test_names_that_are_no_utf8(trained, tmp_path):

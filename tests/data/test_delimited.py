@@ -211,11 +211,7 @@ def test_records_and_fields_have_bounds():
         assert native == plain and len(native) == 1 and ("not closed within 3001 lines" in native[0] or "field limit" in native[0])
 
 
-@pytest.mark.parametrize(("text", "says", "cure"), [
-    ("<!DOCTYPE html><html>", "it is a page of the web", "fetch the file again"), ("<html lang='en'>,x", "it is a page of the web", "fetch"),
-    ("version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS", "`git lfs pull`"), ('[{"a": 1}]', "it seems to be JSON", ".jsonl"),
-])  # fmt: skip
-def test_texts_that_stand_in_a_tables_place(text, says, cure):
+def test_json_in_a_tables_place():
     with pytest.raises(LayerctlError, match="data-syntax") as caught:
-        header_of(next(csv.reader([text])), dialect(), "t.csv")
-    assert says in str(caught.value) and cure in str(caught.value) and str(caught.value).startswith("t.csv:1:1: ")
+        header_of(next(csv.reader(['[{"a": 1}]'])), dialect(), "t.csv")
+    assert "it seems to be JSON" in str(caught.value) and ".jsonl" in str(caught.value) and str(caught.value).startswith("t.csv:1:1: ")

@@ -47,6 +47,17 @@ def test_words_come_back_and_others_go_into_the_bucket(words, others):
 
 
 @FEW
+@given(st.lists(WORD, min_size=1, max_size=30), st.sampled_from([str.lower, str.upper, str.title, str.capitalize]))
+def test_words_whose_capital_letters_do_not_count(words, turned):
+    """Each spelling that training had, and each word turned, is the same word, if it is one still: the eszett's capital is not always."""
+    fit = col.fit_category(table(c=words), "c", FeatureSpec(ignore_case=True), every(words))
+    assert len(fit.words) == len(set(map(col.folded, words)))
+    for spelled in (words, [t for w in words if col.folded(t := turned(w)) == col.folded(w)]):
+        ids = col.encode_category(table(c=spelled), fit) if spelled else []
+        assert [col.folded(fit.words[i - 1]) for i in ids] == list(map(col.folded, spelled)) and all(i > 0 for i in ids)
+
+
+@FEW
 @given(st.lists(WORD, min_size=1, max_size=30), st.lists(WORD, min_size=1, max_size=5))
 def test_unseen_words_as_the_policy_says(words, others):
     others = [o for o in others if o not in words]

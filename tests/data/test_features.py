@@ -86,6 +86,23 @@ def test_targets_of_text_become_indices_and_endings_may_be_stripped(tmp_path):
     assert data.train.targets["t"].tolist() == [0, 1, 0] and data.schema.classes() == ["no", "yes"]
 
 
+@pytest.mark.parametrize(("more", "classes"), [
+    ({}, ["No", "yes"]), ({"classes": ["NO", "Yes"]}, ["NO", "Yes"]), ({"kind": "category"}, ["No", "yes"]),
+])  # fmt: skip
+def test_classes_whose_capital_letters_do_not_count(tmp_path, more, classes):
+    """The most frequent spelling, or the one that is listed, is the class; rows to judge may have others that training never saw."""
+    rows = "n,t\n1,No\n2,YES\n3,yes\n4,no \n5,No\n6,yes\n"
+    section = {"features": {"x": {"columns": ["n"]}}, "target": {"column": "t", "ignore_case": True, **more}}
+    data = made(tmp_path, rows, **section)
+    assert data.schema.classes() == classes and data.train.targets["t"].tolist() == [0, 1, 1, 0, 0, 1] and data.schema.targets["t"].counts == [3, 3]
+    schema = FeatureSchema.from_dict(data.schema.to_dict())
+    (tmp_path / "new.csv").write_text("n,t\n1,yeS\n2,nO\n")
+    spec = DataSpec(source="t.csv", **section)
+    assert load_for_evaluation(str(tmp_path / "new.csv"), schema, spec).targets["t"].tolist() == [1, 0]
+    with pytest.raises(LayerctlError, match="the classes 'No' and 'no' differ in capital letters or blanks only"):
+        made(tmp_path, rows, **{**section, "target": "t"})
+
+
 def test_a_class_that_training_did_not_have(tmp_path):
     data = made(tmp_path, "n,t\n1,no\n2,yes\n", features={"x": {"columns": ["n"]}}, target="t")
     (tmp_path / "new.csv").write_text("n,t\n1,perhaps\n")

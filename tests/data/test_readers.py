@@ -1,12 +1,17 @@
 """Files as people have them, and what is said of those that cannot be read."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import pickle
+import zipfile
 
 import numpy as np
 import pytest
 
+from layerctl.data import streams
 from layerctl.data.dataset import load
 from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
@@ -103,6 +108,60 @@ def test_files_that_are_none(tmp_path):
         table(tmp_path, packed.getvalue(), "t.npz")
     with pytest.raises(LayerctlError, match="this line is not JSON"):
         table(tmp_path, '{"a": 1}\n{"a": \n', "t.jsonl")
+
+
+def zipped(**files):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def arrays():
+    packed = io.BytesIO()
+    np.savez(packed, a=np.arange(3))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(("data", "what"), [
+    (b"PAR1\x15\x04\x15", "the file is a Parquet file, not rows of text"), (b"\x93NUMPY\x01\0", "the file is a numpy array"),
+    (b"%PDF-1.7\n1 0 obj\n", "the file is a PDF document"), (bz2.compress(b"a\n1\n"), "the file is packed with bzip2"),
+    (lzma.compress(b"a\n1\n"), "the file is packed with xz"), (pickle.dumps([1, 2]), "the file is a pickle"), (b"SQLite format 3\0", "an SQLite database"),
+    (b"\n <!DOCTYPE html><html>", "the file is a page of HTML"), ("\ufeff<?xml version='1.0'?><a/>", "the file is an XML document"),
+    ("version https://git-lfs.github.com/spec/v1\noid", "the file is a pointer of Git LFS, not the file itself"),
+    ("a,b\n".encode("utf-32"), "the file is UTF-32"),
+    ("% made in 1988\n\n@RELATION iris\n", "the file is an ARFF file"), (gzip.compress(b"%PDF-1.7\n"), "the file is a PDF document"),
+    (zipped(**{"[Content_Types].xml": "", "xl/workbook.xml": ""}), "the file is an Excel workbook"),
+    (zipped(a="", b=""), "the archive has 2 files: a, b; an archive of one"),
+    (zipped(), "the archive has 0 files; an archive of one"), (arrays(), "the file is an archive of numpy's arrays"),
+    (zipped(a="a\n1\n")[:-9], "as a zip archive: "),
+], ids=lambda v: v if isinstance(v, str) and v.startswith("the") else "")  # fmt: skip
+def test_files_of_other_kinds_say_what_they_are(tmp_path, data, what):
+    assert what in refusal(tmp_path, data)[0]
+
+
+@pytest.mark.parametrize("header", ["PAR1", "BZh9", "ARROW1", "%PD", "htmlpage", "PK", "version https"])
+def test_headers_that_begin_like_other_kinds(tmp_path, header):
+    assert table(tmp_path, f"{header}\n1\n").columns == {header: ["1"]}
+
+
+def test_a_zip_archive_of_one_file(tmp_path, monkeypatch):
+    """What systems leave beside it does not count; a file that unpacks to much more than it should is refused."""
+    packed = zipped(**{"folder/t.csv": "a;b\n1;x\n", "__MACOSX/folder/._t.csv": "\0", "folder/.DS_Store": "\0"})
+    assert table(tmp_path, packed, "t.zip", delimiter=";").columns == {"a": ["1"], "b": ["x"]}
+    assert table(tmp_path, packed, "t.csv", delimiter=";").columns == {"a": ["1"], "b": ["x"]}
+    assert table(tmp_path, zipped(x="a\tb\n1\tx\n"), "t.tsv.zip").columns == {"a": ["1"], "b": ["x"]}
+    monkeypatch.setattr(streams, "_SPARED", 1 << 20)
+    assert refusal(tmp_path, zipped(t=b"a\n" + b"1\n" * (1 << 20))) == ["t.csv: error: the file unpacks to more than 200 times its size [file-too-large]"]
+
+
+@pytest.mark.parametrize("rows", [1, 40_000])
+def test_a_header_has_no_missing_values(tmp_path, rows):
+    """A column may be called like a word for missing values, whether the csv module reads it or the kernels do; numbers and such words are no header."""
+    found = table(tmp_path, "NA,?,,y\n" + "NA,2,3,a\n" * rows)
+    assert list(found.columns) == ["NA", "?", "column_3", "y"] and found.texts("NA")[0] is None
+    assert refusal(tmp_path, "1,?,3\n" + "1,2,3\n" * rows)[0].endswith("like data, not like names of columns: 1, ?, 3 [data-no-header]")
 
 
 def test_many_bad_cells_are_summed_up(tmp_path):

@@ -37,6 +37,9 @@ FEATURES = {
     "negative": "{columns: [owed], kind: number, missing: mean}",
     "most-frequent": "{columns: [job], kind: category, unseen: most_frequent, missing: most_frequent}",
     "binary": "{columns: [member, side], kind: binary, missing: most_frequent, unseen: most_frequent}",
+    "spellings": "{columns: [trade, job], kind: category, ignore_case: true, missing: constant, constant: baker}",
+    "spellings-unseen": "{columns: [trade], kind: category, ignore_case: true, min_count: 2, unseen: most_frequent, missing: constant, constant: none}",
+    "spellings-of-two": "{columns: [shout], kind: binary, ignore_case: true, missing: most_frequent, unseen: most_frequent}",
     "table": "{columns: [n, job, day, price], missing: median, outlying: clip, quantiles: [0, 0.95]}",
 }
 PYTHON = {
@@ -53,7 +56,8 @@ def rows(n=60):
     rng = np.random.default_rng(3)
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text"])
+    table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text",
+                    "trade", "shout"])  # fmt: skip
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -64,6 +68,8 @@ def rows(n=60):
             ["yes", "No", "TRUE", ""][i % 4], ["left", "right"][i % 2], f"2020-0{1 + i % 9}-11", day, moment if i % 9 else "",
             f"[{a:.3f}, {b:.3f}]" if i % 8 else "", ["a;b", "a", "", "b;c"][i % 4], f"{a - b:.4f}",
             "" if i % 13 == 4 else [f"({1000 + i:,}.5)", f"{i}", f"\u2212{i}.25", f"( {i} )"][i % 4], ["red house", "blue, sea"][i % 2],
+            ["baker", "Baker", "ÉCLAIR  man", "éclair man", "", "SMITH", "potter"][i % 7],
+            ["up", "Down", "UP", "down", ""][i % 5],
         ])  # fmt: skip
     return out.getvalue()
 
@@ -75,6 +81,7 @@ def trained(folder, feature, target="y", units=1, loss="mse"):
     model = Model.from_yaml(folder / "m.yaml")
     model.fit()
     model.save(folder / "m.safetensors")
+    text = text.replace("ÉCLAIR  man", "Éclair Man", 2).replace("potter", "POTTER", 1)
     return model, text.replace("smith", "unheard of", 3).replace("left", "LEFT", 2) if "unseen: most" in feature else text
 
 
@@ -126,6 +133,27 @@ fit: {{epochs: 1}}
         model.save(tmp_path / "m.safetensors")
         assert {"blue", ",", "sea", "red"} <= set(model.schema.features["text"].columns[0].words)
         agree(tmp_path, model, odd, [c, python])
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("cp1252", ["cp1252"]), ("utf-16", ["utf-16", "utf-16-le", "utf-16-be"])])
+def test_python_reads_the_encoding_of_the_data_section(tmp_path, encoding, written):
+    """As predict does, UTF-16 with its mark or without; the words that training had are beyond ASCII."""
+    text = "town,n,y\n" + "".join(f"{['Zürich', 'Genève', '€town'][i % 3]},{i % 7},{i % 3}.5\n" for i in range(60))
+    (tmp_path / "rows.csv").write_bytes(text.encode(encoding))
+    head = HEAD.replace("rows.csv", f"rows.csv\n  encoding: {encoding}")
+    (tmp_path / "m.yaml").write_text(f"{head}    x: {{columns: [town, n]}}\n  target: {{column: y, kind: number}}{TAIL % (1, 'mse')}")
+    with Model.from_yaml(tmp_path / "m.yaml") as model:
+        model.fit()
+        model.save(tmp_path / "m.safetensors")
+        assert python.export(model, tmp_path / "m.py").difference <= TOLERANCE
+    for given in written:
+        (tmp_path / "more.csv").write_bytes(text.encode(given))
+        predict(str(tmp_path / "m.safetensors"), str(tmp_path / "more.csv"), out=str(tmp_path / "own.csv"))
+        wanted = list(csv.reader(io.StringIO((tmp_path / "own.csv").read_text())))
+        assert len({r[0] for r in wanted}) > 3
+        for source, data in (("more.csv", b""), ("-", text.encode(given))):
+            done = subprocess.run([sys.executable, "m.py", source], cwd=tmp_path, input=data, capture_output=True, check=True)
+            assert difference(wanted, list(csv.reader(io.StringIO(done.stdout.decode())))) <= TOLERANCE
 
 
 def test_a_header_of_some_of_the_names_that_a_file_without_one_has(tmp_path):

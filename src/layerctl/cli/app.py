@@ -111,7 +111,7 @@ def predict_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A run's folder, a model file, or the YAML (its newest run).")],
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="The rows: a file, or - for a stream.")] = None,
     form: Annotated[str | None, typer.Option("--format", metavar="csv|jsonl|npz", help="The output's format.")] = None,
-    input_format: Annotated[str | None, typer.Option("--input-format", metavar="csv|tsv|jsonl|npz", help="The input's format.")] = None,
+    input_format: Annotated[str | None, typer.Option("--input-format", metavar="csv|tsv|jsonl|npz|parquet|arrow", help="The input's format.")] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, in place of standard output.")] = None,
     keep: Annotated[str | None, typer.Option("--keep", metavar="COLUMNS", help="Columns of the input to repeat: id,name.")] = None,
     layer: Annotated[list[str] | None, typer.Option("--layer", metavar="NAME", help="Print this layer's result.")] = None,

@@ -8,7 +8,7 @@ from typing import Any
 from layerctl.cli.ending import ending_cleanly, usage
 
 STAGES = ("graph", "ops", "program", "memory", "features")
-READ = ("csv", "tsv", "jsonl", "npz")
+READ = ("csv", "tsv", "jsonl", "npz", "parquet", "arrow")
 
 
 def build(

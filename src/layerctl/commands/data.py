@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def _of_file(source: str, target: str | None, names: Sequence[str] | None) -> Re
         dialect, table, columns = opened(source, names)
     except LayerctlError as error:
         found = _readers(error)
-        dialect = guess(source) if found[0].code != "file-empty" else None
+        dialect = guess(source) if found[0].code not in ("file-empty", "data-title") else None
         return Report(source, 0, dialect.settings() if dialect else {}, dialect.why if dialect else {}, [], {}, {}, found)
     goals = named_targets([target], table, columns) if target else [g] if (g := clear_target(columns)) else []
     judged = {g: _is_classes(table, columns[g]) for g in goals}
@@ -99,6 +100,7 @@ def _findings(table: Table, columns: Mapping[str, Column], targets: Mapping[str,
 
     wanted = {n: c for n, c in columns.items() if used is None or n in used or n in targets}
     yield from in_columns.findings(table, wanted, frozenset(targets))
+    yield from rows.no_rows(table, columns)
     yield from rows.duplicates(table, [c.name for c in columns.values() if c.kind != "id"])
     for name, is_classes in targets.items():
         if columns[name].kind in ("empty", "constant"):
@@ -117,6 +119,7 @@ def _of_model(source: str, target: str | None) -> Report:
         tables = _tables(spec, folder)
     except LayerctlError as error:
         return Report(source, 0, _settings(spec), {}, [], {}, {}, _readers(error))
+    tables = _as_encoded(tables, spec)
     table = tables["train"]
     columns = examine(table)
     targets = {t.column: _judged(t.kind, hints.get(o), table, columns, t.column) for o, t in spec.targets().items() if t.column in columns}
@@ -176,6 +179,22 @@ def _tables(spec: DataSpec, folder: Path) -> dict[str, Table]:
         return {"train": read_table(spec.source, spec.reading(), folder)}
     files = {"train": spec.source.train, "validation": spec.source.validation, "test": spec.source.test}
     return {part: read_table(name, spec.reading(), folder) for part, name in files.items() if name is not None}
+
+
+def _as_encoded(tables: dict[str, Table], spec: DataSpec) -> dict[str, Table]:
+    """The tables with one spelling of each word in columns of which capital letters do not count."""
+    from layerctl.data.columns import folded, one_spelling
+
+    names = {n for name, f in spec.features.items() if f.ignore_case for n in f.columns or (name,)}
+    names |= {n for t in spec.targets().values() if t.ignore_case for n in t.names()}
+    out = dict(tables)
+    for n in names & set(tables["train"].columns):
+        best = {folded(w): w for w in one_spelling(Counter(v for v in tables["train"].texts(n) if v is not None))[0]}
+        for part, table in out.items():
+            if n in table.columns:
+                texts = [v if v is None else best.get(folded(v), v) for v in table.texts(n)]
+                out[part] = replace(table, columns={**table.columns, n: texts})
+    return out
 
 
 def _parts(spec: DataSpec, folder: Path, seed: int, hints: dict[str, str | None], span: Any, tables: dict[str, Table]) -> tuple[list[Part], list[Diagnostic]]:

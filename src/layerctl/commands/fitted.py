@@ -72,6 +72,8 @@ def _of_column(c: ColumnFit, fit: FeatureFit) -> str:
     if c.kind == "date":
         out.append(" then ".join(c.formats or [c.format or "ISO 8601"]))
         out.append("parts: " + ", ".join(c.parts or ("days", "month", "weekday")))
+    if c.aliases:
+        out.append("capital letters do not count")
     if c.strip:
         out.append(f"without {c.strip!r}")
     if c.outlying and c.low is not None and c.high is not None:

@@ -43,6 +43,10 @@ def read_npz(path: str, place: Span) -> Table:
         why = str(error).split("\n")[0]
         cure = "save numbers or texts (`array.astype(float)`): objects would be code to run" if "objects" in why else "write it again with numpy.savez"
         fail("file-unreadable", f"cannot read {path} as numpy arrays: {why}", place, hint=cure)
+    bare = next((n for n, a in arrays.items() if not isinstance(a, np.ndarray)), None)
+    if bare is not None:
+        fail("file-unreadable", f"cannot read {path} as numpy arrays: '{bare}' in it is none", place,
+             hint="say `format: csv` in the data section if it is a packed file of text; arrays are written with numpy.savez")  # fmt: skip
     odd = next((n for n, a in arrays.items() if a.dtype.kind not in "fiubUSM"), None)
     if odd is not None:
         fail("file-unreadable", f"cannot read {path} as numpy arrays: the array '{odd}' is of {arrays[odd].dtype}, expected numbers, texts or dates", place,

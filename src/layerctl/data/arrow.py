@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,7 +29,7 @@ def arrow_tables(path: str, kind: str, place: Span, missing: frozenset[str]) -> 
     with opened(path, place) as file:
         done = 0
         try:
-            for batch in _batches(arrow, file, kind):
+            for batch in _batches(arrow, _seekable(arrow, file), kind):
                 if not batch.num_rows:
                     continue
                 columns = {str(n): _column(arrow, str(n), c, place, missing) for n, c in zip(batch.schema.names, batch.columns, strict=True)}
@@ -63,6 +65,11 @@ def _batches(arrow: Any, file: Any, kind: str) -> Iterable[Any]:
         return arrow.ipc.open_stream(file)
     found = arrow.ipc.open_file(file)
     return (found.get_batch(i).slice(low, BATCH) for i in range(found.num_record_batches) for low in range(0, max(found.get_batch(i).num_rows, 1), BATCH))
+
+
+def _seekable(arrow: Any, file: IO[bytes]) -> Any:
+    """The file, or what comes through a pipe in memory: such files are read from their end."""
+    return file if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else arrow.BufferReader(file.readall() if hasattr(file, "readall") else file.read())
 
 
 def _column(arrow: Any, name: str, values: Any, place: Span, missing: frozenset[str]) -> Any:

@@ -164,11 +164,15 @@ class Block:
             self.convert(wanted)
         return self._values[column], self._states[column]
 
+    def written(self, row: int, column: int) -> str:
+        """A field as it is written."""
+        return self.data[self.starts[row, column] : self.ends[row, column]].tobytes().decode("utf-8", "replace")
+
     def text(self, row: int, column: int) -> str | None:
         """A field; None if it is missing."""
         if self.ends[row, column] < self.starts[row, column]:
             return None
-        made = self.data[self.starts[row, column] : self.ends[row, column]].tobytes().decode("utf-8", "replace")
+        made = self.written(row, column)
         return None if made in self.dialect.missing else made
 
 

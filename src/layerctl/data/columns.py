@@ -164,6 +164,25 @@ def counts_of(table: Table, name: str, rows: np.ndarray) -> Counter[str]:
     return Counter({w: n for w, n in zip(words, found, strict=True) if n})
 
 
+def folded(word: str) -> str:
+    """A word without what capital letters and blanks make of it."""
+    return " ".join(word.split()).casefold()
+
+
+def one_spelling(counts: Mapping[str, int]) -> tuple[Counter[str], dict[str, str]]:
+    """(how often each word occurs, in the most frequent of the spellings that differ in capital letters or blanks only; the word of each other
+    spelling: of those that occur, and in small, capital and title letters)."""
+    best: dict[str, str] = {}
+    for w in sorted(counts, key=lambda w: (-counts[w], w)):
+        best.setdefault(folded(w), w)
+    merged: Counter[str] = Counter()
+    aliases: dict[str, str] = {}
+    for w in sorted(counts):
+        merged[best[folded(w)]] += counts[w]
+        aliases |= {s: best[folded(w)] for s in (w, w.lower(), w.upper(), w.title(), w.capitalize()) if folded(s) == folded(w)}
+    return merged, {s: w for s, w in aliases.items() if s != w}
+
+
 def by_word(table: Table, name: str, values: Mapping[str, float], rest: float, missing: float, dtype: type) -> np.ndarray:
     """A number for each row by its text; `rest` for other texts, `missing` where there is none."""
     codes, words = table.coded(name)
@@ -179,10 +198,13 @@ def rows_with(table: Table, name: str, wanted: Callable[[str], bool]) -> np.ndar
 def fit_category(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
     """The training rows' words, in alphabetical order; the most frequent ones where there are more than `vocabulary`."""
     _check_missing(table, name, spec)
-    counts = counts_of(table, name, rows)
+    counts, aliases = counts_of(table, name, rows), {}
+    if spec.ignore_case:
+        counts, aliases = one_spelling(counts)
     kept = [w for w, n in sorted(counts.items(), key=lambda p: (-p[1], p[0])) if n >= spec.min_count][: spec.vocabulary]
     fit = ColumnFit(name, "category", words=sorted(kept), unseen=spec.unseen or "bucket")
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - sum(counts.values()), len(counts)
+    fit.aliases = {s: w for s, w in aliases.items() if w in set(kept)}
     if fit.unseen != "bucket":
         fit.common = _most_frequent(counts)
     if fit.unseen == "error" and len(kept) < len(counts):
@@ -209,6 +231,7 @@ def encode_category(table: Table, fit: ColumnFit) -> np.ndarray:
         LayerctlError: `data-unseen`, where the policy for what was not in the training rows is an error.
     """
     ids = {w: i + 1 for i, w in enumerate(fit.words)}
+    ids |= {s: ids[w] for s, w in fit.aliases.items()}
     missing = 0 if fit.fill is None else ids.get(str(fit.fill), 0)
     known = {*ids, str(fit.fill)}
     _check_seen(table, fit, known)
@@ -233,7 +256,9 @@ def fit_binary(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
         LayerctlError: `data-not-binary`, if the training rows have more or fewer.
     """
     _check_missing(table, name, spec)
-    counts = counts_of(table, name, rows)
+    counts, aliases = counts_of(table, name, rows), {}
+    if spec.ignore_case:
+        counts, aliases = one_spelling(counts)
     fit = ColumnFit(name, "binary", unseen=spec.unseen or "error")
     fit.rows, fit.empty, fit.different = len(rows), len(rows) - sum(counts.values()), len(counts)
     if counts and all(w.lower() in BOOLEANS for w in counts):
@@ -242,6 +267,8 @@ def fit_binary(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
         fit.words, fit.values = list(spelled), list(spelled.values())
     elif len(counts) == 2:
         fit.words, fit.values = sorted(counts), [0.0, 1.0]
+        value = dict(zip(fit.words, fit.values, strict=True))
+        fit.words, fit.values = [*fit.words, *aliases], [*fit.values, *(value[w] for w in aliases.values())]
     else:
         some = ", ".join(repr(w) for w in sorted(counts)[:4]) + (", …" if len(counts) > 4 else "")
         fail("data-not-binary", f"column '{name}' has {len(counts)} different values in the training rows ({some or 'none'}), a binary one has two",

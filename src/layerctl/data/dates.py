@@ -27,8 +27,9 @@ _DAYS_FORMATS = (
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
-_MONTHS = ("%Y-%m", "%Y/%m", "%b %Y", "%B %Y")
-_SPELT = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y", "%a, %d %b %Y %H:%M:%S", "%A, %B %d, %Y")
+_MONTHS = ("%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%m/%Y", "%m-%Y")
+_SPELT = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y", "%a, %d %b %Y %H:%M:%S", "%A, %B %d, %Y", "%a, %d %b %Y %H:%M:%S %z",
+          "%d/%b/%Y:%H:%M:%S %z")  # fmt: skip
 COMPACT = "%Y%m%d"
 """Days without marks between their parts, which are whole numbers too."""
 KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_MONTHS, *_SPELT, *_TIMES_OF_DAY)
@@ -80,6 +81,18 @@ def mixed_formats(values: Sequence[str]) -> list[str]:
         found.append(form)
     found = list(dict.fromkeys(found))
     return found if len(found) > 1 else []
+
+
+def turned_formats(values: Sequence[str]) -> tuple[str, ...]:
+    """Two formats of which some of these dates have the day first and the others the month, the one that more of them have first; none else."""
+    if not values or not _DATELIKE.fullmatch(values[0]):
+        return ()
+    for form in (f for f in KNOWN_FORMATS if f.startswith("%d") and "%m" in f[2:5] and read_date(values[0], (f, f"%m{f[2]}%d{f[5:]}")) is not None):
+        pair = (form, f"%m{form[2]}%d{form[5:]}")
+        fits = [[read_date(v, (f,)) is not None for v in values] for f in pair]
+        if all(a or b for a, b in zip(*fits, strict=True)) and not all(fits[0]) and not all(fits[1]):
+            return pair if sum(fits[0]) >= sum(fits[1]) else pair[::-1]
+    return ()
 
 
 def formats_of(values: Sequence[str]) -> list[str]:

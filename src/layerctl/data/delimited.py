@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ LONGEST_RECORD = 2000
 COMMENTS = ("#", "%")
 """What lines of comment usually begin with."""
 ESCAPE = "\\"
+MARK = re.compile(rb'("?sep=([^\r\n])"?)[\r\n]', re.IGNORECASE)
+"""Excel's line of the delimiter."""
+LONGEST_MARK = 8
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Dialect:
     @classmethod
     def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
         """The dialect of a section, for a file's name and its format where that is known."""
-        plain = name.lower().removesuffix(".gz")
+        plain = name.lower().removesuffix(".gz").removesuffix(".zip")
         delimiter = spec.delimiter or ("\t" if plain.endswith((".tsv", ".tab")) or "tsv" in (kind, spec.format) else ",")
         runs = delimiter == WHITESPACE
         quote = None if spec.quote in (None, "none", "") else spec.quote
@@ -82,8 +86,8 @@ class Heading:
     cure: str | None = None
     headless: bool = False
 
-    def first(self, fields: list[str | None], line: int) -> bool:
-        """Takes the first record; whether it is the header."""
+    def first(self, fields: list[str], line: int) -> bool:
+        """Takes the first record, in which no word is a missing value; whether it is the header."""
         if self.dialect.runs and len(fields) > 1 and not fields[-1]:
             fields = fields[:-1]  # what stands behind blanks at a line's end
         self.names, is_header = header_of(fields, self.dialect, self.name)
@@ -148,29 +152,19 @@ class Heading:
         return "check the delimiter"
 
 
-_NO_TABLES = (
-    (("<!doctype html", "<html", "<?xml"), "a page of the web", "fetch the file again: its address gave a page, often one that asks to log in"),
-    (("version https://git-lfs",), "a pointer of Git LFS, not the file itself", "fetch the file: `git lfs pull`"),
-)
-"""How texts begin that stand in the place of a table."""
-
-
-def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[list[str], bool]:
+def header_of(first: list[str], dialect: Dialect, name: str) -> tuple[list[str], bool]:
     """(the columns' names, whether the first record is the header)."""
-    fields = [f or "" for f in first]
+    fields = list(first)
     if (fields[0].lstrip()[:1] in ("{", "[") and len(fields[0]) > 1) or fields in (["["], ["{"]):
         fail("data-syntax", f"the file starts with '{fields[0][:20]}': it seems to be JSON, expected delimited text", Span(Source(name), 1, 1),
-             hint="JSON lines, an object to a line, are read from files that end in .jsonl, or with `format: jsonl`")  # fmt: skip
-    for begins, what, cure in _NO_TABLES:
-        if fields[0].lstrip().lower().startswith(begins):
-            fail("data-syntax", f"the file starts with '{fields[0].strip()[:20]}': it is {what}, expected delimited text", Span(Source(name), 1, 1), hint=cure)
+             hint="JSON (an object to a line, or an array of objects) is read from files that end in .json or .jsonl, or with `format: jsonl`")  # fmt: skip
     if dialect.columns is not None:
         wanted = list(dialect.columns)
         if len(fields) > 1 and len(set(fields)) == len(fields) and set(fields) <= set(wanted):
             return fields, True
         return wanted, wanted in (fields, told_apart(fields))
     place = Span(Source(name), 1, 1)
-    if all(_looks_like_a_number(f) for f in fields if f):
+    if all(_looks_like_a_number(f) for f in fields if f and f not in dialect.missing):
         fail("data-no-header", f"the first line looks like data, not like names of columns: {', '.join(fields[:6])}", place,
              hint="name the columns in the data section: `columns: [...]`")  # fmt: skip
     seen: set[str] = set()
@@ -182,6 +176,22 @@ def header_of(first: list[str | None], dialect: Dialect, name: str) -> tuple[lis
                  hint=f"rename one in the file, or name them all in the data section: `columns: [{', '.join(told_apart(fields))[:200]}]`")  # fmt: skip
         seen.add(f)
     return fields, True
+
+
+def without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Text whose first line is blank where it is what Excel takes the delimiter from, such as `sep=;`."""
+    rest, head, pausing = iter(pieces), b"", False
+    for piece in rest:
+        head, pausing = head + piece, not piece
+        if pausing or len(head) > LONGEST_MARK:
+            break
+    if found := MARK.match(head):
+        head = head[found.end(1) :]
+    if head:
+        yield head
+    if pausing:
+        yield b""
+    yield from rest
 
 
 def told_apart(fields: Sequence[str]) -> list[str]:
@@ -233,8 +243,8 @@ def lines_of(pieces: Iterable[bytes], pauses: bool = False) -> Iterator[str]:
         yield rest.replace("\r", "\n")
 
 
-def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple[int, list[str | None]]]:
-    """(line, fields) of each record that is not blank, by Python's csv module; fields without blanks around, None where a value is missing.
+def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of each record that is not blank, by Python's csv module; fields without blanks around.
 
     Raises:
         LayerctlError: for a quote that is not closed, a field that is too long.
@@ -274,7 +284,7 @@ def records(lines: Iterable[str], dialect: Dialect, name: str) -> Iterator[tuple
         if reader.line_num - start + 1 > LONGEST_RECORD:
             unclosed(name, start, reader.line_num - start + 1)
         if any(f.strip() for f in row):
-            yield start, [None if (f := given.strip()) in dialect.missing else f for given in row]
+            yield start, [f.strip() for f in row]
         start = reader.line_num + 1
 
 
@@ -286,7 +296,8 @@ def plain_tables(pieces: Iterable[bytes], heading: Heading, rows: int) -> Iterat
             found = itertools.chain([(line, fields)], found)
     while piece := list(itertools.islice(found, rows)):
         lines, kept, width = [], [], len(heading.names)
-        for line, fields in piece:
+        for line, raw in piece:
+            fields: list[str | None] = [None if f in heading.dialect.missing else f for f in raw]
             if len(fields) == width + 1 and fields[-1] is None:
                 fields = fields[:-1]
             if len(fields) != width:

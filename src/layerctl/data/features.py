@@ -252,7 +252,7 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
     for c in fit.columns:
         if c.name not in table.columns:
             fail("missing-column", f"the data lack the column '{c.name}' of the feature '{name}'{did_you_mean(c.name, table.columns)}",
-                 table.span(0) if len(table) else None, hint=f"they have {', '.join(table.columns)}")  # fmt: skip
+                 table.span(0) if len(table) else None, hint=columns_hint(table.columns))  # fmt: skip
     if fit.kind in _WHOLE:
         return _WHOLE[fit.kind](table, fit)
     if fit.kind == "array":

@@ -123,7 +123,7 @@ def native_tables(pieces: Iterable[bytes], heading: Heading) -> Iterator[Table |
         if not heading.names:
             end = int(firsts[1]) if len(firsts) > 1 else len(starts)
             record = Block(data, starts[None, :end], ends[None, :end], lines[:1], heading.dialect, cutter.memory)
-            if heading.first([record.text(0, i) for i in range(end)], int(lines[0])):
+            if heading.first([record.written(0, i) for i in range(end)], int(lines[0])):
                 firsts, lines = firsts[1:], lines[1:]
         block = _fitting(heading, cutter.memory, data, starts, ends, firsts, lines)
         if not len(block):

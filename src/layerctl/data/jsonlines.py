@@ -118,6 +118,9 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
              hint="keep one of the two, or call the other differently")  # fmt: skip
     except (ValueError, RecursionError) as error:
         at = getattr(error, "colno", 1)
+        if line == "{":
+            fail("data-syntax", "this line is not JSON: an object begins here that goes on in other lines", place,
+                 hint="write an object to a line, or an array of objects; `jq -c '.NAME[]' FILE > rows.jsonl` takes an array out of an object")  # fmt: skip
         fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1),
              hint='write an object to a line, as in {"x": 1, "y": 2}')  # fmt: skip
     if _halved(line, row):
@@ -161,6 +164,9 @@ def _second(line: str) -> tuple[str, int, int]:
 def table_of_rows(rows: list[dict[str, Any]], lines: list[int], name: str, missing: frozenset[str]) -> Table:
     """Rows of JSON values as columns of text, of numbers where all values are numbers, or of arrays where they are lists."""
     names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
+    if len(rows) == 1 and names and all(type(v) is dict for v in rows[0].values()):
+        fail("data-syntax", "the values of this object are objects: it has columns, and no rows", Span(Source(name), lines[0], 1),
+             hint='write rows, as pandas does with `to_json(FILE, orient="records")`')  # fmt: skip
     columns: dict[str, Any] = {}
     for n in names:
         values = [r.get(n) for r in rows]

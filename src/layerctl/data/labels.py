@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from layerctl.data.columns import BOOLEANS
+from layerctl.data.columns import BOOLEANS, folded
 from layerctl.data.table import Table
 
 
@@ -26,6 +28,14 @@ def coded_labels(table: Table, column: str, suffix: str | None) -> tuple[np.ndar
     codes, words = table.coded(column)
     known: dict[str, int] = {}
     of = [known.setdefault(w.removesuffix(suffix) if suffix else w, len(known)) for w in words]
+    return np.array([*of, -1], np.int64)[codes], list(known)
+
+
+def respelled(codes: np.ndarray, labels: list[str], classes: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Codes and labels, each that differs from a class in capital letters or blanks only written as that class."""
+    written = {folded(c): c for c in classes}
+    known: dict[str, int] = {}
+    of = [known.setdefault(written.get(folded(w), w), len(known)) for w in labels]
     return np.array([*of, -1], np.int64)[codes], list(known)
 
 

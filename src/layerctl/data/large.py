@@ -33,7 +33,7 @@ def is_large(spec: DataSpec, source: str, folder: Path) -> bool:
     folders = all(map(os.path.isdir, paths))
     if any(f.kind == "image" for f in spec.features.values()) and not folders:
         return False
-    packed = folders or all(p.endswith((".gz", ".parquet", ".pq")) for p in paths)
+    packed = folders or all(p.endswith((".gz", ".zip", ".parquet", ".pq")) for p in paths)
     return bool(spec.cache) or size_of(paths) * (PACKED if packed else 1) >= LARGE
 
 

@@ -24,6 +24,11 @@ _UNIT = re.compile(r"\d\s?([A-Za-zµ°][A-Za-zµ°/²³]{0,7})$")
 _CODE = re.compile(r"(USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|SGD|HKD|KRW|TRY|US\$|R\$|A\$|C\$|HK\$|Rs|kr)\s?(?=[\d.-])")
 _GROUPS = ",' \u00a0\u202f"
 _COMMA = re.compile(r"[+-]?\d*,\d+")
+BOUNDS = "<>≤≥"
+MARKS = f"{BOUNDS}~≈+*"
+FEW_MARKED = 10
+"""Different numbers with marks up to which they are words."""
+_MARKED = re.compile(rf"^[{BOUNDS}~≈]\s?|(?<=\d)[+*]{{1,3}}$")
 MOSTLY = 0.9
 REPEATED = "the header stands in the file a second time: remove the line"
 MANY = 20
@@ -120,6 +125,19 @@ def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
     more = "" if plain else strip_of([n.strip() for n in numbers], decimal)
     blank = " " if any(n != n.strip() for n in numbers) else ""
     return None if more is None else "".join(sorted({*unit, *more, *blank}))
+
+
+def strip_of_marks(values: Sequence[str], decimal: str) -> str | None:
+    """As `strip_of`, for numbers some of which have a mark: `~12`, `<0.5`, `10,000+`, `3.2*`. Where less or more is marked, the most are numbers as
+    they are; few different ones are words, such as the ages `<18` and `>65`."""
+    bare = [_MARKED.sub("", v) for v in values]
+    found = {c for v in values for c in v if c in MARKS and not c.isdigit()}
+    bounds = sum(v[:1] in BOUNDS for v in values)
+    if not found or "" in bare or len(set(bare)) <= FEW_MARKED or bounds > 0.5 * len(values):
+        return None
+    plain = all(_PLAIN.fullmatch(_stripped(n, "", decimal)) for n in bare)
+    more = "" if plain else strip_of(bare, decimal)
+    return None if more is None else "".join(sorted({*found, *more}))
 
 
 def odd_ones(table: Table, name: str) -> tuple[np.ndarray, int]:

@@ -13,10 +13,12 @@ from layerctl.data.dataset import _encode
 from layerctl.data.faults import Faults
 from layerctl.data.readers import read_table, streamed
 from layerctl.data.rows import Dataset
-from layerctl.data.table import Table
-from layerctl.diagnostics import Source, Span, fail
+from layerctl.data.table import BadRows, Table
+from layerctl.diagnostics import Diagnostic, Source, Span, fail
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.reading import Reading
+
+MISSING_TRAINED = "fill it in, or train again with what stands for missing values in the feature: `missing: mean` (median, most_frequent, constant)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,12 @@ def pieces(
         yield replace(_piece(table, schema, faults), arriving=arriving)
 
 
+def _choices(d: Diagnostic) -> str:
+    """What can be done about a row to predict: what training would have to say, and to pass over it."""
+    trained = MISSING_TRAINED if d.code == "data-missing" else f"{d.hint}, and train again"
+    return f"{trained}; or pass over such rows: `--on-error skip`, or `null` for an empty prediction"
+
+
 def _windowed(table: Table, schema: FeatureSchema, faults: Faults) -> Piece:
     if faults.tolerant:
         fail("bad-option", f"--on-error {faults.policy} passes over single rows, and the model looks at windows of consecutive ones",
@@ -63,7 +71,10 @@ def _windowed(table: Table, schema: FeatureSchema, faults: Faults) -> Piece:
 
 def _piece(table: Table, schema: FeatureSchema, faults: Faults) -> Piece:
     if not faults.tolerant:
-        return Piece(table, _encode(None, table, schema))
+        try:
+            return Piece(table, _encode(None, table, schema))
+        except BadRows as error:
+            raise BadRows([replace(d, hint=_choices(d)) if d.hint else d for d in error.diagnostics], error.rows) from None
     found, good = faults.good(table, lambda t: _encode(None, t, schema))
     rows = found if found is not None else Dataset({}, {}, None, good)
     if len(good) == len(table):

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from layerctl.data.arrays import BUILTIN, builtin, read_npz
-from layerctl.data.delimited import Dialect, Heading, plain_tables
+from layerctl.data.delimited import Dialect, Heading, plain_tables, without_mark
 from layerctl.data.faults import Faults
+from layerctl.data.jsonarrays import as_lines, begins_as_json
 from layerctl.data.streams import Stream, place_of
 from layerctl.data.table import Table, joined
 from layerctl.diagnostics import Source, Span, fail
@@ -26,17 +27,22 @@ COLD = 16 << 20
 BATCH = 8192
 """Rows of a table where Python's csv module or json read them."""
 ENDINGS = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".npz": "npz", ".npy": "npz", ".tsv": "tsv", ".tab": "tsv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".npz": "npz", ".npy": "npz", ".tsv": "tsv", ".tab": "tsv",
     ".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow", ".ipc": "arrow",
 }  # fmt: skip
 """Formats by the ends of files' names; all else is csv."""
+
+
+def unpacked_name(name: str) -> str:
+    """A file's name in small letters, without the endings of what it is packed with."""
+    return name.lower().removesuffix(".gz").removesuffix(".zip")
 
 
 def format_of(name: str, spec: Reading, given: str | None = None) -> str:
     """csv, tsv, jsonl, npz, parquet, arrow or images: as given, as the section says, or by the name's ending; a folder holds images."""
     if given or spec.format:
         return str(given or spec.format)
-    plain = name.lower().removesuffix(".gz")
+    plain = unpacked_name(name)
     return next((kind for ending, kind in ENDINGS.items() if plain.endswith(ending)), "images" if os.path.isdir(name) else "csv")
 
 
@@ -132,6 +138,7 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
 
 def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
     """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
+    stream = without_mark(stream)
     if heading.dialect.runs:
         stream = (piece.replace(b"\t", b" ") for piece in stream)
     everything, small, pausing = _measured(stream, "scanning.cut_marked" if heading.dialect.marked else "scanning.cut")
@@ -146,8 +153,8 @@ def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> It
 def object_tables(
     stream: Iterable[bytes], name: str, missing: frozenset[str], rows: int | None, faults: Faults | None = None, wanted: Sequence[str] = ()
 ) -> Iterator[Table | None]:  # fmt: skip
-    """JSON lines as tables, in the same two ways."""
-    everything, small, _pausing = _measured(stream, "objects.objects")
+    """JSON lines, or an array of objects, as tables, in the same two ways."""
+    everything, small, _pausing = _measured(as_lines(stream, name), "objects.objects")
     if small:
         from layerctl.data.jsonlines import json_tables
 
@@ -195,7 +202,11 @@ def streamed(
     if kind not in ("csv", "tsv", "jsonl") or source.startswith(BUILTIN) or Files.of(source).paths != (source,):
         yield from recut(tables(source, spec, given=given), rows)
         return
-    stream = Stream(source, spec.encoding, place, lenient=True, prompt=True)
+    stream: Iterable[bytes] = Stream(source, spec.encoding, place, lenient=True, prompt=True)
+    if kind == "csv" and source == "-" and not (given or spec.format):
+        pieces = iter(stream)
+        head = next((p for p in pieces if p), b"")
+        kind, stream = "jsonl" if begins_as_json(head) else kind, itertools.chain([head], pieces)
     if kind == "jsonl":
         yield from recut(object_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted), rows)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from layerctl.data.columns import folded
 from layerctl.data.dataset import _encode, kept_rows, load_for_evaluation
 from layerctl.data.labels import labels_of
 from layerctl.data.readers import read_table
@@ -72,7 +73,7 @@ def _strange(table: Table, fit: TargetFit) -> list[str | None]:
 
 
 def _folded(label: str) -> str:
-    return " ".join(label.rstrip(".").casefold().split())
+    return folded(label.rstrip("."))
 
 
 def _told(table: Table, found: dict[str, list[str | None]]) -> Iterator[Diagnostic]:

@@ -1,8 +1,9 @@
-"""Where bytes of data come from: files, standard input, gzip, other encodings; always as pieces of UTF-8 without a byte order mark."""
+"""Where bytes of data come from: files, standard input, gzip, zip, other encodings; always as pieces of UTF-8 without a byte order mark."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import itertools
 import os
 import select
@@ -15,12 +16,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from layerctl.data import zips
+from layerctl.data.foreign import refuse_foreign
 from layerctl.diagnostics import Source, Span, fail
 
 PIECE = 3 << 17
 """Bytes that are read at a time."""
 BOMB = 200
-"""How many times its size a gzip file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""
+"""How many times its size a packed file may unpack to, beyond the first gigabyte: tables reach 50, zeros 1,000."""
 _SPARED = 1 << 30
 _LINE_END = 10
 MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -47,7 +50,22 @@ class Stream:
     """Line ends in the pieces that were handed on."""
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._checked(self._decoded(self._unpacked(self._raw())))
+        return self._checked(self._decoded(self.unpacked()))
+
+    def unpacked(self) -> Iterator[bytes]:
+        """The file's bytes, out of their gzip or zip.
+
+        Raises:
+            LayerctlError: for a file that cannot be read, is damaged, or is of a kind that has no rows of text.
+        """
+        found = self._unpacked(self._raw())
+        for piece in found:
+            if piece:
+                refuse_foreign(piece, self.place)
+                yield piece
+                break
+            yield piece
+        yield from found
 
     def _raw(self) -> Iterator[bytes]:
         """The bytes as they are."""
@@ -72,6 +90,9 @@ class Stream:
     def _unpacked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Unpacked where the data are gzip (one or several members)."""
         first = next((p for p in pieces if p), b"")
+        if first[:4] in (zips.SIGN, zips.EMPTY):
+            yield from self._unzipped(first, pieces)
+            return
         if first[:2] != b"\x1f\x8b":
             if first:
                 yield first
@@ -91,8 +112,7 @@ class Stream:
                 rest = unpacker.unconsumed_tail or unpacker.unused_data
                 taken -= len(rest)
                 made += len(out)
-                if made > max(_SPARED, taken * BOMB):
-                    fail("file-too-large", f"the file unpacks to more than {BOMB} times its size", self.place, hint="unpack it yourself if that is meant")
+                self._bounded(made, taken)
                 if out:
                     yield out
                 if unpacker.eof:
@@ -101,6 +121,27 @@ class Stream:
                         unpacker = zlib.decompressobj(wbits=31)
         except zlib.error:
             self._damaged()
+
+    def _bounded(self, made: int, taken: int) -> None:
+        if made > max(_SPARED, taken * BOMB):
+            fail("file-too-large", f"the file unpacks to more than {BOMB} times its size", self.place, hint="unpack it yourself if that is meant")
+
+    def _unzipped(self, first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The one file of a zip archive; where the archive comes through a pipe it is held in memory, since its list of files stands at its end."""
+        archive: str | IO[bytes] = self.path
+        if self.waits or self.path == "-":
+            held = bytearray(first)
+            for piece in pieces:
+                held += piece
+                if len(held) > _SPARED:
+                    fail("file-too-large", "the archive is too large to come through a pipe", self.place,
+                         hint="give it as a file, or unpack it: `unzip -p FILE |`")  # fmt: skip
+            archive = io.BytesIO(held)
+        made = 0
+        for piece, taken in zips.unzipped(archive, PIECE, self.place):
+            made += len(piece)
+            self._bounded(made, taken)
+            yield piece
 
     def _damaged(self) -> None:
         fail("file-unreadable", f"cannot read {self.path}: the gzip data end too soon or are damaged", self.place,
@@ -154,7 +195,8 @@ class Stream:
             if b"\0" in piece and (not self.lenient or (not filled and piece.count(b"\0") * 2 > len(piece))):
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
                 fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place,
-                     hint=binary_hint(self.path))  # fmt: skip
+                     hint="text has none: say `encoding: utf-16` if it is that, or save it as CSV; arrays and Parquet are known by their ending, "
+                     "or by `format`")  # fmt: skip
             filled = filled or bool(piece.strip())
             self.lines += 0 if self.lenient else line_ends(piece)
             yield piece
@@ -167,18 +209,6 @@ def decoder_of(encoding: str, first: bytes) -> str:
     if encoding != "utf-16" or first.startswith(MARKS_OF_UTF_16):
         return encoding
     return "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
-
-
-def binary_hint(path: str) -> str:
-    """What may make data of a file that is no text."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(8)
-    except OSError:
-        start = b""
-    if start[:4] == b"PK\x03\x04" or start == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        return "a workbook or an archive is none: save the sheet as CSV; arrays are read from files that end in .npz"
-    return "text has none: say `encoding: utf-16` if it is that, or save it as CSV; arrays and Parquet are known by their ending, or by `format`"
 
 
 def line_ends(piece: bytes) -> int:

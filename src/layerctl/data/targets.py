@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layerctl.data.columns import BOOLEANS, narrowed, stripped_of
-from layerctl.data.labels import coded_labels, cut, truth_of, truths
+from layerctl.data.columns import BOOLEANS, folded, narrowed, one_spelling, stripped_of
+from layerctl.data.labels import coded_labels, cut, respelled, truth_of, truths
 from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import distinct, mean_and_deviation
 from layerctl.data.table import SHOWN, BadRows, Table, columns_hint
@@ -102,8 +102,11 @@ def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     column = spec.names()[0]
     codes, labels = coded_labels(table, column, spec.strip_suffix)
     _check(table, column, spec, codes < 0)
-    seen = np.bincount(codes[rows] + 1, minlength=len(labels) + 1)[1:].tolist()
-    counts = Counter({w: n for w, n in zip(labels, seen, strict=True) if n})
+    counts = _counted(codes, labels, rows)
+    if spec.ignore_case:
+        best = spec.classes or list(one_spelling(counts)[0])
+        codes, labels = respelled(codes, labels, best)
+        counts = _counted(codes, labels, rows)
     aliases: dict[str, str] = {}
     if spec.kind == "binary":
         aliases = _truth(counts)
@@ -111,7 +114,7 @@ def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
             counts = Counter({w: sum(n for c, n in counts.items() if aliases.get(c, c) == w) for w in sorted(set(aliases.values()), key=truth_of)})
     classes = spec.classes or (list(counts) if aliases else _sorted(counts))
     _check_known(table, column, codes, labels, rows, {*classes, *aliases}, classes)
-    if spec.classes is None and not aliases:
+    if spec.classes is None and not aliases and not spec.ignore_case:
         _check_spelling(table, column, codes, labels, rows, classes)
     if len(classes) < 2:
         fail("data-one-class", f"the target '{column}' has one class only: {classes[0] if classes else 'none'}", table.span(0, column),
@@ -119,7 +122,14 @@ def _category(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:
     if spec.kind == "binary" and len(classes) != 2:
         fail("data-not-binary", f"the target '{column}' has {len(classes)} classes in the training rows ({', '.join(classes[:4])}), a binary one has two",
              table.span(int(rows[0]), column), hint="say `kind: category`")  # fmt: skip
-    return TargetFit(column, "category", classes, strip_suffix=spec.strip_suffix, counts=[counts[c] for c in classes], aliases=aliases)
+    return TargetFit(column, "category", classes, strip_suffix=spec.strip_suffix, counts=[counts[c] for c in classes], aliases=aliases,
+                     ignore_case=spec.ignore_case)  # fmt: skip
+
+
+def _counted(codes: np.ndarray, labels: list[str], rows: np.ndarray) -> Counter[str]:
+    """How often each label occurs in some rows."""
+    seen = np.bincount(codes[rows] + 1, minlength=len(labels) + 1)[1:].tolist()
+    return Counter({w: n for w, n in zip(labels, seen, strict=True) if n})
 
 
 def _truth(counts: Counter[str]) -> dict[str, str]:
@@ -150,13 +160,13 @@ def _check_known(
 
 def _check_spelling(table: Table, column: str, codes: np.ndarray, labels: list[str], rows: np.ndarray, classes: list[str]) -> None:
     """Two classes that differ in capital letters alone are one that was written in two ways."""
-    folded: dict[str, str] = {}
+    found: dict[str, str] = {}
     for c in classes:
-        other = folded.setdefault(" ".join(c.casefold().split()), c)
+        other = found.setdefault(folded(c), c)
         if other != c and len(c) > 1:
             at = int(rows[np.argmax(codes[rows] == labels.index(c))])
             fail("data-class-spelling", f"column '{column}': the classes '{other}' and '{c}' differ in capital letters or blanks only", table.span(at, column),
-                 hint="write them alike; if they are two, list all `classes` in the target; truth values may be `kind: binary`")  # fmt: skip
+                 hint="`ignore_case: true` in the target makes them one; if they are two, list all `classes`; truth values may be `kind: binary`")  # fmt: skip
 
 
 def _labels(table: Table, spec: TargetSpec, rows: np.ndarray) -> TargetFit:

@@ -56,7 +56,7 @@ def _queue() -> queue.SimpleQueue[Underway]:
         jobs: queue.SimpleQueue[Underway] = queue.SimpleQueue()
         usual = threading.stack_size(_STACK)
         try:
-            threading.Thread(target=_serve, args=(jobs,), daemon=True, name="layerctl-aside").start()
+            threading.Thread(target=_serve, args=(jobs,), daemon=True, name="aside").start()
         finally:
             threading.stack_size(usual)
         _jobs.append(jobs)

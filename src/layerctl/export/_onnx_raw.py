@@ -115,6 +115,7 @@ def _array(c: Converter, raw: Raw, fit: FeatureFit) -> str:
 def _category(c: Converter, raw: Raw, fit: ColumnFit, missing: list[str]) -> str:
     x = raw.input(fit.name, "text", c.onnx.TensorProto.STRING, ["batch", 1])
     ids = {w: i + 1 for i, w in enumerate(fit.words)}
+    ids |= {s: ids[w] for s, w in fit.aliases.items()}
     ids |= {m: 0 if fit.fill is None else ids.get(str(fit.fill), 0) for m in missing}
     out = c.fresh()
     rest = ids.get(str(fit.common), 0) if fit.unseen == "most_frequent" else 0

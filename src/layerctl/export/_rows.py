@@ -109,7 +109,7 @@ def _made_up(traced: Traced) -> Table:
                 made[c.name] = [_day(c.centre + c.spread * v, form) for v in rng.normal(size=rows)]
             else:
                 other = ["zebra"] if c.unseen != "error" else []
-                made[c.name] = rng.choice(np.array([*c.words, *other]), rows).tolist()
+                made[c.name] = rng.choice(np.array([*c.words, *c.aliases, *other]), rows).tolist()
     return Table("made up", made)
 
 

@@ -28,17 +28,18 @@ def export(model: Any, path: Path) -> Report:
     refuse_states(model, "Python")
     made = traced(model, ROWS)
     text = python_file(made)
+    encoding = model.spec.data.encoding if model.spec.data is not None else "utf-8"
     with scratch_folder() as folder:
         program = Path(folder) / "model.py"
         program.write_text(text, encoding="utf-8")
-        rows, difference = compare(made, path, lambda table: _run(program, table, path))
+        rows, difference = compare(made, path, lambda table: _run(program, table.encode(encoding, "replace"), path))
     write(path, [text.encode()])
     return Report(rows, difference)
 
 
-def _run(program: Path, table: str, path: Path) -> str:
+def _run(program: Path, table: bytes, path: Path) -> str:
     """What the program writes for a table; it has some minutes."""
-    done = subprocess.run([sys.executable, str(program), "-"], input=table.encode(), capture_output=True, timeout=LONGEST, check=False)
+    done = subprocess.run([sys.executable, str(program), "-"], input=table, capture_output=True, timeout=LONGEST, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
         fail("export-failed", f"the exported program ends with an error: {said}; nothing was written", Span(Source(str(path))),

@@ -74,6 +74,7 @@ class FeatureSpec(Section):
     unseen: Literal["bucket", "error", "most_frequent"] | None = Field(
         None, description="What becomes of a category that training did not have: a bucket of its own (0; the default), an error, or the most frequent one."
     )
+    ignore_case: bool = Field(False, description="Whether words that differ in capital letters or blanks only are one category.")
     outlying: Literal["clip", "error", "missing"] | None = Field(
         None, description="What becomes of numbers outside `range` or `quantiles`: the nearest number inside, an error, or a missing value."
     )
@@ -132,6 +133,8 @@ class FeatureSpec(Section):
         if self.kind in ("text", "vector", "sequence") and self.columns is not None and len(self.columns) != 1:
             raise ValueError(f"a {self.kind} is one column")
         self._outlying()
+        if self.ignore_case and self.kind not in (None, "category", "binary", "table"):
+            raise ValueError(f"'ignore_case' is for categories, not for 'kind: {self.kind}'")
         if self.kind == "binary" and self.unseen == "bucket":
             raise ValueError("a binary column has no bucket for what training did not have: 'unseen' is error or most_frequent")
         return self

@@ -30,6 +30,7 @@ class ColumnFit:
         strip: characters that do not count in numbers, such as `$,%`.
         outlying: what becomes of numbers outside `low` to `high`: clip, error or missing; "" for nothing.
         unseen: what becomes of words that training did not have: bucket, error or most_frequent, which is `common`.
+        aliases: other spellings of words, where capital letters and blanks do not count.
         separator: what stands between the numbers of a field; blanks, commas and semicolons if "".
         rows, empty, different: training rows, those without a value, and different values among the others (0 where nobody counted; of
             numbers 100,000 stands for all that are more).
@@ -51,6 +52,7 @@ class ColumnFit:
     high: float | None = None
     unseen: str = "bucket"
     common: str | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
     separator: str = ""
     rows: int = 0
     empty: int = 0
@@ -92,7 +94,7 @@ class TargetFit:
         classes: a category's, the labels', a sequence's; a sequence without any is numbers.
         counts: the training rows of each class.
         centre, spread: a number's scale; `centres` and `spreads` those of several columns.
-        aliases: other spellings of classes.
+        aliases: other spellings of classes; with ignore_case capital letters and blanks do not count in any.
         separator: between labels or steps in a field: blanks if None, each character a label of its own if "".
         length: steps of a sequence; `along` is the input that has them.
         join: whether the texts of `next` are one long text.
@@ -109,6 +111,7 @@ class TargetFit:
     spreads: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
+    ignore_case: bool = False
     strip: str = ""
     separator: str | None = None
     length: int = 0
@@ -232,6 +235,8 @@ def _column(plain: Any) -> ColumnFit:
         raise ValueError("numbers are outlying, but there are no bounds")
     if made.unseen == "most_frequent" and made.kind in ("category", "binary") and made.common not in made.words:
         raise ValueError(f"the most frequent word {made.common!r} is none of the words")
+    if not set(made.aliases.values()) <= set(made.words):
+        raise ValueError(f"spellings of words that {made.name!r} does not have")
     if not made.spread or (made.kind == "date" and max(abs(made.centre), abs(float(made.fill or 0.0))) > MOST_DAYS):
         raise ValueError(f"the scale {made.centre}, {made.spread} of {made.name!r}")
     return made

@@ -27,6 +27,7 @@ class TargetSpec(Section):
         None, description="Inferred if not given: by the loss, else by the values. labels: any number of classes; sequence: one a step."
     )
     classes: list[str] | None = Field(None, description="The classes in the order of the output's units; those of the training rows, sorted, if not given.")
+    ignore_case: bool = Field(False, description="Whether classes that differ in capital letters or blanks only are one.")
     scale: Literal["standard", "minmax", "none"] = Field("none", description="How numbers are scaled; predictions are scaled back.")
     strip: str | None = Field(None, description="Characters in numbers that do not count, such as `$,%`; found in the training rows if not given.")
     strip_suffix: str | None = Field(None, description="An ending that some labels have and that does not count.")
@@ -56,6 +57,8 @@ class TargetSpec(Section):
             raise ValueError(f"several columns are numbers or labels, not 'kind: {self.kind}'")
         if self.made_of_input() and (self.kind is not None or self.classes is not None or self.scale != "none"):
             raise ValueError(f"a target made of an input is what the input is: '{given[0]}' goes with no kind, classes or scale")
+        if self.ignore_case and (self.kind not in (None, "category", "binary") or self.column is None):
+            raise ValueError("'ignore_case' is for a column of classes")
         if self.classes is not None and (len(set(self.classes)) < len(self.classes) or not self.classes):
             raise ValueError("name at least one class, and none twice")
         return self

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+from layerctl.data.columns import one_spelling
 from layerctl.data.examining.dialect import Dialect
 from layerctl.data.examining.kinds import Column
 from layerctl.data.table import Table
@@ -30,6 +32,7 @@ class Target:
     incomplete: bool = False
     strip: str | None = None
     lopsided: bool = False
+    ignore_case: bool = False
 
     @property
     def imbalanced(self) -> bool:
@@ -80,8 +83,11 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
                       lopsided=_lopsided(column, len(texts)))  # fmt: skip
     suffix = _suffix(set(texts))
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
-    found, counts = np.unique(np.array(labels, dtype=object).astype(str), return_counts=True)
-    classes = [str(f) for f in found]
+    often = Counter(labels)
+    merged = often if numbers else one_spelling(often)[0]
+    spelled = len(merged) < len(often)
+    classes = sorted(merged)
+    counts = np.array([merged[c] for c in classes])
     if len(classes) == 1:
         raise ValueError(f"every row that has a value says '{classes[0]}': there is nothing to learn")
     if len(classes) > max(2, 0.5 * len(labels)) or len(classes) > 10_000:
@@ -91,7 +97,9 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
         classes, counts = [classes[i] for i in order], counts[order]
     kind = "binary" if len(classes) == 2 else "classes"
     why = f"{len(classes)} classes" + (" (whole numbers; `--as number` predicts the number)" if numbers and wanted is None else "")
-    return Target(column.name, kind, why, tuple(classes), tuple(int(c) for c in counts), suffix, column.missing > 0)
+    why += "; some are written in several ways, in which capital letters or blanks differ" if spelled else ""
+    return Target(column.name, kind, why, tuple(classes), tuple(int(c) for c in counts), suffix, column.missing > 0,
+                  ignore_case=spelled)  # fmt: skip
 
 
 def _lopsided(column: Column, rows: int) -> bool:

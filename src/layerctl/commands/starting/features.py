@@ -18,6 +18,7 @@ SHORT, OFTEN = 8, 5
 """Words a text up to which it may be a name, and rows from which a word is known."""
 FAREST = 5
 """Deviations from the mean beyond which a number counts as being so far."""
+RESPELLED = "some words are written in several ways, which are one: `ignore_case: false` tells them apart"
 SCALED: dict[str, Any] = {"kind": "number", "scale": "standard", "missing": "median"}
 Item = dict[str, Any]
 
@@ -114,17 +115,21 @@ def _categories(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("category")
     narrow = [c for c in columns if c.distinct <= WIDE]
     policy = {"missing": "constant", "constant": "missing"}
-    if narrow:
-        out.features["categories"] = {"columns": [c.name for c in narrow], "kind": "category", "encode": "one_hot", **policy}
-        out.said["categories"] = "one-hot; what is missing or unseen in training is a bucket of its own"
-        out.parts.append("categories")
-        out.width += sum(c.distinct + 1 for c in narrow)
+    for name, some in (("categories", [c for c in narrow if not c.respelled]), ("words", [c for c in narrow if c.respelled])):
+        if some:
+            name = name if name == "categories" else out_name(out, name)
+            more = {"ignore_case": True} if some[0].respelled else {}
+            out.features[name] = {"columns": [c.name for c in some], "kind": "category", "encode": "one_hot", **more, **policy}
+            out.said[name] = "one-hot; what is missing or unseen in training is a bucket of its own" + (f"; {RESPELLED}" if more else "")
+            out.parts.append(name)
+            out.width += sum(c.distinct + 1 for c in some)
     for c in columns:
         if c not in narrow:
             name = out_name(out, c.name)
             size = int(min(24, max(4, round(c.distinct**0.5))))
-            out.features[name] = {"columns": [c.name], "kind": "category", "encode": "index", **policy, "min_count": 2}
-            out.said[name] = f"{c.distinct} different words: each a vector of {size} numbers"
+            more = {"ignore_case": True} if c.respelled else {}
+            out.features[name] = {"columns": [c.name], "kind": "category", "encode": "index", **more, **policy, "min_count": 2}
+            out.said[name] = f"{c.distinct} different words: each a vector of {size} numbers" + (f"; {RESPELLED}" if more else "")
             out.layers.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size}, "name": f"{name}_vector", "from": name})
             out.parts.append(f"{name}_vector")
             out.width += size

@@ -9,10 +9,11 @@ from pathlib import Path
 from layerctl.commands.starting.facts import Facts, Target, target_of
 from layerctl.data.examining.dialect import Dialect, guess
 from layerctl.data.examining.kinds import Column, examine
+from layerctl.data.examining.rows import no_rows
 from layerctl.data.examining.words import NOTHING
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import LayerctlError, Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
 
 CLEAR = frozenset({"target", "label", "class", "y", "outcome", "species", "response"})
@@ -26,8 +27,10 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
     Raises:
         LayerctlError: for a file that cannot be read, for targets that are not there or cannot be predicted.
     """
-    dialect, table, columns = opened(source, names)
+    dialect, table, columns = opened(source, names, targets)
     goals = named_targets(targets, table, columns) or [_clear(table, columns)]
+    if none := list(no_rows(table, columns)):
+        raise LayerctlError(none)
     found = []
     for name in goals:
         try:
@@ -39,8 +42,9 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
     return Facts(source, dialect, table, columns, tuple(found), test)
 
 
-def opened(source: str, names: Sequence[str] | None = None) -> tuple[Dialect, Table, dict[str, Column]]:
-    """A file's dialect with the words that stand for missing values, the table read by it, and its columns.
+def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str] = ()) -> tuple[Dialect, Table, dict[str, Column]]:
+    """A file's dialect with the words that stand for missing values, the table read by it, and its columns. A first line with one of the `goals` in it
+    is the header, whatever else it has.
 
     Raises:
         LayerctlError: for a file that cannot be read.
@@ -48,7 +52,7 @@ def opened(source: str, names: Sequence[str] | None = None) -> tuple[Dialect, Ta
     from layerctl.commands.unused import refuse_unused
     from layerctl.data.readers import format_of
 
-    dialect = guess(source)
+    dialect = guess(source, goals=frozenset(part.strip() for g in goals for part in (g, *g.split(","))))
     if names is not None:
         named = source.startswith("builtin:") or format_of(source, dialect.reading) not in ("csv", "tsv")
         refuse_unused({"--columns": named}, f"the columns of {source} have names")
@@ -57,6 +61,8 @@ def opened(source: str, names: Sequence[str] | None = None) -> tuple[Dialect, Ta
     table = read_table(source, dialect.reading)
     columns = examine(table)
     odd = {w for c in columns.values() if c.kind in ("number", "date") for w in c.odd}
+    if any(no_rows(table, columns)):
+        odd = set()  # they are no values
     seen = {w for n in table.columns for w in set(_texts(table, n)) & NOTHING}
     words = sorted((odd | seen) - set(MISSING))
     if words:
@@ -136,6 +142,6 @@ def _with_test(target: Target, test: str, dialect: Dialect) -> Target:
 def base_name(source: str) -> str:
     """What a model of this file is called: the file's name without endings, in letters, digits and dashes."""
     plain = source.split(":")[-1] if source.startswith("builtin:") else Path(source).name
-    stem = plain.removesuffix(".gz").split(".")[0] or "model"
+    stem = plain.split(".")[0] or "model"
     made = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-")
     return made[:60] or "model"

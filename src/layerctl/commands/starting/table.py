@@ -118,6 +118,8 @@ def target_plain(target: Target) -> dict[str, Any]:
             out["strip"] = target.strip
     elif len(target.classes) <= 100:
         out["classes"] = list(target.classes)
+    if target.ignore_case:
+        out["ignore_case"] = True
     if target.strip_suffix:
         out["strip_suffix"] = target.strip_suffix
     return {**out, "missing": "drop"} if target.incomplete else out

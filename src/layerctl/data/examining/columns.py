@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from layerctl.data.dates import read_date
+from layerctl.data.columns import folded
+from layerctl.data.dates import read_date, turned_formats
 from layerctl.data.examining.kinds import LEADING_ZERO, Column
 from layerctl.data.examining.words import NOTHING, PERHAPS, dressed, iso_day
 from layerctl.data.numbers import numbers_of
@@ -69,7 +70,7 @@ def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     if c.kind == "number":
         yield from _far(table, c)
     if c.kind in ("category", "id") and c.distinct > 1:
-        yield from _alike(table, c)
+        yield from _alike(table, c, target)
 
 
 def _missing(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
@@ -122,6 +123,11 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
             f"{values[row]!r} has a leading zero: a code rather than a number",
             "`kind: category` keeps it as it is",
         )
+    if c.kind in ("category", "id", "text") and (turned := turned_formats([v for v in dict.fromkeys(values) if v is not None])):
+        row = next(i for i, v in enumerate(values) if v is not None and read_date(v, turned[:1]) is None)
+        listed = ", ".join(f'"{f}"' for f in turned)
+        yield warning(table, row, c.name, "column-date-order", f"some dates have the day first and others, such as {values[row]!r}, the month: they are words",
+                      f"write them alike where they come from; `{{kind: date, format: [{listed}]}}` reads what may be either by the first")  # fmt: skip
     if c.kind == "date" and c.ambiguous:
         yield warning(table, 0, c.name, "column-date-order", f"day and month could be the other way round; it is read as {c.formats[0]}",
                       f"write the `format` in the feature: `{{kind: date, format: \"{c.formats[0]}\"}}`")  # fmt: skip
@@ -175,14 +181,14 @@ def numbers(table: Table, c: Column) -> np.ndarray:
     return numbers_of(Table(table.name, {c.name: plain}, table.lines, table.decimal), c.name, c.strip or "")
 
 
-def _alike(table: Table, c: Column) -> Iterator[Diagnostic]:
+def _alike(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     """Words that differ in capitals or blanks only."""
     seen: dict[str, str] = {}
     for row, v in enumerate(table.texts(c.name)):
         if v is None:
             continue
-        first = seen.setdefault(" ".join(v.split()).casefold(), v)
+        first = seen.setdefault(folded(v), v)
         if first != v:
             yield warning(table, row, c.name, "column-spelling", f"{v!r} and {first!r} differ in capitals or blanks only, and are two categories",
-                          "write them alike")  # fmt: skip
+                          f"`ignore_case: true` in the {'target' if target else 'feature'} makes them one; or write them alike")  # fmt: skip
             return

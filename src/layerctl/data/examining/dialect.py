@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import os
 import re
-import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from layerctl.data.delimited import COMMENTS, ESCAPE, told_apart
+from layerctl.data import zips
+from layerctl.data.delimited import COMMENTS, ESCAPE, LONGEST_MARK, MARK, told_apart
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
 from layerctl.data.images import ENDINGS
+from layerctl.data.jsonarrays import begins_as_json
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, Files, format_of
-from layerctl.data.streams import decoder_of
+from layerctl.data.streams import Stream, decoder_of
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.source.files import instead
 from layerctl.spec.data import MISSING
@@ -28,6 +28,7 @@ UNREADABLE = "take a copy of the file that is whole, and check the disk"
 SAMPLE = 1 << 20
 """Bytes from the beginning that delimiter, quotes and header are guessed from."""
 RECORDS = 2000
+_SIGNS = {b"\x93NUMPY": "npz", b"PAR1\x15": "parquet", b"ARROW1\0": "arrow"}
 DELIMITERS = (",", "\t", ";", "|", " ")
 RARE = ("^", "~", "\x1f", "\x01", "#", ":")
 """Delimiters where no other cuts lines at all, and all lines have as many."""
@@ -35,9 +36,11 @@ ONE_COLUMN, CERTAIN = 0.1, 0.98
 """How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
 BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
+MOST_TITLES = 10
+"""Lines of titles that may stand above a header."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
-_HAS_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+", re.ASCII)
+_HAS_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})*|\d+),\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
 _QUOTE_ESCAPED = re.compile(r"""(?:^|[,;\t| ])"[^"\n]*\\"[^",;\t|\s]""", re.MULTILINE)
@@ -70,8 +73,8 @@ class Dialect:
         return {k: v for k, v in plain.items() if v != usual.get(k)}
 
 
-def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
-    """The dialect of a file, or of a builtin set.
+def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] = frozenset()) -> Dialect:
+    """The dialect of a file, or of a builtin set; a first line with one of the `goals` in it is the header.
 
     Raises:
         LayerctlError: for a file that is not there, cannot be read, or is empty.
@@ -85,14 +88,15 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     path = Files.of(path).paths[0]
     if format_of(path, plain) == "images" and any(p.is_dir() or p.suffix.lower() in ENDINGS for p in Path(path).iterdir()):
         return Dialect(plain)
-    head, place = _head(path), Span(Source(path))
-    if not head.strip():
-        fail("file-empty", "the file has no data", place, hint="give a file with rows")
-    kind = format_of(path, plain)
-    if head[:6] == b"\x93NUMPY" or (head[:4] == b"PK\x03\x04" and kind in ("npz", "csv")):
-        return Dialect(replace(plain, format=None if kind == "npz" else "npz"))
+    kind, place = format_of(path, plain), Span(Source(path))
+    told = _told(path)
+    if told is not None:
+        return Dialect(replace(plain, format=None if kind == told else told), {} if kind == told else {"format": "by its first bytes"})
     if kind not in ("csv", "tsv"):
         return Dialect(plain)
+    head = _head(path)
+    if not head.strip():
+        fail("file-empty", "the file has no data", place, hint="give a file with rows")
     encoding, reason = _encoding(path, head)
     why = {"encoding": reason} if reason else {}
     text = (
@@ -102,22 +106,27 @@ def guess(path: str, missing: tuple[str, ...] = MISSING) -> Dialect:
     )
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
-    if text.lstrip()[:2] in ("[{", "[[", "[\n"):
-        return Dialect(replace(plain, encoding=encoding), why)
+    if kind == "csv" and begins_as_json(text.encode()) and text.lstrip().startswith("["):
+        return Dialect(replace(plain, format="jsonl", encoding=encoding), {**why, "format": "it is a JSON array"})
     if kind == "csv" and text.lstrip().startswith("{") and _is_json_lines(text):
         return Dialect(
             replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
         )
-    return _delimited(text, replace(plain, encoding=encoding), kind, why)
+    return _delimited(text, replace(plain, encoding=encoding), kind, why, goals, place)
 
 
-def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dialect:
+def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals: frozenset[str], place: Span) -> Dialect:
     usual = "\t" if kind == "tsv" else ","
+    mark = MARK.match(text[: 2 * LONGEST_MARK].encode())
+    if mark is not None:
+        text = text.partition("\n")[2]
     escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
     text, comment, above = without_comments(text, usual, escape)
     if comment is not None:
         why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
     delimiter, quote, reason = _separators(text, usual, escape)
+    if mark is not None and (named := mark[2].decode()).isprintable() and len(_rows(text, named, quote, 1, escape)[0]) > 1:
+        delimiter, reason = named, "the first line says so, as Excel has it"
     why, runs = {**why, **({"delimiter": reason} if delimiter != usual else {})}, False
     if escape is None and _delimiter_escaped(text, delimiter, quote):
         escape = ESCAPE
@@ -128,7 +137,8 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
         runs = True
     rows = _rows(text, delimiter, quote, escape=escape)
     width = len(rows[0]) if rows else 1
-    header, told = _has_header(rows, width)
+    _refuse_title(rows, place)
+    header, told = (True, "") if rows and goals & set(rows[0]) and not all(map(looks_like_value, rows[0])) else _has_header(rows, width)
     if quote is None:
         why["quote"] = "with them as quotes, lines would run into each other"
     elif quote == "'":
@@ -157,22 +167,31 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str]) -> Dia
 
 
 def _head(path: str) -> bytes:
-    """The first bytes, unpacked where they are gzip."""
+    """The first bytes, unpacked where they are packed."""
+    head = b""
+    for piece in Stream(path, "utf-8", Span(Source(path))).unpacked():
+        head += piece
+        if len(head) >= SAMPLE:
+            break
+    return head[:SAMPLE]
+
+
+def _told(path: str) -> str | None:
+    """The format that a file's first bytes tell, of those that are no text."""
     place = Span(Source(path))
     try:
         if os.path.isdir(path):
             fail("file-unreadable", "this is a folder, not a file of data", place, hint="name a file in it")
         with open(path, "rb") as file:
-            head = file.read(SAMPLE)
-        if head[:2] == b"\x1f\x8b":
-            with gzip.open(path, "rb") as file:
-                return file.read(SAMPLE)
-        return head
+            head = file.read(8)
+        if head.startswith(zips.SIGN):
+            return "npz" if zips.holds_arrays(path) else None
+        return next((kind for sign, kind in _SIGNS.items() if head.startswith(sign)), None)
     except FileNotFoundError:
         fail("file-not-found", f"there is no file {path}{instead(path)}", place, hint="the path starts from the folder you are in")
-    except (EOFError, zlib.error, OSError) as error:
-        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", place, hint=UNREADABLE)
-    return b""
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place, hint=UNREADABLE)
+    return None
 
 
 def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
@@ -182,26 +201,17 @@ def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
     if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
         return "utf-16", "every other byte is 0, as in UTF-16"
     decoder = codecs.getincrementaldecoder("utf-8")()
-    opener = gzip.open if _is_gzip(path) else open
     try:
-        with opener(path, "rb") as file:
-            while piece := file.read(SAMPLE):
-                decoder.decode(piece)
+        for piece in Stream(path, "utf-8", Span(Source(path))).unpacked():
+            decoder.decode(piece)
         decoder.decode(b"", final=True)
         return "utf-8", None
     except UnicodeDecodeError:
         pass
-    except (EOFError, zlib.error, OSError) as error:
-        fail("file-unreadable", f"cannot read {path}: {getattr(error, 'strerror', None) or error}", Span(Source(path)), hint=UNREADABLE)
     high = {b for b in head if 0x80 <= b < 0xA0}
     if high and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
         return "cp1252", "some bytes are no UTF-8, and are typographic signs in cp1252"
     return "latin-1", "some bytes are no UTF-8"
-
-
-def _is_gzip(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
 
 
 def _is_json_lines(text: str) -> bool:
@@ -356,6 +366,23 @@ def _has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:
     if again * 2 >= width or (again and any(len(f) > 40 for f in first)):
         return False, "values of the first line occur in other lines too"
     return not any(map(looks_like_value, first)), "the first line has values, no names"
+
+
+def _refuse_title(rows: list[list[str]], place: Span) -> None:
+    """Ends with the diagnostic for a title above the header: a line of one field, or with others that are empty, above one of names.
+
+    Raises:
+        LayerctlError: `data-title`.
+    """
+    at = next((i for i, r in enumerate(rows[: MOST_TITLES + 1]) if len([f for f in r if f]) > 1), None)
+    if not at or at + 1 >= len(rows) or not any(rows[0]):
+        return
+    head, rest = rows[at], [r for r in rows[at + 1 :] if len(r) == len(rows[at])]
+    named = all(head) and not any(map(looks_like_value, head)) and len(rest) * 2 > len(rows)
+    if named and (len(head) > 2 or len(rows[0]) == 1) and any(map(_valued, zip(*rest, strict=True))):
+        title = next(f for f in rows[0] if f)
+        fail("data-title", f"'{title[:60]}' seems to be a title above the header, which begins with '{head[0][:40]}'", Span(place.source, 1, 1),
+             hint=f"take what stands above the header out: `sed -n '/^\"*{head[0][:20]}/,$p' FILE > rows.csv`")  # fmt: skip
 
 
 def _valued(column: tuple[str, ...]) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from layerctl.data.columns import folded
 from layerctl.data.dates import mixed_formats
-from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, date_format, dressed, numeric
+from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
-from layerctl.data.numbers import numbers_of, strip_of, strip_of_measures
+from layerctl.data.numbers import numbers_of, strip_of, strip_of_marks, strip_of_measures
 from layerctl.data.table import Table
 
 FEW = 0.1
@@ -43,7 +44,8 @@ class Column:
     """One column: `kind` is number, category, date, text, array, image, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
-    `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count.
+    `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count;
+    of one that is `respelled` some words differ in capital letters or blanks only.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Column:
     ordered: bool = False
     strip: str | None = None
     code: bool = False
+    respelled: bool = False
 
     @property
     def usable(self) -> bool:
@@ -167,6 +170,8 @@ def _shape(values: np.ndarray) -> dict[str, Any]:
 def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     values = [v for v in counts if v not in nothing]
+    if any(numeric(v) and not compact_day(v) for v in values):
+        return None  # asking every format would take a while, and no other date is a number
     is_date, form, ambiguous = date_format(values) if values and date_format(values[:COMPACT_DAYS])[0] else (False, None, False)
     formats = (form,) if form is not None else ()
     if not is_date:
@@ -189,6 +194,7 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     worn = [v for v in counts if v not in nothing]
     strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
+    strip = strip or strip_of_marks(worn, table.decimal)
     if not strip:
         return None
     plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]
@@ -226,4 +232,4 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
         )
     if numbers == len(present):
         return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
-    return Column(name, "category", f"words, {len(counts)} different ones", **facts)
+    return Column(name, "category", f"words, {len(counts)} different ones", **facts, respelled=len(set(map(folded, counts))) < len(counts))

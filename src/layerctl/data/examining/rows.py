@@ -75,6 +75,26 @@ def duplicates(table: Table, telling: Sequence[str]) -> Iterator[Diagnostic]:
         )
 
 
+def no_rows(table: Table, columns: Mapping[str, Column]) -> Iterator[Diagnostic]:
+    """Lines among the rows that are none: the header once more, as where files were put behind each other, and units below the header."""
+    flat = [n for n, c in columns.items() if c.kind != "array"]
+    if not flat or not len(table):
+        return
+    again = [i for i, v in enumerate(table.texts(flat[0])) if v == flat[0]]
+    again = [i for i in again if all(table.texts(n)[i] == n for n in flat)]
+    if again and len(flat) > 1:
+        yield Diagnostic("row-is-header", f"the header stands among the rows{f' {len(again)} times' if len(again) > 1 else ''}", table.span(again[0]), (),
+                         "take it out: `awk 'NR == 1 { h = $0 } NR == 1 || $0 != h' FILE > rows.csv`")  # fmt: skip
+        return
+    numbers = [c for c in columns.values() if c.kind == "number"]
+    units = [table.texts(c.name)[0] for c in numbers]
+    if len(numbers) > 1 and len(table) > FEW_OF_A_CLASS and all(u is not None and c.odd.get(u) == 1 for c, u in zip(numbers, units, strict=True)):
+        shown = ", ".join(f"'{u}'" for u in units[:3])
+        text = f"this line has words where all columns of numbers have numbers, such as {shown}: it seems to tell units"
+        yield Diagnostic("row-is-units", text, table.span(0), (),
+                         "take it out of the file, or put it into the header")  # fmt: skip
+
+
 def across(parts: Sequence[Part], columns: Sequence[str] | None = None) -> Iterator[Diagnostic]:
     """Rows held back that are trained on as well, by the columns that a model takes and predicts: an error where they are many and no table of a few
     categories makes them."""

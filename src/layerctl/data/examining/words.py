@@ -25,6 +25,8 @@ COMPACT_DAYS = 12
 YEARS = range(1500, 2200)
 """Years of which dates are; what has another one is no date."""
 _DIGIT = re.compile(r"\d")
+_BETWEEN = re.compile(r"[-./:, ]")
+"""What stands between the parts of a date, in all forms but the compact one."""
 
 
 def numeric(text: str) -> bool:
@@ -57,7 +59,9 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
     if all(map(iso_day, values)):
         return True, None, False
     if all(map(numeric, values)):
-        return (True, COMPACT, False) if len(values) >= COMPACT_DAYS and all(map(_compact_day, values)) else (False, None, False)
+        return (True, COMPACT, False) if len(values) >= COMPACT_DAYS and all(map(compact_day, values)) else (False, None, False)
+    if not all(map(_BETWEEN.search, values)):
+        return False, None, False
     fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
     found = [f for f in fits if all(_parses(v, f) for v in values)]
     if found:
@@ -65,7 +69,8 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
     return False, None, False
 
 
-def _compact_day(text: str) -> bool:
+def compact_day(text: str) -> bool:
+    """Whether a field is a day without marks, such as 20240131."""
     return len(text) == 8 and text[:2] in ("19", "20") and _parses(text, COMPACT)
 
 

@@ -191,13 +191,19 @@ class Features:
         self._need("category")
         k = self._cell(c.name)
         empty = "NULL" if c.fill is None else string(str(c.fill))
-        words = f"words_{len(self.parts)}_{k}"
-        self.parts.append(_strings(words, c.words))
+        words, spelled = f"words_{len(self.parts)}_{k}", sorted([*c.words, *c.aliases], key=str.encode)
+        self.parts.append(_strings(words, spelled))
         if c.unseen == "bucket":
-            return f"category(CELL({k}), {empty}, {words}, {len(c.words)})"
-        self._need("seen")
-        rest = -1 if c.unseen == "error" else c.words.index(str(c.common)) + 1 if c.common in c.words else 0
-        return f"seen(wanted[{k}], CELL({k}), {empty}, {words}, {len(c.words)}, {rest})"
+            place = f"category(CELL({k}), {empty}, {words}, {len(spelled)})"
+        else:
+            self._need("seen")
+            rest = -1 if c.unseen == "error" else spelled.index(str(c.common)) + 1 if c.common in c.words else 0
+            place = f"seen(wanted[{k}], CELL({k}), {empty}, {words}, {len(spelled)}, {rest})"
+        if not c.aliases:
+            return place
+        ids = {w: i + 1 for i, w in enumerate(c.words)}
+        self.parts.append(f"static const int32_t ids_{words}[] = {{\n{wrapped(['0', *(str(ids[c.aliases.get(s, s)]) for s in spelled)])}\n}};\n")
+        return f"ids_{words}[{place}]"
 
     def _text(self, into: str, fit: FeatureFit) -> list[str]:
         self._need("text")

@@ -154,17 +154,21 @@ _WITH_HEADER = """
 /* Takes the columns' names from the first line, and finds those that the model needs; whether a row of data stands in the fields. */
 static int read_header(void)
 {
-    static char names[LONGEST_RECORD + 1];
+    static char names[LONGEST_RECORD + 1 + 20 * MOST_FIELDS];
     static const char *header[MOST_FIELDS];
     char *to = names;
     int i, j;
-    if (!read_record())
+    if (!read_record() || (is_mark() && !read_record()))
         refuse(NULL, "the file has no data");
     for (i = 0; i < field_count; i++) {
-        header[i] = strcpy(to, present(fields[i]) == NULL ? "" : fields[i]);
+        header[i] = to;
+        if (fields[i][0] != 0)
+            strcpy(to, fields[i]);
+        else
+            sprintf(to, "column_%d", i + 1);
         to += strlen(to) + 1;
         for (j = 0; j < i; j++)
-            if (header[i][0] != 0 && strcmp(header[i], header[j]) == 0)
+            if (strcmp(header[i], header[j]) == 0)
                 refuse(header[i], "two columns are called so");
     }
     columns = field_count;
@@ -185,7 +189,7 @@ static int read_header(void)
     static const char *header[MOST_FIELDS];
     const int known = (int)(sizeof names / sizeof names[0]);
     int i, j, same, some;
-    if (!read_record())
+    if (!read_record() || (is_mark() && !read_record()))
         refuse(NULL, "the file has no data");
     same = field_count == known;
     for (i = 0; i < known && same; i++)
@@ -218,6 +222,15 @@ static int read_header(void)
 """
 _FIND = """
 static int columns;
+
+/* Whether the record is the first line from which Excel takes the delimiter, such as sep=; */
+static int is_mark(void)
+{
+    const char *text = fields[0];
+    if (record_line != 1 || field_count > 2 || (text[0] | 32) != 's' || (text[1] | 32) != 'e' || (text[2] | 32) != 'p' || text[3] != '=')
+        return 0;
+    return field_count == 2 ? text[4] == 0 && fields[1][0] == 0 : text[4] != 0 && text[5] == 0;
+}
 
 static void find_columns(const char *const *header)
 {
@@ -265,7 +278,8 @@ def _rows(traced: Traced, name: str, features: Features, outputs: Outputs, windo
     tail = [
         *buffers, "", "static void write_row(void)", "{", *loop, f"    {writing}", "    putchar('\\n');", "}", "",
         "int main(void)", "{", "    long rows = 0;", "    int ready;", *_bom(),
-        "    ready = read_header();", "    while (ready || read_record()) {", "        ready = 0;", "        if (field_count != columns)",
+        "    ready = read_header();", "    while (ready || read_record()) {", "        ready = 0;",
+        "        if (field_count != columns && !(field_count == columns + 1 && present(fields[columns]) == NULL))",
         '            refuse(NULL, "this record has another number of fields than the first");',
         *(f"        {line}" for line in encode), "        rows++;", "        if (rows == 1)", f"            puts({string(first)});", *wait,
         f"        {name}_predict({', '.join(args)});", "        write_row();", "    }",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import itertools
 import re
 import sys
@@ -22,8 +23,12 @@ class BadData(Exception):
     """What is wrong with the data, and where."""
 
 
+MARK = re.compile(r'"?sep=."?', re.IGNORECASE)
+"""The first line from which Excel takes the delimiter."""
+
+
 def records(stream, schema):
-    """(line, fields) of each record that is not blank; fields without blanks around, None where a value is missing."""
+    """(line, fields) of each record that is not blank; fields without blanks around."""
     csv.field_size_limit(10_000_000)
     options = {"delimiter": schema["delimiter"], "skipinitialspace": schema["runs"] or schema["delimiter"] != " ", "escapechar": schema["escape"]}
     quoting = {"quotechar": schema["quote"]} if schema["quote"] else {"quoting": csv.QUOTE_NONE}
@@ -31,8 +36,8 @@ def records(stream, schema):
 
     def fed():
         nonlocal begins
-        for text in stream:
-            comment = begins and schema["comment"] and text.startswith(schema["comment"])
+        for number, text in enumerate(stream):
+            comment = (begins and schema["comment"] and text.startswith(schema["comment"])) or (number == 0 and MARK.fullmatch(text.rstrip("\r\n")))
             begins = False
             if schema["runs"]:
                 text = text.replace("\t", " ").rstrip() + "\n"
@@ -42,7 +47,7 @@ def records(stream, schema):
     for row in reader:
         begins = True
         if any(f.strip() for f in row):
-            yield line, [None if (t := f.strip()) in schema["missing"] else t for f in row]
+            yield line, [f.strip() for f in row]
         line = reader.line_num + 1
 
 
@@ -52,7 +57,7 @@ def tables(stream, schema, rows=4096):
     first = next(found, None)
     if first is None:
         raise BadData("the file has no data")
-    names, texts = schema["columns"], [f or "" for f in first[1]]
+    names, texts = schema["columns"], first[1]
     if not names:
         names = [f or f"column_{i + 1}" for i, f in enumerate(texts)]
         if len(set(names)) < len(names):
@@ -64,10 +69,11 @@ def tables(stream, schema, rows=4096):
         if len(texts) != len(names):
             names = [n for n in names if n not in schema["targets"]]
     while piece := list(itertools.islice(found, rows)):
-        for line, fields in piece:
-            if len(fields) != len(names):
+        kept = [[None if f in schema["missing"] else f for f in fields] for _, fields in piece]
+        for (line, _), fields in zip(piece, kept, strict=True):
+            if len(fields) != len(names) and not (len(fields) == len(names) + 1 and fields[-1] is None):
                 raise BadData(f"line {line}: {len(fields)} fields where {len(names)} columns are expected")
-        yield {None: [line for line, _ in piece], **{n: [f[i] for _, f in piece] for i, n in enumerate(names)}}
+        yield {None: [line for line, _ in piece], **{n: [f[i] for f in kept] for i, n in enumerate(names)}}
 
 
 def column(table, name):
@@ -141,6 +147,7 @@ def known(table, c, ids, missing):
 def category(table, c):
     """Words as ids from 1; 0 for what training did not see."""
     ids = {w: i + 1 for i, w in enumerate(c["words"])}
+    ids.update({s: ids[w] for s, w in c["aliases"].items()})
     return np.array(known(table, c, ids, 0 if c["fill"] is None else ids.get(str(c["fill"]), 0)), np.int32)
 
 
@@ -344,11 +351,19 @@ def columns_of(results, schema):
     return out
 
 
+def opened(source, encoding):
+    """The text of a file or of standard input; UTF-16 has its mark, or the order in which its first character has a zero."""
+    stream = io.BufferedReader(io.FileIO(0 if source == "-" else source))
+    if encoding == "utf-16" and (head := stream.peek(2)[:2]) not in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
+    return io.TextIOWrapper(stream, encoding, "replace", newline="")
+
+
 def run(source, schema, predict, to):
     """Reads a table, a file's name or - for standard input, and writes predictions; returns the exit code."""
     writer, header = csv.writer(to, lineterminator="\n"), True
     try:
-        with open(0 if source == "-" else source, encoding=schema["encoding"], errors="replace", newline="") as stream:
+        with opened(source, schema["encoding"]) as stream:
             for x, ahead, told in inputs_of(stream, schema):
                 columns = columns_of(predict(x), schema)
                 if header:
