@@ -61,7 +61,7 @@ def test_arrays_that_are_none(text, says):
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ('[1, 2]', "t.json:1:1: error: a line must be a JSON object, got int"),
+    ('[1, 2]', "t.json:1:1: error: a line must be a JSON object, got list"),
     ('{\n "data": [{"a": 1}]\n}', "t.json:1:1: error: this line is not JSON: an object begins here that goes on in other lines"),
     ('{"a": {"0": 1}, "b": {"0": 2}}', "t.json:1:1: error: the values of this object are objects: it has columns, and no rows"),
 ])  # fmt: skip

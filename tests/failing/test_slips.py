@@ -102,7 +102,7 @@ SLIPS = [
     ("vars: {width: 16}\n" + DEFINE, "vars:\n  width: 16\n" + textwrap.indent(DEFINE, "  "), "6:3", "'define' is a section of its own, and", "first column"),
     ("activation: softmax", "bias_initializer: identity", "20:5", "the weight 'bias': an identity matrix has two dimensions", ""),
     ("activation: softmax", "bias_initializer: {Constant: {value: [1, 2]}}", "20:5", "have the shape (2,), expected (3,)", ""),
-    ("activation: softmax", "bias_initializer: {Constant: {value: [1, a]}}", "20:53", "expected a number, or a list of numbers", "value: A number"),
+    ("activation: softmax", "bias_initializer: {Constant: {value: [1, a]}}", "20:60", "expected a number, or a list of numbers", "value: A number"),
     ("units: 3, activation: softmax", "3, softmax", "20:12", "has values without names", "`[3, softmax]`"),
 ]  # fmt: skip
 

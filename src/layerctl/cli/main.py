@@ -91,7 +91,9 @@ def _no_memory(what: str = "") -> Diagnostic:
 
 def _for_want_of_memory(error: BaseException | None) -> bool:
     """Whether an error comes of memory that was refused, which the linker says in its own words when a library is loaded."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # a chain may lead back into itself
+        seen.add(id(error))
         if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
         if isinstance(error, (ImportError, OSError)) and any(t in str(error) for t in _REFUSED_MEMORY):

@@ -15,6 +15,8 @@ _decode = json.JSONDecoder().raw_decode
 _BLANK = re.compile(r"[ \t\r\n]*")
 _BREAK = re.compile(r"\r\n|\r|\n")
 _MARK = b"\xef\xbb\xbf"
+_ARRAY = re.compile(rb"\s*\[\s*([{[\]]|$)")
+"""How an array of objects or lists begins; `[1]` is a line that is no object."""
 
 
 def begins_as_json(piece: bytes) -> bool:
@@ -36,7 +38,7 @@ def as_lines(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
             break
         if not piece:
             yield b""
-    if not head.lstrip().startswith(b"["):
+    if not _ARRAY.match(head):
         if head:
             yield head
         yield from rest

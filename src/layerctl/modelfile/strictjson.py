@@ -47,7 +47,7 @@ def loads(text: str) -> Any:
 
     Raises:
         ValueError: for text that is not JSON, keys given twice, NaN or infinity as bare words, numbers beyond a
-            float's range, integers of more than 30 digits, lone surrogates, and nesting beyond the interpreter's depth.
+            float's range, lone surrogates, and nesting beyond the interpreter's depth. Integers of more than 30 digits become floats.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=_integer)
@@ -73,10 +73,8 @@ def _constant(name: str) -> Any:
     raise ValueError(f"JSON has no {name}")
 
 
-def _integer(text: str) -> int:
-    if len(text) > LONGEST_INTEGER + text.startswith("-"):
-        raise ValueError(f"{text[:20]}… is an integer of more than {LONGEST_INTEGER} digits")
-    return int(text)
+def _integer(text: str) -> int | float:
+    return float(text) if len(text) > LONGEST_INTEGER + text.startswith("-") else int(text)
 
 
 def _number(text: str) -> float:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from layerctl.ops.kernel import kernel
-from layerctl.ops.primitives import fetch_ahead, fma, offset, share_low, sigmoid, tanh
+from layerctl.ops.primitives import fma, offset, share_low, sigmoid, tanh
 from layerctl.ops.projecting import AHEAD, project
 from layerctl.ops.recurrent import add_product, copy_rows, fade
-from layerctl.ops.tiles import strip, tile_width
+from layerctl.ops.tiles import fetch_ahead, strip, tile_width
 
 
 @kernel

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerctl.ops.primitives import fetch_ahead, fma, offset
-from layerctl.ops.tiles import padded
+from layerctl.ops.primitives import fma, offset
+from layerctl.ops.tiles import fetch_ahead, padded
 
 QUAD, PIXEL = 4, 16
 PLANES = 3

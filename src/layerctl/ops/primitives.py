@@ -20,10 +20,6 @@ def fma(a: float, b: float, c: float) -> float:
     return type(a)(float(a) * float(b) + float(c))
 
 
-def fetch_ahead(x: np.ndarray, start: int, elements: int) -> None:
-    """Asks for x[start], …, of which nothing is read yet, to be brought into the second cache."""
-
-
 def exp(x: float) -> float:
     """e to the x, in x's dtype; infinity above the largest, 0 below the least, NaN for NaN."""
     with np.errstate(over="ignore", under="ignore"):

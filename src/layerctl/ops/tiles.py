@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerctl.ops.primitives import fetch_ahead, fma, offset
+from layerctl.ops.primitives import fma, offset
 
 
 def tile_rows(pointer: np.ndarray, columns: int) -> int:
@@ -44,6 +44,10 @@ def fma_line(count: int, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
     """c[i] += a[i] * b[i], each rounded once."""
     for i in range(count):
         c[i] = fma(a[i], b[i], c[i])
+
+
+def fetch_ahead(x: np.ndarray, start: int, elements: int) -> None:
+    """Asks for x[start], …, of which nothing is read yet, to be brought into the second cache."""
 
 
 def finish_line(columns: int, c: np.ndarray, bias: np.ndarray, how: int) -> None:

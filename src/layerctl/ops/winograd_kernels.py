@@ -13,8 +13,8 @@ from typing import Any
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call, Scratch, kernel
 from layerctl.ops.patches import PIXEL, QUAD, patch_strip
-from layerctl.ops.primitives import fetch_ahead, offset, share_low
-from layerctl.ops.tiles import finish, pack_panel, tile_width
+from layerctl.ops.primitives import offset, share_low
+from layerctl.ops.tiles import fetch_ahead, finish, pack_panel, tile_width
 from layerctl.ops.value import SIZE_OF
 from layerctl.ops.window import Window
 from layerctl.ops.winograd import PLACES, winograd_input, winograd_output, winograd_weights
