@@ -266,3 +266,11 @@ def test_where_nothing_can_be_lowered_there_is_a_wheel_all_the_same(project, tmp
 def test_a_build_asks_for_what_lowers():
     wanted = tomllib.loads((SOURCES.parent / "pyproject.toml").read_text())["build-system"]["requires"]
     assert {"numba", "pyyaml"} <= {re.split(r"[^a-z]", r)[0] for r in wanted}
+
+
+def test_kernels_are_lowered_by_the_numba_that_they_run_with():
+    """Of another LLVM's bitcode nothing is used: each kernel would be lowered again at its first use."""
+    with open(Path(__file__).parents[2] / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)
+    built, used = ({r for r in some if r.startswith("numba")} for some in (project["build-system"]["requires"], project["project"]["dependencies"]))
+    assert built == used and len(used) == 1
