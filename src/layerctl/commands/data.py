@@ -183,17 +183,16 @@ def _tables(spec: DataSpec, folder: Path) -> dict[str, Table]:
 
 def _as_encoded(tables: dict[str, Table], spec: DataSpec) -> dict[str, Table]:
     """The tables with one spelling of each word in columns of which capital letters do not count."""
-    from layerctl.data.columns import folded, one_spelling
+    from layerctl.data.columns import as_spelled, one_spelling
 
     names = {n for name, f in spec.features.items() if f.ignore_case for n in f.columns or (name,)}
     names |= {n for t in spec.targets().values() if t.ignore_case for n in t.names()}
     out = dict(tables)
     for n in names & set(tables["train"].columns):
-        best = {folded(w): w for w in one_spelling(Counter(v for v in tables["train"].texts(n) if v is not None))[0]}
+        best = one_spelling(Counter(v for v in tables["train"].texts(n) if v is not None))[0]
         for part, table in out.items():
             if n in table.columns:
-                texts = [v if v is None else best.get(folded(v), v) for v in table.texts(n)]
-                out[part] = replace(table, columns={**table.columns, n: texts})
+                out[part] = replace(table, columns={**table.columns, n: as_spelled(table.texts(n), best)})
     return out
 
 

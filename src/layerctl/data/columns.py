@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -167,6 +167,12 @@ def counts_of(table: Table, name: str, rows: np.ndarray) -> Counter[str]:
 def folded(word: str) -> str:
     """A word without what capital letters and blanks make of it."""
     return " ".join(word.split()).casefold()
+
+
+def as_spelled(texts: Iterable[str | None], words: Iterable[str]) -> list[str | None]:
+    """Texts, each that differs from one of some words in capital letters or blanks only written as that word."""
+    written = {folded(w): w for w in words}
+    return [t if t is None else written.get(folded(t), t) for t in texts]
 
 
 def one_spelling(counts: Mapping[str, int]) -> tuple[Counter[str], dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from layerctl.data.columns import BOOLEANS, folded
+from layerctl.data.columns import BOOLEANS, as_spelled
 from layerctl.data.table import Table
 
 
@@ -33,9 +33,8 @@ def coded_labels(table: Table, column: str, suffix: str | None) -> tuple[np.ndar
 
 def respelled(codes: np.ndarray, labels: list[str], classes: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """Codes and labels, each that differs from a class in capital letters or blanks only written as that class."""
-    written = {folded(c): c for c in classes}
-    known: dict[str, int] = {}
-    of = [known.setdefault(written.get(folded(w), w), len(known)) for w in labels]
+    known: dict[str | None, int] = {}
+    of = [known.setdefault(w, len(known)) for w in as_spelled(labels, classes)]
     return np.array([*of, -1], np.int64)[codes], list(known)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.columns import float32, folded, narrowed
+from layerctl.data.columns import as_spelled, float32, narrowed
 from layerctl.data.labels import cut, labels_of, truths
 from layerctl.data.numbers import numbers_of
 from layerctl.data.table import Table, columns_hint
@@ -54,8 +54,7 @@ def encode_target(table: Table, fit: TargetFit, features: Mapping[str, FeatureFi
     table_of = {c: i for i, c in enumerate(fit.classes)}
     table_of |= {spelled: table_of[c] for spelled, c in fit.aliases.items()}
     if fit.ignore_case:
-        written = {folded(c): c for c in fit.classes}
-        labels = [v if v is None else written.get(folded(v), v) for v in labels]
+        labels = as_spelled(labels, fit.classes)
     bad = [i for i, v in enumerate(labels) if v not in table_of]
     if bad:
         hint = _classes_hint(fit)
