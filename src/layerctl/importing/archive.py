@@ -128,7 +128,7 @@ def _member(path: str, archive: zipfile.ZipFile, name: str, limit: int) -> bytes
 
 def _json(path: str, data: bytes, where: str) -> Any:
     try:
-        return strictjson.loads(data.decode("utf-8-sig"))
+        return strictjson.loads(data.decode("utf-8-sig"), long_integers=False)
     except ValueError as error:
         refuse(path, "bad-json", f"cannot be read: {where} is no JSON ({str(error)[:120]})", hdf5.DAMAGED)
 

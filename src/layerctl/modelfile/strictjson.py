@@ -42,15 +42,16 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"JSON has no {type(value).__name__}")
 
 
-def loads(text: str) -> Any:
-    """The value of a JSON text.
+def loads(text: str, *, long_integers: bool = True) -> Any:
+    """The value of a JSON text. Integers of more than 30 digits become floats, unless `long_integers` forbids them.
 
     Raises:
         ValueError: for text that is not JSON, keys given twice, NaN or infinity as bare words, numbers beyond a
-            float's range, lone surrogates, and nesting beyond the interpreter's depth. Integers of more than 30 digits become floats.
+            float's range, lone surrogates, nesting beyond the interpreter's depth, and integers of more than 30 digits where they are forbidden.
     """
+    integer = _integer if long_integers else _short_integer
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=_integer)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=integer)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -74,7 +75,17 @@ def _constant(name: str) -> Any:
 
 
 def _integer(text: str) -> int | float:
-    return float(text) if len(text) > LONGEST_INTEGER + text.startswith("-") else int(text)
+    return float(text) if _is_long(text) else int(text)
+
+
+def _short_integer(text: str) -> int:
+    if _is_long(text):
+        raise ValueError(f"{text[:20]}… is an integer of more than {LONGEST_INTEGER} digits")
+    return int(text)
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > LONGEST_INTEGER + text.startswith("-")
 
 
 def _number(text: str) -> float:
