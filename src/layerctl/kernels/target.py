@@ -39,20 +39,10 @@ class Target:
 
 @functools.cache
 def binding() -> Any:
-    """llvmlite's binding, ready for this machine.
-
-    Raises:
-        MemoryError: where there is no room for LLVM.
-    """
+    """llvmlite's binding, ready for this machine."""
     import llvmlite.binding as llvm
 
-    try:
-        llvm.initialize_native_target()
-    except OSError as error:  # says neither in its number nor in its words what was wrong; what the loader said stands behind it
-        reason = error.__cause__ or error.__context__
-        if "cannot allocate memory" in str(reason).lower():
-            raise MemoryError("LLVM, which compiles kernels, cannot be loaded") from error
-        raise
+    llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
 
