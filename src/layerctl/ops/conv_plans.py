@@ -142,7 +142,7 @@ def _spans(lines: int, outputs: int) -> int:
 def finishes(groups: int, channels: int, batch: int, window: Window) -> bool:
     """Whether a convolution adds a bias and applies relu itself."""
     if window.pointwise and groups == 1:
-        return products_finish(batch * product(window.size), channels)
+        return products_finish(channels)
     return groups == 1 or groups < channels
 
 

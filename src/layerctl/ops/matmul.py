@@ -40,7 +40,7 @@ class Matmul(Op):
         from layerctl.ops.matmul_kernels import finishes
 
         a = node.inputs[0]
-        return finishes(int(node.outputs[0].shape[-2]), int(a.shape[-2] if node.attrs["ta"] else a.shape[-1]))
+        return finishes(int(a.shape[-2] if node.attrs["ta"] else a.shape[-1]))
 
     def finished(self, node: Node, out: Value, finish: Finish) -> list[Call]:
         """The calls of `out`, which is the result, finished."""

@@ -9,7 +9,7 @@ from typing import Any
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call, Reduction, Scratch, kernel
 from layerctl.ops.primitives import fma, offset, share_low
-from layerctl.ops.tiles import fetching_strip, pack_panel, padded, tile_width
+from layerctl.ops.tiles import fetching_strip, finish_line, pack_panel, padded, tile_width
 from layerctl.ops.value import SIZE_OF, lasts
 
 WIDEST_PANEL = 64
@@ -119,10 +119,10 @@ def multiply(
 
 @kernel
 def few_rows(
-    task: int, tasks: int, a: "T*", b: "T*", c: "T*", batch: "i64", m: "i64", n: "i64", k: "i64",
+    task: int, tasks: int, a: "T*", b: "T*", c: "T*", bias: "T*", how: "i64", batch: "i64", m: "i64", n: "i64", k: "i64",
     a_batch: "i64", a_row: "i64", a_column: "i64", b_batch: "i64",
 ):  # fmt: skip
-    """c = a @ b for so few rows that packing b would cost more than reading it; b is row-major. Shares are cut along columns."""
+    """c = a @ b for so few rows that packing b would cost more than reading it, finished; b is row-major. Shares are cut along columns."""
     low, high = share_low(n, task, tasks), share_low(n, task + 1, tasks)
     for row in range(batch * m):
         which = row // m
@@ -135,6 +135,8 @@ def few_rows(
             line = offset(b, which * b_batch + x * n + low)
             for j in range(high - low):
                 to[j] = fma(factor, line[j], to[j])
+        if how != 0:
+            finish_line(high - low, to, offset(bias, low), how)
 
 
 @functools.cache
@@ -169,9 +171,9 @@ def chunks_of(k: int, elements: int) -> int:
     return max(-(-k // (16 * LONGEST_CHAIN)), min(-(-2 * k // LONGEST_CHAIN), MOST_PARTIAL // elements), 1)
 
 
-def finishes(m: int, k: int) -> bool:
-    """Whether a product of m rows and k terms finishes its result itself."""
-    return m > FEW_ROWS and k <= LONGEST_CHAIN
+def finishes(k: int) -> bool:
+    """Whether a product of k terms finishes its result itself."""
+    return k <= LONGEST_CHAIN
 
 
 def plan_pack(dtype: str, batch: int, k: int, n: int, b: Any, b_strides: tuple[int, int, int], packed: Any) -> Call:
@@ -204,7 +206,7 @@ def plan_multiply(
     )  # fmt: skip
     work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
     whole = batch == chunks == cuts == 1 and m % blocks == 0 and a_strides[1:] == (k, 1)
-    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=work, parts=blocks if whole else 0, along=(a,)))
+    out.append(Call(multiply.at(T=dtype), args, tasks=tasks, work=work, steady=m <= FEW_ROWS, parts=blocks if whole else 0, along=(a,)))
     return out + add_chunks(dtype, batch, chunks, m * n, to, c)
 
 
@@ -222,6 +224,6 @@ def plan(
 ) -> list[Call]:  # fmt: skip
     """The calls of c (batch, m, n) = a @ b. Strides are (batch, row, column) in elements; 0 for a batch that is shared."""
     if m <= FEW_ROWS and n >= WIDEST_PANEL and b_strides[1:] == (n, 1) and k <= LONGEST_CHAIN and not lasts(b):
-        args = (a, b, c, batch, m, n, k, *a_strides, b_strides[0])
+        args = (a, b, c, *finish.args(c), batch, m, n, k, *a_strides, b_strides[0])
         return [Call(few_rows.at(T=dtype), args, tasks=max(1, n // 64), work=batch * m * n * k * 0.1)]
     return plan_multiply(dtype, batch, m, n, k, a, a_strides, b, b_strides, c, finish)
