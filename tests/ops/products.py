@@ -29,7 +29,9 @@ def cases() -> dict[str, tuple[Any, ...]]:
         found[f"matmul {m} {k} {n}"] = (matmul, (m, k), (k, n))
         found[f"matmul transposed {m} {k} {n}"] = (lambda a, b: matmul(a, b, True, True), (k, m), (n, k))
     found["gradient of weights 70 2100 64"] = (lambda a, b: matmul(a, b, True), (2100, 70), (2100, 64))
-    found["finished product"] = (lambda a, b, c: apply("relu", matmul(a, b) + c), (50, 300), (300, 70), (70,))
+    found["gradient of weights 600 300 700"] = (lambda a, b: matmul(a, b, True), (300, 600), (300, 700))
+    for m in (2, 50):
+        found[f"finished product of {m} rows"] = (lambda a, b, c: apply("relu", matmul(a, b) + c), (m, 300), (300, 70), (70,))
     found["pooled convolution"] = (lambda x, w, c: apply("relu", pool(conv(x, w, (1, 1)), "max", (2, 3), (2, 3)) + c), (3, 9, 11, 5), (3, 3, 5, 19), (19,))
     found["sum of columns"] = (lambda x: reduce("sum", x, (0, 1)), (30, 70, 40))
     for x, w, strides, groups in (

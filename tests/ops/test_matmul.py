@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from machine import check_gradient, run
+from machine import check_gradient, compiled, of_names, results, run
 
+from layerctl.ops.elementwise import apply
 from layerctl.ops.matmul import matmul
 from layerctl.ops.value import ShapeError
 
@@ -19,7 +20,7 @@ def close(got, a, b):
 
 @pytest.mark.parametrize("shape", [
     (1, 1, 1), (1, 7, 65), (2, 300, 33), (3, 5, 64), (6, 64, 64), (7, 13, 10), (48, 256, 64), (50, 257, 129), (100, 4097, 17), (5, 9000, 70),
-    (128, 784, 96), (70, 2100, 130), (257, 700, 800), (24, 1500, 400), (600, 300, 2000),
+    (128, 784, 96), (70, 2100, 130), (257, 700, 800), (24, 1500, 400), (600, 300, 2000), (2, 40, 90),
 ])  # fmt: skip
 def test_products_of_matrices(shape):
     m, k, n = shape
@@ -28,6 +29,14 @@ def test_products_of_matrices(shape):
     close(run(lambda x, y: matmul(x, y, True, False), np.ascontiguousarray(a.T), b)[0], a, b)
     close(run(lambda x, y: matmul(x, y, False, True), a, np.ascontiguousarray(b.T))[0], a, b)
     close(run(matmul, a.astype(np.float64), b.astype(np.float64))[0], a, b)
+
+
+@pytest.mark.parametrize("m", [1, 3, 50])
+def test_a_bias_and_relu_are_done_by_the_product(m):
+    a, b, c = (RNG.standard_normal(s).astype(np.float32) for s in ((m, 30), (30, 70), (70,)))
+    program = compiled(lambda a, b, c: [apply("relu", matmul(a, b) + c)], a, b, c)
+    assert of_names(program).count("finished") == 1 and "fused" not in of_names(program)
+    np.testing.assert_allclose(results(program, (a, b, c), 2)[0], np.maximum(a @ b + c, 0), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shapes", [((4,), (4, 3)), ((2, 4), (4,)), ((4,), (4,)), ((2, 5, 3, 4), (4, 6)), ((5, 3, 4), (5, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)),

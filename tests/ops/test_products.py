@@ -39,15 +39,17 @@ def test_bits_do_not_depend_on_vectors(expected, width):
 
 @pytest.mark.parametrize("how", [1, 2, 3])
 @pytest.mark.parametrize("own", [0, 1])
-def test_a_product_finishes_its_result(own, how):
+@pytest.mark.parametrize("room", [0, 200])
+def test_a_product_finishes_its_result(own, how, room):
     rng = np.random.default_rng(3)
     batch, m, k, n, blocks = 2, 13, 5, 11, 3
     a, b = (rng.standard_normal(s).astype(np.float32) for s in ((batch, m, k), (batch, k, n)))
     a[0, 0, 0] = np.nan
     bias, packed, c = rng.standard_normal(n).astype(np.float32), np.zeros(batch * k * 64, np.float32), np.full(batch * m * n, np.nan, np.float32)
+    near = np.full(room, np.nan, np.float32)
     if not own:
         pack.function(0, 1, b.ravel(), packed, batch, k, n, k * n, n, 1)
-    multiply.function(0, 1, a.ravel(), b.ravel(), packed, c, bias, how, batch, m, n, k, 1, blocks, 1, m * k, k, 1, k * n, n, 1, 0, 3, own)
+    multiply.function(0, 1, a.ravel(), b.ravel(), packed, near, c, bias, how, batch, m, n, k, 1, blocks, 1, m * k, k, 1, k * n, n, 1, 0, 3, own, room)
     wanted = a @ b + (bias if how & BIAS else 0)
     wanted = np.where(wanted <= 0, 0, wanted) if how & RELU else wanted
     np.testing.assert_allclose(c.reshape(batch, m, n), wanted, rtol=1e-5, atol=1e-6)

@@ -15,6 +15,9 @@ from layerctl.ops.value import SIZE_OF, lasts
 WIDEST_PANEL = 64
 ROW_BLOCK, FEWEST_ROWS = 256, 24
 """Rows of a block: the largest, and about the smallest."""
+WORTH_COPYING, FAR_APART, PAD = 128, 512, 16
+"""Columns for which a block of a may be copied to lines next to each other, elements between its lines from which that pays, and those that
+the copy's lines are further apart than they are long: a power of two would make them fall into the same sets of a cache again."""
 DEPTH_BLOCK = 128
 """Terms after which a product goes on with the next panel: so much of one stays in the nearest cache (32 KB of float32)."""
 NEAR, FAR = 1 << 16, 1 << 19
@@ -58,15 +61,24 @@ def pack(
         at += rows
 
 
+def copy_lines(lines: int, length: int, source: Any, step: int, to: Any, to_step: int) -> None:
+    """to[i * to_step + j] = source[i * step + j] for each of the lines."""
+    for i in range(lines):
+        line, into = offset(source, i * step), offset(to, i * to_step)
+        for j in range(length):
+            into[j] = line[j]
+
+
 @kernel
 def multiply(
-    task: int, tasks: int, a: "T*", b: "T*", packed: "T*", c: "T*", bias: "T*", how: "i64", batch: "i64", m: "i64",
+    task: int, tasks: int, a: "T*", b: "T*", packed: "T*", near: "T*", c: "T*", bias: "T*", how: "i64", batch: "i64", m: "i64",
     n: "i64", k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", b_batch: "i64", b_row: "i64",
-    b_column: "i64", shared: "i64", depth_block: "i64", own: "i64",
+    b_column: "i64", shared: "i64", depth_block: "i64", own: "i64", room: "i64",
 ):  # fmt: skip
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
     `own`: b is not packed beforehand; each share packs what it needs next into its own panel of `packed`, which stays in cache.
+    `room`: each share copies the part of a that it needs to so many elements of `near` first, by lines as long as they are read.
     What is ready is finished by `bias` and `how` (see ops/tiles.py) if `how` is not 0; there is one chunk then.
     """
     width = tile_width(packed)
@@ -87,10 +99,19 @@ def multiply(
         c0 = offset(c, (outer * m + top) * n)
         low, high = share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)
         steps = (high - low) * ((end - start + depth_block - 1) // depth_block)
-        far, down = k * n >= FAR, rows * (end - start) <= NEAR
-        p, k0 = low, start
+        far, down = k * n >= FAR, room == 0 and rows * (end - start) <= NEAR
+        p, k0, copied = low, start, start
+        row_step, column_step = a_row, a_column
         for step in range(steps):
             depth = min(depth_block, end - k0)
+            part = offset(a0, k0 * a_column)
+            if room != 0 and k0 == copied:
+                lines, length = (rows, depth) if a_column == 1 else (depth, rows)
+                copy_lines(lines, length, part, max(a_row, a_column), offset(near, task * room), length + PAD)
+                row_step, column_step = (length + PAD, 1) if a_column == 1 else (1, length + PAD)
+                copied = k0 + depth
+            if room != 0:
+                part = offset(near, task * room)
             columns = min(width, n - p * width)
             next_p, next_k = p, k0 + depth
             if down and next_k >= end:
@@ -111,7 +132,7 @@ def multiply(
                 length = padded(length, packed)
                 ahead, apart = offset(packed, which * packed_batch + next_p * k * width + next_k * length), length
             fetching_strip(
-                rows, columns, offset(a0, k0 * a_column), a_row, a_column, panel, depth, offset(c0, p * width), n, k0 - start,
+                rows, columns, part, row_step, column_step, panel, depth, offset(c0, p * width), n, k0 - start,
                 offset(bias, p * width), how if k0 + depth == end else 0, ahead, lines if far and step + 1 < steps else 0, length, apart,
             )  # fmt: skip
             p, k0 = next_p, next_k
@@ -171,6 +192,11 @@ def chunks_of(k: int, elements: int) -> int:
     return max(-(-k // (16 * LONGEST_CHAIN)), min(-(-2 * k // LONGEST_CHAIN), MOST_PARTIAL // elements), 1)
 
 
+def spread(rows: int, columns: int, a_strides: tuple[int, int, int]) -> bool:
+    """Whether a block of a is copied before `columns` columns are made of it: lines far apart fall into few sets of the nearest cache."""
+    return rows >= FEWEST_ROWS and columns >= WORTH_COPYING and min(a_strides[1:]) == 1 and max(a_strides[1:]) >= FAR_APART
+
+
 def finishes(k: int) -> bool:
     """Whether a product of k terms finishes its result itself."""
     return k <= LONGEST_CHAIN
@@ -196,13 +222,16 @@ def plan_multiply(
     chunks, blocks, cuts = cut(m, n, k, batch, chunks, max(1, k // chunks // SHORTEST_CHUNK) if a_strides[1] == 1 < a_strides[2] else 1)
     units, packs = batch * chunks * blocks * cuts, batch if b_strides[0] else 1
     own = blocks == 1 and packs == batch and not lasts(b)
-    tasks = min(units, MANY) if own else units
+    rows, copied = -(-m // blocks), spread(-(-m // blocks), -(-n // cuts), a_strides)
+    room = max(rows * (DEPTH_BLOCK + PAD), DEPTH_BLOCK * (rows + PAD)) if copied else 0
+    tasks = min(units, MANY) if own or copied else units
     packed = Scratch(size * tasks * DEPTH_BLOCK * WIDEST_PANEL if own else packed_size(dtype, packs, k, n))
     if not own:
         out.append(plan_pack(dtype, batch, k, n, b, b_strides, packed))
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
     args = (
-        a, b, packed, to, *finish.args(to), batch, m, n, k, chunks, blocks, cuts, *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own)
+        a, b, packed, Scratch(size * tasks * room) if copied else packed, to, *finish.args(to), batch, m, n, k, chunks, blocks, cuts,
+        *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own), room
     )  # fmt: skip
     work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
     whole = batch == chunks == cuts == 1 and m % blocks == 0 and a_strides[1:] == (k, 1)
