@@ -60,9 +60,10 @@ class RowNumbers(Op):
 def deliver(task: int, tasks: int, x: "T*", result: "T*", cursor: "i64*", token: "i64*", batch: i64, width: i64):
     """result[cursor + i] = x[i] for the rows of a batch."""
     start = cursor[0] * width
-    for i in range(batch * width):
+    for i in range(share_low(batch, task, tasks) * width, share_low(batch, task + 1, tasks) * width):
         result[start + i] = x[i]
-    token[0] = cursor[0] + batch
+    if task == 0:
+        token[0] = cursor[0] + batch
 
 
 class Deliver(Op):
@@ -81,6 +82,7 @@ class Deliver(Op):
             Call(
                 deliver.at(T=x.dtype),
                 (x, External(node.attrs["label"]), cursor, token, batch, width),
+                tasks=batch,
                 work=0.2 * batch * width,
             )
         ]
