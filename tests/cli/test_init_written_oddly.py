@@ -308,3 +308,25 @@ def test_numberings_and_names_are_left_out(tmp_path):
     used = {c for f in data["features"].values() for c in f["columns"]}
     assert used >= {"x", "remark"} and not used & {"nr", "person"}
     assert "nr is left out" in (tmp_path / "model.yaml").read_text() and "person is left out: names" in (tmp_path / "model.yaml").read_text()
+
+
+@pytest.mark.parametrize(("encoding", "said", "names", "towns", "classes"), [
+    ("shift_jis", "cp932", ("身長", "都市", "答え"), ("東京", "大阪", "札幌"), ("はい", "いいえ")),
+    ("gbk", "gb18030", ("身高", "城市", "结果"), ("北京", "上海", "深圳"), ("是", "否")),
+    ("euc-kr", "cp949", ("신장", "도시", "결과"), ("서울", "부산", "대구"), ("예", "아니오")),
+    ("big5", "big5", ("身高", "城市", "結果"), ("臺北", "高雄", "臺南"), ("是", "否")),
+    ("cp1251", "cp1251", ("рост", "город", "итог"), ("Москва", "Омск", "Тула"), ("да", "нет")),
+    ("koi8-r", "koi8-r", ("рост", "город", "итог"), ("Москва", "Омск", "Тула"), ("да", "нет")),
+    ("cp1250", "cp1250", ("výška", "město", "příjem"), ("Plzeň", "Děčín", "Řež"), ("malý", "velký")),
+    ("latin-1", "latin-1", ("größe", "stadt", "köper"), ("Köln", "Málaga", "Århus"), ("ja", "nö")),
+])  # fmt: skip
+def test_encodings_of_other_alphabets(tmp_path, encoding, said, names, towns, classes):
+    """What is written in them is read as it is meant, by training and prediction too; the target is named as it reads."""
+    size, rng = numbers(120), random.Random(3)
+    columns = {names[0]: size, names[1]: [rng.choice(towns) for _ in size], names[2]: [classes[v > 0] for v in size]}
+    data = started(tmp_path, columns, names[2], encoding=encoding)
+    assert data["encoding"] == said and data["target"]["classes"] == sorted(classes)
+    assert data["features"]["categories"]["columns"] == [names[1]]
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    found = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
+    assert len(found) == 120 and {r["prediction"] for r in found} <= set(classes)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
-from layerctl.spec.reading import WHITESPACE, Reading
+from layerctl.spec.reading import WHITESPACE, Encoding, Reading
 from layerctl.spec.section import Section
 from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec, targets_by_output
 
@@ -223,7 +223,7 @@ class DataSpec(Section):
     escape: str | None = Field(None, min_length=1, max_length=1, description="What stands before a quote, delimiter or line end that is a field's own.")
     comment: str | None = Field(None, min_length=1, max_length=1, description="What a line begins with that is no row: such lines are passed over.")
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
-    encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = Field("utf-8", description="The file's encoding.")
+    encoding: Encoding = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
     features: dict[str, FeatureSpec] = Field(
         description="The model's inputs by name; `features: {rows: {}}` is one input of all columns that nothing else takes."

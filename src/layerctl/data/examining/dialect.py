@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
@@ -13,12 +12,13 @@ from typing import Any
 
 from layerctl.data import zips
 from layerctl.data.delimited import COMMENTS, ESCAPE, LONGEST_MARK, MARK, told_apart
+from layerctl.data.examining.encodings import encoding_of, text_of
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
 from layerctl.data.images import ENDINGS
 from layerctl.data.jsonarrays import begins_as_json
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, Files, format_of
-from layerctl.data.streams import Stream, decoder_of
+from layerctl.data.streams import Stream
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.source.files import instead
 from layerctl.spec.data import MISSING
@@ -97,13 +97,9 @@ def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] =
     head = _head(path)
     if not head.strip():
         fail("file-empty", "the file has no data", place, hint="give a file with rows")
-    encoding, reason = _encoding(path, head)
+    encoding, reason = encoding_of(path, head, goals)
     why = {"encoding": reason} if reason else {}
-    text = (
-        head.decode("utf-8-sig" if encoding == "utf-8" else decoder_of(encoding, head), "replace")
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-    )
+    text = text_of(head, encoding).replace("\r\n", "\n").replace("\r", "\n")
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
     if kind == "csv" and begins_as_json(text.encode()) and text.lstrip().startswith("["):
@@ -192,26 +188,6 @@ def _told(path: str) -> str | None:
     except OSError as error:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place, hint=UNREADABLE)
     return None
-
-
-def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
-    """(encoding, why it is not UTF-8)."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16", "the file begins with UTF-16's mark"
-    if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
-        return "utf-16", "every other byte is 0, as in UTF-16"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for piece in Stream(path, "utf-8", Span(Source(path))).unpacked():
-            decoder.decode(piece)
-        decoder.decode(b"", final=True)
-        return "utf-8", None
-    except UnicodeDecodeError:
-        pass
-    high = {b for b in head if 0x80 <= b < 0xA0}
-    if high and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
-        return "cp1252", "some bytes are no UTF-8, and are typographic signs in cp1252"
-    return "latin-1", "some bytes are no UTF-8"
 
 
 def _is_json_lines(text: str) -> bool:
