@@ -310,6 +310,41 @@ def test_numberings_and_names_are_left_out(tmp_path):
     assert "nr is left out" in (tmp_path / "model.yaml").read_text() and "person is left out: names" in (tmp_path / "model.yaml").read_text()
 
 
+@pytest.mark.parametrize(("written", "units", "strip"), [
+    (lambda v: f"{v // 60}h {v % 60}m" if v % 60 else f"{v // 60}h", {"h": 60, "m": 1}, None),
+    (lambda v: f"{v // 60} hrs, {v % 60} mins", {"hrs": 60, "mins": 1}, None),
+    (lambda v: f"{v // 60 + 20}:{v % 60:02d}:30", {":": 60}, None),
+    (lambda v: f"{v // 12}'{v % 12}\"", {"'": 12, '"': 1, "": 1}, None),
+    (lambda v: f"{v / 1000:.3f}M" if v > 1000 else f"{v}K" if v > 9 else f"{v}", {"K": 1e3, "M": 1e6, "": 1}, None),
+    (lambda v: f"€{v / 1000:.3f}M" if v > 1000 else f"€{v}K", {"K": 1e3, "M": 1e6, "": 1}, "€"),
+    (lambda v: f"{v / 1000:.3f} kg" if v > 1000 else f"{v} g", {"kg": 1, "g": 0.001}, None),
+    (lambda v: f"{v}{'th' if 10 < v % 100 < 14 else ['th', 'st', 'nd', 'rd', *['th'] * 6][v % 10]}", dict.fromkeys(("st", "nd", "rd", "th"), 1), None),
+], ids=["h-m", "words", "clock", "feet", "magnitudes", "money", "weights", "places"])  # fmt: skip
+def test_numbers_with_units_that_count(tmp_path, written, units, strip):
+    """They are read as what they come to, as a feature and as the target, in which predictions are told."""
+    rng = random.Random(5)
+    lasts = [rng.randrange(4, 3000) for _ in range(150)]
+    data = started(tmp_path, {"lasts": [written(v) for v in lasts], "twice": [2 * v + rng.random() for v in lasts]}, "twice")
+    assert data["features"]["lasts"]["units"] == units and data["features"]["lasts"].get("strip") == strip
+    data = started(tmp_path, {"twice": [2 * v + rng.random() for v in lasts], "lasts": [written(v) for v in lasts]}, "lasts")
+    assert data["target"]["units"] == units
+    (tmp_path / "new.csv").write_text("twice\n2000\n")
+    run(tmp_path, "train", "model.yaml", "-q", "--force")
+    told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
+    worth = 20 * 3600 + 1000 * 60 + 30 if ":" in units else 1e6 if "K" in units else 1 if "kg" in units else 1000
+    assert float(told[0]) == pytest.approx(worth, rel=0.1)
+
+
+def test_units_say_what_they_do_not_know(tmp_path):
+    columns = {"lasts": [f"{i}h {i % 60}m" for i in range(150)], "y": numbers(150)}
+    started(tmp_path, columns, "y")
+    columns["lasts"][7] = "3 fortnights"
+    write(tmp_path / "t.csv", columns)
+    done = run(tmp_path, "train", "model.yaml", code=2)
+    assert "t.csv:9:1: error: column 'lasts': '3 fortnights' is not a number with one of the units 'h', 'm'" in done.stderr
+    assert "say in the feature's `units` what its unit is worth" in done.stderr
+
+
 @pytest.mark.parametrize(("encoding", "said", "names", "towns", "classes"), [
     ("shift_jis", "cp932", ("身長", "都市", "答え"), ("東京", "大阪", "札幌"), ("はい", "いいえ")),
     ("gbk", "gb18030", ("身高", "城市", "结果"), ("北京", "上海", "深圳"), ("是", "否")),

@@ -46,6 +46,8 @@ PYTHON = {
     "formats": '{columns: [days], kind: date, format: ["%d.%m.%Y", "%Y-%m-%d"]}',
     "parts": "{columns: [moment], kind: date, missing: median, parts: [elapsed, year, quarter, month, day, weekday, hour, minute]}",
     "vector": "{columns: [vector], kind: vector, scale: standard, missing: mean}",
+    "units": "{columns: [lasts], kind: number, missing: mean, units: {h: 60, min: 1}}",
+    "clock": "{columns: [ran], kind: number, missing: mean, units: {':': 60}}",
 }
 TARGETS = {
     "numbers": ("{columns: [n2, m2], scale: standard}", 2, "mse"), "given back": ("{input: x}", 2, "mse"),
@@ -57,7 +59,7 @@ def rows(n=60):
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text",
-                    "trade", "shout"])  # fmt: skip
+                    "trade", "shout", "lasts", "ran"])  # fmt: skip
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -70,6 +72,7 @@ def rows(n=60):
             "" if i % 13 == 4 else [f"({1000 + i:,}.5)", f"{i}", f"\u2212{i}.25", f"( {i} )"][i % 4], ["red house", "blue, sea"][i % 2],
             ["baker", "Baker", "ÉCLAIR  man", "éclair man", "", "SMITH", "potter"][i % 7],
             ["up", "Down", "UP", "down", ""][i % 5],
+            ["", f"{i} min", f"{i}h {i % 7} min", f"{i}.5h"][i % 4], f"{i}:{i:02d}:{59 - i:02d}" if i % 9 else "",
         ])  # fmt: skip
     return out.getvalue()
 

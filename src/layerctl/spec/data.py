@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, mode
 
 from layerctl.spec.reading import WHITESPACE, Encoding, Reading
 from layerctl.spec.section import Section
-from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec, targets_by_output
+from layerctl.spec.targets import INPUT, NEXT, UNITS, TargetSpec, is_one_target, target_spec, targets_by_output
 
 MISSING = ("?", "NA", "")
 DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
@@ -81,6 +81,7 @@ class FeatureSpec(Section):
     range: list[float] | None = Field(None, description="The least and the greatest number that may occur.")
     quantiles: list[float] | None = Field(None, description="The range as quantiles of the training rows, such as [0.01, 0.99].")
     strip: str | None = Field(None, description="Characters in numbers that do not count, such as `$,%`; found in the training rows if not given.")
+    units: dict[str, float] | None = Field(None, description=UNITS)
     shape: list[PositiveInt] | None = Field(None, description="An array's shape; an image's height, width and channels.")
     length: PositiveInt | None = Field(None, description="Tokens of a text or steps of a sequence; the longest training row's (at most 200) if not given.")
     vocabulary: PositiveInt = Field(20000, description="The most words or categories that are kept.")

@@ -77,7 +77,7 @@ def out_name(out: Inputs, column: str) -> str:
 
 def _numbers(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("number")
-    alike = [c for c in columns if not c.strip]
+    alike = [c for c in columns if not (c.strip or c.units)]
     plain, far = [c.name for c in alike if not c.skewed], [c.name for c in alike if c.skewed]
     if plain:
         out.features["numbers"] = {"columns": plain, **SCALED}
@@ -85,13 +85,15 @@ def _numbers(facts: Facts, out: Inputs) -> None:
     if far:
         _both_ways(out, far, ("skewed", "tamed", "far", "clipped"), {})
     for c in columns:
-        if c.strip:
+        if c.strip or c.units:
             name = out_name(out, c.name)
-            out.said[name] = f"numbers with {c.strip!r} in them, which does not count"
+            more = {**({"strip": c.strip} if c.strip else {}), **({"units": dict(c.units)} if c.units else {})}
+            out.said[name] = "\n".join([*([f"numbers with {c.strip!r} in them, which does not count"] if c.strip else []),
+                                        *(["what each unit behind a number is worth"] if c.units else [])])  # fmt: skip
             if c.skewed:
-                _both_ways(out, [c.name], (name, f"{name}_tamed", f"{name}_far", f"{name}_clipped"), {"strip": c.strip})
+                _both_ways(out, [c.name], (name, f"{name}_tamed", f"{name}_far", f"{name}_clipped"), more)
             else:
-                out.features[name] = {"columns": [c.name], **SCALED, "strip": c.strip}
+                out.features[name] = {"columns": [c.name], **SCALED, **more}
                 out.parts.append(name)
     out.width += len(columns) + sum(c.skewed for c in columns)
 

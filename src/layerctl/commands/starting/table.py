@@ -116,6 +116,8 @@ def target_plain(target: Target) -> dict[str, Any]:
         out["scale"] = "standard"
         if target.strip:
             out["strip"] = target.strip
+        if target.units:
+            out["units"] = dict(target.units)
     elif len(target.classes) <= 100:
         out["classes"] = list(target.classes)
     if target.ignore_case:

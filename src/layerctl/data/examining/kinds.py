@@ -15,7 +15,8 @@ from layerctl.data.dates import mixed_formats
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
-from layerctl.data.numbers import numbers_of, strip_of, strip_of_marks, strip_of_measures
+from layerctl.data.measures import units_of
+from layerctl.data.numbers import CURRENCIES, numbers_of, strip_of, strip_of_marks, strip_of_measures
 from layerctl.data.table import Table
 
 FEW = 0.1
@@ -65,6 +66,7 @@ class Column:
     dressed: int = 0
     ordered: bool = False
     strip: str | None = None
+    units: Mapping[str, float] = field(default_factory=dict)
     code: bool = False
     respelled: bool = False
 
@@ -195,10 +197,11 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
     worn = [v for v in counts if v not in nothing]
     strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
     strip = strip or strip_of_marks(worn, table.decimal)
-    if not strip:
+    kept, units = ("", None) if strip else _measured(worn, table.decimal)
+    if not strip and not units:
         return None
     plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]
-    values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip)
+    values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip or kept, units)
     values = values[~np.isnan(values)]
     facts = {
         **facts,
@@ -206,8 +209,16 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
         "odd": nothing,
         "dressed": sum(counts.values()),
     }
-    return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, **_shape(values), low=float(values.min()),
-                  high=float(values.max()), **facts)  # fmt: skip
+    why = f"all values are numbers with units, {', '.join(map(repr, units))}" if units else f"all values are numbers once {strip!r} is taken off"
+    return Column(name, "number", why, strip=strip or kept, units=units or {}, **_shape(values), low=float(values.min()), high=float(values.max()), **facts)
+
+
+def _measured(values: list[str], decimal: str) -> tuple[str, dict[str, float] | None]:
+    """(characters that do not count, the units of what is left): a currency stands in all values, or in none."""
+    found = {c for v in values for c in v if c in CURRENCIES}
+    strip = "".join(sorted(found)) if len(found) == 1 and all(found & set(v) for v in values) else ""
+    plain = [v.translate(dict.fromkeys(map(ord, strip))) for v in values]
+    return strip, units_of([v.replace(".", "").replace(",", ".") if decimal == "," else v for v in plain])
 
 
 def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:

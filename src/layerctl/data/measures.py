@@ -1,0 +1,73 @@
+"""Numbers with units that count: `2h 50m`, `19M` beside `850k`, `5'11"`, the clock's `35:57:47`; and what the units of a column are worth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+CLOCK = ":"
+"""The unit of numbers with colons between them, each of which is so many of the next."""
+_PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
+_ON_CLOCK = re.compile(r"\d+(?::[0-5]\d){1,2}(?:\.\d+)?")
+FEW_MEASURED = 10
+"""Different numbers with units up to which they are words."""
+
+
+def _spelled(worth: Mapping[str, float]) -> dict[str, float]:
+    return {word: value for words, value in worth.items() for word in words.split()}
+
+
+FAMILIES: tuple[dict[str, float], ...] = (
+    _spelled({"s sec secs second seconds": 1 / 60, "m min mins minute minutes": 1, "h hr hrs hour hours": 60, "d day days": 1440,
+              "w wk wks week weeks": 10080}),
+    _spelled({"day days": 1, "week weeks": 7, "month months mo mos mon mons": 30.4375, "year years yr yrs y": 365.25}),
+    _spelled({"mm": 0.001, "cm": 0.01, "m": 1, "km": 1000}),
+    {**_spelled({"' ft feet foot ’ ′": 12, "\" in inch inches ” ″ ''": 1}), "": 1},
+    _spelled({"mg": 1e-6, "g gr gm grams": 0.001, "kg kgs": 1, "t": 1000}),
+    _spelled({"lb lbs pound pounds": 1, "oz ounce ounces": 1 / 16}),
+    _spelled({"KB kB": 2**-10, "MB": 1, "GB": 2**10, "TB": 2**20}),
+    {**_spelled({"k K": 1e3, "m M mn Mn Mio mil million Million": 1e6, "B b bn Bn billion Billion": 1e9, "T tn trillion": 1e12}), "": 1},
+    {**_spelled({"L Lac Lacs Lakh Lakhs lakh": 1e5, "Cr cr Crore Crores crore": 1e7}), "": 1},
+    _spelled({"st nd rd th": 1}),
+)  # fmt: skip
+"""Units of one kind, and what each is worth in one of them: minutes, days, metres, inches, kilograms, pounds, megabytes, ones, ones, places."""
+
+
+def amount(text: str, units: Mapping[str, float]) -> float | None:
+    """What the numbers of a text come to, each as many times as its unit is worth; None for a text that is no such number."""
+    text = text.strip()
+    sign, text = (-1.0, text[1:]) if text[:1] == "-" else (1.0, text)
+    if CLOCK in units:
+        if not _ON_CLOCK.fullmatch(text):
+            return None
+        total = 0.0
+        for piece in text.split(CLOCK):
+            total = total * units[CLOCK] + float(piece)
+        return sign * total
+    total, at = 0.0, 0
+    while at < len(text):
+        match = _PART.match(text, at)
+        if match is None or match[2] not in units:
+            return None
+        total, at = total + float(match[1]) * units[match[2]], match.end()
+    return sign * total if at else None
+
+
+def units_of(values: Sequence[str]) -> dict[str, float] | None:
+    """The units by which all these texts are numbers: two of one kind or more, or the clock's where it shows more than a day has; else None. Of up to ten
+    different texts each is a word."""
+    if len(values) <= FEW_MEASURED:
+        return None
+    if all(map(_ON_CLOCK.fullmatch, values)):
+        return {CLOCK: 60.0}
+    found = _units_in(values)
+    if len(found) < 2:
+        return None
+    for family in FAMILIES:
+        if found <= family.keys() and all(amount(v, family) is not None for v in values):
+            return {u: float(family[u]) for u in sorted(found | family.keys() & {""})}
+    return None
+
+
+def _units_in(values: Iterable[str]) -> set[str]:
+    return {unit for v in values for _, unit in _PART.findall(v)}
