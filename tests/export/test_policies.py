@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exported import SANITIZED, STRICT
 
-from layerctl.api import Model
+from layerctl.api import Model, load
 from layerctl.commands.predict import predict
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import c, onnx, python
@@ -190,7 +190,17 @@ def test_features_in_python_that_c_refuses_by_name(name, tmp_path):
         agree(tmp_path, model, text, [python])
         with pytest.raises(LayerctlError, match=r"m.yaml:\d+:\d+: error: C export has no form for .* of the feature 'x' \[cannot-export\]"):
             c.export(model, tmp_path / "m.c")
-        assert onnx.export(model, tmp_path / "m.onnx", raw=True).notes
+        assert bool(onnx.export(model, tmp_path / "m.onnx", raw=True).notes) == ("units" not in PYTHON[name])  # numbers come as numbers
+
+
+@pytest.mark.parametrize("name", ["units", "clock"])
+def test_made_up_rows_of_numbers_with_units(name, tmp_path):
+    """Where the rows that a model was trained on are gone, a program is compared on others that it can read."""
+    with trained(tmp_path, PYTHON[name])[0]:
+        pass
+    (tmp_path / "rows.csv").unlink()
+    with load(tmp_path / "m.safetensors") as model:
+        assert python.export(model, tmp_path / "m.py").rows == 40
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -53,6 +53,15 @@ def amount(text: str, units: Mapping[str, float]) -> float | None:
     return sign * total if at else None
 
 
+def written(value: float, units: Mapping[str, float]) -> str:
+    """A number as `amount` reads it, about as large: whole seconds on a clock, else in one unit."""
+    if CLOCK in units:
+        seconds = int(abs(value))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    unit, worth = next((u, w) for u, w in units.items() if w)
+    return f"{value / worth:.6f}{unit}"
+
+
 def units_of(values: Sequence[str]) -> dict[str, float] | None:
     """The units by which all these texts are numbers: two of one kind or more, or the clock's where it shows more than a day has; else None. Of up to ten
     different texts each is a word."""
