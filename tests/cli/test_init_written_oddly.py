@@ -335,6 +335,16 @@ def test_numbers_with_units_that_count(tmp_path, written, units, strip):
     assert float(told[0]) == pytest.approx(worth, rel=0.1)
 
 
+def test_a_column_that_gives_the_target_away_is_told(tmp_path):
+    """It is learned from all the same: whether it is known in time only its owner knows."""
+    size = numbers(120)
+    write(tmp_path / "t.csv", {"size": size, "near": [v + 0.5 * w for v, w in zip(size, numbers(120, 1), strict=True)],
+                               "code": [int(v > 0) for v in size], "big": ["yes" if v > 0 else "no" for v in size]})  # fmt: skip
+    done = run(tmp_path, "init", "t.csv", "--target", "big", "-o", "model.yaml")
+    assert "column 'code': it gives the target away" in done.stderr and "leave it out of the features, unless it is known" in done.stderr
+    assert "column 'near'" not in done.stderr and "code" in data_of(tmp_path)["features"]["numbers"]["columns"]
+
+
 def test_units_say_what_they_do_not_know(tmp_path):
     columns = {"lasts": [f"{i}h {i % 60}m" for i in range(150)], "y": numbers(150)}
     started(tmp_path, columns, "y")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +91,7 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
         left = "\n".join(f"{n} is left out: {why}" for n, why in inputs.left_out.items())
         draft.said["data", "features"] = left
         draft.notes.extend(left.split("\n"))
+    draft.notes.extend(giving_away(facts))
     for feature, text in inputs.said.items():
         draft.said["data", "features", feature] = text
     goals = {o: target_plain(t) for o, t in zip(outputs, facts.targets, strict=True)}
@@ -98,6 +100,18 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
     draft.said["data", "target"] = "; ".join(f"{t.column}: {t.why}" for t in facts.targets)
     out["split"], draft.said["data", "split"] = split_of(facts, shares if test is None else (shares[0], 0.0))
     return out
+
+
+def giving_away(facts: Facts) -> Iterator[str]:
+    """What to know of each column that tells a target by itself: it follows from it, or is known too late, more often than not."""
+    from layerctl.data.examining.leaks import findings
+
+    goals = {t.column for t in facts.targets}
+    for target in facts.targets:
+        columns = {n: c for n, c in facts.columns.items() if n == target.column or (c.usable and n not in goals)}
+        for found in findings(facts.table, columns, target.column, target.kind != "number"):
+            if found.severity == "error":
+                yield f"{found.message}; {found.hint}"
 
 
 def literal(value: Any) -> Any:
