@@ -8,10 +8,13 @@ import math
 import random
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
 from starting import run, write
+
+from layerctl.data.examining.lists import separator_of
 
 
 def data_of(folder):
@@ -333,6 +336,27 @@ def test_numbers_with_units_that_count(tmp_path, written, units, strip):
     told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
     worth = 20 * 3600 + 1000 * 60 + 30 if ":" in units else 1e6 if "K" in units else 1 if "kg" in units else 1000
     assert float(told[0]) == pytest.approx(worth, rel=0.1)
+
+
+@pytest.mark.parametrize("written", ["|".join, ", ".join, str], ids=["bars", "commas", "brackets"])
+def test_lists_of_words(tmp_path, written):
+    """Each word of a list is a place of its own, whatever stands beside it: combinations that training did not have are predicted."""
+    rng, words = random.Random(7), ["drama", "comedy", "action", "war", "news", "science fiction"]
+    lists = [[w for w in words if rng.random() < 0.4] for _ in range(300)]
+    columns = {"size": numbers(300), "genres": [written(v) for v in lists], "seen": ["yes" if "war" in v or "news" in v else "no" for v in lists]}
+    data = started(tmp_path, columns, "seen")
+    assert data["features"]["genres"]["kind"] == "text" and "each word is a place of its own" in (tmp_path / "model.yaml").read_text()
+    run(tmp_path, "train", "model.yaml", "-q")
+    write(tmp_path / "new.csv", {"size": [0] * 3, "genres": [written(["war", "western"]), written(words), written(["drama", "comedy"])]})
+    assert [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))] == ["yes", "yes", "no"]
+
+
+@pytest.mark.parametrize("texts", [
+    [f"{t}, {c}" for i in range(60) for t, c in [(f"Town{i}", f"Land{i % 5}")]], [f"{i % 9},{i % 8}" for i in range(300)],
+    ["red|blue", "blue", "red"] * 100, [f"It was {i % 7}, and then {i % 31} of them came, or {i % 11}" for i in range(300)],
+])  # fmt: skip
+def test_what_is_no_list_of_words(texts):
+    assert separator_of(Counter(texts)) is None
 
 
 def test_a_column_that_gives_the_target_away_is_told(tmp_path):

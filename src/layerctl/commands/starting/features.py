@@ -44,6 +44,7 @@ def inputs_of(facts: Facts) -> Inputs:
     _numbers(facts, out)
     _categories(facts, out)
     _dates(facts, out)
+    _lists(facts, out)
     for c in facts.inputs("text"):
         if out.features and is_names(facts, c):
             out.left_out[c.name] = "names, of words that hardly come again: nothing to learn from"
@@ -137,6 +138,17 @@ def _categories(facts: Facts, out: Inputs) -> None:
             out.width += size
 
 
+def _lists(facts: Facts, out: Inputs) -> None:
+    """Columns of lists: a place for each word, which is 1 in the rows that have it."""
+    for c in facts.inputs("list"):
+        name = out_name(out, c.name)
+        out.features[name] = {**text_feature(facts, c, 1.0), "vocabulary": WIDE}
+        out.said[name] = f"{c.name}: {c.why}; each word is a place of its own"
+        out.layers.append({"CategoryEncoding": {"num_tokens": f"${{features.{name}.size}}"}, "name": f"{name}_marks", "from": name})
+        out.parts.append(f"{name}_marks")
+        out.width += min(WIDE, c.distinct)
+
+
 def _dates(facts: Facts, out: Inputs) -> None:
     written: dict[tuple[str, ...], list[Column]] = {}
     for c in facts.inputs("date"):
@@ -175,12 +187,12 @@ def is_names(facts: Facts, c: Column) -> bool:
     return sum(map(len, values)) < SHORT * len(values) and known < 0.5 * rows.total()
 
 
-def text_feature(facts: Facts, c: Column) -> dict[str, Any]:
-    """A text's entry: as long as nearly all texts are."""
+def text_feature(facts: Facts, c: Column, share: float = 0.98) -> dict[str, Any]:
+    """A text's entry: as long as nearly all texts are, or such a `share` of them."""
     from layerctl.data.texts import tokens
 
     lengths = [len(tokens(v, "words", True)) for v in facts.table.texts(c.name)[:20000] if v]
-    length = int(min(200, max(8, np.quantile(lengths, 0.98)))) if lengths else 8
+    length = int(min(200, max(8, np.quantile(lengths, share)))) if lengths else 8
     least = 2 if facts.rows >= 500 else 1
     return {"columns": [c.name], "kind": "text", "length": length, "vocabulary": 20000, "min_count": least, "missing": "constant", "constant": ""}
 

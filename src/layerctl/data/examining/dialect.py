@@ -38,6 +38,8 @@ BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
 MOST_TITLES = 10
 """Lines of titles that may stand above a header."""
+LONGEST_LINE = 100_000
+"""Characters of a line up to which it may be one field in quotes."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})*|\d+),\d+(?:[eE][+-]?\d+)?", re.ASCII)
@@ -117,6 +119,7 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals:
     if mark is not None:
         text = text.partition("\n")[2]
     escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
+    _refuse_quoted_lines(text, place)
     text, comment, above = without_comments(text, usual, escape)
     if comment is not None:
         why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
@@ -342,6 +345,20 @@ def _has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:
     if again * 2 >= width or (again and any(len(f) > 40 for f in first)):
         return False, "values of the first line occur in other lines too"
     return not any(map(looks_like_value, first)), "the first line has values, no names"
+
+
+def _refuse_quoted_lines(text: str, place: Span) -> None:
+    """Ends with the diagnostic for lines each of which is one field in quotes with delimiters in it, as spreadsheets write lines that they did not cut.
+
+    Raises:
+        LayerctlError: `data-quoted-lines`.
+    """
+    lines = [line for line in text.split("\n", RECORDS)[:RECORDS] if 1 < len(line) < LONGEST_LINE]
+    whole = next(csv.reader(lines[:1]), []) if len(lines) > 1 and all(line[0] == line[-1] == '"' for line in lines) else []
+    cut = next((d for d in DELIMITERS[:-1] if len(whole) == 1 and d in whole[0]), None)
+    if cut is not None and all(len(r) == 1 and r[0].count(cut) >= whole[0].count(cut) for r in csv.reader(lines)):
+        fail("data-quoted-lines", "each line is one field in quotes, with the columns in it", Span(place.source, 1, 1),
+             hint="take the outer quotes off: `sed 's/^\"//; s/\"$//; s/\"\"/\"/g' FILE > rows.csv`")  # fmt: skip
 
 
 def _refuse_title(rows: list[list[str]], place: Span) -> None:

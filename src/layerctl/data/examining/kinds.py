@@ -12,6 +12,7 @@ import numpy as np
 
 from layerctl.data.columns import folded
 from layerctl.data.dates import mixed_formats
+from layerctl.data.examining.lists import separator_of
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
@@ -42,7 +43,7 @@ _ID_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `kind` is number, category, date, text, array, image, id, constant or empty; `why` says how that was found.
+    """One column: `kind` is number, category, list, date, text, array, image, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
     `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count;
@@ -73,7 +74,7 @@ class Column:
     @property
     def usable(self) -> bool:
         """Whether a model can learn from it."""
-        return self.kind in ("number", "category", "date", "text", "array")
+        return self.kind in ("number", "category", "list", "date", "text", "array")
 
 
 def examine(table: Table) -> dict[str, Column]:
@@ -230,6 +231,8 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
     odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
     facts = {**facts, "odd": odd, "dressed": clad, "code": numbers == len(present)}
+    if (mark := separator_of(counts)) is not None:
+        return Column(name, "list", f"lists of words with {mark!r} between them, {len(counts)} different ones", **{**facts, "odd": {}})
     if is_text(table, name) and not clad > len(present) / 2:
         return Column(
             name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts

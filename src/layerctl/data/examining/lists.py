@@ -1,0 +1,41 @@
+"""Columns of lists: a few words in many combinations, such as `drama|comedy` or `['wifi', 'pool']`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+SEPARATORS = ("|", ";", ",", "/", "+")
+MANY_LISTS = 20
+"""Different lists below which each is a word, as it is where it has as many rows."""
+PHRASE = 3
+"""Words up to which what stands in a list is one thing, on average: parts of sentences have more."""
+FEWER, OFTEN, JOINED = 0.5, 5, 0.3
+"""How many words there may be for each list; in how many rows a word stands on average; the share of rows with two words or more."""
+_AROUND = " \t[]{}()'\""
+
+
+def words_of(text: str, separator: str) -> list[str]:
+    """The words of a list, without the marks around it and them."""
+    return [w for part in text.split(separator) if (w := part.strip(_AROUND))]
+
+
+def separator_of(counts: Mapping[str, int]) -> str | None:
+    """What stands between the words of these different texts, of which it is told how often each occurs; None if they are no lists."""
+    rows = sum(counts.values())
+    if len(counts) < MANY_LISTS or rows >= MANY_LISTS * len(counts):
+        return None
+    for mark in SEPARATORS:
+        if sum(n for v, n in counts.items() if mark in v) < JOINED * rows:
+            continue
+        found: Counter[str] = Counter()
+        twice = 0
+        for text, n in counts.items():
+            words = words_of(text, mark)
+            twice += n * (len(set(words)) < len(words))
+            found.update(dict.fromkeys(words, n))
+        known = len(found) <= FEWER * len(counts) and found.total() >= OFTEN * len(found)
+        short = sum(n * len(w.split()) for w, n in found.items()) <= PHRASE * found.total()
+        if known and short and twice <= (1 - FEWER) * rows and not all(w[:1].isdigit() for w in found):
+            return mark
+    return None
