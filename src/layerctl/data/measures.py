@@ -11,6 +11,8 @@ _PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
 _ON_CLOCK = re.compile(r"\d+(?::[0-5]\d){1,2}(?:\.\d+)?")
 FEW_MEASURED = 10
 """Different numbers with units up to which they are words."""
+FEW_UNKNOWN, MANY_MEASURED = 3, 20
+"""Units of no known kind up to which each is taken to be worth one, as `kmpl` beside `km/kg`, and different numbers from which they are no words."""
 
 
 def _spelled(worth: Mapping[str, float]) -> dict[str, float]:
@@ -63,8 +65,8 @@ def written(value: float, units: Mapping[str, float]) -> str:
 
 
 def units_of(values: Sequence[str]) -> dict[str, float] | None:
-    """The units by which all these texts are numbers: two of one kind or more, or the clock's where it shows more than a day has; else None. Of up to ten
-    different texts each is a word."""
+    """The units by which all these texts are numbers: two of one kind or more, a few of no known kind, each worth one, or the clock's where it shows more
+    than a day has; else None. Of up to ten different texts each is a word."""
     if len(values) <= FEW_MEASURED:
         return None
     if all(map(_ON_CLOCK.fullmatch, values)):
@@ -75,6 +77,10 @@ def units_of(values: Sequence[str]) -> dict[str, float] | None:
     for family in FAMILIES:
         if found <= family.keys() and all(amount(v, family) is not None for v in values):
             return {u: float(family[u]) for u in sorted(found | family.keys() & {""})}
+    alike = dict.fromkeys(sorted(found), 1.0)
+    single = all(len(_PART.findall(v)) == 1 and amount(v, alike) is not None for v in values)
+    if single and len(found) <= FEW_UNKNOWN and len(values) > MANY_MEASURED and all(len(u) > 1 for u in found):
+        return alike
     return None
 
 
