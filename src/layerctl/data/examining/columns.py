@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -94,7 +95,7 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
     total = len(table) - c.missing
     if c.units:
         row = next((i for i, v in enumerate(values) if v is not None and v not in c.odd), 0)
-        worth = ", ".join(f'"{u}": {w:g}' for u, w in c.units.items())
+        worth = ", ".join(f"{json.dumps(u, ensure_ascii=False)}: {w:g}" for u, w in c.units.items())
         yield warning(table, row, c.name, "column-number-as-text", f"numbers are written with units, such as {values[row]!r}",
                       f"`units: {{{worth}}}` in the feature reads them as numbers")  # fmt: skip
     elif c.strip:
