@@ -14,6 +14,7 @@ import pytest
 import yaml
 from starting import run, write
 
+from layerctl.data.examining.encodings import encoding_of
 from layerctl.data.examining.lists import separator_of
 
 
@@ -313,6 +314,16 @@ def test_numberings_and_names_are_left_out(tmp_path):
     assert "nr is left out" in (tmp_path / "model.yaml").read_text() and "person is left out: names" in (tmp_path / "model.yaml").read_text()
 
 
+@pytest.mark.parametrize(("text", "encoding", "found"), [
+    ("город,Москва\nрост,Казань\n", "utf-8", "latin-1"), ("größe,Köln\nprénom,Málaga\n", "latin-1", "latin-1"), ("5 € – “a”,b\n", "cp1252", "cp1252"),
+    ("Ä,Ö\nÜ,É\n°,µ\n", "latin-1", "latin-1"), ("situação,ação\nnão,informações\n", "latin-1", "latin-1"),
+])  # fmt: skip
+def test_encodings_of_latin_alphabets_and_broken_utf8(tmp_path, text, encoding, found):
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding) + (b"\xff,\xfe\n" if encoding == "utf-8" else b""))
+    data = (tmp_path / "t.csv").read_bytes()
+    assert encoding_of(str(tmp_path / "t.csv"), data, frozenset())[0] == found
+
+
 @pytest.mark.parametrize(("written", "units", "strip"), [
     (lambda v: f"{v // 60}h {v % 60}m" if v % 60 else f"{v // 60}h", {"h": 60, "m": 1}, None),
     (lambda v: f"{v // 60} hrs, {v % 60} mins", {"hrs": 60, "mins": 1}, None),
@@ -382,6 +393,7 @@ def test_units_say_what_they_do_not_know(tmp_path):
 
 @pytest.mark.parametrize(("encoding", "said", "names", "towns", "classes"), [
     ("shift_jis", "cp932", ("身長", "都市", "答え"), ("東京", "大阪", "札幌"), ("はい", "いいえ")),
+    ("euc-jp", "euc-jp", ("みのたけ", "まち", "こたえ"), ("とうきょう", "大阪", "札幌"), ("はい", "いいえ")),
     ("gbk", "gb18030", ("身高", "城市", "结果"), ("北京", "上海", "深圳"), ("是", "否")),
     ("euc-kr", "cp949", ("신장", "도시", "결과"), ("서울", "부산", "대구"), ("예", "아니오")),
     ("big5", "big5", ("身高", "城市", "結果"), ("臺北", "高雄", "臺南"), ("是", "否")),

@@ -14,12 +14,18 @@ SURE = 0.8
 FEW_KINDS = 4
 """Different characters below which nothing is said of an alphabet that is not Latin."""
 _UNUSED_IN_1252 = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})
+KANA = 0.1
+"""The share of kana that tells Japanese in EUC from Chinese and Korean, whose characters have the same bytes."""
 LATIN = 0.4
 """The share of ASCII letters in words with high bytes from which these are letters among others; trailing bytes of two-byte characters are fewer."""
 _RUN = re.compile(rb"[\x80-\xff]+")
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _CYRILLIC = re.compile(rb"[\xc0-\xdf\xa8][\xe0-\xff\xb8]+|[\xe0-\xff\xb8]{2,}|[\xc0-\xdf\xa8]{2,}")
 _KOI8 = re.compile(rb"[\xe0-\xff\xb3][\xc0-\xdf\xa3]+|[\xc0-\xdf\xa3]{2,}|[\xe0-\xff\xb3]{2,}")
+
+
+def _kana(c: str) -> bool:
+    return "\u3040" <= c <= "\u30ff"
 
 
 def _japanese(c: str) -> bool:
@@ -38,7 +44,7 @@ def _led(encoding: str, first: int, last: int) -> Callable[[str], bool]:
 
 
 _BY_CHARACTERS = {
-    "cp949": _led("cp949", 0xB0, 0xC8), "cp932": _japanese, "gb18030": _led("gb18030", 0xB0, 0xD7), "big5": _led("big5", 0xA4, 0xC6),
+    "euc-jp": _japanese, "cp949": _led("cp949", 0xB0, 0xC8), "cp932": _japanese, "gb18030": _led("gb18030", 0xB0, 0xD7), "big5": _led("big5", 0xA4, 0xC6),
 }  # fmt: skip
 """Alphabets of two bytes a character, and whether one is usual; of those that do as well the first is taken."""
 _BY_WORDS = {"cp1251": _CYRILLIC, "koi8-r": _KOI8}
@@ -84,14 +90,19 @@ def _is_utf8(path: str) -> bool:
 
 
 def _of_script(head: bytes) -> str | None:
-    """The encoding of an alphabet that is not Latin, if the bytes look like it."""
+    """The encoding of an alphabet that is not Latin, if the bytes look like it; not of UTF-8 with a few bytes that are wrong."""
+    high = sum(b > 0x7F for b in head)
+    if sum(len(c.encode()) for c in head.decode("utf-8", "ignore") if c > "\x7f") > SURE * high:
+        return None
     words = b"".join(_WORD.findall(head))
     if sum(b < 0x80 for b in words) > LATIN * len(words):
         return None
     best: tuple[float, str | None] = (SURE, None)
     for encoding, usual in _BY_CHARACTERS.items():
-        high = [c for c in _text(head, encoding) if c > "\x7f"]
-        if len(set(high)) >= FEW_KINDS and (share := sum(map(usual, high)) / len(high)) > best[0]:
+        beyond = [c for c in _text(head, encoding) if c > "\x7f"]
+        if encoding == "euc-jp" and sum(map(_kana, beyond)) < KANA * len(beyond):
+            continue
+        if len(set(beyond)) >= FEW_KINDS and (share := sum(map(usual, beyond)) / len(beyond)) > best[0]:
             best = share, encoding
     runs = _RUN.findall(head)
     for encoding, word in _BY_WORDS.items():
