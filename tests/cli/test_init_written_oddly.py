@@ -371,6 +371,38 @@ def test_what_is_no_list_of_words(texts):
     assert separator_of(Counter(texts)) is None
 
 
+@pytest.mark.parametrize(("written", "separator"), [
+    (lambda a, b: f"({a:.4f}, {b:.4f})", None), (lambda a, b: f"{a:.1f}/{b:.1f}", "/"), (lambda a, b: f"{a:.0f} x {b:.0f}", "x"), (lambda a, b: f"[{a};{b}]", None),
+], ids=["place", "pressure", "area", "brackets"])  # fmt: skip
+def test_several_numbers_in_a_field(tmp_path, written, separator):
+    """Each is scaled by itself, however far it is from the others."""
+    rng = random.Random(9)
+    both = [(rng.gauss(500, 9), rng.gauss(80, 2)) for _ in range(150)]
+    columns = {"two": [written(a, b) for a, b in both], "size": numbers(150), "above": ["yes" if (a - 500) / 9 + (b - 80) / 2 > 0 else "no" for a, b in both]}
+    data = started(tmp_path, columns, "above")
+    assert data["features"]["two"]["kind"] == "vector" and data["features"]["two"].get("separator") == separator
+    run(tmp_path, "train", "model.yaml", "-q")
+    write(tmp_path / "new.csv", {"size": [0] * 3, "two": [written(520, 84), written(480, 76), ""]})
+    told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
+    assert told[:2] == ["yes", "no"] and len(told) == 3
+
+
+@pytest.mark.parametrize(("odd", "form", "written"), [
+    ("2020-02-31", None, lambda i: f"2020-{1 + i % 12:02d}-{1 + i % 28:02d}"), ("not yet", "%m/%d/%Y", lambda i: f"{1 + i % 12:02d}/{1 + i % 28:02d}/2020"),
+])  # fmt: skip
+def test_a_few_strange_values_among_dates_are_missing(tmp_path, odd, form, written):
+    columns = {"day": [odd if i % 40 == 7 else written(i) for i in range(150)], "y": numbers(150)}
+    data = started(tmp_path, columns, "y")
+    assert odd in data["missing_values"] and data["features"]["dates"].get("format") == form
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    assert any(f["code"] == "column-mixed" and odd in f["message"] for f in shown_of(tmp_path, "--target", "y")["findings"])
+
+
+def test_rows_without_a_target_are_told(tmp_path):
+    write(tmp_path / "t.csv", {"x": numbers(90), "land": ["NA", "EU", "AS"] * 30})
+    assert "land: 30 of 90 rows are without it, and left out" in run(tmp_path, "init", "t.csv", "--target", "land", "-o", "model.yaml").stderr
+
+
 def test_a_column_that_gives_the_target_away_is_told(tmp_path):
     """It is learned from all the same: whether it is known in time only its owner knows."""
     size = numbers(120)

@@ -45,6 +45,7 @@ def inputs_of(facts: Facts) -> Inputs:
     _categories(facts, out)
     _dates(facts, out)
     _lists(facts, out)
+    _vectors(facts, out)
     for c in facts.inputs("text"):
         if out.features and is_names(facts, c):
             out.left_out[c.name] = "names, of words that hardly come again: nothing to learn from"
@@ -147,6 +148,18 @@ def _lists(facts: Facts, out: Inputs) -> None:
         out.layers.append({"CategoryEncoding": {"num_tokens": f"${{features.{name}.size}}"}, "name": f"{name}_marks", "from": name})
         out.parts.append(f"{name}_marks")
         out.width += min(WIDE, c.distinct)
+
+
+def _vectors(facts: Facts, out: Inputs) -> None:
+    """Several numbers in a field, each scaled by itself."""
+    for c in facts.inputs("vector"):
+        name = out_name(out, c.name)
+        more = {"separator": c.separator} if c.separator else {}
+        out.features[name] = {"columns": [c.name], "kind": "vector", **more, "missing": "median"}
+        out.said[name] = f"{c.name}: {c.why}"
+        out.layers.append({"Normalization": {}, "name": f"{name}_scaled", "from": name})
+        out.parts.append(f"{name}_scaled")
+        out.width += c.size
 
 
 def _dates(facts: Facts, out: Inputs) -> None:

@@ -1,13 +1,17 @@
-"""Columns of lists: a few words in many combinations, such as `drama|comedy` or `['wifi', 'pool']`."""
+"""Columns of lists: a few words in many combinations, such as `drama|comedy` or `['wifi', 'pool']`; as many numbers in each, such as `120/80`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+from layerctl.data.examining.words import numeric
+from layerctl.data.vectors import LONGEST, fields_of
 
 SEPARATORS = ("|", ";", ",", "/", "+")
 MANY_LISTS = 20
 """Different lists below which each is a word, as it is where it has as many rows."""
+NUMBERS_BETWEEN = ("", "/", "x", "X", "×")
 PHRASE = 3
 """Words up to which what stands in a list is one thing, on average: parts of sentences have more."""
 FEWER, OFTEN, JOINED = 0.5, 5, 0.3
@@ -36,6 +40,21 @@ def separator_of(counts: Mapping[str, int]) -> str | None:
             found.update(dict.fromkeys(words, n))
         known = len(found) <= FEWER * len(counts) and found.total() >= OFTEN * len(found)
         short = sum(n * len(w.split()) for w, n in found.items()) <= PHRASE * found.total()
-        if known and short and twice <= (1 - FEWER) * rows and not all(w[:1].isdigit() for w in found):
+        numbers = sum(n for w, n in found.items() if w[:1].isdigit())
+        if known and short and twice <= (1 - FEWER) * rows and numbers <= (1 - FEWER) * found.total():
             return mark
+    return None
+
+
+def numbers_in(values: Collection[str]) -> tuple[int, str] | None:
+    """(how many numbers stand in each of these texts, what stands between them; "" for commas and semicolons), if it is as many in all, two or more."""
+    if len(values) < MANY_LISTS:
+        return None
+    for mark in NUMBERS_BETWEEN:
+        if not all(any(sign in v for sign in mark or ",;") for v in values):
+            continue
+        cut = [fields_of(v, mark or None) for v in values]
+        size = len(cut[0])
+        if 2 <= size <= LONGEST and all(len(c) == size and all(map(numeric, c)) for c in cut):
+            return size, mark
     return None
