@@ -372,7 +372,8 @@ def test_what_is_no_list_of_words(texts):
 
 
 @pytest.mark.parametrize(("written", "separator"), [
-    (lambda a, b: f"({a:.4f}, {b:.4f})", None), (lambda a, b: f"{a:.1f}/{b:.1f}", "/"), (lambda a, b: f"{a:.0f} x {b:.0f}", "x"), (lambda a, b: f"[{a};{b}]", None),
+    (lambda a, b: f"({a:.4f}, {b:.4f})", None), (lambda a, b: f"{a:.1f}/{b:.1f}", "/"), (lambda a, b: f"{a:.0f} x {b:.0f}", "x"),
+    (lambda a, b: f"[{a};{b}]", None),
 ], ids=["place", "pressure", "area", "brackets"])  # fmt: skip
 def test_several_numbers_in_a_field(tmp_path, written, separator):
     """Each is scaled by itself, however far it is from the others."""
