@@ -81,6 +81,7 @@ def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict
         out["missing_values"] = list(dialect.reading.missing_values)
         if set(dialect.reading.missing_values) - set(MISSING):
             draft.said["data", "missing_values"] = "what stands for a missing value in this file"
+            draft.notes.extend([told] if (told := dialect.why.get("missing_values")) else [])
     return out
 
 
