@@ -419,6 +419,9 @@ def test_a_column_that_gives_the_target_away_is_told(tmp_path):
 def test_units_say_what_they_do_not_know(tmp_path):
     columns = {"lasts": [f"{i}h {i % 60}m" for i in range(150)], "y": numbers(150)}
     started(tmp_path, columns, "y")
+    for path, more in (("data.features.lasts.kind=table", []), ("data.target.kind=category", ["--set", "data.target.units={h: 60}"])):
+        done = run(tmp_path, "build", "model.yaml", "--set", path, *more, code=2)
+        assert "'units' is for numbers, not for 'kind: " in done.stderr
     columns["lasts"][7] = "3 fortnights"
     write(tmp_path / "t.csv", columns)
     done = run(tmp_path, "train", "model.yaml", code=2)

@@ -136,6 +136,8 @@ class FeatureSpec(Section):
         self._outlying()
         if self.ignore_case and self.kind not in (None, "category", "binary", "table"):
             raise ValueError(f"'ignore_case' is for categories, not for 'kind: {self.kind}'")
+        if self.units is not None and self.kind not in (None, "number", "window"):
+            raise ValueError(f"'units' is for numbers, not for 'kind: {self.kind}'")
         if self.kind == "binary" and self.unseen == "bucket":
             raise ValueError("a binary column has no bucket for what training did not have: 'unseen' is error or most_frequent")
         return self

@@ -61,6 +61,8 @@ class TargetSpec(Section):
             raise ValueError(f"a target made of an input is what the input is: '{given[0]}' goes with no kind, classes or scale")
         if self.ignore_case and (self.kind not in (None, "category", "binary") or self.column is None):
             raise ValueError("'ignore_case' is for a column of classes")
+        if self.units is not None and self.kind not in (None, "number"):
+            raise ValueError(f"'units' is for numbers, not for 'kind: {self.kind}'")
         if self.classes is not None and (len(set(self.classes)) < len(self.classes) or not self.classes):
             raise ValueError("name at least one class, and none twice")
         return self
