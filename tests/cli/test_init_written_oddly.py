@@ -14,6 +14,7 @@ import pytest
 import yaml
 from starting import run, write
 
+from layerctl.data.dates import parsed
 from layerctl.data.examining.encodings import encoding_of
 from layerctl.data.examining.lists import separator_of
 
@@ -386,6 +387,17 @@ def test_several_numbers_in_a_field(tmp_path, written, separator):
     write(tmp_path / "new.csv", {"size": [0] * 3, "two": [written(520, 84), written(480, 76), ""]})
     told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
     assert told[:2] == ["yes", "no"] and len(told) == 3
+
+
+@pytest.mark.parametrize(("written", "form"), [("{y}Q{q}", "%YQ%q"), ("{y}-Q{q}", "%Y-Q%q"), ("Q{q} {y}", "Q%q %Y"), ("{q}Q{s}", "%qQ%y")])
+def test_quarters_are_dates(tmp_path, written, form):
+    times = [(2010 + i % 12, 1 + i % 4) for i in range(120)]
+    columns = {"when": [written.format(y=y, s=y % 100, q=q) for y, q in times], "size": numbers(120), "sold": [10 * (q == 3) + y - 2010 for y, q in times]}
+    data = started(tmp_path, columns, "sold")
+    assert data["features"]["dates"]["format"] == form and data["features"]["dates"]["parts"] == ["days", "quarter"]
+    done = run(tmp_path, "build", "model.yaml", "--show", "features")
+    assert form in done.stdout and "quarter" in done.stdout
+    assert parsed(columns["when"][6], form) == datetime.datetime(2016, 7, 1)
 
 
 @pytest.mark.parametrize(("odd", "form", "written"), [

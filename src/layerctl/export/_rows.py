@@ -118,7 +118,8 @@ def _made_up(traced: Traced) -> Table:
 def _day(number: float, form: str) -> str:
     import datetime
 
-    return datetime.date.fromordinal(int(min(max(number, 1), 3_652_059))).strftime(form)
+    day = datetime.date.fromordinal(int(min(max(number, 1), 3_652_059)))
+    return day.strftime(form.replace("%q", str((day.month + 2) // 3)))
 
 
 def _encoded(traced: Traced, most: int) -> Table:

@@ -28,7 +28,7 @@ def dates_format(value: Any) -> Any:
         if "%" not in form:
             raise ValueError(f"'{form}' has no '%': a format is written as strptime has it, {_in_percents(form)}")
         try:
-            datetime.strptime("", form)
+            datetime.strptime("", form.replace("%q", "%m"))
         except ValueError as error:
             if "directive" in str(error) or "stray" in str(error):
                 raise ValueError(f"{error}, expected one such as '%d.%m.%Y'") from error

@@ -181,9 +181,11 @@ def format_entry(forms: Sequence[str]) -> dict[str, Any]:
 
 
 def date_parts(forms: Sequence[str], values: Sequence[str]) -> list[str]:
-    """What a date is taken apart into: the hour too where there is a time of day."""
+    """What a date is taken apart into: the hour too where there is a time of day, the quarter where it says no more."""
     if forms and not any(p in f for p in ("%Y", "%y") for f in forms):
         return ["elapsed", "hour"]
+    if any("%q" in f for f in forms):
+        return ["days", "quarter"]
     timed = any(p in f for p in ("%H", "%I") for f in forms) if forms else any(len(v) > 10 for v in values)
     return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
 

@@ -177,11 +177,21 @@ def truth(table, c):
     return np.array(known(table, c, dict(zip(c["words"], c["values"], strict=True)), c["fill"]), np.float32)[:, None]
 
 
+def parsed(text, form):
+    """As strptime, which has no %q: a quarter, of which the first day is meant."""
+    if "%q" in form:
+        found = re.fullmatch(re.sub("%[A-Za-pr-z]", ".+?", re.escape(form)).replace("%q", "([1-4])"), text)
+        if found is None:
+            raise ValueError(text)
+        text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
+    return datetime.datetime.strptime(text, form)
+
+
 def moment(text, forms):
     """A text as a moment; None if it is none."""
     for form in forms or [None]:
         try:
-            return datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
+            return parsed(text, form) if form else datetime.datetime.fromisoformat(text)
         except ValueError:
             continue
     return None
