@@ -334,8 +334,9 @@ def test_encodings_of_latin_alphabets_and_broken_utf8(tmp_path, text, encoding, 
     (lambda v: f"€{v / 1000:.3f}M" if v > 1000 else f"€{v}K", {"K": 1e3, "M": 1e6, "": 1}, "€"),
     (lambda v: f"{v / 1000:.3f} kg" if v > 1000 else f"{v} g", {"kg": 1, "g": 0.001}, None),
     (lambda v: f"{v}{'th' if 10 < v % 100 < 14 else ['th', 'st', 'nd', 'rd', *['th'] * 6][v % 10]}", dict.fromkeys(("st", "nd", "rd", "th"), 1), None),
+    (lambda v: f"{v // 8} {v % 8}/8" if v % 8 else f"{v // 8}", {"/": 1}, None), (lambda v: f"0x{v:x}", {"0x": 1}, None),
     (lambda v: f"{v / 100} {'kmpl' if v % 3 else 'km/kg'}", {"km/kg": 1, "kmpl": 1}, None),
-], ids=["h-m", "words", "clock", "feet", "magnitudes", "money", "weights", "places", "unknown"])  # fmt: skip
+], ids=["h-m", "words", "clock", "feet", "magnitudes", "money", "weights", "places", "fractions", "hex", "unknown"])  # fmt: skip
 def test_numbers_with_units_that_count(tmp_path, written, units, strip):
     """They are read as what they come to, as a feature and as the target, in which predictions are told."""
     rng = random.Random(5)
@@ -347,7 +348,8 @@ def test_numbers_with_units_that_count(tmp_path, written, units, strip):
     (tmp_path / "new.csv").write_text("twice\n2000\n")
     run(tmp_path, "train", "model.yaml", "-q", "--force")
     told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
-    worth = 20 * 3600 + 1000 * 60 + 30 if ":" in units else 1e6 if "K" in units else 1 if "kg" in units else 10 if "kmpl" in units else 1000
+    known = {":": 20 * 3600 + 1000 * 60 + 30, "K": 1e6, "kg": 1, "kmpl": 10, "/": 125}
+    worth = next((w for unit, w in known.items() if unit in units), 1000)
     assert float(told[0]) == pytest.approx(worth, rel=0.1)
 
 

@@ -48,6 +48,8 @@ PYTHON = {
     "vector": "{columns: [vector], kind: vector, scale: standard, missing: mean}",
     "quarters": '{columns: [season], kind: date, format: "Q%q %Y", missing: median, parts: [days, quarter]}',
     "units": "{columns: [lasts], kind: number, missing: mean, units: {h: 60, min: 1}}",
+    "fractions": "{columns: [share_of], kind: number, missing: mean, units: {/: 1}}",
+    "hex": "{columns: [bits], kind: number, missing: mean, units: {0x: 2}}",
     "clock": "{columns: [ran], kind: number, missing: mean, units: {':': 60}}",
 }
 TARGETS = {
@@ -60,7 +62,7 @@ def rows(n=60):
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text",
-                    "trade", "shout", "lasts", "ran", "season"])  # fmt: skip
+                    "trade", "shout", "lasts", "ran", "season", "share_of", "bits"])  # fmt: skip
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -74,7 +76,7 @@ def rows(n=60):
             ["baker", "Baker", "ÉCLAIR  man", "éclair man", "", "SMITH", "potter"][i % 7],
             ["up", "Down", "UP", "down", ""][i % 5],
             ["", f"{i} min", f"{i}h {i % 7} min", f"{i}.5h"][i % 4], f"{i}:{i:02d}:{59 - i:02d}" if i % 9 else "",
-            f"Q{1 + i % 4} {2000 + i % 9}",
+            f"Q{1 + i % 4} {2000 + i % 9}", ["", f"{i} 1/2", f"{i % 5}/8", f"{i}.5"][i % 4], f"0x{i:X}",
         ])  # fmt: skip
     return out.getvalue()
 
@@ -195,7 +197,7 @@ def test_features_in_python_that_c_refuses_by_name(name, tmp_path):
         assert bool(onnx.export(model, tmp_path / "m.onnx", raw=True).notes) == ("units" not in PYTHON[name])  # numbers come as numbers
 
 
-@pytest.mark.parametrize("name", ["units", "clock", "quarters"])
+@pytest.mark.parametrize("name", ["units", "clock", "quarters", "fractions", "hex"])
 def test_made_up_rows_of_numbers_with_units_and_of_quarters(name, tmp_path):
     """Where the rows that a model was trained on are gone, a program is compared on others that it can read."""
     with trained(tmp_path, PYTHON[name])[0]:

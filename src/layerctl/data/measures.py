@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-CLOCK = ":"
-"""The unit of numbers with colons between them, each of which is so many of the next."""
+CLOCK, FRACTION, HEX = ":", "/", "0x"
+"""The units of numbers with colons between them, each of which is so many of the next; of fractions, such as 1 3/4; and of hexadecimal numbers."""
 _PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
+_FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
+_HEX = re.compile(r"0[xX]([0-9a-fA-F]{1,8})")
 _ON_CLOCK = re.compile(r"\d+(?::[0-5]\d){1,2}(?:\.\d+)?")
 FEW_MEASURED = 10
 """Different numbers with units up to which they are words."""
+FEW_PARTS, MOST_PARTS = 8, 64
+"""Different denominators of fractions, and the largest."""
 FEW_UNKNOWN, MANY_MEASURED = 3, 20
 """Units of no known kind up to which each is taken to be worth one, as `kmpl` beside `km/kg`, and different numbers from which they are no words."""
 
@@ -46,6 +50,12 @@ def amount(text: str, units: Mapping[str, float]) -> float | None:
         for piece in text.split(CLOCK):
             total = total * units[CLOCK] + float(piece)
         return sign * total
+    if FRACTION in units:
+        match = _FRACTION.fullmatch(text) if text else None
+        return None if match is None else sign * units[FRACTION] * (float(match[1] or 0) + (int(match[2]) / int(match[3]) if match[2] else 0.0))
+    if HEX in units:
+        match = _HEX.fullmatch(text)
+        return None if match is None else sign * units[HEX] * int(match[1], 16)
     total, at = 0.0, 0
     while at < len(text):
         match = _PART.match(text, at)
@@ -56,10 +66,14 @@ def amount(text: str, units: Mapping[str, float]) -> float | None:
 
 
 def written(value: float, units: Mapping[str, float]) -> str:
-    """A number as `amount` reads it, about as large: whole seconds on a clock, else in one unit."""
+    """A number as `amount` reads it, about as large: whole seconds on a clock, eighths, a whole hexadecimal number, else in one unit."""
     if CLOCK in units:
         seconds = int(abs(value))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    if HEX in units:
+        return f"0x{int(abs(value)):x}"
+    if FRACTION in units:
+        return f"{int(8 * abs(value))}/8"
     unit, worth = next((u, w) for u, w in units.items() if w)
     return f"{value / worth:.6f}{unit}"
 
@@ -71,6 +85,10 @@ def units_of(values: Sequence[str]) -> dict[str, float] | None:
         return None
     if all(map(_ON_CLOCK.fullmatch, values)):
         return {CLOCK: 60.0}
+    if all(map(_HEX.fullmatch, values)):
+        return {HEX: 1.0}
+    if _are_fractions(values):
+        return {FRACTION: 1.0}
     found = _units_in(values)
     if len(found) < 2:
         return None
@@ -82,6 +100,13 @@ def units_of(values: Sequence[str]) -> dict[str, float] | None:
     if single and len(found) <= FEW_UNKNOWN and len(values) > MANY_MEASURED and all(len(u) > 1 for u in found):
         return alike
     return None
+
+
+def _are_fractions(values: Sequence[str]) -> bool:
+    """Whether these are fractions of a few parts, some perhaps with a whole number before them: other numbers with a slash between are two numbers."""
+    found = [_FRACTION.fullmatch(v) for v in values]
+    parts = {int(m[3]) for m in found if m is not None and m[3]}
+    return all(found) and bool(parts) and len(parts) <= FEW_PARTS and max(parts) <= MOST_PARTS
 
 
 def _units_in(values: Iterable[str]) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerctl.data.measures import CLOCK, amount
+from layerctl.data.measures import CLOCK, FRACTION, HEX, amount
 from layerctl.data.table import TOO_LARGE, BadRows, Table
 
 CURRENCIES = "$€£¥₹"
@@ -71,7 +71,8 @@ def _measured(table: Table, name: str, plain: Sequence[str | None], units: Mappi
 
 
 def _named(units: Mapping[str, float]) -> str:
-    return "colons" if CLOCK in units else f"one of the units {', '.join(repr(u) for u in units)}"
+    marks = {CLOCK: "colons", FRACTION: "a fraction", HEX: "0x before it"}
+    return next((said for mark, said in marks.items() if mark in units), f"one of the units {', '.join(map(repr, units))}")
 
 
 def _stripped(text: str, strip: str, decimal: str) -> str:

@@ -84,6 +84,8 @@ def column(table, name):
 
 
 PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
+FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
+HEX = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
 ON_CLOCK = re.compile(r"\d+(?::[0-5]\d){1,2}(?:\.\d+)?")
 
 
@@ -94,6 +96,11 @@ def amount(text, units):
         for piece in text.split(":") if ON_CLOCK.fullmatch(text) else ["nan"]:
             total = total * units[":"] + float(piece)
         return sign * total
+    if "/" in units:
+        match = FRACTION.fullmatch(text) if text else None
+        return np.nan if match is None else sign * units["/"] * (float(match[1] or 0) + (int(match[2]) / int(match[3]) if match[2] else 0.0))
+    if "0x" in units:
+        return sign * units["0x"] * int(text, 16) if HEX.fullmatch(text) else np.nan
     while at < len(text):
         match = PART.match(text, at)
         if match is None or match[2] not in units:
