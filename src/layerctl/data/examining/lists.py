@@ -47,7 +47,8 @@ def separator_of(counts: Mapping[str, int]) -> str | None:
 
 
 def numbers_in(values: Collection[str]) -> tuple[int, str] | None:
-    """(how many numbers stand in each of these texts, what stands between them; "" for commas and semicolons), if it is as many in all, two or more."""
+    """(how many numbers stand in each of these texts, what stands between them; "" for commas and semicolons), if it is as many in all, two or more; with
+    slashes no more than two, since three are days."""
     if len(values) < MANY_LISTS:
         return None
     for mark in NUMBERS_BETWEEN:
@@ -55,6 +56,6 @@ def numbers_in(values: Collection[str]) -> tuple[int, str] | None:
             continue
         cut = [fields_of(v, mark or None) for v in values]
         size = len(cut[0])
-        if 2 <= size <= LONGEST and all(len(c) == size and all(map(numeric, c)) for c in cut):
+        if 2 <= size <= (2 if mark == "/" else LONGEST) and all(len(c) == size and all(map(numeric, c)) for c in cut):
             return size, mark
     return None
