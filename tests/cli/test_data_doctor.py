@@ -138,7 +138,7 @@ ROWS = "".join(f"{i % 7},{i}.5,{'ab'[i % 2]}\n" for i in range(60))
     ("n,m,y\n" + ROWS + "n,m,y\n" + ROWS, "row-is-header", 62), ("n,m,y\nkg,cm,-\n" + ROWS, "row-is-units", 2),
     ("A title, and more\n\nn,m,y\n" + ROWS, None, 0), ("A title\n\nn,m,y\n" + ROWS, "data-title", 1), ("A title,,\n,,\nn,m,y\n" + ROWS, "data-title", 1),
     ("n,m,y\n" + ROWS + "Total,1770,\n", "row-is-total", 62), ("y,n,m\n" + "a,1,2.5\ntotal,2,3.5\n" * 30, None, 0),
-    ("".join(f'"{line}"\n' for line in ("n,m,y\n" + ROWS).split()), "data-quoted-lines", 1), ('"n, m"\n' + '"1, a"\n"2"\n' * 30, None, 0),
+    ("".join(f'"{line}"\n' for line in ("n,m,y\n" + ROWS).split()), "data-quoted-lines", 1), ('"n","m, k"\n' + '"1","a, b"\n"2","c"\n' * 30, None, 0),
     ("n,m,y\n" + ROWS, None, 0), ("n,,y\n" + ROWS, None, 0), ("n\n" + "1\n2\n" * 30, None, 0),
 ])  # fmt: skip
 def test_lines_that_are_no_rows(tmp_path, data, code, line):
