@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from starting import ROOT, flowers, run, write
 
+from layerctl.data.examining.dialect import guess
 from layerctl.data.examining.kinds import examine
 from layerctl.data.examining.words import looks_like_value
 from layerctl.data.table import Table
@@ -136,6 +137,8 @@ ROWS = "".join(f"{i % 7},{i}.5,{'ab'[i % 2]}\n" for i in range(60))
 @pytest.mark.parametrize(("data", "code", "line"), [
     ("n,m,y\n" + ROWS + "n,m,y\n" + ROWS, "row-is-header", 62), ("n,m,y\nkg,cm,-\n" + ROWS, "row-is-units", 2),
     ("A title, and more\n\nn,m,y\n" + ROWS, None, 0), ("A title\n\nn,m,y\n" + ROWS, "data-title", 1), ("A title,,\n,,\nn,m,y\n" + ROWS, "data-title", 1),
+    ("n,m,y\n" + ROWS + "Total,1770,\n", "row-is-total", 62), ("y,n,m\n" + "a,1,2.5\ntotal,2,3.5\n" * 30, None, 0),
+    ("".join(f'"{line}"\n' for line in ("n,m,y\n" + ROWS).split()), "data-quoted-lines", 1), ('"n","m, k"\n' + '"1","a, b"\n"2","c"\n' * 30, None, 0),
     ("n,m,y\n" + ROWS, None, 0), ("n,,y\n" + ROWS, None, 0), ("n\n" + "1\n2\n" * 30, None, 0),
 ])  # fmt: skip
 def test_lines_that_are_no_rows(tmp_path, data, code, line):
@@ -157,6 +160,17 @@ def test_a_wide_table_takes_no_longer_a_column_than_a_narrow_one():
 
     examine(Table("t", {"a": ["1", "2"]}, [2, 3]))
     assert calls(400) < 1.5 * calls(40) and calls(40) < 2000
+
+
+def test_whether_there_is_a_header_is_told_by_some_rows(tmp_path):
+    """The forms of dates are tried on as many values of a long column as of a short one."""
+    def tried(rows):
+        (tmp_path / "t.csv").write_text("when,y\n" + "".join(f"2020/{1 + i % 12:02d}/{1 + i % 28:02d},{i % 7}\n" for i in range(rows)))
+        profile = cProfile.Profile()
+        profile.runcall(guess, str(tmp_path / "t.csv"))
+        return sum(s.callcount for s in profile.getstats() if getattr(s.code, "co_name", "") == "_parses")
+
+    assert 0 < tried(1900) < 3 * tried(60)
 
 
 def test_a_header_of_years_is_one_where_the_target_says_so(tmp_path):

@@ -8,10 +8,15 @@ import math
 import random
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
 from starting import run, write
+
+from layerctl.data.dates import parsed
+from layerctl.data.examining.encodings import encoding_of
+from layerctl.data.examining.lists import separator_of
 
 
 def data_of(folder):
@@ -308,3 +313,154 @@ def test_numberings_and_names_are_left_out(tmp_path):
     used = {c for f in data["features"].values() for c in f["columns"]}
     assert used >= {"x", "remark"} and not used & {"nr", "person"}
     assert "nr is left out" in (tmp_path / "model.yaml").read_text() and "person is left out: names" in (tmp_path / "model.yaml").read_text()
+
+
+@pytest.mark.parametrize(("text", "encoding", "found"), [
+    ("город,Москва\nрост,Казань\n", "utf-8", "latin-1"), ("größe,Köln\nprénom,Málaga\n", "latin-1", "latin-1"), ("5 € – “a”,b\n", "cp1252", "cp1252"),
+    ("Ä,Ö\nÜ,É\n°,µ\n", "latin-1", "latin-1"), ("situação,ação\nnão,informações\n", "latin-1", "latin-1"),
+])  # fmt: skip
+def test_encodings_of_latin_alphabets_and_broken_utf8(tmp_path, text, encoding, found):
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding) + (b"\xff,\xfe\n" if encoding == "utf-8" else b""))
+    data = (tmp_path / "t.csv").read_bytes()
+    assert encoding_of(str(tmp_path / "t.csv"), data, frozenset())[0] == found
+
+
+@pytest.mark.parametrize(("written", "units", "strip"), [
+    (lambda v: f"{v // 60}h {v % 60}m" if v % 60 else f"{v // 60}h", {"h": 60, "m": 1}, None),
+    (lambda v: f"{v // 60} hrs, {v % 60} mins", {"hrs": 60, "mins": 1}, None),
+    (lambda v: f"{v // 60 + 20}:{v % 60:02d}:30", {":": 60}, None),
+    (lambda v: f"{v // 12}'{v % 12}\"", {"'": 12, '"': 1, "": 1}, None),
+    (lambda v: f"{v / 1000:.3f}M" if v > 1000 else f"{v}K" if v > 9 else f"{v}", {"K": 1e3, "M": 1e6, "": 1}, None),
+    (lambda v: f"€{v / 1000:.3f}M" if v > 1000 else f"€{v}K", {"K": 1e3, "M": 1e6, "": 1}, "€"),
+    (lambda v: f"{v / 1000:.3f} kg" if v > 1000 else f"{v} g", {"kg": 1, "g": 0.001}, None),
+    (lambda v: f"{v}{'th' if 10 < v % 100 < 14 else ['th', 'st', 'nd', 'rd', *['th'] * 6][v % 10]}", dict.fromkeys(("st", "nd", "rd", "th"), 1), None),
+    (lambda v: f"{v // 8} {v % 8}/8" if v % 8 else f"{v // 8}", {"/": 1}, None), (lambda v: f"0x{v:x}", {"0x": 1}, None),
+    (lambda v: f"{v / 100} {'kmpl' if v % 3 else 'km/kg'}", {"km/kg": 1, "kmpl": 1}, None),
+], ids=["h-m", "words", "clock", "feet", "magnitudes", "money", "weights", "places", "fractions", "hex", "unknown"])  # fmt: skip
+def test_numbers_with_units_that_count(tmp_path, written, units, strip):
+    """They are read as what they come to, as a feature and as the target, in which predictions are told."""
+    rng = random.Random(5)
+    lasts = [rng.randrange(4, 3000) for _ in range(150)]
+    data = started(tmp_path, {"lasts": [written(v) for v in lasts], "twice": [2 * v + rng.random() for v in lasts]}, "twice")
+    assert data["features"]["lasts"]["units"] == units and data["features"]["lasts"].get("strip") == strip
+    data = started(tmp_path, {"twice": [2 * v + rng.random() for v in lasts], "lasts": [written(v) for v in lasts]}, "lasts")
+    assert data["target"]["units"] == units
+    (tmp_path / "new.csv").write_text("twice\n2000\n")
+    run(tmp_path, "train", "model.yaml", "-q", "--force")
+    told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
+    known = {":": 20 * 3600 + 1000 * 60 + 30, "K": 1e6, "kg": 1, "kmpl": 10, "/": 125}
+    worth = next((w for unit, w in known.items() if unit in units), 1000)
+    assert float(told[0]) == pytest.approx(worth, rel=0.1)
+
+
+@pytest.mark.parametrize("written", ["|".join, ", ".join, str], ids=["bars", "commas", "brackets"])
+def test_lists_of_words(tmp_path, written):
+    """Each word of a list is a place of its own, whatever stands beside it: combinations that training did not have are predicted."""
+    rng, words = random.Random(7), ["drama", "comedy", "action", "war", "news", "science fiction"]
+    lists = [[w for w in words if rng.random() < 0.4] for _ in range(300)]
+    columns = {"size": numbers(300), "genres": [written(v) for v in lists], "seen": ["yes" if "war" in v or "news" in v else "no" for v in lists]}
+    data = started(tmp_path, columns, "seen")
+    assert data["features"]["genres"]["kind"] == "text" and "each word is a place of its own" in (tmp_path / "model.yaml").read_text()
+    run(tmp_path, "train", "model.yaml", "-q")
+    write(tmp_path / "new.csv", {"size": [0] * 3, "genres": [written(["war", "western"]), written(words), written(["drama", "comedy"])]})
+    assert [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))] == ["yes", "yes", "no"]
+
+
+@pytest.mark.parametrize("texts", [
+    [f"{t}, {c}" for i in range(60) for t, c in [(f"Town{i}", f"Land{i % 5}")]], [f"{i % 9},{i % 8}" for i in range(300)],
+    ["red|blue", "blue", "red"] * 100, [f"It was {i % 7}, and then {i % 31} of them came, or {i % 11}" for i in range(300)],
+])  # fmt: skip
+def test_what_is_no_list_of_words(texts):
+    assert separator_of(Counter(texts)) is None
+
+
+@pytest.mark.parametrize(("written", "separator"), [
+    (lambda a, b: f"({a:.4f}, {b:.4f})", None), (lambda a, b: f"{a:.1f}/{b:.1f}", "/"), (lambda a, b: f"{a:.0f} x {b:.0f}", "x"),
+    (lambda a, b: f"[{a};{b}]", None),
+], ids=["place", "pressure", "area", "brackets"])  # fmt: skip
+def test_several_numbers_in_a_field(tmp_path, written, separator):
+    """Each is scaled by itself, however far it is from the others."""
+    rng = random.Random(9)
+    both = [(rng.gauss(500, 9), rng.gauss(80, 2)) for _ in range(150)]
+    columns = {"two": [written(a, b) for a, b in both], "size": numbers(150), "above": ["yes" if (a - 500) / 9 + (b - 80) / 2 > 0 else "no" for a, b in both]}
+    data = started(tmp_path, columns, "above")
+    assert data["features"]["two"]["kind"] == "vector" and data["features"]["two"].get("separator") == separator
+    run(tmp_path, "train", "model.yaml", "-q")
+    write(tmp_path / "new.csv", {"size": [0] * 3, "two": [written(520, 84), written(480, 76), ""]})
+    told = [r["prediction"] for r in csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "new.csv").stdout))]
+    assert told[:2] == ["yes", "no"] and len(told) == 3
+
+
+@pytest.mark.parametrize(("written", "form"), [("{y}Q{q}", "%YQ%q"), ("{y}-Q{q}", "%Y-Q%q"), ("Q{q} {y}", "Q%q %Y"), ("{q}Q{s}", "%qQ%y")])
+def test_quarters_are_dates(tmp_path, written, form):
+    times = [(2010 + i % 12, 1 + i % 4) for i in range(120)]
+    columns = {"when": [written.format(y=y, s=y % 100, q=q) for y, q in times], "size": numbers(120), "sold": [10 * (q == 3) + y - 2010 for y, q in times]}
+    data = started(tmp_path, columns, "sold")
+    assert data["features"]["dates"]["format"] == form and data["features"]["dates"]["parts"] == ["days", "quarter"]
+    done = run(tmp_path, "build", "model.yaml", "--show", "features")
+    assert form in done.stdout and "quarter" in done.stdout
+    assert parsed(columns["when"][6], form) == datetime.datetime(2016, 7, 1)
+
+
+@pytest.mark.parametrize(("odd", "form", "written"), [
+    ("2020-02-31", None, lambda i: f"2020-{1 + i % 12:02d}-{1 + i % 28:02d}"), ("not yet", "%m/%d/%Y", lambda i: f"{1 + i % 12:02d}/{1 + i % 28:02d}/2020"),
+])  # fmt: skip
+def test_a_few_strange_values_among_dates_are_missing(tmp_path, odd, form, written):
+    columns = {"day": [odd if i % 40 == 7 else written(i) for i in range(150)], "y": numbers(150)}
+    write(tmp_path / "t.csv", columns)
+    assert f"'{odd}' among the dates of day is taken for a missing value" in run(tmp_path, "init", "t.csv", "--target", "y", "-o", "model.yaml").stderr
+    data = data_of(tmp_path)
+    assert odd in data["missing_values"] and data["features"]["dates"].get("format") == form
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    assert [f["code"] for f in shown_of(tmp_path, "--target", "y")["findings"]] == ["column-missing"]
+
+
+def test_rows_without_a_target_are_told(tmp_path):
+    write(tmp_path / "t.csv", {"x": numbers(90), "land": ["NA", "EU", "AS"] * 30})
+    assert "land: 30 of 90 rows are without it, and left out" in run(tmp_path, "init", "t.csv", "--target", "land", "-o", "model.yaml").stderr
+
+
+def test_a_column_that_gives_the_target_away_is_told(tmp_path):
+    """It is learned from all the same: whether it is known in time only its owner knows."""
+    size = numbers(120)
+    write(tmp_path / "t.csv", {"size": size, "near": [v + 0.5 * w for v, w in zip(size, numbers(120, 1), strict=True)],
+                               "code": [int(v > 0) for v in size], "big": ["yes" if v > 0 else "no" for v in size]})  # fmt: skip
+    done = run(tmp_path, "init", "t.csv", "--target", "big", "-o", "model.yaml")
+    assert "column 'code': it gives the target away" in done.stderr and "leave it out of the features, unless it is known" in done.stderr
+    assert "column 'near'" not in done.stderr and "code" in data_of(tmp_path)["features"]["numbers"]["columns"]
+
+
+def test_units_say_what_they_do_not_know(tmp_path):
+    columns = {"lasts": [f"{i}h {i % 60}m" for i in range(150)], "y": numbers(150)}
+    started(tmp_path, columns, "y")
+    for path, more in (("data.features.lasts.kind=table", []), ("data.target.kind=category", ["--set", "data.target.units={h: 60}"])):
+        done = run(tmp_path, "build", "model.yaml", "--set", path, *more, code=2)
+        assert "'units' is for numbers, not for 'kind: " in done.stderr
+    columns["lasts"][7] = "3 fortnights"
+    write(tmp_path / "t.csv", columns)
+    done = run(tmp_path, "train", "model.yaml", code=2)
+    assert "t.csv:9:1: error: column 'lasts': '3 fortnights' is not a number with one of the units 'h', 'm'" in done.stderr
+    assert "say in the feature's `units` what its unit is worth" in done.stderr
+
+
+@pytest.mark.parametrize(("encoding", "said", "names", "towns", "classes"), [
+    ("shift_jis", "cp932", ("身長", "都市", "答え"), ("東京", "大阪", "札幌"), ("はい", "いいえ")),
+    ("euc-jp", "euc-jp", ("みのたけ", "まち", "こたえ"), ("とうきょう", "大阪", "札幌"), ("はい", "いいえ")),
+    ("gbk", "gb18030", ("身高", "城市", "结果"), ("北京", "上海", "深圳"), ("是", "否")),
+    ("euc-kr", "cp949", ("신장", "도시", "결과"), ("서울", "부산", "대구"), ("예", "아니오")),
+    ("big5", "big5", ("身高", "城市", "結果"), ("臺北", "高雄", "臺南"), ("是", "否")),
+    ("cp1251", "cp1251", ("рост", "город", "итог"), ("Москва", "Омск", "Тула"), ("да", "нет")),
+    ("koi8-r", "koi8-r", ("рост", "город", "итог"), ("Москва", "Омск", "Тула"), ("да", "нет")),
+    ("cp1250", "cp1250", ("výška", "město", "příjem"), ("Plzeň", "Děčín", "Řež"), ("malý", "velký")),
+    ("latin-1", "latin-1", ("größe", "stadt", "köper"), ("Köln", "Málaga", "Århus"), ("ja", "nö")),
+])  # fmt: skip
+def test_encodings_of_other_alphabets(tmp_path, encoding, said, names, towns, classes):
+    """What is written in them is read as it is meant, by training and prediction too; the target is named as it reads."""
+    size, rng = numbers(120), random.Random(3)
+    columns = {names[0]: size, names[1]: [rng.choice(towns) for _ in size], names[2]: [classes[v > 0] for v in size]}
+    data = started(tmp_path, columns, names[2], encoding=encoding)
+    assert data["encoding"] == said and data["target"]["classes"] == sorted(classes)
+    assert data["features"]["categories"]["columns"] == [names[1]]
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    found = list(csv.DictReader(io.StringIO(run(tmp_path, "predict", "runs/t", "t.csv").stdout)))
+    assert len(found) == 120 and {r["prediction"] for r in found} <= set(classes)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exported import SANITIZED, STRICT
 
-from layerctl.api import Model
+from layerctl.api import Model, load
 from layerctl.commands.predict import predict
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import c, onnx, python
@@ -46,6 +46,11 @@ PYTHON = {
     "formats": '{columns: [days], kind: date, format: ["%d.%m.%Y", "%Y-%m-%d"]}',
     "parts": "{columns: [moment], kind: date, missing: median, parts: [elapsed, year, quarter, month, day, weekday, hour, minute]}",
     "vector": "{columns: [vector], kind: vector, scale: standard, missing: mean}",
+    "quarters": '{columns: [season], kind: date, format: "Q%q %Y", missing: median, parts: [days, quarter]}',
+    "units": "{columns: [lasts], kind: number, missing: mean, units: {h: 60, min: 1}}",
+    "fractions": "{columns: [share_of], kind: number, missing: mean, units: {/: 1}}",
+    "hex": "{columns: [bits], kind: number, missing: mean, units: {0x: 2}}",
+    "clock": "{columns: [ran], kind: number, missing: mean, units: {':': 60}}",
 }
 TARGETS = {
     "numbers": ("{columns: [n2, m2], scale: standard}", 2, "mse"), "given back": ("{input: x}", 2, "mse"),
@@ -57,7 +62,7 @@ def rows(n=60):
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text",
-                    "trade", "shout"])  # fmt: skip
+                    "trade", "shout", "lasts", "ran", "season", "share_of", "bits"])  # fmt: skip
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -70,6 +75,8 @@ def rows(n=60):
             "" if i % 13 == 4 else [f"({1000 + i:,}.5)", f"{i}", f"\u2212{i}.25", f"( {i} )"][i % 4], ["red house", "blue, sea"][i % 2],
             ["baker", "Baker", "ÉCLAIR  man", "éclair man", "", "SMITH", "potter"][i % 7],
             ["up", "Down", "UP", "down", ""][i % 5],
+            ["", f"{i} min", f"{i}h {i % 7} min", f"{i}.5h"][i % 4], f"{i}:{i:02d}:{59 - i:02d}" if i % 9 else "",
+            f"Q{1 + i % 4} {2000 + i % 9}", ["", f"{i} 1/2", f"{i % 5}/8", f"{i}.5"][i % 4], f"0x{i:X}",
         ])  # fmt: skip
     return out.getvalue()
 
@@ -187,7 +194,17 @@ def test_features_in_python_that_c_refuses_by_name(name, tmp_path):
         agree(tmp_path, model, text, [python])
         with pytest.raises(LayerctlError, match=r"m.yaml:\d+:\d+: error: C export has no form for .* of the feature 'x' \[cannot-export\]"):
             c.export(model, tmp_path / "m.c")
-        assert onnx.export(model, tmp_path / "m.onnx", raw=True).notes
+        assert bool(onnx.export(model, tmp_path / "m.onnx", raw=True).notes) == ("units" not in PYTHON[name])  # numbers come as numbers
+
+
+@pytest.mark.parametrize("name", ["units", "clock", "quarters", "fractions", "hex"])
+def test_made_up_rows_of_numbers_with_units_and_of_quarters(name, tmp_path):
+    """Where the rows that a model was trained on are gone, a program is compared on others that it can read."""
+    with trained(tmp_path, PYTHON[name])[0]:
+        pass
+    (tmp_path / "rows.csv").unlink()
+    with load(tmp_path / "m.safetensors") as model:
+        assert python.export(model, tmp_path / "m.py").rows == 40
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -65,7 +65,7 @@ def _of_file(source: str, target: str | None, names: Sequence[str] | None) -> Re
         dialect, table, columns = opened(source, names)
     except LayerctlError as error:
         found = _readers(error)
-        dialect = guess(source) if found[0].code not in ("file-empty", "data-title") else None
+        dialect = guess(source) if found[0].code not in ("file-empty", "data-title", "data-quoted-lines") else None
         return Report(source, 0, dialect.settings() if dialect else {}, dialect.why if dialect else {}, [], {}, {}, found)
     goals = named_targets([target], table, columns) if target else [g] if (g := clear_target(columns)) else []
     judged = {g: _is_classes(table, columns[g]) for g in goals}

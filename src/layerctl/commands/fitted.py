@@ -76,6 +76,8 @@ def _of_column(c: ColumnFit, fit: FeatureFit) -> str:
         out.append("capital letters do not count")
     if c.strip:
         out.append(f"without {c.strip!r}")
+    if c.units:
+        out.append(", ".join(f"{u!r} is worth {worth:g}" for u, worth in c.units.items()))
     if c.outlying and c.low is not None and c.high is not None:
         out.append(f"outside {c.low:.6g} to {c.high:.6g}: {c.outlying}")
     if c.kind in ("category", "binary"):

@@ -39,8 +39,10 @@ def stripped_of(seen: Table, name: str, given: str | None) -> str:
 
 def fit_number(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> ColumnFit:
     """Centre and spread of the values that are there; the range outside which they are outlying; what stands for missing ones."""
-    fit = ColumnFit(name, "number", strip=stripped_of(narrowed(table, [name], rows), name, spec.strip))
-    values = numbers_of(table, name, fit.strip)
+    units = dict(spec.units or {})
+    strip = (spec.strip or "") if units else stripped_of(narrowed(table, [name], rows), name, spec.strip)
+    fit = ColumnFit(name, "number", strip=strip, units=units)
+    values = numbers_of(table, name, fit.strip, fit.units)
     present = _present(values, rows)
     if spec.missing == "error" and np.isnan(values).any():
         refuse_missing(table, name, np.isnan(values))
@@ -115,7 +117,7 @@ def scale(fit: ColumnFit, values: np.ndarray, how: str) -> None:
 
 def encode_number(table: Table, fit: ColumnFit) -> np.ndarray:
     """The column as float32, scaled."""
-    values = within(table, fit, numbers_of(table, fit.name, fit.strip))
+    values = within(table, fit, numbers_of(table, fit.name, fit.strip, fit.units))
     empty = np.isnan(values)
     if empty.any():
         if fit.fill is None:

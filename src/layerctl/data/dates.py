@@ -32,7 +32,8 @@ _SPELT = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y", "%a, %d %b %Y %H:%M:%S", "%A, 
           "%d/%b/%Y:%H:%M:%S %z")  # fmt: skip
 COMPACT = "%Y%m%d"
 """Days without marks between their parts, which are whole numbers too."""
-KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_MONTHS, *_SPELT, *_TIMES_OF_DAY)
+_QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "%qQ%Y", "%qQ%y")
+KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_MONTHS, *_SPELT, *_TIMES_OF_DAY, *_QUARTERS)
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 _PART = re.compile(r"\d+|[A-Za-z]+")
 _MOST_WAYS = 6
@@ -42,11 +43,25 @@ LOOKED_AT = 200
 Moment = datetime.datetime
 
 
+def parsed(text: str, form: str) -> Moment:
+    """As strptime, which has no `%q`: a quarter, of which the first day is meant.
+
+    Raises:
+        ValueError: for a text of another form.
+    """
+    if "%q" in form:
+        found = re.fullmatch(re.sub("%[A-Za-pr-z]", ".+?", re.escape(form)).replace("%q", "([1-4])"), text)
+        if found is None:
+            raise ValueError(f"{text!r} is not of the form {form!r}")
+        text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
+    return datetime.datetime.strptime(text, form)
+
+
 def read_date(text: str, forms: Sequence[str]) -> Moment | None:
     """A text as a moment: by the first of the formats that fits, by ISO 8601 without any; None if none does."""
     for form in forms:
         try:
-            return datetime.datetime.strptime(text, form)
+            return parsed(text, form)
         except ValueError:
             continue
     if forms:

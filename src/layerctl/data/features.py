@@ -102,7 +102,7 @@ def kind_of(table: Table, names: Sequence[str], spec: FeatureSpec) -> str:
         return "array"
     if spec.window is not None:
         return "window"
-    if all(table.is_numeric(n) or col.stripped_of(table, n, spec.strip) for n in names):
+    if spec.units or all(table.is_numeric(n) or col.stripped_of(table, n, spec.strip) for n in names):
         return "number"
     return "text" if len(names) == 1 and is_text(table, names[0]) else "table"
 

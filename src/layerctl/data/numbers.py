@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from layerctl.data.measures import CLOCK, FRACTION, HEX, amount
 from layerctl.data.table import TOO_LARGE, BadRows, Table
 
 CURRENCIES = "$€£¥₹"
@@ -35,13 +36,13 @@ MANY = 20
 FEW = 3
 
 
-def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
-    """A column as float64, NaN where a value is missing; the characters of `strip` do not count.
+def numbers_of(table: Table, name: str, strip: str = "", units: Mapping[str, float] | None = None) -> np.ndarray:
+    """A column as float64, NaN where a value is missing; the characters of `strip` do not count, and a number's `units` say how many times it does.
 
     Raises:
         LayerctlError: `data-not-a-number`, with what may be the cure.
     """
-    if not strip or (isinstance(table.columns[name], np.ndarray) and table.columns[name].dtype.kind in "fiub"):
+    if not (strip or units) or (isinstance(table.columns[name], np.ndarray) and table.columns[name].dtype.kind in "fiub"):
         try:
             return table.numbers(name)
         except BadRows as error:
@@ -49,6 +50,8 @@ def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
             raise BadRows([d if d.hint else replace(d, hint=hint) for d in error.diagnostics], error.rows) from None
     texts = table.texts(name)
     plain = [None if t is None else _stripped(t, strip, table.decimal) for t in texts]
+    if units:
+        return _measured(table, name, plain, units)
     bad = [i for i, t in enumerate(plain) if t is not None and not _PLAIN.fullmatch(t)]
     if bad:
         table.refuse(name, np.array(bad), texts, "is not a number", _cure(table, name))
@@ -56,6 +59,20 @@ def numbers_of(table: Table, name: str, strip: str = "") -> np.ndarray:
     if np.isinf(out).any():
         table.refuse(name, np.flatnonzero(np.isinf(out)), texts, "is too large for a number", TOO_LARGE)
     return out
+
+
+def _measured(table: Table, name: str, plain: Sequence[str | None], units: Mapping[str, float]) -> np.ndarray:
+    amounts = [np.nan if t is None else amount(t, units) for t in plain]
+    bad = [i for i, a in enumerate(amounts) if a is None]
+    if bad:
+        table.refuse(name, np.array(bad), table.texts(name), f"is not a number with {_named(units)}",
+                     "correct it, or say in the feature's `units` what its unit is worth")  # fmt: skip
+    return np.array(amounts, np.float64)
+
+
+def _named(units: Mapping[str, float]) -> str:
+    marks = {CLOCK: "colons", FRACTION: "a fraction", HEX: "0x before it"}
+    return next((said for mark, said in marks.items() if mark in units), f"one of the units {', '.join(map(repr, units))}")
 
 
 def _stripped(text: str, strip: str, decimal: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from layerctl.data import zips
 from layerctl.data.foreign import refuse_foreign
 from layerctl.diagnostics import Source, Span, fail
+from layerctl.spec.reading import ENCODINGS
 
 PIECE = 3 << 17
 """Bytes that are read at a time."""
@@ -185,7 +186,7 @@ class Stream:
             line = self.lines + error.object[: error.start].count(b"\n") + 1
             byte = error.object[error.start]
             fail("file-encoding", f"the file is not {self.encoding}: byte 0x{byte:02x} in line {line}", Span(self.place.source, line, 1),
-                 hint="say which `encoding` it has (latin-1, cp1252, utf-16) in the data section")  # fmt: skip
+                 hint=f"say which `encoding` it has ({', '.join(e for e in ENCODINGS if e != self.encoding)}) in the data section")  # fmt: skip
             raise
 
     def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -91,7 +91,7 @@ def encode_weights(table: Table, column: str, place: Span | None = None) -> np.n
 
 
 def _scaled(table: Table, name: str, fit: TargetFit, centre: float, spread: float) -> np.ndarray:
-    return float32((numbers_of(table, name, fit.strip) - centre) / spread, table, name)
+    return float32((numbers_of(table, name, fit.strip, fit.units) - centre) / spread, table, name)
 
 
 def _classes_hint(fit: TargetFit) -> str:

@@ -58,7 +58,7 @@ def fit_target(
                 raise
             cure = "the loss takes numbers: words take one of classes, `loss: sparse_categorical_crossentropy` with a unit for each"
             raise BadRows([replace(d, hint=cure) for d in error.diagnostics], error.rows) from None
-        return TargetFit(column, "number", centre=fit.centres[0], spread=fit.spreads[0], strip=fit.strip)
+        return TargetFit(column, "number", centre=fit.centres[0], spread=fit.spreads[0], strip=fit.strip, units=fit.units)
     return _category(table, spec, rows)
 
 
@@ -68,21 +68,25 @@ def _words(seen: Table, column: str) -> bool:
 
 
 def _numeric(seen: Table, column: str, spec: TargetSpec) -> bool:
-    return seen.is_numeric(column) or bool(stripped_of(seen, column, spec.strip))
+    return bool(spec.units) or seen.is_numeric(column) or bool(stripped_of(seen, column, spec.strip))
+
+
+def _strip(seen: Table, column: str, spec: TargetSpec) -> str:
+    return (spec.strip or "") if spec.units else stripped_of(seen, column, spec.strip)
 
 
 def _few(seen: Table, column: str, spec: TargetSpec) -> bool:
-    values = numbers_of(seen, column, stripped_of(seen, column, spec.strip))
+    values = numbers_of(seen, column, _strip(seen, column, spec), spec.units)
     found = values[~np.isnan(values)]
     return bool((found == np.round(found)).all()) and distinct(found) <= MOST_CLASSES
 
 
 def _numbers(table: Table, spec: TargetSpec, rows: np.ndarray, seen: Table) -> TargetFit:
     names = spec.names()
-    found = {c for n in names for c in stripped_of(seen, n, spec.strip)}
-    fit = TargetFit(names[0], "numbers", columns=names, strip="".join(sorted(found)))
+    found = {c for n in names for c in _strip(seen, n, spec)}
+    fit = TargetFit(names[0], "numbers", columns=names, strip="".join(sorted(found)), units=dict(spec.units or {}))
     for name in names:
-        values = numbers_of(table, name, fit.strip)
+        values = numbers_of(table, name, fit.strip, fit.units)
         _check(table, name, spec, np.isnan(values))
         present = values[rows][~np.isnan(values[rows])]
         if not len(present):

@@ -19,6 +19,8 @@ def of_column(c: ColumnFit) -> Iterator[tuple[str, str]]:
         yield c.kind, f"numbers of a {c.kind} in one field"
     if c.strip:
         yield "strip", f"characters that do not count in numbers ({c.strip!r})"
+    if c.units:
+        yield "units", f"numbers whose units count ({', '.join(map(repr, c.units))})"
     if c.outlying:
         yield f"outlying: {c.outlying}", f"`outlying: {c.outlying}`"
     if c.kind in ("category", "binary") and c.unseen != "bucket":

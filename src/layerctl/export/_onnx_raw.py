@@ -141,8 +141,8 @@ def raw_rows(model: Any, raw: Raw, most: int = 64) -> tuple[dict[str, np.ndarray
     window = next((f for f in model.schema.features.values() if f.kind == "window"), None)
     ours = {n: encode_feature(n, table, f) for n, f in model.schema.features.items()}
     shapes = {name: shape[1:] for name, _, shape in raw.inputs}
-    strips = {x.name: x.strip for f in model.schema.features.values() for x in f.columns if x.strip}
-    theirs = {name: _values(table, column, kind, shapes[name], strips.get(column, "")) for name, (column, kind) in raw.columns.items()}
+    written = {x.name: x for f in model.schema.features.values() for x in f.columns if x.strip or x.units}
+    theirs = {name: _values(table, column, kind, shapes[name], written.get(column)) for name, (column, kind) in raw.columns.items()}
     if window is not None:
         places = np.arange(len(table) - window.length + 1)[:, None] + np.arange(window.length)
         fits = model.schema.features
@@ -152,10 +152,10 @@ def raw_rows(model: Any, raw: Raw, most: int = 64) -> tuple[dict[str, np.ndarray
     return {**theirs, **{n: ours[n] for n in raw.kept}}, ours
 
 
-def _values(table: Table, column: str, kind: str, shape: list[int], strip: str) -> np.ndarray:
+def _values(table: Table, column: str, kind: str, shape: list[int], fit: ColumnFit | None) -> np.ndarray:
     if kind == "text":
         return np.array(["" if v is None else v for v in table.texts(column)], object)[:, None]
     found = table.columns[column]
     if kind == "array" and isinstance(found, np.ndarray) and found.ndim > 1:
         return found.astype(np.float64).reshape(-1, *shape)
-    return numbers_of(table, column, strip)[:, None]
+    return (numbers_of(table, column) if fit is None else numbers_of(table, column, fit.strip, fit.units))[:, None]

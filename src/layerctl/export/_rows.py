@@ -13,6 +13,7 @@ import numpy as np
 
 from layerctl.data.dataset import complete
 from layerctl.data.features import spread
+from layerctl.data.measures import written
 from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
@@ -103,7 +104,8 @@ def _made_up(traced: Traced) -> Table:
                 made[c.name] = rng.normal(fit.columns[0].centre, fit.columns[0].spread, (rows, *fit.shape))
             elif c.kind == "number":
                 bounds = (c.low, c.high) if c.outlying == "error" else (None, None)
-                made[c.name] = np.clip(rng.normal(c.centre, c.spread, rows), *bounds)
+                values = np.clip(rng.normal(c.centre, c.spread, rows), *bounds)
+                made[c.name] = [written(v, c.units) for v in values.tolist()] if c.units else values
             elif c.kind == "date":
                 form = c.format or (c.formats[0] if c.formats else "%Y-%m-%d")
                 made[c.name] = [_day(c.centre + c.spread * v, form) for v in rng.normal(size=rows)]
@@ -116,7 +118,8 @@ def _made_up(traced: Traced) -> Table:
 def _day(number: float, form: str) -> str:
     import datetime
 
-    return datetime.date.fromordinal(int(min(max(number, 1), 3_652_059))).strftime(form)
+    day = datetime.date.fromordinal(int(min(max(number, 1), 3_652_059)))
+    return day.strftime(form.replace("%q", str((day.month + 2) // 3)))
 
 
 def _encoded(traced: Traced, most: int) -> Table:

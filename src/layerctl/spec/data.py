@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
-from layerctl.spec.reading import WHITESPACE, Reading
+from layerctl.spec.reading import WHITESPACE, Encoding, Reading
 from layerctl.spec.section import Section
-from layerctl.spec.targets import INPUT, NEXT, TargetSpec, is_one_target, target_spec, targets_by_output
+from layerctl.spec.targets import INPUT, NEXT, UNITS, TargetSpec, is_one_target, target_spec, targets_by_output
 
 MISSING = ("?", "NA", "")
 DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
@@ -28,7 +28,7 @@ def dates_format(value: Any) -> Any:
         if "%" not in form:
             raise ValueError(f"'{form}' has no '%': a format is written as strptime has it, {_in_percents(form)}")
         try:
-            datetime.strptime("", form)
+            datetime.strptime("", form.replace("%q", "%m"))
         except ValueError as error:
             if "directive" in str(error) or "stray" in str(error):
                 raise ValueError(f"{error}, expected one such as '%d.%m.%Y'") from error
@@ -81,6 +81,7 @@ class FeatureSpec(Section):
     range: list[float] | None = Field(None, description="The least and the greatest number that may occur.")
     quantiles: list[float] | None = Field(None, description="The range as quantiles of the training rows, such as [0.01, 0.99].")
     strip: str | None = Field(None, description="Characters in numbers that do not count, such as `$,%`; found in the training rows if not given.")
+    units: dict[str, float] | None = Field(None, description=UNITS)
     shape: list[PositiveInt] | None = Field(None, description="An array's shape; an image's height, width and channels.")
     length: PositiveInt | None = Field(None, description="Tokens of a text or steps of a sequence; the longest training row's (at most 200) if not given.")
     vocabulary: PositiveInt = Field(20000, description="The most words or categories that are kept.")
@@ -135,6 +136,8 @@ class FeatureSpec(Section):
         self._outlying()
         if self.ignore_case and self.kind not in (None, "category", "binary", "table"):
             raise ValueError(f"'ignore_case' is for categories, not for 'kind: {self.kind}'")
+        if self.units is not None and self.kind not in (None, "number", "window"):
+            raise ValueError(f"'units' is for numbers, not for 'kind: {self.kind}'")
         if self.kind == "binary" and self.unseen == "bucket":
             raise ValueError("a binary column has no bucket for what training did not have: 'unseen' is error or most_frequent")
         return self
@@ -223,7 +226,7 @@ class DataSpec(Section):
     escape: str | None = Field(None, min_length=1, max_length=1, description="What stands before a quote, delimiter or line end that is a field's own.")
     comment: str | None = Field(None, min_length=1, max_length=1, description="What a line begins with that is no row: such lines are passed over.")
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
-    encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = Field("utf-8", description="The file's encoding.")
+    encoding: Encoding = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
     features: dict[str, FeatureSpec] = Field(
         description="The model's inputs by name; `features: {rows: {}}` is one input of all columns that nothing else takes."

@@ -28,6 +28,7 @@ class ColumnFit:
         format, formats: a date's format, or several that are tried in this order; ISO 8601 without either.
         parts: what a date is taken apart into; empty for days, month and weekday.
         strip: characters that do not count in numbers, such as `$,%`.
+        units: what the units behind numbers are worth, such as h 60 and m 1.
         outlying: what becomes of numbers outside `low` to `high`: clip, error or missing; "" for nothing.
         unseen: what becomes of words that training did not have: bucket, error or most_frequent, which is `common`.
         aliases: other spellings of words, where capital letters and blanks do not count.
@@ -47,6 +48,7 @@ class ColumnFit:
     parts: list[str] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     strip: str = ""
+    units: dict[str, float] = field(default_factory=dict)
     outlying: str = ""
     low: float | None = None
     high: float | None = None
@@ -113,6 +115,7 @@ class TargetFit:
     aliases: dict[str, str] = field(default_factory=dict)
     ignore_case: bool = False
     strip: str = ""
+    units: dict[str, float] = field(default_factory=dict)
     separator: str | None = None
     length: int = 0
     along: str = ""

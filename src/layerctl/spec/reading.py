@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16", "cp1250", "cp1251", "cp1253", "cp1254", "koi8-r", "shift_jis", "cp932", "euc-jp", "gbk", "gb18030",
+                   "big5", "euc-kr", "cp949"]  # fmt: skip
+"""Encodings of files by the names that Python has for them."""
+ENCODINGS: tuple[str, ...] = get_args(Encoding)
 WHITESPACE = "whitespace"
 """The delimiter of columns that stand below each other: any number of blanks and tabs."""
 

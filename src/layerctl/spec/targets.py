@@ -11,6 +11,7 @@ from layerctl.diagnostics import did_you_mean
 from layerctl.spec.section import Section
 
 INPUT, NEXT = "input", "next"
+UNITS = "Units behind numbers and what each is worth, such as `{h: 60, m: 1}` for 2h 50m, `{k: 1000, M: 1000000, \"\": 1}`, or `{\":\": 60}` for 35:57:47."
 ONLY = "*"
 _KINDS = ("category", "binary", "number", "labels")
 """Stands for a model's only input."""
@@ -30,6 +31,7 @@ class TargetSpec(Section):
     ignore_case: bool = Field(False, description="Whether classes that differ in capital letters or blanks only are one.")
     scale: Literal["standard", "minmax", "none"] = Field("none", description="How numbers are scaled; predictions are scaled back.")
     strip: str | None = Field(None, description="Characters in numbers that do not count, such as `$,%`; found in the training rows if not given.")
+    units: dict[str, float] | None = Field(None, description=UNITS)
     strip_suffix: str | None = Field(None, description="An ending that some labels have and that does not count.")
     separator: str | None = Field(None, description="What stands between labels or steps in a field; blanks if not given, '' for a label a character.")
     along: str | None = Field(None, description="The input that has the steps of `kind: sequence`; the only text or sequence if not given.")
@@ -59,6 +61,8 @@ class TargetSpec(Section):
             raise ValueError(f"a target made of an input is what the input is: '{given[0]}' goes with no kind, classes or scale")
         if self.ignore_case and (self.kind not in (None, "category", "binary") or self.column is None):
             raise ValueError("'ignore_case' is for a column of classes")
+        if self.units is not None and self.kind not in (None, "number"):
+            raise ValueError(f"'units' is for numbers, not for 'kind: {self.kind}'")
         if self.classes is not None and (len(set(self.classes)) < len(self.classes) or not self.classes):
             raise ValueError("name at least one class, and none twice")
         return self

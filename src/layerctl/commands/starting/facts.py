@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class Target:
     strip_suffix: str | None = None
     incomplete: bool = False
     strip: str | None = None
+    units: Mapping[str, float] = field(default_factory=dict)
     lopsided: bool = False
     ignore_case: bool = False
 
@@ -80,7 +82,7 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
         raise ValueError(f"{column.why}: they are no numbers")
     if wanted == "number" or (wanted is None and numbers and not whole and column.distinct > 2):
         return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0, strip=column.strip,
-                      lopsided=_lopsided(column, len(texts)))  # fmt: skip
+                      units=column.units, lopsided=_lopsided(column, len(texts)))  # fmt: skip
     suffix = _suffix(set(texts))
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
     often = Counter(labels)

@@ -44,6 +44,8 @@ def inputs_of(facts: Facts) -> Inputs:
     _numbers(facts, out)
     _categories(facts, out)
     _dates(facts, out)
+    _lists(facts, out)
+    _vectors(facts, out)
     for c in facts.inputs("text"):
         if out.features and is_names(facts, c):
             out.left_out[c.name] = "names, of words that hardly come again: nothing to learn from"
@@ -77,7 +79,7 @@ def out_name(out: Inputs, column: str) -> str:
 
 def _numbers(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("number")
-    alike = [c for c in columns if not c.strip]
+    alike = [c for c in columns if not (c.strip or c.units)]
     plain, far = [c.name for c in alike if not c.skewed], [c.name for c in alike if c.skewed]
     if plain:
         out.features["numbers"] = {"columns": plain, **SCALED}
@@ -85,13 +87,15 @@ def _numbers(facts: Facts, out: Inputs) -> None:
     if far:
         _both_ways(out, far, ("skewed", "tamed", "far", "clipped"), {})
     for c in columns:
-        if c.strip:
+        if c.strip or c.units:
             name = out_name(out, c.name)
-            out.said[name] = f"numbers with {c.strip!r} in them, which does not count"
+            more = {**({"strip": c.strip} if c.strip else {}), **({"units": dict(c.units)} if c.units else {})}
+            out.said[name] = "\n".join([*([f"numbers with {c.strip!r} in them, which does not count"] if c.strip else []),
+                                        *(["what each unit behind a number is worth"] if c.units else [])])  # fmt: skip
             if c.skewed:
-                _both_ways(out, [c.name], (name, f"{name}_tamed", f"{name}_far", f"{name}_clipped"), {"strip": c.strip})
+                _both_ways(out, [c.name], (name, f"{name}_tamed", f"{name}_far", f"{name}_clipped"), more)
             else:
-                out.features[name] = {"columns": [c.name], **SCALED, "strip": c.strip}
+                out.features[name] = {"columns": [c.name], **SCALED, **more}
                 out.parts.append(name)
     out.width += len(columns) + sum(c.skewed for c in columns)
 
@@ -135,6 +139,29 @@ def _categories(facts: Facts, out: Inputs) -> None:
             out.width += size
 
 
+def _lists(facts: Facts, out: Inputs) -> None:
+    """Columns of lists: a place for each word, which is 1 in the rows that have it."""
+    for c in facts.inputs("list"):
+        name = out_name(out, c.name)
+        out.features[name] = {**text_feature(facts, c, 1.0), "vocabulary": WIDE}
+        out.said[name] = f"{c.name}: {c.why}; each word is a place of its own"
+        out.layers.append({"CategoryEncoding": {"num_tokens": f"${{features.{name}.size}}"}, "name": f"{name}_marks", "from": name})
+        out.parts.append(f"{name}_marks")
+        out.width += min(WIDE, c.distinct)
+
+
+def _vectors(facts: Facts, out: Inputs) -> None:
+    """Several numbers in a field, each scaled by itself."""
+    for c in facts.inputs("vector"):
+        name = out_name(out, c.name)
+        more = {"separator": c.separator} if c.separator else {}
+        out.features[name] = {"columns": [c.name], "kind": "vector", **more, "missing": "median"}
+        out.said[name] = f"{c.name}: {c.why}"
+        out.layers.append({"Normalization": {}, "name": f"{name}_scaled", "from": name})
+        out.parts.append(f"{name}_scaled")
+        out.width += c.size
+
+
 def _dates(facts: Facts, out: Inputs) -> None:
     written: dict[tuple[str, ...], list[Column]] = {}
     for c in facts.inputs("date"):
@@ -154,9 +181,11 @@ def format_entry(forms: Sequence[str]) -> dict[str, Any]:
 
 
 def date_parts(forms: Sequence[str], values: Sequence[str]) -> list[str]:
-    """What a date is taken apart into: the hour too where there is a time of day."""
+    """What a date is taken apart into: the hour too where there is a time of day, the quarter where it says no more."""
     if forms and not any(p in f for p in ("%Y", "%y") for f in forms):
         return ["elapsed", "hour"]
+    if any("%q" in f for f in forms):
+        return ["days", "quarter"]
     timed = any(p in f for p in ("%H", "%I") for f in forms) if forms else any(len(v) > 10 for v in values)
     return ["elapsed", "month", "weekday", "hour"] if timed else ["days", "month", "weekday"]
 
@@ -173,12 +202,12 @@ def is_names(facts: Facts, c: Column) -> bool:
     return sum(map(len, values)) < SHORT * len(values) and known < 0.5 * rows.total()
 
 
-def text_feature(facts: Facts, c: Column) -> dict[str, Any]:
-    """A text's entry: as long as nearly all texts are."""
+def text_feature(facts: Facts, c: Column, share: float = 0.98) -> dict[str, Any]:
+    """A text's entry: as long as nearly all texts are, or such a `share` of them."""
     from layerctl.data.texts import tokens
 
     lengths = [len(tokens(v, "words", True)) for v in facts.table.texts(c.name)[:20000] if v]
-    length = int(min(200, max(8, np.quantile(lengths, 0.98)))) if lengths else 8
+    length = int(min(200, max(8, np.quantile(lengths, share)))) if lengths else 8
     least = 2 if facts.rows >= 500 else 1
     return {"columns": [c.name], "kind": "text", "length": length, "vocabulary": 20000, "min_count": least, "missing": "constant", "constant": ""}
 

@@ -10,7 +10,7 @@ from layerctl.commands.starting.facts import Facts, Target, target_of
 from layerctl.data.examining.dialect import Dialect, guess
 from layerctl.data.examining.kinds import Column, examine
 from layerctl.data.examining.rows import no_rows
-from layerctl.data.examining.words import NOTHING
+from layerctl.data.examining.words import NOTHING, PERHAPS
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, did_you_mean, fail
@@ -66,7 +66,9 @@ def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str]
     seen = {w for n in table.columns for w in set(_texts(table, n)) & NOTHING}
     words = sorted((odd | seen) - set(MISSING))
     if words:
-        dialect = replace(dialect, reading=replace(dialect.reading, missing_values=[*MISSING, *words]))
+        strange = [f"{w!r} among the {c.kind}s of {n}" for n, c in columns.items() if c.kind in ("number", "date") for w in sorted(set(c.odd) & odd - PERHAPS)]
+        told = {"missing_values": f"{', '.join(strange[:5])} is taken for a missing value"} if strange else {}
+        dialect = replace(dialect, reading=replace(dialect.reading, missing_values=[*MISSING, *words]), why={**dialect.why, **told})
         table = read_table(source, dialect.reading)
         columns = examine(table)
     return dialect, table, columns

@@ -38,7 +38,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
         fail("too-few-rows", f"{facts.rows} rows are too few for a series", Span(Source(facts.source)), hint=f"{2 * SHARE_OF_ROWS} rows or more are needed")
     held = shares_of(facts.rows, shares, True)
     rows = round(facts.rows * (1 - sum(held)))
-    columns = [target.column, *(c.name for c in facts.inputs("number") if not c.strip)]
+    columns = [target.column, *(c.name for c in facts.inputs("number") if not (c.strip or c.units))]
     size = size_of(rows, length * len(columns), held[0], 0, True)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     data = data_head(facts, source, test, draft)

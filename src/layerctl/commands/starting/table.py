@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +81,7 @@ def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict
         out["missing_values"] = list(dialect.reading.missing_values)
         if set(dialect.reading.missing_values) - set(MISSING):
             draft.said["data", "missing_values"] = "what stands for a missing value in this file"
+            draft.notes.extend([told] if (told := dialect.why.get("missing_values")) else [])
     return out
 
 
@@ -90,6 +92,8 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
         left = "\n".join(f"{n} is left out: {why}" for n, why in inputs.left_out.items())
         draft.said["data", "features"] = left
         draft.notes.extend(left.split("\n"))
+    draft.notes.extend(f"{t.column}: {n} of {facts.rows} rows are without it, and left out" for t in facts.targets if (n := facts.columns[t.column].missing))
+    draft.notes.extend(giving_away(facts))
     for feature, text in inputs.said.items():
         draft.said["data", "features", feature] = text
     goals = {o: target_plain(t) for o, t in zip(outputs, facts.targets, strict=True)}
@@ -98,6 +102,18 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
     draft.said["data", "target"] = "; ".join(f"{t.column}: {t.why}" for t in facts.targets)
     out["split"], draft.said["data", "split"] = split_of(facts, shares if test is None else (shares[0], 0.0))
     return out
+
+
+def giving_away(facts: Facts) -> Iterator[str]:
+    """What to know of each column that tells a target by itself: it follows from it, or is known too late, more often than not."""
+    from layerctl.data.examining.leaks import findings
+
+    goals = {t.column for t in facts.targets}
+    for target in facts.targets:
+        columns = {n: c for n, c in facts.columns.items() if n == target.column or (c.usable and n not in goals)}
+        for found in findings(facts.table, columns, target.column, target.kind != "number"):
+            if found.severity == "error":
+                yield f"{found.message}; {found.hint}"
 
 
 def literal(value: Any) -> Any:
@@ -116,6 +132,8 @@ def target_plain(target: Target) -> dict[str, Any]:
         out["scale"] = "standard"
         if target.strip:
             out["strip"] = target.strip
+        if target.units:
+            out["units"] = dict(target.units)
     elif len(target.classes) <= 100:
         out["classes"] = list(target.classes)
     if target.ignore_case:

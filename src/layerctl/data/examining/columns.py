@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -92,7 +93,12 @@ def _disguised(table: Table, c: Column) -> Iterator[Diagnostic]:
     """Numbers and dates that are stored so that they do not read as such."""
     values = table.texts(c.name)
     total = len(table) - c.missing
-    if c.strip:
+    if c.units:
+        row = next((i for i, v in enumerate(values) if v is not None and v not in c.odd), 0)
+        worth = ", ".join(f"{json.dumps(u, ensure_ascii=False)}: {w:g}" for u, w in c.units.items())
+        yield warning(table, row, c.name, "column-number-as-text", f"numbers are written with units, such as {values[row]!r}",
+                      f"`units: {{{worth}}}` in the feature reads them as numbers")  # fmt: skip
+    elif c.strip:
         row = next((i for i, v in enumerate(values) if v is not None and dressed(v)), 0)
         yield warning(table, row, c.name, "column-number-as-text", f"numbers are written as text, such as {values[row]!r}",
                       f'`strip: "{c.strip}"` in the feature reads them as numbers')  # fmt: skip
@@ -178,7 +184,7 @@ def numbers(table: Table, c: Column) -> np.ndarray:
         return table.numbers(c.name)
     gone = {*c.odd, *NOTHING}
     plain = [None if v is None or v in gone else v for v in table.texts(c.name)]
-    return numbers_of(Table(table.name, {c.name: plain}, table.lines, table.decimal), c.name, c.strip or "")
+    return numbers_of(Table(table.name, {c.name: plain}, table.lines, table.decimal), c.name, c.strip or "", c.units)
 
 
 def _alike(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
@@ -13,12 +12,13 @@ from typing import Any
 
 from layerctl.data import zips
 from layerctl.data.delimited import COMMENTS, ESCAPE, LONGEST_MARK, MARK, told_apart
+from layerctl.data.examining.encodings import encoding_of, text_of
 from layerctl.data.examining.words import NOTHING, looks_like_value, numeric
 from layerctl.data.images import ENDINGS
 from layerctl.data.jsonarrays import begins_as_json
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, Files, format_of
-from layerctl.data.streams import Stream, decoder_of
+from layerctl.data.streams import Stream
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.source.files import instead
 from layerctl.spec.data import MISSING
@@ -36,8 +36,12 @@ ONE_COLUMN, CERTAIN = 0.1, 0.98
 """How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
 BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
+VALUES = 60
+"""About how many values of a column are looked at to tell whether it has any: each may have to be read by all forms of dates."""
 MOST_TITLES = 10
 """Lines of titles that may stand above a header."""
+LONGEST_LINE = 100_000
+"""Characters of a line up to which it may be one field in quotes."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})*|\d+),\d+(?:[eE][+-]?\d+)?", re.ASCII)
@@ -97,13 +101,9 @@ def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] =
     head = _head(path)
     if not head.strip():
         fail("file-empty", "the file has no data", place, hint="give a file with rows")
-    encoding, reason = _encoding(path, head)
+    encoding, reason = encoding_of(path, head, goals)
     why = {"encoding": reason} if reason else {}
-    text = (
-        head.decode("utf-8-sig" if encoding == "utf-8" else decoder_of(encoding, head), "replace")
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-    )
+    text = text_of(head, encoding).replace("\r\n", "\n").replace("\r", "\n")
     if len(head) >= SAMPLE and "\n" in text:
         text = text[: text.rindex("\n") + 1]
     if kind == "csv" and begins_as_json(text.encode()) and text.lstrip().startswith("["):
@@ -121,6 +121,7 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals:
     if mark is not None:
         text = text.partition("\n")[2]
     escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
+    _refuse_quoted_lines(text, place)
     text, comment, above = without_comments(text, usual, escape)
     if comment is not None:
         why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
@@ -192,26 +193,6 @@ def _told(path: str) -> str | None:
     except OSError as error:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}", place, hint=UNREADABLE)
     return None
-
-
-def _encoding(path: str, head: bytes) -> tuple[str, str | None]:
-    """(encoding, why it is not UTF-8)."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16", "the file begins with UTF-16's mark"
-    if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
-        return "utf-16", "every other byte is 0, as in UTF-16"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for piece in Stream(path, "utf-8", Span(Source(path))).unpacked():
-            decoder.decode(piece)
-        decoder.decode(b"", final=True)
-        return "utf-8", None
-    except UnicodeDecodeError:
-        pass
-    high = {b for b in head if 0x80 <= b < 0xA0}
-    if high and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:
-        return "cp1252", "some bytes are no UTF-8, and are typographic signs in cp1252"
-    return "latin-1", "some bytes are no UTF-8"
 
 
 def _is_json_lines(text: str) -> bool:
@@ -368,6 +349,20 @@ def _has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:
     return not any(map(looks_like_value, first)), "the first line has values, no names"
 
 
+def _refuse_quoted_lines(text: str, place: Span) -> None:
+    """Ends with the diagnostic for lines each of which is one field in quotes with delimiters in it, as spreadsheets write lines that they did not cut.
+
+    Raises:
+        LayerctlError: `data-quoted-lines`.
+    """
+    lines = [line for line in text.split("\n", RECORDS)[:RECORDS] if 1 < len(line) < LONGEST_LINE]
+    whole = next(csv.reader(lines[:1]), []) if len(lines) > 1 and all(line[0] == line[-1] == '"' for line in lines) else []
+    cut = next((d for d in DELIMITERS[:-1] if len(whole) == 1 and d in whole[0]), None)
+    if cut is not None and all(len(r) == 1 and r[0].count(cut) >= whole[0].count(cut) for r in csv.reader(lines)):
+        fail("data-quoted-lines", "each line is one field in quotes, with the columns in it", Span(place.source, 1, 1),
+             hint="take the outer quotes off: `sed 's/^\"//; s/\"$//; s/\"\"/\"/g' FILE > rows.csv`")  # fmt: skip
+
+
 def _refuse_title(rows: list[list[str]], place: Span) -> None:
     """Ends with the diagnostic for a title above the header: a line of one field, or with others that are empty, above one of names.
 
@@ -387,6 +382,7 @@ def _refuse_title(rows: list[list[str]], place: Span) -> None:
 
 def _valued(column: tuple[str, ...]) -> bool:
     present = [v for v in column if v not in NOTHING]
+    present = present[:: max(1, len(present) // VALUES)]
     return bool(present) and sum(map(looks_like_value, present)) > 0.8 * len(present)
 
 

@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 
 from layerctl.data.columns import folded
-from layerctl.data.dates import mixed_formats
+from layerctl.data.dates import KNOWN_FORMATS, LOOKED_AT, mixed_formats, read_date, turned_formats
+from layerctl.data.examining.lists import numbers_in, separator_of
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
-from layerctl.data.numbers import numbers_of, strip_of, strip_of_marks, strip_of_measures
+from layerctl.data.measures import units_of
+from layerctl.data.numbers import CURRENCIES, numbers_of, strip_of, strip_of_marks, strip_of_measures
 from layerctl.data.table import Table
 
 FEW = 0.1
 """The share of odd words among numbers up to which they are taken for missing values."""
+MOST_STRANGE = 5
+"""Different words and other strange values up to which they may stand for missing numbers or dates."""
 FEW_MEASURES = 10
 """Different numbers with a unit behind them, such as 4WD, up to which they are words."""
 UNIQUE = 0.98
@@ -41,11 +45,12 @@ _ID_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `kind` is number, category, date, text, array, image, id, constant or empty; `why` says how that was found.
+    """One column: `kind` is number, category, list, vector, date, text, array, image, id, constant or empty; `why` says how that was found.
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
     `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count;
-    of one that is `respelled` some words differ in capital letters or blanks only.
+    of one that is `respelled` some words differ in capital letters or blanks only; of a vector each row has `size` numbers, with `separator` between them
+    (commas or semicolons if "").
     """
 
     name: str
@@ -65,13 +70,16 @@ class Column:
     dressed: int = 0
     ordered: bool = False
     strip: str | None = None
+    units: Mapping[str, float] = field(default_factory=dict)
     code: bool = False
     respelled: bool = False
+    size: int = 0
+    separator: str = ""
 
     @property
     def usable(self) -> bool:
         """Whether a model can learn from it."""
-        return self.kind in ("number", "category", "date", "text", "array")
+        return self.kind in ("number", "category", "list", "vector", "date", "text", "array")
 
 
 def examine(table: Table) -> dict[str, Column]:
@@ -112,7 +120,7 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     numbers = total - sum(odd.values())
     if strange and (worn := _worn(table, name, counts, facts)) is not None:
         return worn
-    if strange and (sum(strange.values()) > FEW * total or len(strange) > 5):
+    if strange and (sum(strange.values()) > FEW * total or len(strange) > MOST_STRANGE):
         return None
     values = np.array(
         [float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd]
@@ -167,8 +175,8 @@ def _shape(values: np.ndarray) -> dict[str, Any]:
     return {"skewed": bool(np.abs(z).max() > 7.0 or abs(skewness) > 2.0), "skewness": skewness}
 
 
-def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
-    nothing = {v: n for v, n in counts.items() if v in PERHAPS}
+def _date(name: str, counts: Counter[str], facts: dict, strange: frozenset[str] = frozenset()) -> Column | None:
+    nothing = {v: n for v, n in counts.items() if v in PERHAPS or v in strange}
     values = [v for v in counts if v not in nothing]
     if any(numeric(v) and not compact_day(v) for v in values):
         return None  # asking every format would take a while, and no other date is a number
@@ -177,7 +185,8 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     if not is_date:
         formats = tuple(mixed_formats(values)) if len(values) > 1 and _DATED.search(values[0]) else ()
         if not formats:
-            return None
+            strange = frozenset() if strange else _strange_among_dates(counts)
+            return _date(name, counts, facts, strange) if strange else None
     why = f"all values are dates of the form {' or '.join(formats)}" if formats else "all values are ISO dates"
     return Column(
         name,
@@ -189,16 +198,30 @@ def _date(name: str, counts: Counter[str], facts: dict) -> Column | None:
     )
 
 
+def _strange_among_dates(counts: Counter[str]) -> frozenset[str]:
+    """Words and days that there are not, such as the 31st of February, where they are few among dates of one form."""
+    values = [v for v in counts if v not in PERHAPS]
+    dated = [v for v in values if _DATED.search(v)][:LOOKED_AT]
+    if not dated or turned_formats(dated):
+        return frozenset()
+    forms: list[tuple[str, ...]] = [(), *((f,) for f in KNOWN_FORMATS if any(read_date(v, (f,)) is not None for v in dated[:3]))]
+    best = max(forms, key=lambda f: sum(read_date(v, f) is not None for v in dated))
+    strange = {v for v in values if read_date(v, best) is None}
+    few = len(strange) <= MOST_STRANGE and sum(counts[v] for v in strange) <= FEW * sum(counts.values())
+    return frozenset(strange) if few and len(strange) < len(values) else frozenset()
+
+
 def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
     """Numbers with currencies, percent signs or marks between thousands."""
     nothing = {v: n for v, n in counts.items() if v in PERHAPS}
     worn = [v for v in counts if v not in nothing]
     strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
     strip = strip or strip_of_marks(worn, table.decimal)
-    if not strip:
+    kept, units = ("", None) if strip else _measured(worn, table.decimal)
+    if not strip and not units:
         return None
     plain = [None if v is None or v in nothing or v in NOTHING else v for v in table.texts(name)]
-    values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip)
+    values = numbers_of(Table(table.name, {name: plain}, table.lines, table.decimal), name, strip or kept, units)
     values = values[~np.isnan(values)]
     facts = {
         **facts,
@@ -206,8 +229,16 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
         "odd": nothing,
         "dressed": sum(counts.values()),
     }
-    return Column(name, "number", f"all values are numbers once {strip!r} is taken off", strip=strip, **_shape(values), low=float(values.min()),
-                  high=float(values.max()), **facts)  # fmt: skip
+    why = f"all values are numbers with units, {', '.join(map(repr, units))}" if units else f"all values are numbers once {strip!r} is taken off"
+    return Column(name, "number", why, strip=strip or kept, units=units or {}, **_shape(values), low=float(values.min()), high=float(values.max()), **facts)
+
+
+def _measured(values: list[str], decimal: str) -> tuple[str, dict[str, float] | None]:
+    """(characters that do not count, the units of what is left): a currency stands in all values, or in none."""
+    found = {c for v in values for c in v if c in CURRENCIES}
+    strip = "".join(sorted(found)) if len(found) == 1 and all(found & set(v) for v in values) else ""
+    plain = [v.translate(dict.fromkeys(map(ord, strip))) for v in values]
+    return strip, units_of([v.replace(".", "").replace(",", ".") if decimal == "," else v for v in plain])
 
 
 def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:
@@ -219,6 +250,11 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
     odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
     words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
     facts = {**facts, "odd": odd, "dressed": clad, "code": numbers == len(present)}
+    if (table.decimal == "." or "," not in next(iter(counts))) and (several := numbers_in(counts)) is not None:
+        size, mark = several
+        return Column(name, "vector", f"{size} numbers in each field", **{**facts, "odd": {}}, size=size, separator=mark)
+    if (mark := separator_of(counts)) is not None:
+        return Column(name, "list", f"lists of words with {mark!r} between them, {len(counts)} different ones", **{**facts, "odd": {}})
     if is_text(table, name) and not clad > len(present) / 2:
         return Column(
             name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts

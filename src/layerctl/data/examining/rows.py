@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ MANY_TWICE = 0.05
 ORDINARY = 0.9
 """The share of different rows from which equal ones are no matter of few categories."""
 RARE = 0.2
+_TOTAL = re.compile(r"((grand|sub)?[ -]?totals?|sum|average|mean|gesamt|summe|insgesamt|somme|suma|totale)\s*:?", re.IGNORECASE)
 FEW_OF_A_CLASS = 10
 FEW_ROWS = 50
 
@@ -76,7 +78,7 @@ def duplicates(table: Table, telling: Sequence[str]) -> Iterator[Diagnostic]:
 
 
 def no_rows(table: Table, columns: Mapping[str, Column]) -> Iterator[Diagnostic]:
-    """Lines among the rows that are none: the header once more, as where files were put behind each other, and units below the header."""
+    """Lines among the rows that are none: the header once more, as where files were put behind each other, units below the header, totals at the end."""
     flat = [n for n, c in columns.items() if c.kind != "array"]
     if not flat or not len(table):
         return
@@ -86,6 +88,7 @@ def no_rows(table: Table, columns: Mapping[str, Column]) -> Iterator[Diagnostic]
         yield Diagnostic("row-is-header", f"the header stands among the rows{f' {len(again)} times' if len(again) > 1 else ''}", table.span(again[0]), (),
                          "take it out: `awk 'NR == 1 { h = $0 } NR == 1 || $0 != h' FILE > rows.csv`")  # fmt: skip
         return
+    yield from _total(table, flat)
     numbers = [c for c in columns.values() if c.kind == "number"]
     units = [table.texts(c.name)[0] for c in numbers]
     if len(numbers) > 1 and len(table) > FEW_OF_A_CLASS and all(u is not None and c.odd.get(u) == 1 for c, u in zip(numbers, units, strict=True)):
@@ -93,6 +96,16 @@ def no_rows(table: Table, columns: Mapping[str, Column]) -> Iterator[Diagnostic]
         text = f"this line has words where all columns of numbers have numbers, such as {shown}: it seems to tell units"
         yield Diagnostic("row-is-units", text, table.span(0), (),
                          "take it out of the file, or put it into the header")  # fmt: skip
+
+
+def _total(table: Table, flat: Sequence[str]) -> Iterator[Diagnostic]:
+    """A last line that sums the others up: its first word says so, and stands in no other row of its column."""
+    last = [(n, v) for n in flat if (v := table.texts(n)[-1]) is not None]
+    name, word = next(((n, v) for n, v in last if not v[:1].isdigit()), ("", ""))
+    if len(table) <= FEW_OF_A_CLASS or not _TOTAL.fullmatch(word.strip()) or table.texts(name).count(word) > 1:
+        return
+    yield Diagnostic("row-is-total", f"the last line begins with '{word}': it seems to sum up the others", table.span(len(table) - 1), (),
+                     "take it out: `sed '$d' FILE > rows.csv`")  # fmt: skip
 
 
 def across(parts: Sequence[Part], columns: Sequence[str] | None = None) -> Iterator[Diagnostic]:

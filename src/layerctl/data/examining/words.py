@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from layerctl.data.dates import COMPACT, KNOWN_FORMATS
+from layerctl.data.dates import COMPACT, KNOWN_FORMATS, parsed
 from layerctl.data.numbers import positive
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -25,7 +25,7 @@ COMPACT_DAYS = 12
 YEARS = range(1500, 2200)
 """Years of which dates are; what has another one is no date."""
 _DIGIT = re.compile(r"\d")
-_BETWEEN = re.compile(r"[-./:, ]")
+_BETWEEN = re.compile(r"[-./:, ]|\dQ\d")
 """What stands between the parts of a date, in all forms but the compact one."""
 
 
@@ -76,7 +76,7 @@ def compact_day(text: str) -> bool:
 
 def _parses(text: str, form: str) -> bool:
     try:
-        return datetime.datetime.strptime(text, form).year in YEARS
+        return parsed(text, form).year in YEARS
     except ValueError:
         return False
 

@@ -83,9 +83,35 @@ def column(table, name):
     return table[name]
 
 
-def numbers(table, name, fill, schema, strip=""):
+PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
+FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
+HEX = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
+ON_CLOCK = re.compile(r"\d+(?::[0-5]\d){1,2}(?:\.\d+)?")
+
+
+def amount(text, units):
+    """What the numbers of a text come to, each as many times as its unit is worth; NaN for a text that is no such number."""
+    sign, text, total, at = (-1.0, text[1:], 0.0, 0) if text[:1] == "-" else (1.0, text, 0.0, 0)
+    if ":" in units:
+        for piece in text.split(":") if ON_CLOCK.fullmatch(text) else ["nan"]:
+            total = total * units[":"] + float(piece)
+        return sign * total
+    if "/" in units:
+        match = FRACTION.fullmatch(text) if text else None
+        return np.nan if match is None else sign * units["/"] * (float(match[1] or 0) + (int(match[2]) / int(match[3]) if match[2] else 0.0))
+    if "0x" in units:
+        return sign * units["0x"] * int(text, 16) if HEX.fullmatch(text) else np.nan
+    while at < len(text):
+        match = PART.match(text, at)
+        if match is None or match[2] not in units:
+            return np.nan
+        total, at = total + float(match[1]) * units[match[2]], match.end()
+    return sign * total if at else np.nan
+
+
+def numbers(table, name, fill, schema, strip="", units=None):
     """A column as float64; `fill` for missing values, which are refused if it is None. The characters of `strip` do not count, but for
-    parentheses and the typographic minus, which make a number negative."""
+    parentheses and the typographic minus, which make a number negative; a number counts as many times as its unit is worth."""
     out = np.empty(len(table[None]))
     for i, text in enumerate(column(table, name)):
         given = text
@@ -94,6 +120,8 @@ def numbers(table, name, fill, schema, strip=""):
             text = sign + "".join(c for c in text if c not in strip).strip()
         if text is not None and schema["decimal"] == ",":
             text = text.replace(".", "").replace(",", ".")
+        if text is not None and units:
+            text = repr(amount(text.strip(), units))
         if text is None and fill is not None:
             out[i] = fill
         elif text is None or not NUMBER.fullmatch(text) or abs(float(text)) == np.inf:
@@ -118,7 +146,7 @@ def within(table, c, x, there):
 
 def scaled(table, c, schema):
     """A column of numbers as float32, scaled."""
-    x = numbers(table, c["name"], c["fill"], schema, c["strip"])
+    x = numbers(table, c["name"], c["fill"], schema, c["strip"], c["units"])
     if c["outlying"]:
         x = within(table, c, x, np.array([t is not None for t in column(table, c["name"])]))
     return float32(table, c, (x - c["centre"]) / c["spread"])
@@ -156,11 +184,21 @@ def truth(table, c):
     return np.array(known(table, c, dict(zip(c["words"], c["values"], strict=True)), c["fill"]), np.float32)[:, None]
 
 
+def parsed(text, form):
+    """As strptime, which has no %q: a quarter, of which the first day is meant."""
+    if "%q" in form:
+        found = re.fullmatch(re.sub("%[A-Za-pr-z]", ".+?", re.escape(form)).replace("%q", "([1-4])"), text)
+        if found is None:
+            raise ValueError(text)
+        text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
+    return datetime.datetime.strptime(text, form)
+
+
 def moment(text, forms):
     """A text as a moment; None if it is none."""
     for form in forms or [None]:
         try:
-            return datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
+            return parsed(text, form) if form else datetime.datetime.fromisoformat(text)
         except ValueError:
             continue
     return None
