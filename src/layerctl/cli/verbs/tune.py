@@ -101,7 +101,7 @@ class _Helpers:
 
 
 class _Watching:
-    """Tells of trials as they end; the first SIGINT, SIGTERM or SIGHUP ends the running one after its step, the second the process."""
+    """Tells of trials as they end; the first SIGINT, SIGTERM, SIGHUP or SIGXCPU ends the running one after its step, the second the process."""
 
     def __init__(self, helpers: _Helpers, as_json: bool, quiet: bool):
         self._helpers, self._as_json, self._quiet = helpers, as_json, quiet
