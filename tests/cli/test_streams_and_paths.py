@@ -230,7 +230,7 @@ def test_where_no_thread_can_be_started(trained, arguments, code):
                                                            "  hint: use --threads 1, or raise the limits (ulimit -u, ulimit -v)"]  # fmt: skip
 
 
-@pytest.mark.parametrize("megabytes", range(96, 200, 8))
+@pytest.mark.parametrize("megabytes", range(32, 200, 8))
 def test_too_little_memory_is_told_or_is_enough(trained, megabytes):
     done = subprocess.run(["prlimit", f"--as={megabytes << 20}", sys.executable, "-m", "layerctl", "predict", "run", "rows.csv"],
                           cwd=trained, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"})  # fmt: skip
