@@ -99,7 +99,7 @@ def _for_want_of_memory(error: BaseException | None) -> bool:
             return True
         if isinstance(error, (ImportError, OSError)) and any(t in str(error) for t in _REFUSED_MEMORY):
             return True
-        if isinstance(error, SystemError) and "without exception set" in str(error) and room.bounded():  # there was none for the error itself
+        if isinstance(error, SystemError) and "exception" in str(error) and room.bounded():  # there was no memory to make the error with
             return True
         error = error.__cause__ or error.__context__
     return False
