@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.pop("PYTHONUNBUFFERED", None)  # the command's streams are kept back in the tests as they are at a user's
 sys.path.insert(0, str(Path(__file__).parent))
 
 _MOST_MAPPINGS = 20_000

@@ -90,7 +90,8 @@ def _scalar(y: Value) -> Value:
 def check_gradient(
     function: Callable[..., Value], *arrays: np.ndarray, step: float = 1e-6, tolerance: float = 1e-6
 ) -> None:
-    """Compares the gradient with central differences; arrays of float64."""
+    """Compares the gradient with central differences, in float64 whatever floats are given."""
+    arrays = tuple(a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays)
     found = gradient_of(function, *arrays)
     floating = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
 

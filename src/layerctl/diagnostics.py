@@ -24,6 +24,7 @@ class ExitCode(enum.IntEnum):
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
+    CPU_TIME = 152
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,6 +47,27 @@ def test_closed_streams_are_nothing(trained):
     assert (trained / "closed" / "model.safetensors").exists() and "epoch" in (trained / "closed" / "history.jsonl").read_text()
 
 
+def test_what_is_said_stands_behind_the_results_before_it(trained):
+    code, log, _ = shell(trained, "train m.yaml --quiet --out merged 2>&1")
+    assert code == 0 and log.startswith("train: loss ") and log.splitlines()[1].startswith("1 epochs in ")
+
+
+def test_kernels_that_cannot_be_kept_are_told(trained, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    for place, kept in (("file/cache", "not kept: `layerctl doctor` says why"), ("cache", "kept for the next time")):
+        code, _, said = shell(trained, f"train m.yaml --out {kept[:4].strip()}", LAYERCTL_CACHE=str(tmp_path / place))
+        assert code == 0 and f" kernels ({kept})\n" in said, said
+
+
+def test_an_export_to_onnx_leaves_nothing_in_the_home_folder(trained, tmp_path):
+    cache = str(tmp_path / "cache")
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | {"HOME": str(tmp_path / "home"), "LAYERCTL_CACHE": cache}
+    (tmp_path / "home").mkdir()
+    command = [sys.executable, "-m", "layerctl", "export", "run", "--to", "onnx", "-o", str(tmp_path / "m.onnx")]
+    subprocess.run(command, cwd=trained, check=True, env=environment, capture_output=True)
+    assert not list((tmp_path / "home").rglob("*")), "onnxruntime reports of its use"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
 @pytest.mark.parametrize("arguments", ["predict run rows.csv", "build m.yaml", "--help", "layers"])
 def test_a_full_disk_behind_standard_output_is_told(trained, arguments):
@@ -209,7 +230,7 @@ def test_where_no_thread_can_be_started(trained, arguments, code):
                                                            "  hint: use --threads 1, or raise the limits (ulimit -u, ulimit -v)"]  # fmt: skip
 
 
-@pytest.mark.parametrize("megabytes", range(96, 200, 8))
+@pytest.mark.parametrize("megabytes", range(32, 200, 8))
 def test_too_little_memory_is_told_or_is_enough(trained, megabytes):
     done = subprocess.run(["prlimit", f"--as={megabytes << 20}", sys.executable, "-m", "layerctl", "predict", "run", "rows.csv"],
                           cwd=trained, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"})  # fmt: skip

@@ -2,7 +2,8 @@
 
 A file is a fenced block under a line that is its name in backticks and a colon. A block `console` has commands after `$ ` (`> ` goes on with
 one) and below each what the terminal shows, both streams together: `…` stands for anything in a line, and for any lines where it stands
-alone; a number with a point for any such number. A command that ends in `# exits 2` has that exit code, every other 0.
+alone; a number with one or two digits behind its point (a time, a size) for any such number. A command that ends in `# exits 2` has that
+exit code, every other 0.
 """
 
 import re
@@ -15,7 +16,7 @@ from shell import with_command
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(p for folder in ("tutorials", "how-to") for p in (ROOT / "docs" / folder).glob("*.md"))
 PART = re.compile(r"^`(?P<name>[\w./-]+)`:\n\n```\w*\n(?P<text>.*?)^```$|^```console\n(?P<console>.*?)^```$", re.M | re.S)
-NUMBER = r"-?[\d,]*\d\.\d+(?:e[-+]?\d+)?"
+NUMBER = r"(?<![\d.])\d[\d,]*\.\d{1,2}(?![\d.e])"
 LEFT_OUT = ("compiling ",)
 """Lines that only a machine's first run shows."""
 
@@ -82,6 +83,7 @@ def test_a_page_does_what_it_says(page, tmp_path):
 
 def test_a_wrong_page_is_noticed():
     assert pattern(["a 1.5 …", "…", "end"]).fullmatch("a 2.25 b\nmore\nlines\nend\n")
+    assert pattern(["a 1.555 b"]).fullmatch("a 1.555 b\n") and not pattern(["a 1.555 b"]).fullmatch("a 1.556 b\n")
     assert not pattern(["a 1.5"]).fullmatch("b 1.5\n") and not pattern(["a 1.5"]).fullmatch("a 1\n") and not pattern(["a"]).fullmatch("a\nb\n")
 
 

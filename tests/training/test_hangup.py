@@ -1,4 +1,4 @@
-"""SIGHUP ends training as SIGTERM does, with its state saved, also where the terminal that it wrote to is gone; `nohup` keeps it going."""
+"""SIGHUP and SIGXCPU end training as SIGTERM does, with its state saved, also where the terminal that it wrote to is gone; `nohup` keeps it going."""
 
 import os
 import pty
@@ -38,12 +38,24 @@ def resumes(folder):
     return done.returncode == 0 and (folder / "run" / "model.safetensors").exists()
 
 
-def test_the_state_is_saved(folder):
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGXCPU])
+def test_the_state_is_saved(folder, number):
     running = subprocess.Popen(TRAIN, cwd=folder, stderr=subprocess.PIPE, text=True)
     until_it_trains(folder)
-    running.send_signal(signal.SIGHUP)
+    running.send_signal(number)
     said = running.communicate(timeout=60)[1]
-    assert running.returncode == 129 and "interrupted: the state is saved" in said
+    assert running.returncode == 128 + number and "interrupted: the state is saved" in said
+    assert resumes(folder)
+
+
+def test_the_processor_s_time_is_told_again_and_again(folder):
+    running = subprocess.Popen(TRAIN, cwd=folder, stderr=subprocess.PIPE, text=True)
+    until_it_trains(folder)
+    for _ in range(200):
+        running.send_signal(signal.SIGXCPU)
+        time.sleep(0.001)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 152 and "interrupted: the state is saved" in said
     assert resumes(folder)
 
 

@@ -1,5 +1,6 @@
 """`layerctl tune` in processes of its own: the best file, pruning, kills, several processes, refusals."""
 
+import errno
 import json
 import os
 import re
@@ -190,6 +191,28 @@ def test_several_processes_share_a_study(folder):
     assert [t["number"] for t in found] == list(range(9)) and all(t["state"] == "done" for t in found)
     journal = [json.loads(line) for line in (folder / "shared" / "journal.log").read_text().splitlines()]
     assert len({j["worker_id"] for j in journal}) == 2
+
+
+def test_processes_work_where_modules_of_the_same_names_as_others_lie(folder, tmp_path):
+    (tmp_path / "flowers.yaml").write_text((folder / "flowers.yaml").read_text())
+    (tmp_path / "optuna.py").write_text("raise SystemExit('not this one')")
+    arguments = ["tune", "flowers.yaml", "--trials", "6", "--jobs", "2", "--quiet", "--prune", "none"]
+    done = subprocess.run([sys.executable, "-P", "-m", "layerctl", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and "not this one" not in done.stderr, done.stderr
+
+
+def test_a_process_that_cannot_be_started_is_told_and_done_without(monkeypatch, capsys):
+    from layerctl.cli.verbs.tune import _Helpers
+
+    def refuse(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    helpers = _Helpers(3, [])
+    helpers.start()
+    assert not helpers.waiting()
+    helpers.stop()
+    assert "warning: 4 processes were asked for, and the system lets no more than 1 work" in capsys.readouterr().err
 
 
 def test_commands_started_side_by_side_make_no_trial_twice(folder):

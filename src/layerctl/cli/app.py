@@ -38,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural networks from YAML: build, train, evaluate, predict, export.",
     epilog="Exit codes: 0 done, 1 a threshold was missed, or doctor or data found a fault, 2 the file, data or arguments are at fault, "
-    "3 training failed numerically, 70 a bug in layerctl, 129 the terminal is gone, 130 and 143 interrupted, with the state saved.",
+    "3 training failed numerically, 70 a bug in layerctl, 129 the terminal is gone, 130 and 143 interrupted, 152 out of CPU time, with the state saved.",
 )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
 
 HANGUP = getattr(signal, "SIGHUP", None)
 """The terminal or the connection is gone; Windows has no such signal."""
-STOPPING = (signal.SIGINT, signal.SIGTERM, *((HANGUP,) if HANGUP is not None else ()))
+CPU_TIME = getattr(signal, "SIGXCPU", None)
+"""The processor's time that `ulimit -S -t` or a batch system allows is used up. It comes again each second until the hard limit ends the process."""
+STOPPING = (signal.SIGINT, signal.SIGTERM, *(n for n in (HANGUP, CPU_TIME) if n is not None))
 """The signals that end training with its state saved; the exit code is 128 and the signal's number."""
 
 
@@ -25,14 +27,25 @@ def usage(text: str, hint: str | None = None) -> LayerctlError:
 
 
 def heed(handler: Callable[[int, Any], None], numbers: Iterable[int] = STOPPING) -> dict[int, Any]:
-    """Lets the handler hear of the signals and gives the handlers before it. What `nohup` starts goes on when the terminal is gone."""
-    heard = [n for n in numbers if n != HANGUP or signal.getsignal(n) != signal.SIG_IGN]
-    return {n: signal.signal(n, handler) for n in heard}
+    """Lets the handler hear of the signals and gives the handlers before it. What `nohup` starts goes on when the terminal is gone.
+
+    Of the processor's time the handler hears once.
+    """
+    warned = False
+
+    def once(number: int, frame: Any) -> None:
+        nonlocal warned
+        if number != CPU_TIME or not warned:
+            warned = warned or number == CPU_TIME
+            handler(number, frame)
+
+    heard = [n for n in numbers if n not in (HANGUP, CPU_TIME) or signal.getsignal(n) != signal.SIG_IGN]
+    return {n: signal.signal(n, once) for n in heard}
 
 
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP end the process as an exception does, so that temporary files are removed; ctrl-c does so anyway."""
+    """Inside, SIGTERM, SIGHUP and SIGXCPU end the process as an exception does, so that temporary files are removed; ctrl-c does so anyway."""
 
     def stop(number: int, frame: Any) -> None:
         sys.exit(128 + number)

@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import Any
 
-from layerctl.cli import output
+from layerctl.cli import output, room
 from layerctl.cli.ending import STOPPING
 from layerctl.cli.plain import plain
 from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Span
@@ -44,6 +44,7 @@ def _main(arguments: list[str] | None) -> None:
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here, and end the process where memory is short
+    room.watch()
     _utf8()
     output.begin()
     output.use(given)
@@ -97,6 +98,8 @@ def _for_want_of_memory(error: BaseException | None) -> bool:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
         if isinstance(error, (ImportError, OSError)) and any(t in str(error) for t in _REFUSED_MEMORY):
+            return True
+        if isinstance(error, SystemError) and "exception" in str(error) and room.bounded():  # there was no memory to make the error with
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -68,7 +68,12 @@ def outlived(stream: Any) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """A line on standard error. Whether somebody reads it, or there is room for it, changes nothing of what it is about."""
+    """A line on standard error, behind the results so far where both go to one file.
+
+    Whether somebody reads it, or there is room for it, changes nothing of what it is about.
+    """
+    with contextlib.suppress(OSError):  # it is written again, and answered for, as the command ends
+        sys.stdout.flush()
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

@@ -52,7 +52,10 @@ class PlainObserver(Observer):
 
     def compiling(self, name: str, done: int, total: int) -> None:
         if not self._said:
-            output.say(f"compiling {total} kernels (kept for the next time)")
+            from layerctl.kernels.contents import contents
+
+            kept = "kept for the next time" if contents().problem is None else "not kept: `layerctl doctor` says why"
+            output.say(f"compiling {total} kernels ({kept})")
             self._said = True
 
     def begin(self, epochs: int, rows: int, parameters: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -81,7 +80,7 @@ def overfitted(result: Any, as_json: bool) -> int:
         return 0
     print("not reached: the loss should become less than 1% of the first")
     for hint in result.hints:
-        print(f"  hint: {hint}", file=sys.stderr)
+        output.say(f"  hint: {hint}")
     return 1
 
 

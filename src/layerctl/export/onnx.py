@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,6 +40,7 @@ def export(model: Any, path: Path, raw: bool = False) -> Report:
     Raises:
         LayerctlError: without the extra, for what ONNX cannot express (all of it at once), for a result that differs.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its builds send Microsoft what they are used for, unless told not to
     try:
         import onnx
         import onnxruntime

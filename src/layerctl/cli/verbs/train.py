@@ -96,7 +96,7 @@ def _tried(
 
 
 class Stopper:
-    """The first SIGINT, SIGTERM or SIGHUP ends training after its step, with the state saved; the second ends the process at once."""
+    """The first SIGINT, SIGTERM, SIGHUP or SIGXCPU ends training after its step, with the state saved; the second ends the process at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None

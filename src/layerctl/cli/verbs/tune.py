@@ -13,6 +13,7 @@ import typer
 from layerctl.cli import output
 from layerctl.cli.ending import heed
 from layerctl.cli.options import Json, Overrides, Quiet, Seed, Threads, seconds
+from layerctl.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     import subprocess
@@ -81,11 +82,18 @@ class _Helpers:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Starts them."""
+        """Starts as many as the system lets start; a module in the folder that they work in is none of theirs."""
         import subprocess
 
-        for _ in range(self._number):
-            self._running.append(subprocess.Popen([sys.executable, "-m", "layerctl", *self._arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+        command = [sys.executable, "-P", "-m", "layerctl", *self._arguments]
+        known = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        try:
+            for _ in range(self._number):
+                self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=known))
+        except OSError as error:
+            text = f"{self._number + 1} processes were asked for, and the system lets no more than {len(self._running) + 1} work: {error.strerror}"
+            cure = "raise the limits (ulimit -u, ulimit -v), or ask for fewer --jobs"
+            output.warn([Diagnostic("out-of-memory", text, None, (), cure, severity="warning")], as_json=False)
 
     def waiting(self) -> bool:
         """Whether one is still at work."""
@@ -101,7 +109,7 @@ class _Helpers:
 
 
 class _Watching:
-    """Tells of trials as they end; the first SIGINT, SIGTERM or SIGHUP ends the running one after its step, the second the process."""
+    """Tells of trials as they end; the first SIGINT, SIGTERM, SIGHUP or SIGXCPU ends the running one after its step, the second the process."""
 
     def __init__(self, helpers: _Helpers, as_json: bool, quiet: bool):
         self._helpers, self._as_json, self._quiet = helpers, as_json, quiet
