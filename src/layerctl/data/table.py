@@ -230,7 +230,7 @@ class Table:
     def refuse(self, column: str, rows: np.ndarray, values: Any, what: str, hint: str | None = None, code: str = "data-not-a-number") -> None:
         """Ends with a diagnostic for each of the first bad fields, the last of them saying how many there are."""
         out = []
-        hint = self._header_hint(rows) or hint or "correct it; words are a feature of their own, `kind: category`, and numbers another"
+        hint = self._header_hint(rows) or hint
         for i, given, more in listed(rows, values):
             shown = "a value" if code == "data-missing" and not values[i] else given
             out.append(Diagnostic(code, f"column '{column}': {shown} {what}{more}", self.span(i, column), (), hint))
