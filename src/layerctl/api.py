@@ -18,10 +18,11 @@ from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging
 from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
-from layerctl.graph.outputs import check_ids, check_metrics, doubts
+from layerctl.graph.outputs import check_ids, check_metrics, check_names, check_targets, check_whole, doubts, unmeasured
 from layerctl.losses.base import BY_SHAPE
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
+from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
@@ -124,9 +125,21 @@ class Model:
             problems = Problems()
             if any("input_dim" in type(s.layer).model_fields for s in self.graph.steps):
                 check_ids(self.graph, self.schema, problems)
+            check_whole(self.graph, self.schema, problems)
             check_metrics(self.schema, self.outputs, problems)
+            check_names(self.graph, self.schema.targets, self._target_place, problems)
+            if not problems.errors:
+                check_targets(self.graph, self.schema, self.outputs, self.output_shapes, problems)
+            if any(o.losses for o in self.outputs.values()):
+                problems.found += filter(None, (unmeasured(c, self.task().metrics()) for c in self.spec.fit.callbacks))
             problems.check()
         return self
+
+    def _target_place(self, output: str) -> Span | None:
+        """Where the file names a target."""
+        node = self.spec.document.root.get("data") if isinstance(self.spec.document.root, MappingNode) else None
+        named = node.get("target") if isinstance(node, MappingNode) else None
+        return named.key(output).span if isinstance(named, MappingNode) and output in named else self.spec.data_span("target")
 
     @property
     def data(self) -> Any:

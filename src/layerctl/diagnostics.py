@@ -230,13 +230,22 @@ class Problems:
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by place, duplicates removed."""
+    """Sorted by place, duplicates removed; a name that there is not is told once, with all places that ask for it."""
     unique: dict[tuple[str, str], Diagnostic] = {}
     for d in diagnostics:
         unique.setdefault((d.first_line(), d.code), d)
-    return sorted(
-        unique.values(), key=lambda d: (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0)
-    )
+    out: dict[object, Diagnostic] = {}
+    for d in sorted(unique.values(), key=lambda d: (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0)):
+        name = d.message.partition("'")[2].partition("'")[0]
+        key = (_OF_A_NAME[d.code], name) if d.code in _OF_A_NAME and name else id(d)
+        before = out.setdefault(key, d)
+        if before is not d:
+            out[key] = replace(before, notes=(*before.notes, Note(f"'{name}' stands here too", d.span)))
+    return list(out.values())
+
+
+_OF_A_NAME = {"unknown-variable": "variable", "unknown-name": "layer", "unknown-layer": "layer"}
+"""Errors of a name that is asked for and that is not there, which one mend at its definition may cure, and what sort of name it is."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -181,3 +181,40 @@ def test_a_stream_in_pieces_is_the_whole(tmp_path):
     cut = [p.rows.inputs["x"] for p in pieces(str(tmp_path / "p.jsonl"), schema, data.reading(), 7)]
     assert len(cut) == 8
     np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(cut))
+
+
+def cured(tmp_path, data, name="t.csv", **more):
+    """(first line, cure) of each thing that is said of a file."""
+    with pytest.raises(LayerctlError) as caught:
+        table(tmp_path, data, name, **more)
+    return [(d.first_line().replace(str(tmp_path) + "/", ""), d.hint) for d in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize("data, more, says, cure", [
+    ("1,2\n" * 9, {"columns": ["a"]}, "1:1: error: 2 fields where 1", "a column for each field"),
+    ("1\t2\n" * 9, {"columns": ["a", "b"]}, "1:1: error: 1 fields where 2", "the delimiter ','"),
+    ("a;b\n" + "1;2,5\n" * 9, {}, "2:1: error: 2 fields where 1", "the delimiter seems to be another"),
+])  # fmt: skip
+def test_what_is_wrong_with_all_lines_is_said_once(tmp_path, data, more, says, cure):
+    (found,) = cured(tmp_path, data, **more)
+    assert found[0] == f"t.csv:{says} columns are expected, in 9 of 9 lines [data-ragged]" and cure in found[1]
+
+
+@pytest.mark.parametrize("line, column, says, cure", [
+    ("{'a': 1}", 2, "property name enclosed in double quotes", 'write " for each'),
+    ('{"a": 1,}', 9, "property name enclosed in double quotes", "remove the ',' before the '}'"),
+    ('{"a": 1},', 9, "something stands behind the object", "without a ',' at its end"),
+    ('{"a": ' + "9" * 5000 + "}", 1, "a whole number has more than 4300 digits", "as a text"),
+    ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", 1, "nested too deep", "one list of numbers"),
+])  # fmt: skip
+def test_a_line_of_json_is_told_what_to_change(tmp_path, line, column, says, cure):
+    (found,) = cured(tmp_path, '{"a": 1}\n' + line + "\n", "t.jsonl")
+    assert found[0].startswith(f"t.jsonl:2:{column}: error: ") and says in found[0] and cure in found[1]
+
+
+@pytest.mark.parametrize("array", [np.array([["a", "b"]] * 3), np.array([["2024-01-01", "2024-01-02"]] * 3, "M8[D]"), np.array([[b"a"]] * 3)])
+def test_texts_of_an_array_are_one_a_row(tmp_path, array):
+    buffer = io.BytesIO()
+    np.savez(buffer, x=array, y=np.arange(3))
+    (found,) = cured(tmp_path, buffer.getvalue(), "t.npz")
+    assert f"the array 'x' has texts or dates of the shape {array.shape}, expected one a row [data-syntax]" in found[0] and "an array of its own" in found[1]

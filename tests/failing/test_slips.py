@@ -104,27 +104,117 @@ SLIPS = [
     ("activation: softmax", "bias_initializer: {Constant: {value: [1, 2]}}", "20:5", "have the shape (2,), expected (3,)", ""),
     ("activation: softmax", "bias_initializer: {Constant: {value: [1, a]}}", "20:60", "expected a number, or a list of numbers", "value: A number"),
     ("units: 3, activation: softmax", "3, softmax", "20:12", "has values without names", "`[3, softmax]`"),
+    ("monitor: val_loss,", 'monitor: val_loss",', "29:32", "the quote \" behind 'val_loss' has none before it", "write `val_loss`"),
+    ("monitor: val_loss", "monitor: val_los", "29:32", "which is not measured; did you mean 'val_loss'?", "measured are"),
+    ("patience: 20", "patience: 1,000", "29:52", "'1,000' is cut at its comma", "write 1000"),
+    ("validation: 0.15", "validation: 0,15", "16:23", "'0,15' is cut at its comma", "write 0.15"),
+    ("learning_rate: 0.01", "learning_rate: 001", "22:37", "begins with 0", "0.01 if a point was lost"),
+    ("    flower: {", "    flower:: {", "14:5", "a second ':' behind 'flower'", "`flower: …`"),
+    ("{column: species, kind: category}", "", "15:10", "'target' has no value", "`target: NAME`"),
+    ("{column: species, kind: category}", "[species]", "15:11", "'target' is a list", "`target: species`"),
+    ("{column: species, kind: category}", "{a: 1}", "15:15", "a target is a column's name, a list of them or a mapping", ""),
+    ("  source: builtin:iris", "    source: builtin:iris", "12:5", "an indentation of 4 spaces, the lines after it have 2", "same column"),
+    ("  - Dropout: 0.2", "  - Flatten\n    - Dropout: 0.2", "20:5", "below one of 2, expected 2", "same column"),
+    ("  - Dropout: 0.2", "  - {name: Dropout, rate: 0.2}", "19:21", "'rate' is not a key", "`- Dropout: {rate: …}`"),
+    ("  - Dropout: 0.2", "  - Dropout: {a: 1}", "19:15", "has no argument 'a'", "its arguments are"),
+    ("  - Dropout: 0.2", "  - Dropout: [0.2]", "19:14", "must be a number", "without brackets: 0.2"),
+    ("  - Dropout: 0.2", "  - Reshape: (4, 4)", "19:14", "must be a list", "[4, 4]"),
+    ("  - Dropout: 0.2", "  - Reshape: {target_shape: 4, 4}", "19:29", "is cut at its comma", "`[4, 4]`"),
+    ("  - Dropout: 0.2", "  - Lambda: relu(x, foo=1)", "19:13", "relu has no argument 'foo'", "without names"),
+    ("  - Dropout: 0.2", "  - Dense: {units: 3; activation: relu}", "19:23", "expected ',' before 'activation'", "`3, activation: relu`"),
+    ("  - Dropout: 0.2", '  - Dense: {units: "{width}"}', "19:20", "must be a whole number", '"${width}"'),
+    ("model:\n", "model:\n  - Input: {shape: [2], dtype: int32}\n", "18:5", "behind the point is lost", "leave `dtype` out"),
+    ("  - Dropout: 0.2", "  - Input: {shape: [5]}", "19:5", "an Input stands at the top", "`from`"),
+    ("        name: inner\n", "        name: inner\n      - Dense: 3\n        from: input\n", "9:9", "the result of 'inner' is not used", "`from`"),
+    ("units: 3, activation", "units: 2, activation", "20:5", "has 2 units, and the target 3 classes", "3 units"),
+    ("- Dense: {units: 3", "- Reshape: [4, 4]\n  - Dense: {units: 3", "21:5", "one value a row", "Flatten"),
+    ("loss: sparse_categorical_crossentropy", "loss: binary_crossentropy", "23:9", "is one for BinaryCrossentropy", "a unit each"),
+    ("  epochs: 100", "  epochs: 100\n  initial_epoch: 100", "27:18", "must be less than epochs", "number of the first epoch"),
+    ("  epochs: 100", "  epochs: 100\n  class_weight: balance", "27:17", "did you mean 'balanced'?", ""),
+    ("fit:\n", "", "25:3", "'compile' has no keys 'epochs', 'batch_size', 'callbacks'", "`fit:`, a line of its own"),
+    ("fit:\n", "  fit:\n", "25:3", "'fit' is a section of its own, and stands within 'compile'", "first column"),
+    ("fit:\n", "train:\n", "25:1", "there is no section 'train'", "`fit: {…}`"),
+    (DATA, textwrap.dedent(DATA.partition("\n")[2]), "11:1", "there are no sections 'source', 'features', 'target', 'split'", "`data:`"),
+    (DEFINE, textwrap.dedent(DEFINE.partition("\n")[2]), "5:1", "the definition of 'Body' stands outside of 'define'", "below `define:`"),
+    ("    layers:", "  layers:", "8:3", "'layers' stands where a definition has its name", "indent it"),
+    ("args: {units: 32}", "args: [units]", "7:11", "'args' of 'Body' must be a mapping", "`args: {units: 8}`"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("old, new, place, says, cure", SLIPS, ids=lambda v: re.sub(r"\W+", "-", v)[:30])
-def test_a_slip_is_answered_once_at_its_place(old, new, place, says, cure, tmp_path, monkeypatch, capsys):
-    assert FILE.count(old) >= 1
-    monkeypatch.chdir(tmp_path)
+WIRED = """\
+layerctl: 1
+vars: {wide: 16}
+data:
+  source: builtin:wine
+  features:
+    acids: {columns: [malic_acid, ash], scale: standard}
+    colour: {columns: [hue, proline], scale: standard}
+  target:
+    cultivar: {column: cultivar, kind: category}
+    strength: {column: alcohol, kind: number}
+model:
+  inputs:
+    acids: {shape: [2]}
+    colour: {shape: [2]}
+  layers:
+    - Dense: "${wide}"
+      name: body
+      from: acids
+    - Dense: "${wide}"
+      name: shades
+      from: colour
+    - Concatenate:
+      from: [body, shades]
+      name: all
+    - Dense: {units: 3, activation: softmax}
+      name: cultivar
+      from: all
+    - Dense: 1
+      name: strength
+      from: all
+  outputs: [cultivar, strength]
+compile:
+  loss: {cultivar: sparse_categorical_crossentropy, strength: mse}
+"""
+WIRED_SLIPS = [
+    ("model:\n", "", "11:3", "'data' has no keys 'inputs', 'layers', 'outputs'", "`model:`, a line of its own"),
+    ("model:\n", "  model:\n", "11:3", "'model' is a section of its own, and stands within 'data'", "first column"),
+    ("compile:\n", "  compile:\n", "32:3", "'compile' is a section of its own, and stands within 'model'", "first column"),
+    ("  layers:\n", "    layers:\n", "15:5", "'layers' stands among the inputs", "in the column of `inputs:`"),
+    ("  outputs:", "outputs:", "31:1", "there is no section 'outputs'", "`model: {outputs: …}`"),
+    ("    colour: {columns", "  colour: {columns", "7:3", "data has no argument 'colour'", ""),
+    ("{wide: 16}", "{wdie: 16}", "16:17", "there is no variable 'wide'; did you mean 'wdie'?", "wdie"),
+    ("name: body", "name: null", "17:13", "expected a name, got null", "leave the key out"),
+    ("from: acids", "from: null", "18:13", "expected a name, got null", "leave the key out"),
+    ("name: all", "name: al", "27:13", "there is no 'all' above", "above are"),
+    ('    - Dense: "${wide}"\n      name: shades', "    - use: null\n      name: shades", "19:12", "expected a name, got null", ""),
+    ("      from: [body, shades]\n", "", "22:7", "which results does this layer join? It takes 'shades' alone", "`from: [body, shades]`"),
+    ("acids: {shape: [2]}", "acids: {shape: [3]}", "13:5", "the data's feature 'acids' gives (2,)", "`shape: [2]`"),
+    ("strength: {column", "strengh: {column", "10:5", "the target 'strengh' belongs to no output; did you mean 'strength'?", "name a target for each"),
+]  # fmt: skip
+
+
+def answered(text, folder, monkeypatch, capsys):
+    """(exit code, the places of errors, all that is said) of a build."""
+    monkeypatch.chdir(folder)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    (tmp_path / "model.yaml").write_text(FILE.replace(old, new, 1))
+    (folder / "model.yaml").write_text(text)
     with pytest.raises(SystemExit) as ended:
         main(["build", "model.yaml"])
     said = capsys.readouterr().err
-    assert ended.value.code == 2
-    assert re.findall(r"^model.yaml:(\d+:\d+): error: ", said, re.MULTILINE) == [place], said
+    return ended.value.code, re.findall(r"^model.yaml:(\d+:\d+): error: ", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("file, old, new, place, says, cure", [(FILE, *s) for s in SLIPS] + [(WIRED, *s) for s in WIRED_SLIPS],
+                         ids=lambda v: re.sub(r"\W+", "-", v)[:30])  # fmt: skip
+def test_a_slip_is_answered_once_at_its_place(file, old, new, place, says, cure, tmp_path, monkeypatch, capsys):
+    assert file.count(old) >= 1
+    code, places, said = answered(file.replace(old, new, 1), tmp_path, monkeypatch, capsys)
+    assert (code, places) == (2, [place]), said
     assert says in said and cure in said, said
     assert cure == "" or "hint: " in said
 
 
-def test_the_file_itself_is_right(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.yaml").write_text(FILE)
-    with pytest.raises(SystemExit) as ended:
-        main(["build", "model.yaml"])
-    assert ended.value.code == 0
+@pytest.mark.parametrize("file", [FILE, WIRED], ids=["listed", "wired"])
+def test_the_file_itself_is_right(file, tmp_path, monkeypatch, capsys):
+    assert answered(file, tmp_path, monkeypatch, capsys)[0] == 0

@@ -21,7 +21,7 @@ def first_lines(action, *args):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1", 1), ("-7", -7), ("+3", 3), ("0o17", 15), ("0x1F", 31), ("017", 17), ("0", 0), ("9" * 30, int("9" * 30)),
+        ("1", 1), ("-7", -7), ("+3", 3), ("0o17", 15), ("0x1F", 31), ("0", 0), ("9" * 30, int("9" * 30)),
         ("1e-3", 1e-3), ("1E5", 1e5), (".5", 0.5), ("1.", 1.0), ("-2.5e+3", -2500.0), ("1e3", 1000.0),
         ("-.inf", -math.inf), (".Inf", math.inf), ("true", True), ("True", True), ("FALSE", False), ("null", None), ("~", None), ("", None),
         ("on", "on"), ("no", "no"), ("yes", "yes"), ("Off", "Off"), ("12:30", "12:30"), ("12:30:45", "12:30:45"),
@@ -158,6 +158,13 @@ ERRORS = {
         "1:8: error: the alias '*a' stands inside its own anchor '&a', expected values without a cycle [yaml-cycle]",
     "a: &abc 1\nb: *abd\n":
         "2:4: error: the alias '*abd' has no anchor '&abd' above it; did you mean 'abc'? [yaml-unknown-anchor]",
+    "a: 017": "1:4: error: 017 is a whole number that begins with 0 [yaml-number]",
+    "a: {b: c\"}": "1:8: error: the quote \" behind 'c' has none before it [yaml-unclosed]",
+    "a: it's, or 'x'\nb: c'": "2:4: error: the quote ' behind 'c' has none before it [yaml-unclosed]",
+    "a:: 1": "1:1: error: a second ':' behind 'a' [yaml-colon]",
+    "a: {b: 1,000, c: 2}": "1:8: error: '1,000' is cut at its comma, which ends a value inside braces [yaml-unquoted]",
+    "a:\n  - B\n    - C": "3:5: error: an item indented by 4 spaces below one of 2, expected 2 [yaml-indentation]",
+    "a:\n    b: 1\n  c:\n    d: 1\n  e: 1": "2:5: error: an indentation of 4 spaces, the lines after it have 2 [yaml-indentation]",
     "a: " + "9" * 5000: "1:4: error: an integer of 5000 digits; expected at most 30 [yaml-number]",
     "a: 1e999":
         "1:4: error: 1e999 is beyond the largest float, 1.8e308; expected a smaller number, or .inf [yaml-number]",

@@ -51,6 +51,10 @@ def read_npz(path: str, place: Span) -> Table:
     if odd is not None:
         fail("file-unreadable", f"cannot read {path} as numpy arrays: the array '{odd}' is of {arrays[odd].dtype}, expected numbers, texts or dates", place,
              hint="complex numbers and records are several arrays: their real and imaginary parts, their fields")  # fmt: skip
+    wide = next((n for n, a in arrays.items() if a.dtype.kind in "USM" and a.ndim > 1), None)
+    if wide is not None:
+        fail("data-syntax", f"{path}: the array '{wide}' has texts or dates of the shape {arrays[wide].shape}, expected one a row", place,
+             hint="save each of a row's as an array of its own, or leave the array out")  # fmt: skip
     lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
     if not lengths or len(set(lengths.values())) > 1 or len(lengths) < len(arrays):
         text = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,6 +132,10 @@ class Heading:
         Raises:
             LayerctlError: `data-ragged`, `data-no-rows`.
         """
+        if len(self.bad) > max(SHOWN, self.rows):
+            (text, alike), *_ = Counter(d.message for d in self.bad).most_common(1)
+            if alike > 0.8 * len(self.bad):
+                raise LayerctlError(self._all_alike(text, alike))
         if self.bad:
             shown = [Diagnostic(d.code, d.message, d.span, (), self._hint() if i == 0 else None) for i, d in enumerate(self.bad[:SHOWN])]
             if len(self.bad) > SHOWN:
@@ -139,6 +144,17 @@ class Heading:
         if not self.rows and not self.strict:
             fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)),
                  hint="put the rows below the header; for a file without a header say `columns: [...]` in the data section")  # fmt: skip
+
+    def _all_alike(self, text: str, alike: int) -> Diagnostic:
+        """What is wrong where most lines have the same other number of fields: no line, but how all are read."""
+        first = next(d for d in self.bad if d.message == text)
+        if len(self.names) == 1 and any(c in self.names[0] for c in ";\t|"):
+            cure = self._hint()
+        elif text.startswith("1 fields"):
+            cure = f"hardly a line has the delimiter {self.dialect.delimiter!r}: say the right one, as in `delimiter: \"\\t\"`"
+        else:
+            cure = "name a column for each field in `columns`" if self.headless else "give the header a name for each field, or say `delimiter`"
+        return Diagnostic(first.code, f"{text}, in {alike} of {len(self.bad) + self.rows} lines", first.span, hint=cure)
 
     def _hint(self) -> str:
         if self.cure is not None:

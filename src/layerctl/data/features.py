@@ -11,7 +11,7 @@ import numpy as np
 from layerctl.data import columns as col
 from layerctl.data.dates import LOOKED_AT, date_width, encode_date, fit_date, formats_of, is_dates, mixed_formats
 from layerctl.data.images import encode_images, fit_images, is_images
-from layerctl.data.numbers import is_mostly_numbers, odd_ones
+from layerctl.data.numbers import is_mostly_numbers, numbers_of, odd_ones, strip_of
 from layerctl.data.table import Table, columns_hint
 from layerctl.data.targets import fit_target
 from layerctl.data.texts import encode_text, fit_text
@@ -181,9 +181,11 @@ def _check_doubtful(feature: str, table: Table, seen: Table, name: str, rows: np
         bad, _ = odd_ones(seen, name)
         words = sorted({str(seen.texts(name)[i]) for i in bad})
         listed = ", ".join(f'"{w}"' for w in words[:3])
+        signs = strip_of(words, table.decimal)
+        stripped = f"to read {listed} as a number, give the column a feature with `strip: \"{signs}\"`; " if signs else ""
         table.refuse(name, rows[bad], table.texts(name), f"is not a number, and nearly all values of the training rows are ({len(bad)} of {len(rows)} are not)",
-                     f"if it stands for a missing value, add {listed} to `missing_values` in the data section; if the column holds words, give it a feature "
-                     "of `kind: category`", "data-mixed")  # fmt: skip
+                     f"{stripped}if it stands for a missing value, add {listed} to `missing_values` in the data section; if the column holds words, "
+                     "give it a feature of `kind: category`", "data-mixed")  # fmt: skip
     _, values = seen.coded(name)
     if mixed := mixed_formats(values[:LOOKED_AT]):
         listed = ", ".join(f'"{f}"' for f in mixed)
@@ -206,12 +208,12 @@ def width(fit: ColumnFit) -> int:
 def _array(table: Table, names: Sequence[str]) -> np.ndarray:
     if len(names) == 1 and isinstance(table.columns[names[0]], np.ndarray) and table.columns[names[0]].ndim > 1:
         return table.columns[names[0]].astype(np.float64)
-    parts = [table.numbers(n) if table.columns[n].ndim == 1 else table.columns[n] for n in names] if _arrays(table, names) else None
+    parts = [numbers_of(table, n) if table.columns[n].ndim == 1 else table.columns[n] for n in names] if _arrays(table, names) else None
     if parts is not None and len({p.shape for p in parts}) > 1:
         shapes = ", ".join(f"{n} {tuple(p.shape[1:])}" for n, p in zip(names, parts, strict=True))
         fail("data-shape", f"the columns of an array feature differ in shape: a row has {shapes}", table.span(0),
              hint=f"name those that belong together: `columns: [{names[0]}]`")  # fmt: skip
-    return np.stack(parts if parts is not None else [table.numbers(n) for n in names], axis=1)
+    return np.stack(parts if parts is not None else [numbers_of(table, n) for n in names], axis=1)
 
 
 def _arrays(table: Table, names: Sequence[str]) -> bool:

@@ -97,6 +97,21 @@ def bounded(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
         yield piece
 
 
+def _told(error: Exception, line: str, at: int) -> tuple[str, str]:
+    """(what is wrong with a line, the cure) by the parser's complaint and the sign where it stopped."""
+    if isinstance(error, RecursionError):
+        return "its lists or objects are nested too deep", "write numbers and texts, or one list of numbers, to a key"
+    if not isinstance(error, json.JSONDecodeError):
+        return "a whole number has more than 4300 digits", "write it with fewer, or as a text"
+    if line[at : at + 1] == "'":
+        return error.msg, 'JSON has double quotes: write " for each of them'
+    if line[at : at + 1] in ("}", "]") and line[:at].rstrip().endswith(","):
+        return error.msg, f"remove the ',' before the '{line[at]}'"
+    if error.msg == "Extra data":
+        return "something stands behind the object", "remove it: a line is one object, without a ',' at its end"
+    return error.msg, 'write an object to a line, as in {"x": 1, "y": 2}'
+
+
 def json_row(line: str, number: int, name: str) -> dict[str, Any]:
     """One line of JSON, without blanks around, as a row; finite numbers with a fraction or an exponent are texts as they are written."""
     try:
@@ -121,8 +136,8 @@ def json_row(line: str, number: int, name: str) -> dict[str, Any]:
         if line == "{":
             fail("data-syntax", "this line is not JSON: an object begins here that goes on in other lines", place,
                  hint="write an object to a line, or an array of objects; `jq -c '.NAME[]' FILE > rows.jsonl` takes an array out of an object")  # fmt: skip
-        fail("data-syntax", f"this line is not JSON: {getattr(error, 'msg', error)}", Span(place.source, number, at, number, at + 1),
-             hint='write an object to a line, as in {"x": 1, "y": 2}')  # fmt: skip
+        what, cure = _told(error, line, at - 1)
+        fail("data-syntax", f"this line is not JSON: {what}", Span(place.source, number, at, number, at + 1), hint=cure)
     if _halved(line, row):
         at = re.search(r"\\u[dD][89abcdefABCDEF]", line)
         begin = at.start() + 1 if at is not None else 1

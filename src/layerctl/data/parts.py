@@ -78,8 +78,7 @@ def parts_of(spec: DataSpec, seed: int, table: Table, n: int, order: np.ndarray 
         return splits.by_column(table, by.column, span("split", "column"))
     labels = class_numbers(spec, table) if by.stratify else None
     if by.stratify and labels is None:
-        fail("bad-split", "'stratify' needs a target of classes", span("split", "stratify"),
-             hint="leave `stratify` out, or say `kind: category` in the target")  # fmt: skip
+        _no_classes(spec, span)
     groups = _groups(table, by.column, span) if by.by == "group" and by.column is not None else None
     if by.folds is not None and by.fold is not None:
         return _fold(by, by.folds, by.fold, seed, n, labels, groups, order, span)
@@ -130,6 +129,18 @@ def _fold(
         inside = np.arange(len(rest)) if by.by == "time" else None
         parts = splits.split(len(rest), inner, seed, labels[rest] if labels is not None else None, inside, lambda part: span("split", part))
     return {p: np.sort(test) if p == "test" else np.sort(rest[parts[p]]) for p in PARTS}
+
+
+def _no_classes(spec: DataSpec, span: SpanAt) -> None:
+    """Says why `stratify` has no classes to heed: where the target is no column, there."""
+    target = next(iter(spec.targets().values()), None)
+    if target is None and "target" in spec.model_fields_set:
+        fail("bad-split", "'target' has no value, and 'stratify' needs one of classes", span("target"), hint="name the column: `target: NAME`")
+    if target is not None and target.columns is not None and len(target.columns) == 1:
+        fail("bad-split", "'target' is a list, which is numbers or labels, and 'stratify' needs classes", span("target"),
+             hint=f"write `target: {target.columns[0]}`")  # fmt: skip
+    fail("bad-split", "'stratify' needs a target of classes", span("split", "stratify"),
+         hint="leave `stratify` out, or say `kind: category` in the target")  # fmt: skip
 
 
 def class_numbers(spec: DataSpec, table: Table) -> np.ndarray | None:

@@ -86,10 +86,10 @@ def evaluate_text(text: str, span: Span | None, scope: Mapping[str, Any]) -> Any
 def _misused(name: str, function: Callable[..., Any], given: int, message: str) -> tuple[str, str | None]:
     """(what is wrong with a call, the cure) in place of Python's words for it."""
     try:
-        takes = [p for p, how in inspect.signature(function).parameters.items() if how.kind is not how.VAR_KEYWORD]
+        takes = [p for p, how in inspect.signature(function).parameters.items() if how.kind not in (how.VAR_KEYWORD, how.VAR_POSITIONAL)]
     except (ValueError, TypeError):
         return message, None
-    listed = f"its arguments are {', '.join(takes)}"
+    listed = f"its arguments are {', '.join(takes)}" if takes else f"it takes values without names, as in {name}(x)"
     unknown, lacking = re.search(r"unexpected keyword argument '(\w+)'", message), re.search(r"missing \d+ required .*?'(\w+)'", message)
     if unknown is not None:
         return f"{name} has no argument '{unknown[1]}'{did_you_mean(unknown[1], takes)}", listed

@@ -11,12 +11,11 @@ from layerctl.diagnostics import Note, Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import set_trainable
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
-from layerctl.ops.value import Shape, shown
+from layerctl.ops.value import shown
+from layerctl.source.document import Entry, Node, Scalar, Sequence
 from layerctl.source.document import Mapping as MappingNode
-from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import construct, definitions, find
-from layerctl.spec.file import SECTION_KEYS, Spec
-from layerctl.spec.foreign import section_of
+from layerctl.spec.file import Spec
 from layerctl.spec.items import Constant, Item, Reference, items
 from layerctl.spec.variables import resolved
 
@@ -36,12 +35,14 @@ class Wiring:
         self.used: set[str] = set()
         self.last: list[str] = list(inputs)
         self.later: dict[str, Span] = {}
+        self.blurred = False
+        """Whether an item has a name that is not known: what seems to take nothing may take it."""
 
     def add(self, item: Item) -> None:
         """The steps of one item, repeated as it says."""
         for i in range(item.repeat):
-            layer = self.layer_of(item)
-            if layer is None:
+            layer = self.layer_of(item) if item.kind is not None or item.use is not None else None
+            if layer is None or item.amiss:
                 self.last = [r.name for r in item.names] or ["?"]
                 for r in item.names:
                     self.values.setdefault(r.name, r.span)
@@ -54,7 +55,7 @@ class Wiring:
             layer = self.layers.get(item.use.name)
             if layer is None and item.use.name in self.values and self.problems.errors:
                 return None  # the layer itself is mistaken
-            if layer is None:
+            if layer is None and not self.blurred:
                 self.problems.error(
                     "unknown-layer",
                     f"there is no layer '{item.use.name}' before this one{did_you_mean(item.use.name, self.layers)}",
@@ -183,7 +184,7 @@ class Wiring:
             if r.name in self.later:
                 self.problems.error("cycle", f"'{r.name}' comes later: a layer can only take what stands above it", r.span,
                                     hint=f"'{r.name}' is defined at line {self.later[r.name].line}; a graph has no cycles")  # fmt: skip
-            else:
+            elif not self.blurred:
                 self.problems.error(
                     "unknown-name", f"there is no '{r.name}' above{did_you_mean(r.name, self.values)}", r.span,
                     hint=listed_hint(r.name, self.values) or (f"above are {', '.join(list(self.values)[-10:])}" if self.values else None),
@@ -217,11 +218,12 @@ def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wir
     """Wires a list of items between inputs."""
     found = items(list_node, problems)
     wiring = Wiring(problems, inputs)
+    wiring.blurred = any(i.amiss and not i.names for i in found)
     for i in found:
         for r in i.names:
             wiring.later.setdefault(r.name, r.span)
     for i in found:
-        if i.kind in ("Input", "InputLayer") and not definitions().get(i.kind):
+        if i.kind in ("Input", "InputLayer") and not i.amiss and not definitions().get(i.kind):
             _declare_input(i, wiring)
         else:
             wiring.add(i)
@@ -235,16 +237,15 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
     implied = [n for n, p in wiring.inputs.items() if p.span is None]
     own = item.names[0].name if item.names else layer and layer.name
     name = own or (implied[0] if len(implied) == 1 else unique(INPUT, wiring.taken))
-    shape = layer.full_shape() if layer is not None else ()
+    shape = layer.full_shape() if layer is not None else None
     if wiring.steps and not item.names and wiring.last:
+        shape = None  # of an input that is to go nothing more is said
         wiring.problems.error(
             "late-input",
             "an Input stands at the top of a list of layers",
             item.span,
             hint="name it, and take it with `from`",
         )
-    if layer is not None and len(implied) == 1 and not item.names:
-        _check_feature(wiring, implied[0], shape, item)
     for feature in implied:
         del wiring.inputs[feature], wiring.values[feature]
     wiring.inputs[name] = Port(shape, layer.element() if layer is not None else "f32", item.span)
@@ -253,14 +254,15 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
     wiring.last = [name]
 
 
-def _check_feature(wiring: Wiring, feature: str, shape: Shape, item: Item) -> None:
-    """An Input has the shape of the one feature that it stands for."""
-    given = wiring.inputs[feature].shape
-    if given is None or shape is None or wiring.inputs[feature].dtype == "u8":
+def _check_feature(feature: str, given: Port, declared: Port, problems: Problems) -> None:
+    """An input that the file declares has the shape of the feature that it stands for."""
+    if given.shape is None or declared.shape is None or given.dtype == "u8":
         return
-    if len(given) != len(shape) or any(a is not None and b is not None and int(a) != int(b) for a, b in zip(given, shape, strict=True)):
-        wiring.problems.error("shape", f"the input has the shape {shown(tuple(shape))}, but the data's feature '{feature}' gives {shown(tuple(given))}",
-                              item.span, hint=f"write `shape: {list(given)}`, or leave the Input out: the feature says its shape")  # fmt: skip
+    if len(given.shape) != len(declared.shape) or any(
+        a is not None and b is not None and int(a) != int(b) for a, b in zip(given.shape, declared.shape, strict=True)
+    ):
+        problems.error("shape", f"the input has the shape {shown(tuple(declared.shape))}, but the data's feature '{feature}' gives {shown(tuple(given.shape))}",
+                       declared.span, hint=f"write `shape: {list(given.shape)}`, or leave the Input out: the feature says its shape")  # fmt: skip
 
 
 def finish(name: str, wiring: Wiring, outputs: list[str]) -> Model:
@@ -334,6 +336,8 @@ def _check_features(inputs: Mapping[str, Port], given: Mapping[str, Port], probl
         if given and name not in given:
             problems.error("unknown-feature", f"no feature of the data is called '{name}'{did_you_mean(name, given)}", port.span,
                            hint=f"the features are {', '.join(given)}")  # fmt: skip
+        elif given and port.span is not None:
+            _check_feature(name, given[name], port, problems)
 
 
 def _meant(inputs: dict[str, Port], given: Mapping[str, Port]) -> dict[str, Port]:
@@ -344,11 +348,6 @@ def _meant(inputs: dict[str, Port], given: Mapping[str, Port]) -> dict[str, Port
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
     known = ("inputs", "layers", "outputs")
     strangers = [e.key for e in node.entries if e.key.value not in known]
-    homes = {(section_of(str(k.value), SECTION_KEYS) or "").partition(":")[0] for k in strangers}
-    if len(strangers) > 1 and len(homes) == 1 and "" not in homes:
-        problems.error("unknown-key", f"'model' has no keys {', '.join(repr(k.value) for k in strangers)}", strangers[0].span,
-                       hint=f"they belong into `{homes.pop()}:`, a line of its own before them")  # fmt: skip
-        strangers = []
     for e in node.entries:
         key = str(e.key.value)
         if e.key in strangers:
@@ -358,6 +357,7 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
             hint = f"a list has dashes, each with a space behind it: `- {dashed}: …`" if layer else hint
             near = "" if layer else did_you_mean(key, known)
             problems.error("unknown-key", f"'model' has no key '{key}'{near}", e.key.span, hint=hint)
+    node = _out_of_inputs(node, problems)
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
     listed = node.get("layers")
@@ -370,8 +370,22 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
     _check_features(inputs, given, problems)
     outputs = _outputs(node.get("outputs"), wiring)
     if not problems.errors:
-        _check_use(wiring, outputs)
+        check_use(wiring, outputs)
     return finish(spec.name, wiring, outputs)
+
+
+def _out_of_inputs(node: MappingNode, problems: Problems) -> MappingNode:
+    """The model with `layers` and `outputs` that stand among its inputs, which is said, where they belong."""
+    declared = node.get("inputs")
+    inner = [e for e in declared if e.key.value in ("layers", "outputs") and e.key.value not in node and isinstance(e.value, Sequence)
+             and any(not isinstance(n.plain(), int | None) for n in e.value.items)] if isinstance(declared, MappingNode) else []  # fmt: skip
+    if not inner:
+        return node
+    assert isinstance(declared, MappingNode)
+    for e in inner:
+        problems.error("unknown-key", f"'{e.key.value}' stands among the inputs", e.key.span, hint="start the line in the column of `inputs:`")
+    kept = MappingNode([e for e in declared if e not in inner], declared._span, declared.path)
+    return MappingNode([Entry(e.key, kept) if e.key.value == "inputs" else e for e in node] + inner, node._span, node.path)
 
 
 def _outputs(node: Node | None, wiring: Wiring) -> list[str]:
@@ -389,8 +403,10 @@ def _outputs(node: Node | None, wiring: Wiring) -> list[str]:
     return [wiring._name(Reference(str(n.plain()), n.span)) for n in found if isinstance(n, Scalar)]
 
 
-def _check_use(wiring: Wiring, outputs: list[str]) -> None:
-    """What nobody takes is a mistake: an input or a layer whose result goes nowhere."""
+def check_use(wiring: Wiring, outputs: list[str]) -> None:
+    """What nobody takes is a mistake: an input or a layer whose result goes nowhere, or a layer that joins several and says not which."""
+    if _joins_one(wiring, outputs):
+        return
     by_result = {n: s for s in wiring.steps for n in s.names}
     for name, port in wiring.inputs.items():
         if name not in wiring.used and name not in outputs:
@@ -400,6 +416,20 @@ def _check_use(wiring: Wiring, outputs: list[str]) -> None:
         if not any(n in wiring.used or n in outputs for n in step.names) and step is by_result[step.names[0]]:
             wiring.problems.error("unused-layer", f"the result of '{step.names[0]}' is not used and is no output", step.span,
                                   hint="take it with `from`, or list it in `outputs`")  # fmt: skip
+
+
+def _joins_one(wiring: Wiring, outputs: list[str]) -> bool:
+    """Says of a layer that joins tensors, and without `from` has the item before it alone, which of those above nobody takes."""
+    seen: list[str] = []
+    for step in wiring.steps:
+        if step.layer.category == "merging" and isinstance(step.sources, list) and len(step.sources) == 1 and seen and step.sources[0] not in seen:
+            names = ", ".join([*seen, *step.sources])
+            wiring.problems.error("missing-from", f"which results does this layer join? It takes '{step.sources[0]}' alone", step.span,
+                                  hint=f"add `from: [{names}]`")  # fmt: skip
+            return True
+        if not any(n in wiring.used or n in outputs for n in step.names):
+            seen.append(step.names[0])
+    return False
 
 
 def using_definitions(spec: Spec, scope: Mapping[str, Any], problems: Problems) -> Any:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from layerctl.configured import singular
-from layerctl.diagnostics import Diagnostic, Note, Problems, Span, closest, did_you_mean
+from layerctl.diagnostics import Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import Deferred, asks_for
-from layerctl.graph.model import Model, Port, Step
+from layerctl.graph.model import Model, Port, Step, at_its_argument
 from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import defining, definitions
@@ -40,7 +38,6 @@ LAYER_KEYS = {
 }
 """The keys of a layer of expressions, and what each is for."""
 _DEEPEST = 20
-_ARGUMENT = re.compile(r"""["']?\$\{(\w+)\}["']?""")
 
 
 @contextlib.contextmanager
@@ -62,13 +59,13 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
                            hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
             table[name] = lambda arguments, span, problems: None
         else:
-            table[name] = _factory(name, _checked(name, e.value, problems), scope, depth)
+            table[name] = _factory(name, _checked(name, e.value, problems, whole=not loose), scope, depth)
     with defining(table):
         yield
 
 
-def _checked(name: str, body: MappingNode, problems: Problems) -> MappingNode:
-    """The definition; keys that are nearly right are read as what is meant, and said to be wrong."""
+def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> MappingNode:
+    """The definition; keys that are nearly right are read as what is meant, and said to be wrong. `whole`: none of its keys stands elsewhere."""
     meant: dict[str, str] = {}
     is_block = body.get("layers") is not None
     known = BLOCK_KEYS if is_block else LAYER_KEYS
@@ -81,7 +78,8 @@ def _checked(name: str, body: MappingNode, problems: Problems) -> MappingNode:
                 meant[key] = right
             problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{near}", e.key.span,
                            hint=f"a {'block' if is_block else 'layer of expressions'} has {', '.join(known)}")  # fmt: skip
-    if not is_block and body.get("call") is None and not any(k not in LAYER_KEYS and closest(k, ("layers", "call")) for k in (e.key.value for e in body)):
+    nearly = any(k not in LAYER_KEYS and (closest(k, ("layers", "call")) or isinstance(v, Scalar)) for k, v in ((e.key.value, e.value) for e in body))
+    if whole and not is_block and body.get("call") is None and not nearly:
         problems.error(
             "missing-key", f"the definition of '{name}' needs 'layers' (a block) or 'call' (an expression)", body.span,
             hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
@@ -102,6 +100,8 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
         depth[0] += 1
         try:
             own, chosen = _arguments(name, body, arguments, span, scope, problems)
+            if _malformed(body.get("args")):
+                return None  # what the body asks for is not known
             inner, before = {**scope, **own}, len(problems.found)
             made = (
                 _block(name, body, inner, chosen, problems)
@@ -109,7 +109,9 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
                 else _defined(name, body, inner, chosen, span, problems)
             )
             places = _given_at(body, arguments)
-            problems.found[before:] = [_at_its_argument(d, places) for d in problems.found[before:]]
+            if made is not None and hasattr(made, "given_at"):
+                made.given_at = places
+            problems.found[before:] = [at_its_argument(d, places) for d in problems.found[before:]]
             return made
         finally:
             depth[0] -= 1
@@ -121,6 +123,11 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
     return make
 
 
+def _malformed(declared: Node | None) -> bool:
+    """Whether a definition's `args` are something else than names with defaults."""
+    return declared is not None and not isinstance(declared, MappingNode) and not (isinstance(declared, Scalar) and declared.value is None)
+
+
 def _given_at(body: MappingNode, given: Node | None) -> dict[str, Span]:
     """Where each argument of a definition gets its value: in the use, or as a default."""
     declared = body.get("args")
@@ -128,17 +135,6 @@ def _given_at(body: MappingNode, given: Node | None) -> dict[str, Span]:
     if isinstance(given, MappingNode):
         return places | {str(e.key.value): e.value.span for e in given.entries}
     return places | ({next(iter(places)): given.span} if given is not None and places else {})
-
-
-def _at_its_argument(d: Diagnostic, places: Mapping[str, Span]) -> Diagnostic:
-    """A mistake of a value that a definition has from an argument is one of who gave it."""
-    line = d.span.source.line(d.span.line) if d.span is not None and d.span.line else None
-    if d.span is None or line is None or d.span.line != d.span.end_line:
-        return d
-    whole = _ARGUMENT.fullmatch(line[d.span.column - 1 : d.span.end_column - 1])
-    if whole is None or whole[1] not in places:
-        return d
-    return replace(d, span=places[whole[1]], notes=(*d.notes, Note(f"'{whole[1]}' stands here", d.span)))
 
 
 def _judge(
@@ -172,7 +168,7 @@ def _arguments(
     if isinstance(declared, MappingNode):
         for e in declared.entries:
             out[str(e.key.value)] = resolved(e.value, {**scope, **out}, defer=False).plain()
-    elif declared is not None and not (isinstance(declared, Scalar) and declared.value is None):
+    elif _malformed(declared):
         problems.error("wrong-type", f"'args' of '{name}' must be a mapping of names to defaults", declared.span, hint="write `args: {units: 8}`")
     chosen: dict[str, Any] = {}
     if isinstance(given, MappingNode):
@@ -182,7 +178,7 @@ def _arguments(
                 out[key] = e.value.plain()
             elif key in ("name", "trainable"):
                 chosen[key] = e.value.plain()
-            else:
+            elif not _malformed(declared):
                 problems.error("unknown-argument", f"{name} has no argument '{key}'{did_you_mean(key, out)}", e.key.span,
                                hint=f"its arguments are {', '.join(out)}" if out else f"declare it in the definition: `args: {{{key}: …}}`")  # fmt: skip
     elif given is not None and not (isinstance(given, Scalar) and given.value is None):
@@ -197,19 +193,21 @@ def _arguments(
 
 
 def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], problems: Problems) -> Model:
-    from layerctl.graph.build import INPUT, wire
+    from layerctl.graph.build import INPUT, check_use, wire
     from layerctl.spec.items import Reference
 
     named = body.get("inputs")
-    ports = {str(n.plain()): Port(None) for n in named.items} if isinstance(named, Sequence) else {INPUT: Port(None)}
+    ports = {str(n.plain()): Port(None, span=n.span) for n in named.items} if isinstance(named, Sequence) else {INPUT: Port(None)}
 
     def wired(scope: Mapping[str, Any], problems: Problems) -> tuple[Wiring, list[str]]:
+        before = len(problems.errors)
         wiring = wire(resolved(body.get("layers"), scope, defer=False), ports, problems)
         listed = body.get("outputs")
-        if listed is None:
-            return wiring, wiring.last[:1]
-        found = listed.items if isinstance(listed, Sequence) else [listed]
-        return wiring, [wiring._name(Reference(str(n.plain()), n.span)) for n in found]
+        found = listed.items if isinstance(listed, Sequence) else [listed] if listed is not None else []
+        outputs = [wiring._name(Reference(str(n.plain()), n.span)) for n in found] if listed is not None else wiring.last[:1]
+        if len(problems.errors) == before:
+            check_use(wiring, outputs)
+        return wiring, outputs
 
     model: Model
     if asks_for(body.get("layers"), [n for n in (*ports, INPUT) if n not in scope]):

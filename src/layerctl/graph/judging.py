@@ -106,12 +106,6 @@ def check_keys(node: MappingNode, problems: Problems) -> None:
     """The section has the keys of `COMPILE` and no others."""
     unknown = [e.key for e in node.entries if e.key.value not in COMPILE]
     answers = [argument_here("compile", str(k.value), COMPILE) for k in unknown]
-    elsewhere = [hint for cure, hint in answers if not cure and hint and hint.startswith("it belongs")]
-    if len(unknown) > 1 and len(elsewhere) == len(unknown) and len(set(elsewhere)) == 1:
-        names = ", ".join(f"'{k.value}'" for k in unknown)
-        problems.error("unknown-key", f"'compile' has no keys {names}", unknown[0].span,
-                       hint=f"they belong into {elsewhere[0].rpartition(' ')[2]}, a line of its own")  # fmt: skip
-        return
     for k, (cure, hint) in zip(unknown, answers, strict=True):
         problems.error("unknown-key", f"'compile' has no key '{k.value}'{cure}", k.span, hint=hint and hint.replace("its arguments", "its keys"))
 

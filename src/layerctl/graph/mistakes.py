@@ -14,6 +14,7 @@ from layerctl.losses.base import BY_SHAPE
 from layerctl.metrics.base import BY_LOSS
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.construct import definitions, entry
+from layerctl.spec.data import DataSpec
 from layerctl.spec.file import Spec
 from layerctl.spec.variables import resolved
 
@@ -44,7 +45,10 @@ def _features(spec: Spec) -> dict[str, Any]:
     root = spec.document.root
     data = root.get("data") if isinstance(root, Mapping) else None
     named = data.get("features") if isinstance(data, Mapping) else None
-    return {str(e.key.value): _GUESS for e in named.entries} if isinstance(named, Mapping) else {}
+    if not isinstance(named, Mapping) or not isinstance(data, Mapping):
+        return {}
+    moved = [e for e in data.entries if e.key.value not in DataSpec.model_fields]  # a feature that lost its indentation
+    return {str(e.key.value): _GUESS for e in (*named.entries, *moved)}
 
 
 def _of_model(spec: Spec) -> Iterable[Diagnostic]:

@@ -196,10 +196,27 @@ def _refusal(step: Step, error: ShapeError, tensors: Any, made_by: Mapping[str, 
     )
 
 
+_ARGUMENT = re.compile(r"""["']?\$\{(\w+)\}["']?""")
+
+
+def at_its_argument(d: Diagnostic, places: Mapping[str, Span]) -> Diagnostic:
+    """A mistake of a value that a definition has from an argument is one of who gave it."""
+    line = d.span.source.line(d.span.line) if d.span is not None and d.span.line else None
+    if d.span is None or line is None or d.span.line != d.span.end_line:
+        return d
+    whole = _ARGUMENT.fullmatch(line[d.span.column - 1 : d.span.end_column - 1])
+    if whole is None or whole[1] not in places:
+        return d
+    return replace(d, span=places[whole[1]], notes=(*d.notes, Note(f"'{whole[1]}' stands here", d.span)))
+
+
 def _with_use(found: Diagnostic, step: Step, given: Any) -> Diagnostic:
     """A mistake that stands in a definition says which use of it was its occasion, and what the layer is given there."""
     if found.span is None or step.span is None or not hasattr(step.layer, "input_names") or found.notes:
         return found
+    there = at_its_argument(found, getattr(step.layer, "given_at", {}))
+    if there is not found:
+        return there
     shapes = ", ".join(shown(v.shape) for v in (given if isinstance(given, list) else [given]))
     return replace(found, notes=(Note(f"it is used as '{step.names[0]}', which is given {shapes}", step.span),))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from layerctl.catalogue import snake_case
-from layerctl.diagnostics import Diagnostic, Problems
+from layerctl.diagnostics import Diagnostic, Problems, Span, did_you_mean
 from layerctl.graph.model import Model, Step
-from layerctl.ops.value import Shape
+from layerctl.ops.value import Shape, shown
 from layerctl.spec.features import FeatureSchema
 
 _UNBOUNDED = ("Linear", "Relu", "LeakyRelu", "Elu", "Selu", "Gelu")
@@ -31,6 +31,17 @@ def check_ids(model: Model, schema: FeatureSchema, problems: Problems) -> None:
         elif feature.kind == "number" and any((c.centre, c.spread) != (0.0, 1.0) for c in feature.columns):
             problems.error("bad-value", f"Embedding '{name}' takes ids, but the feature '{step.sources}' gives numbers on a scale", step.span,
                            hint="say `kind: category, encode: index` in the feature; for whole numbers that are ids, `scale: none`")  # fmt: skip
+
+
+def check_whole(model: Model, schema: FeatureSchema, problems: Problems) -> None:
+    """An input of whole numbers would cut off what stands behind the point in a feature on a scale."""
+    given = schema.inputs()
+    for name, port in model.inputs.items():
+        feature = schema.features.get(name)
+        scaled = feature is not None and feature.kind == "number" and any((c.centre, c.spread) != (0.0, 1.0) for c in feature.columns)
+        if scaled and port.dtype in ("i32", "i64", "bool") and given[name].dtype == "f32":
+            problems.error("wrong-type", f"the input '{name}' takes whole numbers, and the feature gives numbers on a scale: what is behind the point is lost",
+                           port.span, hint="leave `dtype` out; ids come from `kind: category, encode: index`, whole numbers from `scale: none`")  # fmt: skip
 
 
 def _last(model: Model, name: str) -> Step | None:
@@ -58,6 +69,59 @@ def check_metrics(schema: FeatureSchema, outputs: Mapping[str, Any], problems: P
                 problems.error("metric-of-classes", f"the metric '{label}' counts classes, but is to judge {given}", judged.places.get(id(metric)),
                                hint="of numbers there are mae, root_mean_squared_error and r2_score; where the target's numbers are classes, say "
                                "`kind: category` in it, and a crossentropy as the loss")  # fmt: skip
+
+
+def check_targets(model: Model, schema: FeatureSchema, outputs: Mapping[str, Any], shapes: Mapping[str, Shape], problems: Problems) -> None:
+    """What the file's own losses compare has the target's shape: where a row has one value the output has one, or one for each class."""
+    for name, judged in outputs.items():
+        target, step = schema.target(name), _last(model, name)
+        if target is None or target.kind not in ("category", "number") or not judged.losses or any(hasattr(p.loss, "_body") for p in judged.losses):
+            continue
+        place, shape = step.span if step is not None else None, shapes[name]
+        classes, loss = schema.classes(name) or [], judged.losses[0].loss
+        width = loss.target_classes(shape) if len(shape) == 2 else None
+        if len(shape) > 2:
+            problems.error("target-shape", f"the output '{name}' has the shape {shown(shape)}, and the target '{target.column}' one value a row", place,
+                           hint="take dimensions away before it: Flatten, GlobalAveragePooling, or a recurrent layer without `return_sequences`")  # fmt: skip
+        elif len(shape) == 2 and not loss.classes and not loss.distributions and int(shape[-1]) > 1:
+            if len(classes) > 2 or int(shape[-1]) == len(classes):
+                cure, place = "classes take a unit each, `activation: softmax` and `loss: sparse_categorical_crossentropy`", judged.places.get(id(loss), place)
+            else:
+                cure = "give the last layer one unit"
+            what = f"the output '{name}' has {int(shape[-1])} numbers, and the target '{target.column}' is one for {type(loss).__name__}"
+            problems.error("target-shape", what, place, hint=cure)
+        elif classes and width is not None and width < len(classes):
+            what = f"the output '{name}' has {width} unit{'s' * (width > 1)}, and the target {len(classes)} classes: {listed(classes)}"
+            more = "; one unit is for a number, and mean_squared_error" if width == 1 else ""
+            problems.error("label-out-of-range", what, place, hint=f"give the last layer {len(classes)} units{more}")
+
+
+def check_names(model: Model, targets: Iterable[str], place: Callable[[str], Span | None], problems: Problems) -> None:
+    """Targets are called like the outputs; one target belongs to the one output whatever it is called."""
+    names = list(targets)
+    for name in names if len(names) > 1 or len(model.outputs) > 1 else ():
+        if name not in model.outputs:
+            problems.error("unknown-output", f"the target '{name}' belongs to no output{did_you_mean(name, model.outputs)}", place(name),
+                           hint=f"name a target for each: `target: {{{', '.join(f'{o}: …' for o in model.outputs)}}}`")  # fmt: skip
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """The first few names."""
+    found = list(names)
+    return ", ".join(found[:most]) + (", …" if len(found) > most else "")
+
+
+def unmeasured(callback: Any, measured: Iterable[str], span: Span | None = None, held: bool = True) -> Diagnostic | None:
+    """What is wrong where a callback watches something that training does not measure. `held`: there are rows of validation."""
+    names = ["loss", *measured]
+    known, wanted = [*names, "learning_rate", *(f"val_{n}" for n in names if held)], callback.monitored()
+    if wanted is None or wanted in known:
+        return None
+    split = wanted.startswith("val_") and not held
+    hint = f"measured are {', '.join(known)}" + ("; split off validation rows with `data: {split: {validation: 0.2}}`" if split else "")
+    cure = ": there are no validation rows" if split else did_you_mean(wanted, known)
+    return Diagnostic("unknown-metric", f"{type(callback).__name__} monitors '{wanted}', which is not measured{cure}",
+                      callback.place("monitor") or span, hint=hint)  # fmt: skip
 
 
 def doubts(model: Model, outputs: Mapping[str, Any]) -> list[Diagnostic]:

@@ -80,6 +80,7 @@ class DefinedLayer(Cell):
 
     _body: Definition = PrivateAttr()
     _named: dict[str, Weight] = PrivateAttr(default_factory=dict)
+    _given_at: dict[str, Span] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, body: Definition, name: str | None = None, trainable: bool = True) -> DefinedLayer:
@@ -87,6 +88,15 @@ class DefinedLayer(Cell):
         layer = cls(name=name, trainable=trainable)
         layer._body = body
         return layer
+
+    @property
+    def given_at(self) -> dict[str, Span]:
+        """Where the file gives each of its arguments."""
+        return self._given_at
+
+    @given_at.setter
+    def given_at(self, places: dict[str, Span]) -> None:
+        self._given_at = dict(places)
 
     @property
     def kind_name(self) -> str:

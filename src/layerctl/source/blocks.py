@@ -45,7 +45,7 @@ def colon(p: Place) -> Diagnostic | None:
         f"a key under line {above + 1}, which already has a value",
         p.span(column=first),
         notes=(Note("the line with the value", p.span(above, at, len(text))),),
-        hint="give both lines the same indentation, or remove the value",
+        hint="give both lines the same indentation; or a line with the key that it belongs to is missing between them, such as `data:`",
     )
 
 
@@ -115,7 +115,7 @@ def indentation(p: Place) -> Diagnostic | None:
                 "yaml-indentation",
                 "a key beside the items of a list, expected '- '",
                 p.span(),
-                hint="indent it under an item, or put it where the list's own key stands",
+                hint="indent it under an item, or put it where the list's own key stands; or a line such as `compile:` is missing before it",
             )
     elif p.char == "-" and last.lstrip().startswith("- ") and own > over:
         return Diagnostic(
@@ -133,7 +133,7 @@ def indentation(p: Place) -> Diagnostic | None:
             "yaml-indentation",
             "an item '- ' beside the keys of a mapping, expected a key",
             p.span(),
-            hint="put the items under a key of their own",
+            hint="put the items under a key of their own, as in `model:`",
         )
     wanted = " or ".join(str(n) for n in sorted({p.open_column, over} - {own}))
     return Diagnostic(

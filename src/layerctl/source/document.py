@@ -61,6 +61,10 @@ class Scalar(Node):
         """A copy at another path."""
         return Scalar(self.value, self.text, self.style, self._span, path)
 
+    def called(self, name: str) -> Scalar:
+        """A key that stands for another name, at its place in the text."""
+        return Scalar(name, self.text, self.style, self._span, self.path)
+
     def __repr__(self) -> str:
         return f"Scalar({self.value!r})"
 
@@ -107,7 +111,7 @@ class Mapping(Node):
 
     def renamed(self, names: dict[str, str]) -> Mapping:
         """The mapping with other names for some keys, which stay where they are in the text."""
-        entries = [Entry(Scalar(names[k.value], k.text, k.style, k._span, k.path), v) if k.value in names else Entry(k, v) for k, v in self.entries]
+        entries = [Entry(k.called(names[k.value]) if k.value in names else k, v) for k, v in self.entries]
         return Mapping(entries, self._span, self.path) if names else self
 
     def keys(self) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from layerctl.diagnostics import Diagnostic, Note, Problems, Source, Span, did_you_mean, fail
-from layerctl.source import files, scalars, syntax
+from layerctl.source import files, scalars, slips, syntax
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
 from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES
 from layerctl.source.syntax import DEEPEST
@@ -219,10 +219,14 @@ class _Builder:
                 self._odd_space(self._span(event), odd)
             if text[-1:] in _CLOSED and not self.problems.found and _closes_nothing(text):
                 self._lone_bracket(event, text)
+            if slips.quote_at_the_end(text):
+                self._lone_quote(self._span(event), text)
+            if event.start_mark.line != event.end_mark.line and top is not None and type(top.node) is Sequence:
+                self._swallowed_item(event, text)
             try:
                 value = scalars.resolve(text)
             except scalars.NumberError as error:
-                self.problems.error("yaml-number", str(error), self._span(event), hint="quote it to have it as text")
+                self.problems.error("yaml-number", str(error), self._span(event), hint=error.cure)
         node = Scalar(value, text, style, marks, self._path(top))
         if event.anchor:
             self.anchors[event.anchor] = (node, 1, 0)
@@ -233,6 +237,23 @@ class _Builder:
         span = Span(self.source, end.line + 1, end.column, end.line + 1, end.column + 1)
         self.problems.error("yaml-unclosed", f"'{text[-1]}' closes nothing: there is no '{opener}' before it", span,
                             hint=f"write `{opener}{text}`, or remove it; quote a text that ends in '{text[-1]}'")  # fmt: skip
+
+    def _lone_quote(self, span: Span, text: str) -> None:
+        bare = " ".join(text[:-1].split())
+        bare = bare if len(bare) <= 60 else f"…{bare[-57:]}"
+        self.problems.error("yaml-unclosed", f"the quote {text[-1]} behind '{bare}' has none before it", span,
+                            hint=f"write `{bare}`, or `{text[-1]}{bare}{text[-1]}`")  # fmt: skip
+
+    def _swallowed_item(self, event: Any, text: str) -> None:
+        """An item that is indented further than the one above it is a part of that one's text."""
+        start = event.start_mark
+        for line in range(start.line + 1, event.end_mark.line + 1):
+            row = self.source.line(line + 1) or ""
+            if row.lstrip(" ").startswith("- ") and text.split(" - ")[0].isidentifier():
+                at, own = len(row) - len(row.lstrip(" ")), (self.source.line(start.line + 1) or "").rfind("-", 0, start.column)
+                self.problems.error("yaml-indentation", f"an item indented by {at} spaces below one of {own}, expected {own}",
+                                    Span(self.source, line + 1, at + 1, line + 1, at + 2), hint="items of one list start in the same column")  # fmt: skip
+                return
 
     def _key(self, top: _Open, key: Scalar) -> None:
         """Takes a key, after checking that it can be one."""
@@ -260,6 +281,10 @@ class _Builder:
             rest = row[key.span.column - 1 + opened.end() :].rstrip()
             what = f"no space behind the ':' of '{opened[1]}'" if ":" in opened[0] else f"no ':' after '{opened[1]}'"
             self.problems.error("yaml-colon", what, key.span, hint=f"write `{opened[1]}: {rest}`")
+        elif plain and text.endswith(":") and len(text) > 1:
+            self.problems.error("yaml-colon", f"a second ':' behind '{text.rstrip(':')}'", key.span, hint=f"write `{text.rstrip(':')}: …`")
+        elif plain and slips.quote_at_the_end(text):
+            self._lone_quote(key.span, text)
         before = top.seen.setdefault(text, key)
         in_item = len(self.open) > 1 and type(self.open[-2].node) is Sequence
         if before is not key and not (in_item and top.twice):

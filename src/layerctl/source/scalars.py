@@ -1,6 +1,7 @@
 """What a plain scalar means: YAML 1.2's core schema.
 
-Source: YAML 1.2.2, section 10.3.2. `on`, `no`, `12:30`, `1_000` and dates are text, as they look.
+Source: YAML 1.2.2, section 10.3.2. `on`, `no`, `12:30`, `1_000` and dates are text, as they look. `0005` is refused: octal to some, a
+lost point to others.
 """
 
 from __future__ import annotations
@@ -27,14 +28,18 @@ _FIRST = frozenset("0123456789+-.")
 
 
 class NumberError(ValueError):
-    """A number that no value here can hold; the message says why."""
+    """A number that no value here can hold, or that means several; the message says why."""
+
+    def __init__(self, message: str, cure: str = "quote it to have it as text"):
+        super().__init__(message)
+        self.cure = cure
 
 
 def resolve(text: str) -> Any:
     """The value of a plain scalar: None, bool, int, float, or the text itself.
 
     Raises:
-        NumberError: for an integer of more than 30 digits, or a float beyond float64.
+        NumberError: for an integer that begins with 0 or has more than 30 digits, or a float beyond float64.
     """
     if text in CONSTANTS:
         return CONSTANTS[text]
@@ -51,6 +56,10 @@ def resolve(text: str) -> Any:
         if math.isinf(value):
             raise NumberError(f"{text} is beyond the largest float, 1.8e308; expected a smaller number, or .inf")
         return value
+    if kind == "dec" and re.match(r"[-+]?0\d", text):
+        sign, rest = re.fullmatch(r"([-+]?)0(\d+)", text).groups()  # type: ignore[union-attr]
+        cure = f"write {int(text)}, or {sign}0.{rest} if a point was lost; quote it to have it as text"
+        raise NumberError(f"{text} is a whole number that begins with 0", cure)
     digits = found[kind].lstrip("+-").lstrip("0")  # type: ignore[index]
     if len(digits) > LONGEST_INTEGER:
         raise NumberError(f"an integer of {len(digits)} digits; expected at most {LONGEST_INTEGER}")

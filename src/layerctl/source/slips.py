@@ -70,6 +70,11 @@ def lone_quote(p: Place, line: int, column: int = 0) -> Diagnostic | None:
     return at and Diagnostic("yaml-unclosed", f"the quote {at[0]} is not closed", p.span(line, column + at.start()), hint=f"put {at[0]} at the end of the text")
 
 
+def quote_at_the_end(text: str) -> bool:
+    """Whether a text without quotes around it ends in one that nothing opens; those within words are apostrophes."""
+    return len(text) > 1 and text[-1] in "\"'" and len(re.findall(rf"(?<!\w){text[-1]}|{text[-1]}(?!\w)", text)) % 2 == 1
+
+
 def _smart_quotes(p: Place, line: int, row: str) -> Diagnostic | None:
     at = re.search(r"(?:[:\[{,-]\s*)(?P<quote>[“”„«‘’])", row)
     return at and Diagnostic("yaml-unquoted", f"{at['quote']} is no quote of YAML, expected \" or '", p.span(line, at.start("quote")),
@@ -187,7 +192,9 @@ def _first_deeper(p: Place, own: int) -> tuple[int, int] | None:
     least = min(_indent(p.rows[i]) for i in between)
     level = [i for i in between if _indent(p.rows[i]) == least]
     following = next(_lines(p, p.line + 1, lambda i: i + 1), None)
-    if len(level) != 1 or level[0] != between[-1] or (following is not None and _indent(rows[following]) == least):
+    if len(level) != 1 or level[0] != between[-1]:
+        return None
+    if following is not None and _indent(rows[following]) == least and not (p.row.rstrip().endswith(":") and _level(p, own) > 1):
         return None
     if least % 2 == own % 2 and _level(p, own) < 2 and not p.row[own:].startswith("- "):
         return None

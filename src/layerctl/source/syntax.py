@@ -30,6 +30,15 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
         if not (isinstance(value, Scalar) and value.text == "" and value.style == "plain" and key.style == "plain"):
             continue
         before = mapping.entries[at - 1].value if at else None
+        if isinstance(before, Scalar) and isinstance(before.value, int) and not isinstance(before.value, bool) and key.text.isdecimal():
+            start, end = before.span, key.span
+            whole = f"{before.text}{key.text}" if len(key.text) == 3 and before.value else f"{before.text}.{key.text}"
+            span = Span(start.source, start.line, start.column, end.end_line, end.end_column)
+            glued = (end.line, end.column) == (start.end_line, start.end_column + 1)
+            problems.error("yaml-unquoted", f"'{before.text},{key.text}' is cut at its comma, which ends a value inside braces", span,
+                           hint=f"write {whole}: numbers have a point, and no sign between digits" if glued
+                           else f"a list stands in brackets: `[{before.text}, {key.text}]`")  # fmt: skip
+            continue
         if isinstance(before, Scalar) and before.style == "plain" and before.text.count("(") > before.text.count(")"):
             start, end = before.span, key.span
             span = Span(start.source, start.line, start.column, end.end_line, end.end_column)
@@ -186,7 +195,7 @@ def _flow(p: Place) -> Diagnostic | None:
             notes=(Note(f"'{p.opener}' is here", p.span(p.open_line, p.open_column)),),
             hint=f"put '{closer}' before it, or '{next(o for o, c in _BRACKETS.items() if c == p.char)}' where what it closes begins",
         )
-    if same_line and p.char == ":" and (word := re.search(r"(?P<value>[^\s,{\[:]+) +(?P<key>\w+)$", p.before)):
+    if same_line and p.char == ":" and (word := re.search(r"(?P<value>[^\s,{\[:]+?);? +(?P<key>\w+)$", p.before)):
         rest = f"{word['key']}{p.row[p.column :].split(',')[0].rstrip(closer)}"
         return Diagnostic("yaml-syntax", f"expected ',' before '{word['key']}'", p.span(column=word.start("key"), length=len(word["key"])),
                           hint=f"write `{word['value']}, {rest}`")  # fmt: skip

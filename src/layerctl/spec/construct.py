@@ -145,7 +145,11 @@ def construct(
         amiss = len(problems.errors) > before
         bad = {e for e in cls.model_fields if amiss and e in nodes and values.get(e) is None}
         meant = {meant_argument(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
+        unsaid = _strangers(cls, node)  # an argument that is missing was most likely meant by one that there is not
         for e in joined(error.errors(include_url=False), nodes):
+            if e["type"] == "missing" and len(e["loc"]) == 1 and unsaid > 0:
+                unsaid -= e["loc"][0] not in meant
+                continue
             if not e["loc"] and amiss:
                 continue  # what arguments make of each other is not known while one of them is wrong
             if not (e["loc"] and (e["loc"][0] in bad or (e["type"] == "missing" and e["loc"][0] in meant))):
@@ -154,6 +158,11 @@ def construct(
     if isinstance(made, Configured):
         made.keep_places({name: value.span for name, (_, value) in nodes.items()})
     return made if len(problems.errors) == before else None
+
+
+def _strangers(cls: type[BaseModel], node: Node | None) -> int:
+    """How many of the arguments given are none of the class, nor near one."""
+    return sum(meant_argument(str(e.key.value), cls.model_fields) is None for e in node.entries) if isinstance(node, Mapping) else 0
 
 
 def _arguments(

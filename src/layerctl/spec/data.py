@@ -211,6 +211,10 @@ class FilesSpec(Section):
     test: str | None = Field(None, description="The test rows.")
 
 
+_SIGNS = {"tab": '"\\t"', "\\t": '"\\t"', "comma": '","', "semicolon": '";"', "pipe": '"|"', "space": '" "', "blank": WHITESPACE, "\\s+": WHITESPACE}
+"""Delimiters as they are called, and as a file has them."""
+
+
 class DataSpec(Section):
     """The whole section."""
 
@@ -256,7 +260,16 @@ class DataSpec(Section):
     @classmethod
     def _one_delimiter(cls, value: str | None) -> str | None:
         if value is not None and len(value) > 1 and value != WHITESPACE:
-            raise ValueError(f"a delimiter is one character, or `{WHITESPACE}`: got {value!r}")
+            named = _SIGNS.get(value.lower())
+            raise ValueError(f"a delimiter is one character, or `{WHITESPACE}`: got {value!r}" + (f"; write `delimiter: {named}`" if named else ""))
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _once(cls, value: list[str] | None) -> list[str] | None:
+        twice = next((n for i, n in enumerate(value or ()) if n in (value or ())[:i]), None)
+        if twice is not None:
+            raise ValueError(f"the column '{twice}' stands here twice")
         return value
 
     @field_validator("missing_values", mode="before")

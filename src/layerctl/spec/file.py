@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from layerctl.configured import reference
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
-from layerctl.source.document import Document, Entry, Mapping, Node, Scalar, Sequence
+from layerctl.source.document import Document, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import TYPOGRAPHIC, section_of
 from layerctl.spec.refused import told
 from layerctl.spec.search import settled
+from layerctl.spec.strays import is_definition, lifted, put_back
 from layerctl.spec.variables import resolved, variables_of
 
 FORMAT = 1
@@ -81,6 +92,13 @@ class FitSpec(BaseModel):
     )
 
 
+    @model_validator(mode="after")
+    def _some_epoch(self) -> FitSpec:
+        if self.initial_epoch >= self.epochs:
+            raise ValueError(f"'initial_epoch' must be less than epochs, {self.epochs}: got {self.initial_epoch}")
+        return self
+
+
 SECTION_KEYS = {"fit": FitSpec.model_fields, "compile": COMPILE, "model": ("inputs", "layers", "outputs"), "data": DataSpec.model_fields}
 """What stands in which section, for keys that stand at the top of a file."""
 
@@ -130,20 +148,31 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         problems.check()
     assert isinstance(root, Mapping)
     meant: dict[str, str] = {}
+    homes = _homes(root, problems)
     for e in root.entries:
         key = str(e.key.value)
+        if key in homes:
+            continue
         if key == "include":
             problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span,
                            hint="a trained model's file and --set include nothing")  # fmt: skip
         elif key not in SECTIONS:
             there = section_of(key, SECTION_KEYS)
+            home = (there or "").partition(": {")
+            if home[0] in root and home[2].startswith(f"{key}:"):
+                homes[key] = home[0]
+            elif not there and is_definition(e.value):
+                homes[key] = "define"
+                problems.error("unknown-section", f"the definition of '{key}' stands outside of 'define'", e.key.span, hint="indent it below `define:`")
+                continue
             near = "" if there else did_you_mean(key, SECTIONS)
-            section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else closest(key, SECTIONS) if near else None
+            whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\])", there or "")
+            section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else None
             if section is not None and section not in root and section not in meant.values():
                 meant[key] = section
             problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
                            hint=_where_it_goes(there) if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
-    root = _lifted(root.renamed(meant), problems)  # what is meant is read all the same: it is no mistake of what follows
+    root = lifted(put_back(root.renamed(meant), homes), problems, SECTION_KEYS)  # what is meant is read all the same: it is no mistake of what follows
     document = Document(document.source, root)
     _version(root, problems)
     variables = _variables(root, problems)
@@ -171,36 +200,19 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
     return spec
 
 
+def _homes(root: Mapping, problems: Problems) -> dict[str, str]:
+    """The section by each key of several that stand at the top because their section's line is missing, which is said once."""
+    for section, keys in SECTION_KEYS.items():
+        found = [e.key for e in root if e.key.value in keys and e.key.value not in SECTIONS] if section not in root else []
+        if len(found) > 1:
+            problems.error("unknown-section", f"there are no sections {', '.join(repr(k.value) for k in found)}", found[0].span,
+                           hint=f"they belong into `{section}:`, a line of its own before them, and are indented")  # fmt: skip
+            return dict.fromkeys((str(k.value) for k in found), section)
+    return {}
+
+
 def _where_it_goes(there: str) -> str:
     return there if there.startswith("`") else f"write it as `{there}`"
-
-
-def _lifted(root: Mapping, problems: Problems) -> Mapping:
-    """The file with sections that stand within others, which is said, where they belong."""
-    entries: list[Entry] = []
-    for key, value in root:
-        inner = [e for e in value if _strays(str(key.value), e, root)] if isinstance(value, Mapping) else []
-        if not inner:
-            entries.append(Entry(key, value))
-            continue
-        for e in inner:
-            problems.error("unknown-key", f"'{e.key.value}' is a section of its own, and stands within '{key.value}'", e.key.span,
-                           hint="start its line in the first column, without spaces before it")  # fmt: skip
-        entries.append(Entry(key, Mapping([e for e in value if e not in inner], value._span, value.path)))
-        entries += [e for e in inner if str(e.key.value) not in root]
-    return Mapping(entries, root._span, root.path)
-
-
-def _strays(section: str, entry: Entry, root: Mapping) -> bool:
-    """Whether an entry of a section is a section itself. In `vars` and `define`, where names are free, it looks like one that the file lacks."""
-    name, value = str(entry.key.value), entry.value
-    if section in SECTION_KEYS:
-        return name in SECTION_KEYS and name not in SECTION_KEYS[section]
-    if section not in ("vars", "define") or name in root:
-        return False
-    if name == "define" or (name == "model" and isinstance(value, Sequence)):
-        return section == "vars" or name == "model"
-    return name in SECTION_KEYS and isinstance(value, Mapping) and len(value) > 0 and all(str(e.key.value) in SECTION_KEYS[name] for e in value)
 
 
 def _key_span(root: Mapping, name: str) -> Span:

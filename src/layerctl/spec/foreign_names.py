@@ -153,7 +153,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "weight_decay": ("kernel_regularizer",), "max_grad_norm": ("global_clipnorm",), "grad_clip": ("global_clipnorm",),
     "gradient_clip_val": ("global_clipnorm",), "threshold_mode": ("mode",), "accumulate_grad_batches": ("gradient_accumulation_steps",),
     "output_padding_mode": ("padding",), "upper": ("max_value",), "return_sequence": ("return_sequences",), "concat_axis": ("axis",),
-    "dims": ("axis",), "func": ("function",), "shape": ("target_shape",), "epsilon": ("min_delta",),
+    "dims": ("axis",), "func": ("function",), "fn": ("function",), "expression": ("function",), "expr": ("function",), "lambda": ("function",),
+    "normalize": ("scale",), "normalise": ("scale",), "standardize": ("scale",), "scaler": ("scale",), "shape": ("target_shape",), "epsilon": ("min_delta",),
 }  # fmt: skip
 """An argument of others, and those that may be it here: the first that the thing has."""
 
@@ -214,6 +215,7 @@ SECTIONS: dict[str, str] = {
     "datasets": "data: {source: …}", "input_features": "data: {features: {…}}", "output_features": "data: {target: …}", "training": "fit: {…}",
     "train": "fit: {…}", "trainer": "fit: {…}", "variables": "vars: {…}", "version": "layerctl: 1", "preprocessing": "data: {features: {…}}",
     "learning_rate": "compile: {optimizer: {Adam: {learning_rate: …}}}", "backbone": "model: [...]", "head": "model: [...]", "blocks": "define: {…}",
+    "definitions": "define: {…}", "functions": "define: {…}", "parameters": "vars: {…}", "params": "vars: {…}",
     "extends": "include: base.yaml", "imports": "include: base.yaml", "defaults": "include: base.yaml",
 }  # fmt: skip
 """Sections of others, and where that goes here."""

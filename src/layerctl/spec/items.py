@@ -56,6 +56,8 @@ class Item:
     print: bool | str = False
     source_places: dict[str, Span] = field(default_factory=dict)
     """Where the arguments of `from` stand, by name."""
+    amiss: bool = False
+    """Whether something of it was no use, which is said: it makes no step, and its names are known."""
 
 
 def items(node: Node, problems: Problems) -> list[Item]:
@@ -63,7 +65,13 @@ def items(node: Node, problems: Problems) -> list[Item]:
     if not isinstance(node, Sequence):
         problems.error("wrong-type", "expected a list of layers", node.span, hint="start each layer with `- `")
         return []
-    return [i for n in node.items if (i := item(n, problems)) is not None]
+    return [i if (i := item(n, problems)) is not None else _lost(n) for n in node.items]
+
+
+def _lost(node: Node) -> Item:
+    """What is left of an item that says no layer: its names, which others may take."""
+    names = _names(node, Problems()) if isinstance(node, Mapping) else []
+    return Item(None, node.span, None, None, names, None, 1, None, node.span, node.path, amiss=True)
 
 
 def item(node: Node, problems: Problems) -> Item | None:
@@ -76,6 +84,7 @@ def item(node: Node, problems: Problems) -> Item | None:
     if not isinstance(node, Mapping):
         problems.error("wrong-type", "expected a layer, got a list", node.span, hint="write `Name: {argument: value}`")
         return None
+    before = len(problems.found)
     kinds = [e for e in node.entries if e.key.value not in RESERVED]
     empty = node.get("from")
     if isinstance(empty, Scalar) and empty.text in ("~", "null", "Null", "NULL"):
@@ -103,16 +112,24 @@ def item(node: Node, problems: Problems) -> Item | None:
         if known is None or right is None or right in node:
             return None
         node = node.renamed({key: right})
-    if not kinds and not use:
-        problems.error("missing-layer", "this item names no layer", node.span, hint="write `- Dense: {units: 64}`")
+    if not kinds and use is None:
+        if node.get("use") is None:
+            problems.error("missing-layer", "this item names no layer", node.span, hint="write `- Dense: {units: 64}`")
+        return None
+    kind = kinds[0] if kinds else None
+    named = node.get("name")
+    layers = catalogue("layers")
+    if kind is not None and layers.get(str(kind.key.value)) is None and isinstance(named, Scalar) and layers.get(named.text) is not None:
+        problems.error("unknown-key", f"'{kind.key.value}' is not a key of a layer's item", kind.key.span,
+                       hint=f"write the layer's name as the key: `- {named.text}: {{{kind.key.value}: …}}`")  # fmt: skip
         return None
     names = _names(node, problems)
-    kind = kinds[0] if kinds else None
     return Item(
         str(kind.key.value) if kind else None, kind.key.span if kind else node.span, kind.value if kind else None, use, names,
         _sources(node.get("from"), problems), _repeat(node, problems),
         _flag(node, "trainable", problems), kind.key.span if kind else node.span, node.path, _print(node, problems),
         {str(e.key.value): e.key.span for e in taken.entries} if isinstance(taken := node.get("from"), Mapping) else {},
+        amiss=len(problems.found) > before,
     )  # fmt: skip
 
 

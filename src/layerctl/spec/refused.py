@@ -31,6 +31,12 @@ def joined(errors: list[ErrorDetails], nodes: dict[str, tuple[Span, Node]]) -> l
     paths: list[tuple[Any, ...]] = []
     for e in errors:
         path = _reached(e["loc"], nodes)[1]
+        if e["type"] == "literal_error" and isinstance(e.get("input"), str) and closest(e["input"], re.findall("'(.*?)'", (e.get("ctx") or {})["expected"])):
+            typed = [n for n, (p, k) in enumerate(zip(paths, kept, strict=True)) if p == path and k["type"] in _TYPES]
+            for n in typed[:1]:
+                kept[n] = {**e}  # a word that is nearly one of those taken was meant to be it
+            if typed:
+                continue
         if any(p == path and "literal_error" in (kinds := (e["type"], k["type"])) and {*kinds} & {*_TYPES} for p, k in zip(paths, kept, strict=True)):
             continue
         same = next((i for i, p in enumerate(paths) if p == path and e["type"] in _TYPES and kept[i]["type"] in _TYPES), None)
@@ -180,7 +186,7 @@ def type_cure(wanted: str, got: Any) -> str | None:
         return "a range is written `{search: [4, 64]}`"
     if isinstance(got, str):
         text = got.strip()
-        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?", text):
+        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\{[A-Za-z_][\w.]*\}", text):
             return f'a variable is written "${{{text.strip("${}")}}}"'
         if re.fullmatch(r"[-+]?\d+" if wanted == "a whole number" else r"[-+]?[\d.]+(?:[eE][-+]?\d+)?" if wanted == "a number" else "(?!)", text):
             return f"write it without quotes: {text}"
@@ -191,11 +197,13 @@ def type_cure(wanted: str, got: Any) -> str | None:
         if wanted == "true or false":
             return "write true or false, without quotes"
         if wanted == "a list":
-            return f"write it in brackets: [{text}]"
+            return f"write it in brackets: [{text.strip('()')}]"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+.\deE]+\s*,\s*[^,]+", text):
             return "several arguments stand in braces, each with its name: `{name: value, name: value}`"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[-+]?\d{1,3}(?:[_',]\d{3})+|[-+]?\d+(?:_\d+)+", text):
             return f"write {text.translate(dict.fromkeys(map(ord, '_,' + chr(39))))}: digits stand without signs between them"
+    if wanted in ("a number", "a whole number") and isinstance(got, list) and len(got) == 1 and isinstance(got[0], (int, float)):
+        return f"write it without brackets: {got[0]}"
     if wanted in ("a number", "a whole number") and isinstance(got, list) and len(got) > 1:
         return "several arguments stand in braces, each with its name: `{name: value, name: value}`"
     if wanted == "a whole number" and isinstance(got, float) and got.is_integer():

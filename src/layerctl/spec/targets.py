@@ -86,7 +86,9 @@ def target_spec(plain: Any) -> TargetSpec:
         plain = {plain: ONLY} if plain in (INPUT, NEXT) else {"column": plain}
     elif isinstance(plain, list):
         plain = {"columns": plain}
-    elif isinstance(plain, dict):
+    elif not isinstance(plain, dict):
+        raise ValueError(f"a target is a column's name, a list of them or a mapping, got {plain!r}")
+    else:
         plain = {k: ONLY if k in (INPUT, NEXT) and v is True else v for k, v in plain.items()}
     try:
         return TargetSpec(**plain)

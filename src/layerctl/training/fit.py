@@ -13,7 +13,8 @@ import numpy as np
 from layerctl.callbacks.base import Callback
 from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
-from layerctl.diagnostics import Diagnostic, Note, NumericalError, Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, LayerctlError, Note, NumericalError, Span, fail
+from layerctl.graph.outputs import unmeasured
 from layerctl.spec.file import FitSpec
 from layerctl.training.events import Observer, Tick
 from layerctl.training.inspect import Rewind, shown
@@ -189,16 +190,11 @@ class Trainer:
         Raises:
             LayerctlError: for what one of them cannot.
         """
-        names = self.measured()
         for c in self.callbacks:
-            wanted, kind = c.monitored(), type(c).__name__
-            if wanted is not None and wanted not in names:
-                cure = did_you_mean(wanted, names)
-                if wanted.startswith("val_") and self.validation is None:
-                    cure = ": there are no validation rows"
-                fail("unknown-metric", f"{kind} monitors '{wanted}', which is not measured{cure}", c.place("monitor") or self.span,
-                     hint=f"measured are {', '.join(names)}; split off validation rows with `data: {{split: {{validation: 0.2}}}}`"
-                     if "val_" in wanted and self.validation is None else f"measured are {', '.join(names)}")  # fmt: skip
+            kind = type(c).__name__
+            amiss = unmeasured(c, self.session.task.metrics(), self.span, self.validation is not None)
+            if amiss is not None:
+                raise LayerctlError(amiss)
             objection = c.objection(self)
             if objection is not None:
                 place = c.place(*re.findall(r"'(\w+)'", objection)) or self.span
