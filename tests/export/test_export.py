@@ -56,6 +56,26 @@ def test_many_ops_with_an_open_batch(tmp_path):
         assert onnx.export(model, tmp_path / "m.onnx").difference <= 1e-4
 
 
+def test_whole_numbers_below_zero_and_an_input_as_a_result(tmp_path):
+    text = """
+layerctl: 1
+model:
+  inputs: {input: {shape: [7]}}
+  layers:
+    - Lambda: "cast(x * 3, 'int32') // 2"
+      name: halves
+    - Lambda: "one_hot(x, 3)"
+      name: hot
+  outputs: [halves, hot, input]
+"""
+    with Model.from_yaml(text) as model:
+        onnx.export(model, tmp_path / "m.onnx")
+        x = np.random.default_rng(0).standard_normal((9, 7)).astype(np.float32)
+        found = onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).run(list(model.graph.outputs), {"input": x})
+        for theirs, ours in zip(found, model.predict(x).values(), strict=True):
+            np.testing.assert_array_equal(theirs, ours)
+
+
 def test_what_onnx_cannot_say_is_named_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.delitem(onnx.CONVERTERS, "softmax")
     named = pytest.raises(LayerctlError, match=r"has no form for 'softmax' of dense_1 \[cannot-export\]")

@@ -487,6 +487,17 @@ def test_ops_with_the_defaults_of_ops(tmp_path):
     check_import(keras.Model(x, [keras.ops.gelu(x), keras.ops.gelu(x, approximate=False), keras.ops.round(x), keras.ops.normalize(x)]), tmp_path)
 
 
+def test_ops_without_an_axis_and_with_a_dtype(tmp_path):
+    x = keras.Input((6, 4))
+    ops = keras.ops
+    flat = ops.sum(ops.take(x[0], [1, 7])) + ops.repeat(x[0], 2)[5]
+    places = ops.one_hot(ops.cast(x[:, 0] * 2, "int32"), 3, dtype="int32")
+    y = [ops.roll(x, 1), x + flat, places, ops.cumsum(x, axis=1, dtype="int32"), ops.cast(x * 3, "int32") // 2, ops.zeros_like(x, dtype="int32"), x]
+    done = check_both_ways(keras.Model(x, y), tmp_path)
+    with load(done.model) as model:
+        assert [a.dtype.name for a in model.predict(np.ones((2, 6, 4))).values()] == ["float32"] * 2 + ["int32"] * 4 + ["float32"]
+
+
 def test_penalties_count_in_evaluation(tmp_path):
     model = keras.Sequential([keras.Input((4,)), L.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"), L.ActivityRegularization(l2=0.1)])
     model.compile("sgd", "mse")

@@ -127,7 +127,8 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     if problems:
         raise LayerctlError(problems.values())
     for name, v in outputs.items():
-        converter.add("Identity", [converter.name(v)], name)
+        if converter.name(v) != name:  # an input that is a result too stands for itself
+            converter.add("Identity", [converter.name(v)], name)
     helper = onnx.helper
     needed = _needed(converter.nodes, outputs)
     read = {i for n in needed for i in n.input}
