@@ -18,6 +18,7 @@ from layerctl.api import Model, load
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import keras as to_keras
 from layerctl.importing.keras import import_model
+from layerctl.modelfile.kerasweights import place_of
 
 
 def small():
@@ -496,6 +497,36 @@ def test_ops_without_an_axis_and_with_a_dtype(tmp_path):
     done = check_both_ways(keras.Model(x, y), tmp_path)
     with load(done.model) as model:
         assert [a.dtype.name for a in model.predict(np.ones((2, 6, 4))).values()] == ["float32"] * 2 + ["int32"] * 4 + ["float32"]
+
+
+LEARNED = {
+    "StringLookup": ({"oov_token": "[UNK]", "num_oov_indices": 1, "mask_token": "", "oov_method": "floormod", "salt": None, "vocabulary_size": 4},
+                     "\n[UNK]\nred\ngreen", ["green", "blue", "red"]),
+    "IntegerLookup": ({"oov_token": -1, "num_oov_indices": 1, "mask_token": None, "vocabulary_dtype": "int64"}, "-1\n70\n-3\n5\n", [-3, 8, 70]),
+    "TextVectorization": ({"standardize": "lower", "split": "whitespace", "output_sequence_length": 1, "ragged": False},
+                          "\n[UNK]\nred\ngreen\n\n", ["Green", "blue", "red"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+def test_a_vocabulary_that_was_learned_is_read_from_beside_the_weights(kind, tmp_path):
+    arguments, text, words = LEARNED[kind]
+    places = {"IntegerLookup": [2, 0, 1]}.get(kind, [3, 1, 2])
+    model = shaken(keras.Sequential([keras.Input((1,), dtype="int32"), L.Identity(), L.Embedding(4, 2), L.Flatten()]))
+    model.save(tmp_path / "a.keras")
+
+    def change(config):
+        first, second = config["config"]["layers"][:2]
+        first["config"]["dtype"] = "int64" if kind == "IntegerLookup" else "string"
+        second.update(class_name=kind, module="keras.layers", config={"name": "words", "vocabulary": None, "idf_weights": None, **arguments})
+
+    changed(tmp_path / "a.keras", tmp_path / "b.keras", "config.json", edited(change))
+    assert "has a vocabulary that was made of data" in refused(tmp_path / "b.keras", tmp_path)[0][1]
+    with zipfile.ZipFile(tmp_path / "b.keras", "a") as archive:
+        archive.writestr(f"assets/layers/{place_of(kind)}/vocabulary.txt", text)
+    with load(import_model(tmp_path / "b.keras", tmp_path / "b.yaml").model) as ours:
+        rows = np.array(words, np.int64 if kind == "IntegerLookup" else object)[:, None]
+        np.testing.assert_array_equal(ours.predict(rows), np.asarray(model(np.array(places, np.int32)[:, None])))
 
 
 def test_penalties_count_in_evaluation(tmp_path):
