@@ -529,6 +529,28 @@ def test_a_vocabulary_that_was_learned_is_read_from_beside_the_weights(kind, tmp
         np.testing.assert_array_equal(ours.predict(rows), np.asarray(model(np.array(places, np.int32)[:, None])))
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_the_state_of_an_optimizer_is_left_and_metrics_keep_their_names(suffix, tmp_path):
+    model = small()
+    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae", keras.metrics.MeanSquaredError()])
+    assert not imported(model, tmp_path, suffix).warnings
+    x, y = np.ones((6, 4), np.float32), np.ones((6, 2), np.float32)
+    for _ in range(2):
+        model.train_on_batch(x, y)
+    done = imported(model, tmp_path, suffix)
+    assert ["the optimizer's state after 2 steps stays in the file" in d.message for d in done.warnings] == [True]
+    with load(done.model) as ours:
+        theirs = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert ours.evaluate(x, y) == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize("axis", [None, -1, 1])
+def test_what_normalization_learned(axis, tmp_path):
+    layer = L.Normalization(axis=axis)
+    layer.adapt(np.random.default_rng(0).standard_normal((9, 5, 3)).astype(np.float32) * 3 + np.arange(15).reshape(5, 3))
+    check_both_ways(keras.Sequential([keras.Input((5, 3)), layer]), tmp_path, shake=False)
+
+
 def test_penalties_count_in_evaluation(tmp_path):
     model = keras.Sequential([keras.Input((4,)), L.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"), L.ActivityRegularization(l2=0.1)])
     model.compile("sgd", "mse")

@@ -9,7 +9,7 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
-from layerctl.importing.compiling import compile_section
+from layerctl.importing.compiling import compile_section, left_state
 from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
@@ -105,7 +105,7 @@ def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, A
         sections["compile"] = compiled
     if body.batch is not None:
         sections["fit"] = {"batch_size": body.batch}
-    return sections, [*models.reader.warnings, *warnings]
+    return sections, [*models.reader.warnings, *warnings, *(left_state(saved, span) if compiled else ())]
 
 
 def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:

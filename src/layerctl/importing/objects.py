@@ -336,7 +336,7 @@ def _same(cls: type[Configured], key: str, value: Any) -> bool:
             return bool(plain(_resolved(cls, key, value)) == plain(_resolved(cls, key, default)))
         except (ValueError, TypeError):
             return False
-    if isinstance(value, list) and isinstance(default, (int, tuple)) and not isinstance(default, bool):
+    if isinstance(value, list) and value and isinstance(default, (int, tuple)) and not isinstance(default, bool):
         return list(value) == ([default] * len(value) if isinstance(default, int) else list(default))
     return bool(value == default) and isinstance(value, bool) == isinstance(default, bool)
 
