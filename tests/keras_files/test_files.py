@@ -551,6 +551,23 @@ def test_what_normalization_learned(axis, tmp_path):
     check_both_ways(keras.Sequential([keras.Input((5, 3)), layer]), tmp_path, shake=False)
 
 
+def test_images_of_any_size_that_a_small_one_does_not_pass(tmp_path):
+    x = inputs = keras.Input((None, None, 1))
+    for _ in range(3):
+        x = L.MaxPooling2D()(L.Conv2D(2, 3)(x))
+    model = shaken(keras.Model(inputs, L.GlobalAveragePooling2D()(x)))
+    rows = np.random.default_rng(0).standard_normal((2, 40, 50, 1)).astype(np.float32)
+    done = imported(model, tmp_path)
+    assert "  # (None, None, 2), 20 weights" in done.yaml.read_text()
+    with load(done.model) as ours:
+        np.testing.assert_allclose(ours.predict(rows), np.asarray(model(rows)), atol=1e-5)
+        to_keras.export(ours, tmp_path / "back.keras")
+    inputs = keras.Input((None, 4))
+    imported(keras.Model(inputs, L.Conv1D(2, 30)(inputs)), tmp_path)
+    with pytest.raises(LayerctlError, match="does not fit into"):
+        imported(keras.Model(inputs, L.Conv1D(2, 300)(inputs)), tmp_path)
+
+
 def test_penalties_count_in_evaluation(tmp_path):
     model = keras.Sequential([keras.Input((4,)), L.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"), L.ActivityRegularization(l2=0.1)])
     model.compile("sgd", "mse")

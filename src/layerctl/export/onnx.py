@@ -25,7 +25,7 @@ from layerctl.ops.value import ShapeError, Trace, Unknown, Value, tracing
 SUFFIX = ".onnx"
 OPSET = 18
 TOLERANCE = 1e-4
-TRACED_BATCH = 2
+TRACED_BATCH = 1009
 _SIZES = [16 * n for n in (3, 5, 7, 11, 13, 17, 19, 23)]
 """Sizes of open dimensions in the trace: halved, doubled and cut they are still told apart."""
 
