@@ -87,7 +87,7 @@ def _computed(kind: str, config: Mapping[str, Any], call: Call, names: Mapping[T
     def said(value: Any) -> str:
         return _said(value, names)
 
-    if kind in ("Copy", "Identity") and len(call.args) == 1:
+    if kind in ("Copy", "Identity", "ConvertToTensor") and len(call.args) == 1:
         return said(call.args[0])
     if kind == "GetItem":
         key = call.args[1] if len(call.args) > 1 else call.kwargs.get("key")
