@@ -568,6 +568,43 @@ def test_images_of_any_size_that_a_small_one_does_not_pass(tmp_path):
         imported(keras.Model(inputs, L.Conv1D(2, 300)(inputs)), tmp_path)
 
 
+def masked_words(n, zero=True):
+    ids = keras.Input((n,), dtype="int32")
+    return ids, L.Embedding(9, 4, mask_zero=zero)(ids)
+
+
+def attending():
+    (i, a), (j, b) = masked_words(6), masked_words(5)
+    return keras.Model([i, j], L.LSTM(3)(L.MultiHeadAttention(2, 3)(a, b)))
+
+
+def each_sentence():
+    return keras.Sequential([keras.Input((3, 6), dtype="int32"), L.Embedding(9, 4, mask_zero=True), L.TimeDistributed(L.LSTM(3))])
+
+
+def behind(layer):
+    return keras.Sequential([keras.Input((6,), dtype="int32"), L.Embedding(9, 4, mask_zero=True), layer, L.GRU(3)])
+
+
+MASKED = {
+    "attention to another sequence": attending, "a mask within each step": each_sentence,
+    "through groups": lambda: behind(L.GroupNormalization(2)), "ended by a root mean square": lambda: behind(L.RMSNormalization()),
+    "ended by a product": lambda: behind(L.EinsumDense("abc,cd->abd", output_shape=(None, 4))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_go_where_they_go_in_keras(name, tmp_path):
+    check_both_ways(MASKED[name](), tmp_path)
+
+
+def test_a_mask_of_what_is_joined(tmp_path):
+    (i, a), (j, b) = masked_words(6), masked_words(6, False)
+    done = check_import(keras.Model([i, j], L.LSTM(3)(L.Concatenate()([a, b]))), tmp_path)
+    with load(done.model) as ours, pytest.raises(LayerctlError, match="changes the order in which Keras reads the weights"):
+        to_keras.export(ours, tmp_path / "back.keras")
+
+
 def test_penalties_count_in_evaluation(tmp_path):
     model = keras.Sequential([keras.Input((4,)), L.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"), L.ActivityRegularization(l2=0.1)])
     model.compile("sgd", "mse")
