@@ -56,6 +56,48 @@ def test_many_ops_with_an_open_batch(tmp_path):
         assert onnx.export(model, tmp_path / "m.onnx").difference <= 1e-4
 
 
+def test_whole_numbers_below_zero_and_an_input_as_a_result(tmp_path):
+    text = """
+layerctl: 1
+model:
+  inputs: {input: {shape: [7]}}
+  layers:
+    - Lambda: "cast(x * 3, 'int32') // 2"
+      name: halves
+    - Lambda: "one_hot(x, 3)"
+      name: hot
+  outputs: [halves, hot, input]
+"""
+    with Model.from_yaml(text) as model:
+        onnx.export(model, tmp_path / "m.onnx")
+        x = np.random.default_rng(0).standard_normal((9, 7)).astype(np.float32)
+        found = onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).run(list(model.graph.outputs), {"input": x})
+        for theirs, ours in zip(found, model.predict(x).values(), strict=True):
+            np.testing.assert_array_equal(theirs, ours)
+
+
+CONV = "Conv2D: {filters: 2, kernel_size: 3"
+DEEP = f"[{{{CONV}, strides: 2}}}}, MaxPooling2D, MaxPooling2D, {{{CONV}}}}}, MaxPooling2D, GlobalAveragePooling2D]"
+OF_ANY_SIZE = {
+    "over time": ("[null, 3]", "[GlobalAveragePooling1D, {Dense: 2}]", [(5,), (33,)]),
+    "groups": ("[null, 4]", "[{GroupNormalization: 2}]", [(7,), (20,)]),
+    "over the batch": ("[4]", "[{Lambda: 'x - mean(x, axis=0)'}]", [()]),
+    "small images, which leave one line": ("[null, null, 1]", DEEP, [(50, 66), (90, 70)]),
+}
+
+
+@pytest.mark.parametrize("name", OF_ANY_SIZE)
+def test_means_over_open_dimensions(name, tmp_path):
+    shape, layers, sizes = OF_ANY_SIZE[name]
+    text = f"layerctl: 1\nmodel: [{{Input: {{shape: {shape}}}}}, {layers[1:]}\n"
+    with Model.from_yaml(text) as model:
+        onnx.export(model, tmp_path / "m.onnx")
+        session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+        for rows, size in [(n, s) for n in (1, 3) for s in sizes]:
+            x = np.random.default_rng(0).standard_normal((rows, *size, int(shape[1:-1].split(",")[-1]))).astype(np.float32)
+            np.testing.assert_allclose(session.run(None, {"input": x})[0], model.predict(x), atol=1e-6)
+
+
 def test_what_onnx_cannot_say_is_named_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.delitem(onnx.CONVERTERS, "softmax")
     named = pytest.raises(LayerctlError, match=r"has no form for 'softmax' of dense_1 \[cannot-export\]")

@@ -14,6 +14,7 @@ from layerctl.ops.value import ShapeError
 RNG = np.random.default_rng(7)
 X, Y, M = RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5))
 POSITIVE = "abs(x) + 0.5"
+HEADS = "reshape(x, (1, 3, 2, 2))"
 SMOOTH = [
     "x * y + 2", "x / (y * y + 1)", "where(x > 0.1, x, y * 3)", "matmul(x, m)", "x @ m", "einsum('ij,jk->ik', x, m)", "einsum('ij,ij->i', x, y)",
     "sum(x * y, axis=1)", "mean(x, axis=-1, keepdims=True) * y", "var(x, axis=0)", "std(x, axis=1)", f"prod({POSITIVE}, axis=1)", "max(x, axis=1)",
@@ -35,11 +36,22 @@ SMOOTH = [
     f"log2({POSITIVE}) + log10({POSITIVE})", "exp2(x) + erfc(y)", "flipud(fliplr(x))", "divide_no_nan(x, y)", "normalize(x, axis=0)",
     "depth_to_space(reshape(x, (1, 1, 3, 4)), 2)", "space_to_depth(reshape(x, (1, 2, 6, 1)), 2)", "average_pool(reshape(x, (1, 3, 4, 1)), (2, 2), (1, 1))",
     "extract_patches(reshape(x, (1, 3, 4, 1)), (2, 2), (1, 1))", "extract_patches(reshape(x, (1, 2, 6, 1)), 2)",
+    "roll(x, 1, axis=None)", "repeat(x, 2, axis=None)", "take(x, [1, 5], axis=None)", "sort(x, axis=None)", "take_along_axis(x, [1, 5], axis=None)",
+    "layer_normalization(x)", "layer_normalization(x, y[0], m[0, :4], axis=-1, epsilon=0.01)", "rms_normalization(x, y[0])", "moveaxis(x, [0], [1])",
+    "batch_normalization(x, y[0], abs(y[1]), -1, y[2], x[0])", "expand_dims(x, [0, 2])", "array_split(x, 3, axis=1)[1]", "append(x, y)",
+    f"dot_product_attention({HEADS}, {HEADS}, {HEADS})", f"dot_product_attention({HEADS}, {HEADS}, {HEADS}, scale=0.3, is_causal=True)",
+    f"dot_product_attention({HEADS}, {HEADS}, {HEADS}, bias=y[:, :3], mask=x[:, :3] > -1)", "append(x, y, axis=1)", "dstack([x, y])",
+    "median(x, axis=1)", "median(x, axis=0, keepdims=True)", "quantile(x, 0.3, axis=1)", "diagonal(x, 1, 1, 0)", "trace(x, 1)", "ptp(x, axis=1)",
+    "diagonal(reshape(x, (2, 3, 2)), 0, 1, 2)", "average(x, 1, weights=[1.0, 2.0, 3.0, 4.0])", "average(x, weights=y + 3)", "nansum(x, axis=1)",
+    "select([x > 1, x > 0], [x, y], 0.5)", "nanmean(x, axis=1)", "rgb_to_grayscale(reshape(x, (1, 2, 2, 3)))", "slice(x, [0, 1], [3, 2])",
+    "hypot(x, y)", "deg2rad(x) + rad2deg(y)", "tensordot(x, [[1.0], [2.0], [3.0], [4.0]], 1)",
+    "extract_patches(reshape(x, (1, 3, 4, 1)), 2, 1, padding='same')", "extract_patches(reshape(x, (1, 3, 4, 1)), 3, 2, padding='same')",
     "max_pool(reshape(x, (1, 6, 2)), 2, strides=1)", "take_along_axis(x, [[1], [0], [3]], axis=1)", "take_along_axis(x, [[2, 1, 0, 0]], axis=0)",
 ]  # fmt: skip
 WHOLE = ["argmax(x, axis=1)", "argsort(x, axis=1)", "x > y", "logical_and(x > 0, y > 0)", "logical_not(x > 0)", "one_hot(argmax(x, axis=1), 4)", "sign(x)",
          "floor(x * 3)",
          "top_k(x, 2)[1]", "any(x > 1, axis=1)", "all(x > -2, axis=0)", "isfinite(x)", "count_nonzero(x > 0, axis=1)", "round(x * 4)", "ceil(x)",
+         "argsort(x, axis=None)", "round(x, 1)", "digitize(x, [-1.0, 0.0, 1.0])", "multi_hot(cast(abs(x), 'int32'), 5)", "isclose(x, y, 0.5, 0.5)",
          "round(x) == 0", "round(x) != round(y)", "0 == round(x)"]  # fmt: skip
 
 

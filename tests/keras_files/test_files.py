@@ -18,6 +18,7 @@ from layerctl.api import Model, load
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import keras as to_keras
 from layerctl.importing.keras import import_model
+from layerctl.modelfile.kerasweights import place_of
 
 
 def small():
@@ -485,6 +486,123 @@ def test_a_layer_of_two_models_has_its_weights_in_both(tmp_path):
 def test_ops_with_the_defaults_of_ops(tmp_path):
     x = keras.Input((4,))
     check_import(keras.Model(x, [keras.ops.gelu(x), keras.ops.gelu(x, approximate=False), keras.ops.round(x), keras.ops.normalize(x)]), tmp_path)
+
+
+def test_ops_without_an_axis_and_with_a_dtype(tmp_path):
+    x = keras.Input((6, 4))
+    ops = keras.ops
+    flat = ops.sum(ops.take(x[0], [1, 7])) + ops.repeat(x[0], 2)[5]
+    places = ops.one_hot(ops.cast(x[:, 0] * 2, "int32"), 3, dtype="int32")
+    y = [ops.roll(x, 1), x + flat, places, ops.cumsum(x, axis=1, dtype="int32"), ops.cast(x * 3, "int32") // 2, ops.zeros_like(x, dtype="int32"), x]
+    done = check_both_ways(keras.Model(x, y), tmp_path)
+    with load(done.model) as model:
+        assert [a.dtype.name for a in model.predict(np.ones((2, 6, 4))).values()] == ["float32"] * 2 + ["int32"] * 4 + ["float32"]
+
+
+LEARNED = {
+    "StringLookup": ({"oov_token": "[UNK]", "num_oov_indices": 1, "mask_token": "", "oov_method": "floormod", "salt": None, "vocabulary_size": 4},
+                     "\n[UNK]\nred\ngreen", ["green", "blue", "red"]),
+    "IntegerLookup": ({"oov_token": -1, "num_oov_indices": 1, "mask_token": None, "vocabulary_dtype": "int64"}, "-1\n70\n-3\n5\n", [-3, 8, 70]),
+    "TextVectorization": ({"standardize": "lower", "split": "whitespace", "output_sequence_length": 1, "ragged": False},
+                          "\n[UNK]\nred\ngreen\n\n", ["Green", "blue", "red"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+def test_a_vocabulary_that_was_learned_is_read_from_beside_the_weights(kind, tmp_path):
+    arguments, text, words = LEARNED[kind]
+    places = {"IntegerLookup": [2, 0, 1]}.get(kind, [3, 1, 2])
+    model = shaken(keras.Sequential([keras.Input((1,), dtype="int32"), L.Identity(), L.Embedding(4, 2), L.Flatten()]))
+    model.save(tmp_path / "a.keras")
+
+    def change(config):
+        first, second = config["config"]["layers"][:2]
+        first["config"]["dtype"] = "int64" if kind == "IntegerLookup" else "string"
+        second.update(class_name=kind, module="keras.layers", config={"name": "words", "vocabulary": None, "idf_weights": None, **arguments})
+
+    changed(tmp_path / "a.keras", tmp_path / "b.keras", "config.json", edited(change))
+    assert "has a vocabulary that was made of data" in refused(tmp_path / "b.keras", tmp_path)[0][1]
+    with zipfile.ZipFile(tmp_path / "b.keras", "a") as archive:
+        archive.writestr(f"assets/layers/{place_of(kind)}/vocabulary.txt", text)
+    with load(import_model(tmp_path / "b.keras", tmp_path / "b.yaml").model) as ours:
+        rows = np.array(words, np.int64 if kind == "IntegerLookup" else object)[:, None]
+        np.testing.assert_array_equal(ours.predict(rows), np.asarray(model(np.array(places, np.int32)[:, None])))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_the_state_of_an_optimizer_is_left_and_metrics_keep_their_names(suffix, tmp_path):
+    model = small()
+    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae", keras.metrics.MeanSquaredError()])
+    assert not imported(model, tmp_path, suffix).warnings
+    x, y = np.ones((6, 4), np.float32), np.ones((6, 2), np.float32)
+    for _ in range(2):
+        model.train_on_batch(x, y)
+    done = imported(model, tmp_path, suffix)
+    assert ["the optimizer's state after 2 steps stays in the file" in d.message for d in done.warnings] == [True]
+    with load(done.model) as ours:
+        theirs = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert ours.evaluate(x, y) == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize("axis", [None, -1, 1])
+def test_what_normalization_learned(axis, tmp_path):
+    layer = L.Normalization(axis=axis)
+    layer.adapt(np.random.default_rng(0).standard_normal((9, 5, 3)).astype(np.float32) * 3 + np.arange(15).reshape(5, 3))
+    check_both_ways(keras.Sequential([keras.Input((5, 3)), layer]), tmp_path, shake=False)
+
+
+def test_images_of_any_size_that_a_small_one_does_not_pass(tmp_path):
+    x = inputs = keras.Input((None, None, 1))
+    for _ in range(3):
+        x = L.MaxPooling2D()(L.Conv2D(2, 3)(x))
+    model = shaken(keras.Model(inputs, L.GlobalAveragePooling2D()(x)))
+    rows = np.random.default_rng(0).standard_normal((2, 40, 50, 1)).astype(np.float32)
+    done = imported(model, tmp_path)
+    assert "  # (None, None, 2), 20 weights" in done.yaml.read_text()
+    with load(done.model) as ours:
+        np.testing.assert_allclose(ours.predict(rows), np.asarray(model(rows)), atol=1e-5)
+        to_keras.export(ours, tmp_path / "back.keras")
+    inputs = keras.Input((None, 4))
+    imported(keras.Model(inputs, L.Conv1D(2, 30)(inputs)), tmp_path)
+    with pytest.raises(LayerctlError, match="does not fit into"):
+        imported(keras.Model(inputs, L.Conv1D(2, 300)(inputs)), tmp_path)
+
+
+def masked_words(n, zero=True):
+    ids = keras.Input((n,), dtype="int32")
+    return ids, L.Embedding(9, 4, mask_zero=zero)(ids)
+
+
+def attending():
+    (i, a), (j, b) = masked_words(6), masked_words(5)
+    return keras.Model([i, j], L.LSTM(3)(L.MultiHeadAttention(2, 3)(a, b)))
+
+
+def each_sentence():
+    return keras.Sequential([keras.Input((3, 6), dtype="int32"), L.Embedding(9, 4, mask_zero=True), L.TimeDistributed(L.LSTM(3))])
+
+
+def behind(layer):
+    return keras.Sequential([keras.Input((6,), dtype="int32"), L.Embedding(9, 4, mask_zero=True), layer, L.GRU(3)])
+
+
+MASKED = {
+    "attention to another sequence": attending, "a mask within each step": each_sentence,
+    "through groups": lambda: behind(L.GroupNormalization(2)), "ended by a root mean square": lambda: behind(L.RMSNormalization()),
+    "ended by a product": lambda: behind(L.EinsumDense("abc,cd->abd", output_shape=(None, 4))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_go_where_they_go_in_keras(name, tmp_path):
+    check_both_ways(MASKED[name](), tmp_path)
+
+
+def test_a_mask_of_what_is_joined(tmp_path):
+    (i, a), (j, b) = masked_words(6), masked_words(6, False)
+    done = check_import(keras.Model([i, j], L.LSTM(3)(L.Concatenate()([a, b]))), tmp_path)
+    with load(done.model) as ours, pytest.raises(LayerctlError, match="changes the order in which Keras reads the weights"):
+        to_keras.export(ours, tmp_path / "back.keras")
 
 
 def test_penalties_count_in_evaluation(tmp_path):

@@ -144,6 +144,8 @@ class _Functional:
             self.tensors[n] = (name, number, i)
         if isinstance(step.sources, str):
             self._made_mask(step, step.sources)
+        elif type(layer).__name__ == "Concatenate" and self._reorders(step.names[0]):
+            self.writer.refuse(step, layer.path, "its mask is made of what it joins, which changes the order in which Keras reads the weights of a file")
 
     def _call(self, step: Step, layer: Layer) -> dict[str, Any]:
         kwargs: dict[str, Any] = {n: True for n in layer.call_fields if getattr(layer, n) is True}
@@ -188,6 +190,13 @@ class _Functional:
             self.writer.refuse(step, step.layer.path, f"the mask that '{source}' carries, in a call with an initial state")
         elif mask is not None:
             kwargs["mask"] = self.made_masks[mask]
+
+    def _reorders(self, result: str) -> bool:
+        """Whether a result's mask is used, in a model where layers of one class may take each other's weights."""
+        masks = self.masks or {}
+        kinds = [type(layer).__name__ for layer in self.graph.layers() if layer.weights()]
+        takers = (s for s in self.graph.steps if "mask" in call_arguments(type(s.layer)) and any(masks.get(n) == masks.get(result) for n in _sources(s)))
+        return masks.get(result) is not None and len(kinds) > len(set(kinds)) and any(takers)
 
     def _made_mask(self, step: Step, source: str) -> None:
         """The mask that an Embedding or a Masking makes, as an op for those that have to be told."""
@@ -250,3 +259,10 @@ def tensor(history: History) -> dict[str, Any]:
 def layers_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The layers of a serialised model that are saved: ops have no state."""
     return [c for c in config["config"]["layers"] if not str(c.get("module")).startswith("keras.src.ops")]
+
+
+def _sources(step: Step) -> list[str]:
+    """The names of all that a step takes."""
+    given = step.sources.values() if isinstance(step.sources, Mapping) else [step.sources]
+    flat = [n for v in given for n in (v if isinstance(v, (list, tuple)) else [v])]
+    return [n for n in flat if isinstance(n, str)]

@@ -65,20 +65,32 @@ _declare("numpy", ("shift", "axis"), "roll")
 _declare("numpy", ("k",), "tril", "triu")
 _declare("numpy", ("n", "axis"), "diff")
 _declare("numpy", ("pad_width", "mode"), "pad")
-_declare("numpy", (), "logaddexp", "hstack", "vstack", "ravel", "outer")
+_declare("numpy", (), "logaddexp", "hstack", "vstack", "ravel", "outer", "log2", "log10", "exp2", "inner", "hypot", "deg2rad", "rad2deg", "full_like",
+         "digitize")  # fmt: skip
+_declare("numpy", _AXES, "median", "nansum", "nanmean", "ptp")
+_declare("numpy", ("axis",), "average", "append")
+_declare("numpy", ("offset", "axis1", "axis2"), "trace", "diagonal")
+_declare("numpy", ("decimals",), "round")
+_declare("numpy", ("indices_or_sections", "axis"), "array_split")
+_declare("numpy", ("nan",), "nan_to_num")
+_declare("nn", ("threshold",), "hard_shrink", "soft_shrink")
+_declare("nn", ("threshold", "default_value"), "threshold")
+_declare("nn", ("is_causal",), "dot_product_attention")
+_declare("nn", ("axes", "keepdims"), "moments")
 _OPS["identity"] = ("keras.src.ops.numpy", "Copy", ())
 _declare("math", ("k",), "top_k")
 _declare("nn", ("axis", "order", "epsilon"), "normalize")
-_declare("nn", (), "sparsemax", "squareplus")
+_declare("nn", ("axis",), "sparsemax")
+_declare("nn", ("b",), "squareplus")
 _declare("linalg", ("ord", "axis", "keepdims"), "norm")
 _declare("nn", ("pool_size", "strides", "padding"), "max_pool", "average_pool")
 _declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
 _declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patches")
 _declare("image", ("size", "interpolation"), "resize")
 _declare("numpy", ("axes",), "tensordot")
-_OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2}
+_OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2, "append": 2, "dot_product_attention": 3}
 """How many tensors stand before an op's other arguments, where it is not one."""
-_RESULTS = ("split", "top_k", "unstack")
+_RESULTS = ("split", "top_k", "unstack", "array_split", "moments")
 """Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
 _DEFAULTS = {"gelu": {"approximate": False}, "concatenate": {"axis": 0}, "concat": {"axis": 0}, "take": {"axis": 0}, "repeat": {"axis": 0},

@@ -156,7 +156,8 @@ def _elementwise(c: Converter, node: Node) -> None:
     elif fn == "fma":
         out = c.add("Add", [c.add("Mul", x[:2]), x[2]])
     elif fn == "floordiv":
-        out = c.add("Floor", [c.add("Div", x)]) if first.dtype in ("f32", "f64") else c.add("Div", x)
+        whole = first.dtype not in ("f32", "f64")  # ONNX divides integers towards zero
+        out = c.add("Div", [c.add("Sub", [x[0], c.add("Mod", x)]), x[1]]) if whole else c.add("Floor", [c.add("Div", x)])
     elif fn == "mod":
         whole = c.add("Floor", [c.add("Div", x)]) if first.dtype in ("f32", "f64") else None
         out = c.add("Sub", [x[0], c.add("Mul", [whole, x[1]])]) if whole else c.add("Mod", x)
@@ -298,10 +299,10 @@ def _select(c: Converter, node: Node) -> None:
 @converts("put")
 def _put(c: Converter, node: Node) -> None:
     g, ids = (c.name(v) for v in node.inputs)
-    like = node.inputs[0]
-    values = c.constant(np.array([0, 1], DTYPES[like.dtype]))
-    hot = c.add("OneHot", [c.add("Cast", [ids], to=c.dtype("i64")), c.constant(np.array(int(node.attrs["width"]), np.int64)), values], axis=-1)
-    done(c, node, c.add("Mul", [hot, c.add("Unsqueeze", [g, c.constant(np.array([-1], np.int64))])]))
+    last = c.constant(np.array([-1], np.int64))
+    places = c.constant(np.arange(int(node.attrs["width"])))
+    hit = c.add("Equal", [c.add("Unsqueeze", [c.add("Cast", [ids], to=c.dtype("i64")), last]), places])  # OneHot counts -1 from the end
+    done(c, node, c.add("Mul", [c.add("Cast", [hit], to=c.dtype(node.inputs[0].dtype)), c.add("Unsqueeze", [g, last])]))
 
 
 @converts("softmax")

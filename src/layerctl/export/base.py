@@ -40,7 +40,7 @@ def held_back_rows(model: Any, most: int = 64) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     out = {}
     for name, port in model.graph.inputs.items():
-        shape = (7, *(16 if d is None else d for d in port.shape))
+        shape = (7, *(model.graph.open_size if d is None else d for d in port.shape))
         if port.dtype == "i32":
             out[name] = rng.integers(0, id_bound(model, name), shape).astype(np.int32)
         else:

@@ -26,7 +26,7 @@ from layerctl.ops.value import ShapeError, Trace, Unknown, Value, tracing
 SUFFIX = ".onnx"
 OPSET = 18
 TOLERANCE = 1e-4
-TRACED_BATCH = 2
+TRACED_BATCH = 1009
 _SIZES = [16 * n for n in (3, 5, 7, 11, 13, 17, 19, 23)]
 """Sizes of open dimensions in the trace: halved, doubled and cut they are still told apart."""
 
@@ -129,7 +129,8 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     if problems:
         raise LayerctlError(problems.values())
     for name, v in outputs.items():
-        converter.add("Identity", [converter.name(v)], name)
+        if converter.name(v) != name:  # an input that is a result too stands for itself
+            converter.add("Identity", [converter.name(v)], name)
     helper = onnx.helper
     needed = _needed(converter.nodes, outputs)
     read = {i for n in needed for i in n.input}

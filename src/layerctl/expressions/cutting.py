@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from layerctl.ops import concat as joining
-from layerctl.ops import reduce, reshape, transpose
+from layerctl.ops import reduce, reshape, slicing, transpose
 from layerctl.ops.einsum import einsum
 from layerctl.ops.elementwise import apply, as_value
 from layerctl.ops.value import ShapeError, Value, shown
@@ -54,8 +54,11 @@ def _pool(kind: str) -> Callable[..., Value]:
 
 def _extract_patches(x: Value, size: Any, strides: Any = None, padding: str = "valid") -> Value:
     (h, w), (down, right) = ([v, v] if isinstance(v, int) else list(v) for v in (size, size if strides is None else strides))
-    if x.rank != 4 or padding != "valid":
-        raise ShapeError(f"extract_patches takes (batch, height, width, channels) and padding 'valid', got {shown(x.shape)} and {padding!r}")
+    if x.rank != 4 or padding not in ("valid", "same"):
+        raise ShapeError(f"extract_patches takes (batch, height, width, channels) and padding 'valid' or 'same', got {shown(x.shape)} and {padding!r}")
+    if padding == "same":
+        lost = [max((-(-int(n) // step) - 1) * step + k - int(n), 0) for n, k, step in zip(x.shape[1:3], (h, w), (down, right), strict=True)]
+        x = slicing.pad(x, [(0, 0), *((n // 2, n - n // 2) for n in lost), (0, 0)], 0.0)
     rows, columns = (int(x.shape[1]) - h) // down + 1, (int(x.shape[2]) - w) // right + 1
     if rows < 1 or columns < 1:
         raise ShapeError(f"extract_patches: patches of {h} by {w} do not fit into {shown(x.shape)}")
@@ -86,7 +89,8 @@ def _finite(x: Value) -> Value:
 _LARGEST = 3.4028234663852886e38
 
 
-def _tensordot(a: Value, b: Value, axes: Any = 2) -> Value:
+def _tensordot(a: Value, b: Any, axes: Any = 2) -> Value:
+    b = as_value(b, a.dtype)
     if isinstance(axes, int):
         left, right = list(range(a.rank - axes, a.rank)), list(range(axes))
     else:
@@ -97,7 +101,7 @@ def _tensordot(a: Value, b: Value, axes: Any = 2) -> Value:
     for i, j in zip(left, right, strict=True):
         second[j] = first[i]
     kept = [v for i, v in enumerate(first) if i not in left] + [v for j, v in enumerate(second) if j not in right]
-    return einsum(f"{''.join(first)},{''.join(second)}->{''.join(kept)}", a, as_value(b))
+    return einsum(f"{''.join(first)},{''.join(second)}->{''.join(kept)}", a, b)
 
 
 def _divide_no_nan(a: Value, b: Value) -> Value:
@@ -109,5 +113,5 @@ FURTHER: dict[str, Callable[..., Any]] = {
     "moments": _moments, "unstack": _unstack, "depth_to_space": _depth_to_space, "space_to_depth": _space_to_depth,
     "extract_patches": _extract_patches, "resize": _resize, "max_pool": _pool("Max"), "average_pool": _pool("Average"),
     "nan_to_num": _nan_to_num,
-    "tensordot": _tensordot, "inner": lambda a, b: _tensordot(a, as_value(b), [[-1], [-1]]), "divide_no_nan": _divide_no_nan,
+    "tensordot": _tensordot, "inner": lambda a, b: _tensordot(a, b, [[-1], [-1]]), "divide_no_nan": _divide_no_nan,
 }  # fmt: skip

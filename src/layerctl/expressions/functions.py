@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from layerctl.expressions.composed import COMPOSED
 from layerctl.expressions.cutting import FURTHER
 from layerctl.ops import concat as joining
 from layerctl.ops import gather, order, reduce, reshape, select, slicing, transpose
@@ -30,7 +31,7 @@ _NAMES = {
 }  # fmt: skip
 _OWN = (
     "abs", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "square", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sign",
-    "floor", "ceil", "round", "trunc", "erf", "isnan", "isinf", "isfinite", "where", "sigmoid", "softplus", "relu",
+    "floor", "ceil", "trunc", "erf", "isnan", "isinf", "isfinite", "where", "sigmoid", "softplus", "relu",
 )  # fmt: skip
 
 
@@ -91,6 +92,19 @@ def _shape(x: Value) -> tuple[int, ...]:
 
 def _full_like(value: float) -> Callable[[Value], Value]:
     return lambda x: broadcast_to(as_value(value, x.dtype), x.shape)
+
+
+def _flat_without_axis(function: Callable[..., Any], restored: bool = False) -> Callable[..., Any]:
+    """The function with `axis=None` for all elements in a row, as keras.ops has it; `restored`: the result has x's shape again."""
+
+    @functools.wraps(function)
+    def wrapped(x: Value, *rest: Any, **named: Any) -> Any:
+        if "axis" not in named or named["axis"] is not None:
+            return function(x, *rest, **named)
+        out = function(reshape.reshape(x, (-1,)), *rest, **{**named, "axis": 0})
+        return reshape.reshape(out, x.shape) if restored else out
+
+    return wrapped
 
 
 def _repeat(x: Value, repeats: int, axis: int = 0) -> Value:
@@ -242,8 +256,8 @@ def _roll(x: Value, shift: int, axis: int = 0) -> Value:
     return joining.concat([x[(*key, slice(cut, None))], x[(*key, slice(0, cut))]], axis)
 
 
-def _outer(a: Value, b: Value) -> Value:
-    return reshape.reshape(a, (-1, 1)) * reshape.reshape(b, (1, -1))
+def _outer(a: Value, b: Any) -> Value:
+    return reshape.reshape(a, (-1, 1)) * reshape.reshape(as_value(b, a.dtype) if isinstance(b, list) else b, (1, -1))
 
 
 def _normalize(x: Value, axis: Any = -1, order: Any = 2, epsilon: float = 1e-7) -> Value:
@@ -282,31 +296,35 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "argmax": _argument("argmax"), "argmin": _argument("argmin"), "norm": _norm, "logsumexp": _logsumexp, "matmul": matmul, "dot": _dot,
     "reshape": lambda x, newshape: reshape.reshape(x, tuple(newshape)), "transpose": lambda x, axes=None: transpose.transpose(x, axes),
     "swapaxes": lambda x, axis1, axis2: transpose.swap_axes(x, axis1, axis2),
-    "moveaxis": lambda x, source, destination: transpose.move_axis(x, source, destination), "expand_dims": reshape.expand_dims, "squeeze": reshape.squeeze,
+    "squeeze": reshape.squeeze,
     "concatenate": lambda xs, axis=0: joining.concat(list(xs), axis), "concat": lambda xs, axis=0: joining.concat(list(xs), axis),
     "stack": lambda xs, axis=0: joining.stack(list(xs), axis), "softmax": lambda x, axis=-1: softmax(x, axis),
     "log_softmax": lambda x, axis=-1: softmax(x, axis, logarithm=True), "one_hot": _one_hot,
-    "take": lambda x, indices, axis=0: gather.take(x, as_value(indices, "i32"), axis), "clip": _clip, "cast": _cast, "shape": _shape,
+    "take": _flat_without_axis(lambda x, indices, axis=0: gather.take(x, as_value(indices, "i32"), axis)), "clip": _clip, "cast": _cast, "shape": _shape,
     "zeros_like": _full_like(0.0), "ones_like": _full_like(1.0), "broadcast_to": lambda x, shape: broadcast_to(x, tuple(shape)),
-    "flip": _flip, "repeat": _repeat, "stop_gradient": stop_gradient, "pad": _pad, "random_uniform": _random("uniform"),
+    "flip": _flip, "repeat": _flat_without_axis(_repeat), "stop_gradient": stop_gradient, "pad": _pad, "random_uniform": _random("uniform"),
     "random_normal": _random("normal"), "identity": lambda x: x,
-    "einsum": einsum, "sort": lambda x, axis=-1: order.sort(x, axis), "argsort": lambda x, axis=-1: order.argsort(x, axis), "top_k": _top_k,
-    "take_along_axis": lambda x, indices, axis=-1: order.take_along_axis(x, as_value(indices, "i32"), axis), "cumsum": _cumulative("sum"),
+    "einsum": einsum, "sort": _flat_without_axis(lambda x, axis=-1: order.sort(x, axis)),
+    "argsort": _flat_without_axis(lambda x, axis=-1: order.argsort(x, axis)),
+    "top_k": _top_k,
+    "take_along_axis": _flat_without_axis(lambda x, indices, axis=-1: order.take_along_axis(x, as_value(indices, "i32"), axis)),
+    "cumsum": _cumulative("sum"),
     "cumprod": _cumulative("prod"), "arange": _arange, "linspace": _linspace, "zeros": _filled(0.0), "ones": _filled(1.0), "full": _full,
     "full_like": lambda x, fill_value: broadcast_to(as_value(float(fill_value), x.dtype), x.shape), "eye": _eye,
-    "tril": _triangle(False), "triu": _triangle(True), "split": _split, "tile": _tile, "roll": _roll, "outer": _outer, "normalize": _normalize,
+    "tril": _triangle(False), "triu": _triangle(True), "split": _split, "tile": _tile, "roll": _flat_without_axis(_roll, restored=True),
+    "outer": _outer, "normalize": _normalize,
     "count_nonzero": _count_nonzero, "diff": _diff, "size": lambda x: int(product(x.shape)), "ndim": lambda x: x.rank, "dropout": _dropout,
     "ravel": lambda x: reshape.reshape(x, (-1,)), "vstack": lambda xs: joining.concat(list(xs), 0), "hstack": lambda xs: joining.concat(list(xs), 1),
     "log2": lambda x: apply("log", x) * (1 / math.log(2)), "log10": lambda x: apply("log", x) * (1 / math.log(10)),
     "exp2": lambda x: apply("exp", x * math.log(2)), "erfc": lambda x: 1.0 - apply("erf", x), "fliplr": lambda x: slicing.flip(x, [1]),
     "flipud": lambda x: slicing.flip(x, [0]), **FURTHER,
-    "average": _mean, "logaddexp": lambda a, b: apply("max", a, b) + apply("log1p", apply("exp", -abs(a - b))),
+    **COMPOSED, "logaddexp": lambda a, b: apply("max", a, b) + apply("log1p", apply("exp", -abs(a - b))),
 }  # fmt: skip
 
 
 _WITHOUT_TENSOR = frozenset({
     "einsum", "concatenate", "concat", "stack", "vstack", "hstack", "arange", "linspace", "zeros", "ones", "full", "eye", "random_uniform",
-    "random_normal",
+    "random_normal", "select", "dstack",
 })  # fmt: skip
 """Functions whose first argument is a text, a list of tensors, a shape or a number."""
 

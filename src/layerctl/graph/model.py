@@ -56,6 +56,7 @@ class Model(Layer):
     _masks: Any = PrivateAttr(default=None)
     _kind_name: str = PrivateAttr(default="Model")
     _called_with: dict[str, Type] = PrivateAttr(default_factory=dict)
+    _open_size: int = PrivateAttr(default=16)
 
     @classmethod
     def of(cls, name: str, inputs: Mapping[str, Port], steps: Sequence[Step], outputs: Sequence[str]) -> Model:
@@ -68,6 +69,12 @@ class Model(Layer):
     steps = property(lambda self: self._steps)
     outputs = property(lambda self: self._outputs)
     called_with = property(lambda self: self._called_with)
+    open_size = property(lambda self: self._open_size)
+    """What open dimensions are traced with where nobody says their sizes."""
+
+    def open_dimensions(self, size: int) -> None:
+        """Open dimensions are traced with another size."""
+        self._open_size = size
 
     def layers(self) -> list[Layer]:
         """Each layer once, in order of first use."""
@@ -252,12 +259,12 @@ def _shape_cure(text: str, given: list[Value]) -> str | None:
 
 
 def input_types(model: Model, batch: int, lengths: Mapping[str, Sequence[int]] | None = None) -> dict[str, Type]:
-    """The types of a model's inputs for a batch; open dimensions take `lengths[name]`, or 16 where nothing is given."""
+    """The types of a model's inputs for a batch; open dimensions take `lengths[name]`, or the model's `open_size` where nothing is given."""
     from layerctl.ops.value import Unknown
 
     out = {}
     for name, port in model.inputs.items():
         given = list((lengths or {}).get(name, ()))
-        dims = [Unknown(given[i] if i < len(given) else 16) if d is None else d for i, d in enumerate(port.shape or ())]
+        dims = [Unknown(given[i] if i < len(given) else model.open_size) if d is None else d for i, d in enumerate(port.shape or ())]
         out[name] = Type((Unknown(batch), *dims), port.dtype)
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ from layerctl.diagnostics import Source, Span, fail
 from layerctl.modelfile import foreign, hdf5, strictjson
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+ASSETS, VOCABULARY = "assets/", "/vocabulary.txt"
 LARGEST_TEXT = 64 << 20
 LARGEST_RATIO = 100
 """Keras stores without compression; a member that unpacks to more than this many times its size is no model."""
@@ -29,6 +30,8 @@ class Saved:
     compiled: Any
     weights: hdf5.Group | None
     version: str
+    assets: dict[str, str] = field(default_factory=dict)
+    """Texts that layers keep beside their weights, by their places in the archive: what lookups learned."""
     has_masks: bool = True
     """Whether calls say which masks they were given: Keras writes them down, layerctl's export leaves them to Keras."""
 
@@ -88,13 +91,14 @@ def _zip(path: str) -> Saved:
             if WEIGHTS in names:
                 label = f"{path}/{WEIGHTS}"
                 weights = hdf5.read(path, _member(path, archive, WEIGHTS, os.path.getsize(path) * LARGEST_RATIO), label)
+            assets = {n[len(ASSETS) : -len(VOCABULARY)]: _text(path, archive, n) for n in names if n.startswith(ASSETS) and n.endswith(VOCABULARY)}
             metadata = metadata if isinstance(metadata, dict) else {}
             version = str(metadata.get("keras_version", ""))
     except DAMAGED as error:
         refuse(path, "file-damaged", f"is no whole zip archive ({str(error)[:120]})", hdf5.DAMAGED)
     if weights is None:
         refuse(path, "file-damaged", f"has no {WEIGHTS}: the weights are missing", hdf5.DAMAGED)
-    return Saved(path, "keras", config, config.get("compile_config"), weights, version, "layerctl" not in metadata)
+    return Saved(path, "keras", config, config.get("compile_config"), weights, version, assets, "layerctl" not in metadata)
 
 
 def _check_members(path: str, archive: zipfile.ZipFile) -> None:
@@ -124,6 +128,13 @@ def _member(path: str, archive: zipfile.ZipFile, name: str, limit: int) -> bytes
     if len(data) != size:
         refuse(path, "file-damaged", f"has {len(data)} bytes at {name}, its directory says {size}", hdf5.DAMAGED)
     return data
+
+
+def _text(path: str, archive: zipfile.ZipFile, name: str) -> str:
+    try:
+        return _member(path, archive, name, LARGEST_TEXT).decode()
+    except UnicodeDecodeError:
+        refuse(path, "file-damaged", f"has bytes that are no UTF-8 at {strictjson.shown(name)}", hdf5.DAMAGED)
 
 
 def _json(path: str, data: bytes, where: str) -> Any:

@@ -9,7 +9,7 @@ from layerctl.catalogue import catalogue
 from layerctl.importing.expressions import SEVERAL, Inexpressible, constant, expression, is_causal
 from layerctl.importing.nodes import Call, Tensor, tensors
 from layerctl.importing.objects import Reader
-from layerctl.layers.base import Layer, call_arguments, unique
+from layerctl.layers.base import Layer, call_arguments, no_mask, unique
 from layerctl.modelfile.strictjson import shown
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Calls:
             uses = "mask" in takes or cls.category == "attention"
             given = any(kwargs.get(k) is not None for k in MASKS)
             several = cls.category == "recurrent" and any(list(tensors(v)) for v in kwargs.values())
-            by_itself = isinstance(args[0], list) and cls.category in ("attention", "merging")  # masks of a list are not written down
+            by_itself = cls.category in ("attention", "merging")  # masks of several tensors are not written down
             passed_by = uses and not given and not by_itself and (call.has_masks or several)
             if cls.supports_masking and "mask" in takes and passed_by:
                 inner["mask"] = False
@@ -257,7 +257,7 @@ class Calls:
             out = ANY
         elif part.definition is not None:
             out = ANY if self._makes_masks(part) or present else None
-        elif cls is None or not present or not cls.supports_masking:
+        elif cls is None or not present or not cls.supports_masking or cls.compute_mask is no_mask:
             out = None
         elif hasattr(cls, "the_cell") or part.kind == "Bidirectional":
             inner = config.get("layer", {}).get("config", {}) if part.kind == "Bidirectional" else config

@@ -15,13 +15,21 @@ _INFIX = {
     "Add": "+", "Subtract": "-", "Multiply": "*", "Divide": "/", "TrueDivide": "/", "FloorDivide": "//", "Mod": "%", "Power": "**", "Matmul": "@",
     "Equal": "==", "NotEqual": "!=", "Less": "<", "LessEqual": "<=", "Greater": ">", "GreaterEqual": ">=",
 }  # fmt: skip
-_NAMES = {"Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "GetItem": "get_item"}
+_NAMES = {
+    "Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "GetItem": "get_item", "LayerNorm": "layer_normalization",
+    "RMSNorm": "rms_normalization", "BatchNorm": "batch_normalization", "RGBToGrayscale": "rgb_to_grayscale",
+}  # fmt: skip
+_FLAT = ("Repeat", "Roll", "Take", "TakeAlongAxis", "Sort", "Argsort")
+"""Ops whose axis None is all elements in a row; left out in an expression it is another axis."""
 _IGNORED = {
     "dilation_rate": (1, [1, 1]), "antialias": (False,), "crop_to_aspect_ratio": (False,), "pad_to_aspect_ratio": (False,), "fill_mode": ("constant",),
-    "fill_value": (0.0,), "synchronized": (False,), "mode": ("constant",), "decimals": (0,),
-    "dtype": (None,), "sorted": (True,), "data_format": (None, "channels_last"), "sparse": (False,),
+    "fill_value": (0.0,), "synchronized": (False,), "mode": ("constant",), "decimals": (0,), "flash_attention": (None, False, True),
+    "dtype": (None,), "sorted": (True,), "endpoint": (True,), "retstep": (False,), "rms_scaling": (False,),
+    "data_format": (None, "channels_last"), "sparse": (False,),
 }  # fmt: skip
 """Arguments of ops that functions here do not have, with the values that change nothing."""
+_ADDING = ("Sum", "Prod", "Cumsum", "Cumprod")
+"""Ops that compute in the dtype that they are given, where others have it for their result."""
 
 
 _SUBSCRIPTS = {*string.ascii_letters, ",", "-", ">", ".", " "}
@@ -79,7 +87,7 @@ def _computed(kind: str, config: Mapping[str, Any], call: Call, names: Mapping[T
     def said(value: Any) -> str:
         return _said(value, names)
 
-    if kind in ("Copy", "Identity") and len(call.args) == 1:
+    if kind in ("Copy", "Identity", "ConvertToTensor") and len(call.args) == 1:
         return said(call.args[0])
     if kind == "GetItem":
         key = call.args[1] if len(call.args) > 1 else call.kwargs.get("key")
@@ -90,6 +98,8 @@ def _computed(kind: str, config: Mapping[str, Any], call: Call, names: Mapping[T
         left, right = (_atom(said(a)) for a in call.args)
         return f"{left} {_INFIX[kind]} {right}"
     function = _function(kind)
+    if kind in _FLAT:
+        arguments.setdefault("axis", None)
     if kind == "Cast" and "dtype" in config:
         arguments["dtype"] = config["dtype"]
     if function not in functions():
@@ -100,7 +110,12 @@ def _computed(kind: str, config: Mapping[str, Any], call: Call, names: Mapping[T
     for key, value in arguments.items():
         if value not in _IGNORED.get(key, ()) or isinstance(value, Tensor):
             given.append(f"{key}={said(value)}")
-    return f"{function}({', '.join(given)})"
+    other = config.get("dtype", call.kwargs.get("dtype"))
+    converted = kind != "Cast" and isinstance(other, str)
+    if converted and kind in _ADDING:
+        given[0] = f"cast({given[0]}, {said(other)})"
+    text = f"{function}({', '.join(given)})"
+    return f"cast({text}, {said(other)})" if converted else text
 
 
 def _said(value: Any, names: Mapping[Tensor, str]) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
-from layerctl.importing.compiling import compile_section
+from layerctl.importing.compiling import compile_section, left_state
 from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
-from layerctl.importing.weights import weights_of
+from layerctl.importing.weights import give_vocabularies, weights_of
 from layerctl.modelfile import hdf5
 from layerctl.modelfile.atomic import write
 from layerctl.source.document import Mapping
@@ -83,6 +83,7 @@ def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, A
     models.reader.own = own
     models.reader.before_3 = saved.version.startswith(("1.", "2."))
     try:
+        give_vocabularies(saved)
         body = models.body(saved.config)
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         problems.check()  # what is wrong with a part may be why the whole cannot be read
@@ -104,7 +105,7 @@ def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, A
         sections["compile"] = compiled
     if body.batch is not None:
         sections["fit"] = {"batch_size": body.batch}
-    return sections, [*models.reader.warnings, *warnings]
+    return sections, [*models.reader.warnings, *warnings, *(left_state(saved, span) if compiled else ())]
 
 
 def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:

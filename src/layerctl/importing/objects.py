@@ -33,6 +33,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "decay": (0.0,), "initial_decay": (0.0,), "fused": (None, True, False), "reduction": ("sum_over_batch_size", "auto"), "centered": (False,),
     "synchronized": (False,), "data_format": ("channels_last",), "dtype": ("float32",), "ignore_class": (None,), "sliding_window": (None,),
     "ragged": (False,), "sparse": (False,), "seed_generator": (None,), "jit_compile": (True, False, None), "flash_attention": (None,),
+    "oov_method": ("floormod", "farmhash"),
 }  # fmt: skip
 """Arguments that layerctl does not have, with the values that mean that nothing is asked of them."""
 
@@ -254,9 +255,9 @@ class Reader:
                     if str(e["loc"][0]) not in COMMON:
                         self.refuse(where, f"{cls.__name__} lacks '{e['loc'][0]}'")
                     continue
-                at = ".".join(map(str, e["loc"][:1])) or "its arguments"
+                at = ".".join(map(str, e["loc"][:1]))
                 text = str((e.get("ctx") or {}).get("error", e["msg"]))
-                self.refuse(where, f"{at} is {shown(values.get(at))}: {text[:1].lower()}{text[1:]}")
+                self.refuse(where, f"{f'{at} is {shown(values.get(at))}: ' if at else ''}{text[:1].lower()}{text[1:]}")
         except (ValueError, TypeError) as error:
             self.refuse(where, str(error)[:200])
 
@@ -335,7 +336,7 @@ def _same(cls: type[Configured], key: str, value: Any) -> bool:
             return bool(plain(_resolved(cls, key, value)) == plain(_resolved(cls, key, default)))
         except (ValueError, TypeError):
             return False
-    if isinstance(value, list) and isinstance(default, (int, tuple)) and not isinstance(default, bool):
+    if isinstance(value, list) and value and isinstance(default, (int, tuple)) and not isinstance(default, bool):
         return list(value) == ([default] * len(value) if isinstance(default, int) else list(default))
     return bool(value == default) and isinstance(value, bool) == isinstance(default, bool)
 

@@ -74,23 +74,42 @@ def _of_a_class(
     return weights, taken
 
 
+def give_vocabularies(saved: Saved) -> None:
+    """Puts what lookups learned before the model was saved, which stands in files of its own, into their configurations."""
+    for _, place, own in _placed(saved.config, "", ""):
+        text = saved.assets.get(place)
+        if text is None or own.get("vocabulary") is not None:
+            continue
+        lines = text.rstrip("\n").split("\n")
+        whole = own.get("vocabulary_dtype") == "int64"
+        own["vocabulary"] = [int(v) if whole and v.lstrip("-").isdecimal() else v for v in lines]
+        group = saved.weights.at(*place.split("/"), "vars") if saved.weights is not None else None
+        if group is not None and kerasweights.IDF in group.arrays:
+            own["idf_weights"] = group.arrays[kerasweights.IDF].read().tolist()
+
+
 def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[str, str]]:
     """(a layer's path, its place in the file) for the layers of a model: places are classes' names, numbered."""
+    return ((name, here) for name, here, _ in _placed(config, place, path))
+
+
+def _placed(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(a layer's path, its place in the file, its configuration)."""
     inner = config.get("config")
     listed = inner.get("layers", []) if isinstance(inner, Mapping) else inner
     taken: dict[str, int] = {}
     for saved in listed if isinstance(listed, list) else ():
         if not isinstance(saved, Mapping) or is_op(saved):
             continue
-        own = saved.get("config") if isinstance(saved.get("config"), Mapping) else {}
+        own = saved.get("config") if isinstance(saved.get("config"), dict) else {}
         kind = kerasweights.place_of(str(saved.get("class_name")))
         taken[kind] = taken.get(kind, -1) + 1
         here = f"{place}layers/{kind}" + (f"_{taken[kind]}" if taken[kind] else "")
         name = f"{path}{saved.get('name') or own.get('name')}"
         if model_kind(saved) is not None:
-            yield from _places(saved, f"{here}/", f"{name}/")
+            yield from _placed(saved, f"{here}/", f"{name}/")
         else:
-            yield name, here
+            yield name, here, own
 
 
 Parts = list[tuple[list[Weight], Sequence[Array]]]

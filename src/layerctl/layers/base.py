@@ -205,6 +205,10 @@ def _tensors(inputs: Any) -> list[Value]:
 _ARGUMENTS: dict[type, tuple[str, ...]] = {}
 
 
+def no_mask(self: Layer, inputs: Any, mask: Any) -> None:
+    """The `compute_mask` of a layer that takes a mask and hands none on."""
+
+
 def call_arguments(layer: type[Layer]) -> tuple[str, ...]:
     """The names of `call`'s parameters: the tensors' first, then what a file may pass in `from`."""
     if layer not in _ARGUMENTS:

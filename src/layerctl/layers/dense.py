@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, PositiveInt, field_validator
 
 from layerctl.layers._weighted import KernelFields
+from layerctl.layers.base import no_mask
 from layerctl.ops.einsum import einsum, split_equation
 from layerctl.ops.matmul import matmul
 from layerctl.ops.value import Shape, ShapeError, Value, current, shown
@@ -46,6 +47,7 @@ class EinsumDense(KernelFields):
 
     category: ClassVar[str] = "core"
     supports_masking: ClassVar[bool] = True
+    compute_mask: ClassVar[Any] = no_mask
 
     equation: str = Field(description="The product in Einstein's notation: `input,kernel->result`.")
     output_shape: int | list[int | None] = Field(description="The result's sizes without the batch.")

@@ -180,7 +180,7 @@ class Concatenate(_Merge):
             parts.append(m)
         from layerctl.ops.reduce import reduce as reduce_op
 
-        return reduce_op("all", concat(parts, self.axis), -1)
+        return reduce_op("any", concat(parts, self.axis), -1)
 
 
 class Dot(_Merge):

@@ -157,6 +157,7 @@ class GroupNormalization(ScaleFields):
     """
 
     category: ClassVar[str] = "normalization"
+    supports_masking: ClassVar[bool] = True
 
     groups: int = Field(32, description="How many groups the channels are in; -1 makes each channel a group.")
     axis: int = Field(-1, description="The dimension of the channels.")
@@ -189,7 +190,6 @@ class RMSNormalization(Layer):
     """
 
     category: ClassVar[str] = "normalization"
-    supports_masking: ClassVar[bool] = True
 
     axis: int | list[int] = Field(-1, description="The dimensions that are normalised over.")
     epsilon: float = Field(1e-6, ge=0, description="Added to the mean square.")

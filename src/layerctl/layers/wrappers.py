@@ -10,7 +10,7 @@ from pydantic import Field
 from layerctl.catalogue import snake_case
 from layerctl.configured import LayerField
 from layerctl.layers._recurrence import Recurrent
-from layerctl.layers.base import Layer
+from layerctl.layers.base import Layer, call_arguments
 from layerctl.ops.concat import concat
 from layerctl.ops.reshape import reshape
 from layerctl.ops.slicing import flip
@@ -112,7 +112,10 @@ class TimeDistributed(Layer):
         if len(input_shape) < 3:
             raise ShapeError(f"TimeDistributed needs an input of at least 3 dimensions (batch, time, ...), got {shown(input_shape)}")
 
-    def call(self, inputs: Value) -> Value:
+    def call(self, inputs: Value, mask: Value | None = None) -> Value:
         batch, time = inputs.shape[:2]
-        y = self.layer(reshape(inputs, (batch * time, *inputs.shape[2:])))
+        steps = reshape(inputs, (batch * time, *inputs.shape[2:]))
+        if mask is not None and mask.rank > 2 and "mask" in call_arguments(type(self.layer)):  # a mask within each step
+            steps.mask = reshape(mask, (batch * time, *mask.shape[2:]))
+        y = self.layer(steps)
         return reshape(y, (batch, time, *y.shape[1:]))

@@ -15,6 +15,8 @@ from layerctl.modelfile.hdf5 import Array, Group
 CONTAINERS = ("layers", "cells", "_layers")
 ASIDE = ("optimizer", "seed_generator", "_metrics", "metrics", "vars", "random_generator", "states")
 """Groups that hold no weights of layers."""
+IDF = "idf_weights"
+"""An array of a lookup that is an argument of the layer here."""
 
 
 CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
@@ -65,8 +67,8 @@ def layers(root: Group) -> list[Layer]:
 
 def _layers(group: Group, path: tuple[str, ...], place: str) -> Iterator[Layer]:
     own = group.groups.get("vars")
-    if own is not None and own.arrays and place:
-        yield Layer("/".join(path), place, [own.arrays[k] for k in _numbered(own.arrays)])
+    if own is not None and place and (names := [k for k in _numbered(own.arrays) if k != IDF]):
+        yield Layer("/".join(path), place, [own.arrays[k] for k in names])
     for key in group.groups:
         if key in CONTAINERS:
             for name, inner in group.groups[key].groups.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from layerctl.ops.elementwise import FLOATING, apply, broadcast_to, cast, chunk_of
 from layerctl.ops.kernel import At, Call, Reduction, Scratch
-from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
+from layerctl.ops.value import Node, Op, ShapeError, Type, Unknown, Value, current, product, shown
 
 _CHUNK = 4096
 
@@ -112,6 +112,11 @@ def normal_axes(axis: int | Sequence[int] | None, rank: int, what: str) -> tuple
     return tuple(out)
 
 
+def _is_reduced(size: int, for_any_size: bool) -> bool:
+    """Whether a dimension has more than one element, or may have in a program for any size."""
+    return int(size) != 1 or (for_any_size and isinstance(size, Unknown))
+
+
 def reduce(
     fn: str, x: Value, axis: int | Sequence[int] | None = None, keepdims: bool = False, dtype: str | None = None
 ) -> Value:
@@ -139,7 +144,8 @@ def reduce(
         raise ShapeError(f"{fn} over an empty axis of {shown(x.shape)}")
     shape = tuple(1 if i in axes else d for i, d in enumerate(x.shape))
     final = shape if keepdims else tuple(d for i, d in enumerate(x.shape) if i not in axes)
-    axes = tuple(a for a in axes if int(x.shape[a]) != 1 or fn in ("argmax", "argmin", "any", "all"))
+    for_any_size = current().compose
+    axes = tuple(a for a in axes if _is_reduced(x.shape[a], for_any_size) or fn in ("argmax", "argmin", "any", "all"))
     result_dtype = dtype or (x.dtype if out == "i64" and x.dtype in ("i32", "i64") else out)
     while axes:
         block = [axes[-1]]
@@ -155,7 +161,10 @@ def mean(x: Value, axis: int | Sequence[int] | None = None, keepdims: bool = Fal
     """The mean over axes; a float whatever x is."""
     x = x if x.dtype in FLOATING else cast(x, "f32")
     count = product([x.shape[a] for a in normal_axes(axis, x.rank, "mean")])
-    return reduce("sum", x, axis, keepdims) / float(count)
+    total = reduce("sum", x, axis, keepdims)
+    if isinstance(count, Unknown) and current().compose:  # exported for any size: counted there
+        return total / reduce("sum", cast(apply("or", apply("eq", x, x), apply("ne", x, x)), x.dtype), axis, keepdims)
+    return total / float(count)
 
 
 def variance(x: Value, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:

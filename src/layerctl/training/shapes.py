@@ -7,9 +7,13 @@ from typing import Any
 
 from layerctl.compile.program import Program
 from layerctl.compile.step import Batch, Task, prediction, training
+from layerctl.diagnostics import LayerctlError
 from layerctl.graph.judging import Output
 from layerctl.graph.model import Model, input_types
 from layerctl.ops.value import Shape, Trace, Type, Unknown, Value, tracing
+
+OPEN_SIZES = (16, 64, 256)
+"""Sizes that open dimensions are tried with."""
 
 
 def trace_shapes(
@@ -17,10 +21,22 @@ def trace_shapes(
 ) -> dict[str, Type]:
     """Builds the model's weights and gives every value's type by name.
 
+    Open dimensions get a size that the layers take: many steps of two leave nothing of a small image.
+
     Raises:
         LayerctlError: where a layer refuses its input.
     """
-    return {n: v.type for n, v in _run(model, batch, training_mode, lengths)[1].items()}
+    is_open = any(d is None for port in model.inputs.values() for d in port.shape or ())
+    first: LayerctlError | None = None
+    for size in OPEN_SIZES if is_open and lengths is None else (model.open_size,):
+        model.open_dimensions(size)
+        try:
+            return {n: v.type for n, v in _run(model, batch, training_mode, lengths)[1].items()}
+        except LayerctlError as error:
+            first = first or error
+    model.open_dimensions(OPEN_SIZES[0])
+    assert first is not None
+    raise first
 
 
 def trace_named(model: Model, batch: int, lengths: Mapping[str, Any] | None = None) -> dict[str, tuple[Type, Any]]:
