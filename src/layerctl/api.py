@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl import __version__
-from layerctl.catalogue import catalogue
 from layerctl.compile.step import Task
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail, placed
 from layerctl.graph.build import build_model
-from layerctl.graph.judging import judging
+from layerctl.graph.judging import judging, target_hints
 from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
 from layerctl.graph.outputs import check_ids, check_metrics, check_names, check_targets, check_whole, doubts, unmeasured
-from layerctl.losses.base import BY_SHAPE
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
 from layerctl.source.document import Mapping as MappingNode
@@ -347,31 +345,6 @@ class Model:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(RuntimeError):
             self.close()
-
-
-def target_hints(spec: Spec) -> dict[str, str | None]:
-    """Which kind of target each output's loss wants, read off the file before the model is built: crossentropies want classes."""
-    given = spec.compile.get("loss") if spec.compile is not None else None
-    plain = given.plain() if given is not None else None
-    names = list(spec.data.targets()) if spec.data is not None else []
-
-    def kind(loss: object) -> str | None:
-        if isinstance(loss, list):
-            return kind(loss[0]) if loss else None
-        if loss is None:
-            return None
-        name = str(next(iter(loss)) if isinstance(loss, dict) and loss else loss)
-        known = catalogue("losses")
-        if known.get(name) is None and name not in BY_SHAPE:
-            return None
-        folded = "crossentropy" if name in BY_SHAPE else known.names.get(name, name).lower().replace("_", "")
-        return "category" if any(word in folded for word in ("crossentropy", "hinge", "circle")) else "number"
-
-    if isinstance(plain, dict) and set(plain) & set(names):
-        return {n: kind(plain.get(n)) for n in names}
-    if isinstance(plain, list) and len(plain) == len(names) > 1:
-        return {n: kind(entry) for n, entry in zip(names, plain, strict=True)}
-    return dict.fromkeys(names, kind(plain))
 
 
 def folder_of(document: Document) -> Path:

@@ -138,7 +138,8 @@ def _of_model(source: str, target: str | None) -> Report:
 
 def _section(source: str) -> tuple[DataSpec, Path, int, dict[str, str | None], Any]:
     """(the data section, the folder that its paths start from, the seed, the kinds of target that losses want, places in the section)."""
-    from layerctl.api import folder_of, origin_of, target_hints
+    from layerctl.api import folder_of, origin_of
+    from layerctl.graph.judging import target_hints
     from layerctl.modelfile.artifact import read_model
     from layerctl.modelfile.finding import find_model
     from layerctl.source.read import load, loads

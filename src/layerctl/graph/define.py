@@ -16,7 +16,7 @@ from layerctl.spec.construct import defining, definitions
 from layerctl.spec.variables import resolved
 
 if TYPE_CHECKING:
-    from layerctl.graph.build import Wiring
+    from layerctl.graph.wiring import Wiring
 
 BLOCK_KEYS = {
     "args": "Arguments by name, with their defaults.",
@@ -193,7 +193,8 @@ def _arguments(
 
 
 def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[str, Any], problems: Problems) -> Model:
-    from layerctl.graph.build import INPUT, check_use, wire
+    from layerctl.graph.build import check_use
+    from layerctl.graph.wiring import INPUT, wire
     from layerctl.spec.items import Reference
 
     named = body.get("inputs")

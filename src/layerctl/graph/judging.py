@@ -12,7 +12,7 @@ from layerctl.graph.build import using_definitions
 from layerctl.graph.model import Model
 from layerctl.graph.outputs import check_softmax
 from layerctl.layers.base import unique
-from layerctl.losses.base import Loss, resolve_loss
+from layerctl.losses.base import BY_SHAPE, Loss, resolve_loss
 from layerctl.metrics.base import LossMean, Metric, resolve_metric
 from layerctl.ops.value import Shape, ShapeError
 from layerctl.source.document import Mapping as MappingNode
@@ -252,3 +252,28 @@ def _metrics(node: Node, key: str, judged: Output, shape: Shape, problems: Probl
             out[unique(f"weighted_{name}" if key == "weighted_metrics" and name in taken else name, taken)] = metric
             judged.places[id(metric)] = n.span
     return out
+
+
+def target_hints(spec: Spec) -> dict[str, str | None]:
+    """Which kind of target each output's loss wants, read off the file before the model is built: crossentropies want classes."""
+    given = spec.compile.get("loss") if spec.compile is not None else None
+    plain = given.plain() if given is not None else None
+    names = list(spec.data.targets()) if spec.data is not None else []
+
+    def kind(loss: object) -> str | None:
+        if isinstance(loss, list):
+            return kind(loss[0]) if loss else None
+        if loss is None:
+            return None
+        name = str(next(iter(loss)) if isinstance(loss, dict) and loss else loss)
+        known = catalogue("losses")
+        if known.get(name) is None and name not in BY_SHAPE:
+            return None
+        folded = "crossentropy" if name in BY_SHAPE else known.names.get(name, name).lower().replace("_", "")
+        return "category" if any(word in folded for word in ("crossentropy", "hinge", "circle")) else "number"
+
+    if isinstance(plain, dict) and set(plain) & set(names):
+        return {n: kind(plain.get(n)) for n in names}
+    if isinstance(plain, list) and len(plain) == len(names) > 1:
+        return {n: kind(entry) for n, entry in zip(names, plain, strict=True)}
+    return dict.fromkeys(names, kind(plain))

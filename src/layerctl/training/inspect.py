@@ -8,7 +8,7 @@ import numpy as np
 
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import Note
-from layerctl.graph.build import kind_name
+from layerctl.graph.wiring import kind_name
 from layerctl.training.events import Shown
 from layerctl.training.session import Session
 
