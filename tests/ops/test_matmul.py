@@ -51,3 +51,10 @@ def test_vectors_and_batches(shapes):
 def test_sizes_that_do_not_fit_are_named():
     with pytest.raises(ShapeError, match=r"cannot multiply \(2, 3\) by \(4, 5\): 3 and 4 differ"):
         run(matmul, np.zeros((2, 3), np.float32), np.zeros((4, 5), np.float32))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_sum_of_two_products(rows):
+    a, b, c = (RNG.standard_normal(s) for s in ((rows, 5), (5, 9), (5, 9)))
+    np.testing.assert_allclose(run(lambda a, b, c: matmul(a, b) + matmul(a, c), a, b, c)[0], a @ b + a @ c, rtol=1e-12)
+    check_gradient(lambda a: matmul(a, a), RNG.standard_normal((rows, rows)))

@@ -79,7 +79,7 @@ def _pools(found: _Finishing, node: Node) -> bool:
 def _ends(found: _Finishing, node: Node, value: Value) -> bool:
     """Whether a node adds a bias and applies relu to `value`, one of them or both; remembers which."""
     source, n = found.nodes[0], len(node.inputs)
-    if not source.op.finishes(source) or value.dtype not in FLOATING or int(value.shape[-1]) != found.columns:
+    if not source.op.finishes(source) or value.dtype not in FLOATING or not value.rank or int(value.shape[-1]) != found.columns:
         return False
     if node.op.name == "elementwise":
         names, at = [node.attrs["fn"]], node.inputs.index(value)
@@ -94,8 +94,16 @@ def _ends(found: _Finishing, node: Node, value: Value) -> bool:
         return False
     if bias is not None and (bias.dtype != value.dtype or not bias.rank or not int(bias.shape[-1]) == int(product(bias.shape)) == found.columns):
         return False
+    if bias is not None and int(product(value.shape)) == found.columns and not _is_leaf(bias):
+        return False  # one row, to which another result is added that may be finished itself
     found.bias, found.relu = bias, names[-1] == "relu"
     return True
+
+
+def _is_leaf(value: Value) -> bool:
+    while value.node.op.is_view:
+        value = value.node.inputs[0]
+    return not value.node.inputs
 
 
 def _finished(found: _Finishing) -> Node:

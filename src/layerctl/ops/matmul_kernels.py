@@ -106,9 +106,10 @@ def multiply(
             depth = min(depth_block, end - k0)
             part = offset(a0, k0 * a_column)
             if room != 0 and k0 == copied:
-                lines, length = (rows, depth) if a_column == 1 else (depth, rows)
+                lines, length, row_step, column_step = rows, depth, depth + PAD, 1
+                if a_column != 1:
+                    lines, length, row_step, column_step = depth, rows, 1, rows + PAD
                 copy_lines(lines, length, part, max(a_row, a_column), offset(near, task * room), length + PAD)
-                row_step, column_step = (length + PAD, 1) if a_column == 1 else (1, length + PAD)
                 copied = k0 + depth
             if room != 0:
                 part = offset(near, task * room)
