@@ -71,8 +71,10 @@ def lone_quote(p: Place, line: int, column: int = 0) -> Diagnostic | None:
 
 
 def quote_at_the_end(text: str) -> bool:
-    """Whether a text without quotes around it ends in one that nothing opens; those within words are apostrophes."""
-    return len(text) > 1 and text[-1] in "\"'" and len(re.findall(rf"(?<!\w){text[-1]}|{text[-1]}(?!\w)", text)) % 2 == 1
+    """Whether a text without quotes around it ends in one that nothing opens; those within words are apostrophes, those behind Python's prefixes open."""
+    quote = text[-1:]
+    opens = rf"(?<!\w)(?:[bfruBFRU]{{1,2}}(?={quote}\w))?{quote}"
+    return len(text) > 1 and quote in "\"'" and len(re.findall(rf"{opens}|{quote}(?!\w)", text)) % 2 == 1
 
 
 def _smart_quotes(p: Place, line: int, row: str) -> Diagnostic | None:
