@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from layerctl.compile.differentiate import readers
 from layerctl.ops.elementwise import FLOATING
 from layerctl.ops.finish import Finished
-from layerctl.ops.value import Node, Value, product
+from layerctl.ops.value import Node, Value, product, unviewed
 
 
 @dataclass
@@ -94,16 +94,10 @@ def _ends(found: _Finishing, node: Node, value: Value) -> bool:
         return False
     if bias is not None and (bias.dtype != value.dtype or not bias.rank or not int(bias.shape[-1]) == int(product(bias.shape)) == found.columns):
         return False
-    if bias is not None and int(product(value.shape)) == found.columns and not _is_leaf(bias):
+    if bias is not None and int(product(value.shape)) == found.columns and unviewed(bias).node.inputs:
         return False  # one row, to which another result is added that may be finished itself
     found.bias, found.relu = bias, names[-1] == "relu"
     return True
-
-
-def _is_leaf(value: Value) -> bool:
-    while value.node.op.is_view:
-        value = value.node.inputs[0]
-    return not value.node.inputs
 
 
 def _finished(found: _Finishing) -> Node:

@@ -31,7 +31,7 @@ from layerctl.compile.trim import trim
 from layerctl.ops.copying import plan_copy
 from layerctl.ops.elementwise import Elementwise
 from layerctl.ops.kernel import Call
-from layerctl.ops.value import SIZE_OF, Node, Trace, Value, Weight, product, tracing
+from layerctl.ops.value import SIZE_OF, Node, Trace, Value, Weight, product, tracing, unviewed
 
 WORTH_SHARING = 6000.0
 """Nanoseconds of work below which a call stays on one thread: two meetings cost about a fifth of that."""
@@ -82,10 +82,7 @@ def compile_program(
 
 def _own(value: Value) -> Value:
     """The value, or a copy where it is a leaf (or a view of one) whose memory the program does not own."""
-    node = value.node
-    while node.op.is_view:
-        node = node.inputs[0].node
-    if node.op.name in ("parameter", "constant", "input"):
+    if unviewed(value).node.op.name in ("parameter", "constant", "input"):
         return Elementwise.apply(value, fn="identity", dtype=value.dtype)
     return value
 

@@ -378,3 +378,10 @@ def origin(path: str) -> Iterator[None]:
         yield
     finally:
         trace.origin = before
+
+
+def unviewed(value: Value) -> Value:
+    """The value whose memory a view shows, through views of views; one that is no view itself."""
+    while value.node.op.is_view:
+        value = value.node.inputs[0]
+    return value

@@ -91,7 +91,6 @@ class FitSpec(BaseModel):
         None, description="Weight of each class's samples in training, by its name or index; balanced: each class has the same share."
     )
 
-
     @model_validator(mode="after")
     def _some_epoch(self) -> FitSpec:
         if self.initial_epoch >= self.epochs:

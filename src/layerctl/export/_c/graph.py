@@ -22,7 +22,7 @@ from layerctl.export._c.types import Untranslatable
 from layerctl.export.base import OTHER_TARGETS, origin_of
 from layerctl.ops.conv import window_of
 from layerctl.ops.kernel import At, Call, KernelRef, Loop, Reduction, Scratch
-from layerctl.ops.value import SIZE_OF, Node, Value, product
+from layerctl.ops.value import SIZE_OF, Node, Value, product, unviewed
 
 ALIGNED = 64
 
@@ -76,9 +76,9 @@ class Graph:
         last: dict[int, int] = {}
         for i, node in enumerate(nodes):
             for v in node.inputs:
-                last[id(_root(v))] = i
+                last[id(unviewed(v))] = i
         for v in keep:
-            last[id(_root(v))] = len(nodes)
+            last[id(unviewed(v))] = len(nodes)
         arenas: dict[str, Arena] = {}
         alive: dict[int, tuple[Value, int]] = {}
         for i, node in enumerate(nodes):
@@ -86,7 +86,7 @@ class Graph:
                 self._leaf(node)
                 continue
             if node.op.is_view:
-                self._places[id(node.outputs[0])] = self._places.get(id(_root(node.outputs[0])), "NULL")
+                self._places[id(node.outputs[0])] = self._places.get(id(unviewed(node.outputs[0])), "NULL")
                 continue
             for v in node.outputs:
                 kind = _memory(v.dtype)
@@ -232,12 +232,6 @@ def wrapped(values: Sequence[str], width: int = 120) -> str:
             line = "   "
         line += f" {v},"
     return "\n".join([*lines, line.rstrip(",")])
-
-
-def _root(v: Value) -> Value:
-    while v.node.op.is_view:
-        v = v.node.inputs[0]
-    return v
 
 
 def _memory(dtype: str) -> str:
