@@ -23,7 +23,7 @@ from layerctl.ops.numpy_lines import NumpyLines, texts
 from layerctl.ops.value import NoForm
 from layerctl.predicting.telling import between_labels, named_numbers
 
-_TABLES = Path(__file__).parent / "tables.py"
+_COPIED = [Path(__file__).parent / name for name in ("tables.py", "program.py")]
 _WIDTH = 120
 CANNOT = {"steps", "next", "input"}
 """What features and targets ask for that the file cannot do, as `_demands` names it."""
@@ -52,7 +52,7 @@ def python_file(traced: Traced) -> str:
     lines = ["    n = len(next(iter(x.values())))"] if any("n" in _names(line) for line in function.lines) else []
     body = "\n".join([*lines, *(f"    {line}" for line in function.lines), f"    return {{{results}}}"])
     table, blob = _packed(function.arrays)
-    known = [*texts(), _TABLES.read_text(encoding="utf-8")]
+    known = [*texts(), *(path.read_text(encoding="utf-8") for path in _COPIED)]
     return _TEMPLATE.format(
         name=_quiet(model.spec.name), version=__version__, inputs=_listed(traced.inputs), outputs=_listed(traced.outputs),
         imports=_imports(known, body), needed=_needed(known, body), body=body, schema=_literal(_schema(traced)), table=_literal(table),
