@@ -15,10 +15,9 @@ import numpy as np
 from layerctl.compile.differentiate import ancestors
 from layerctl.export._c.file import model_part
 from layerctl.export._c.graph import Graph
-from layerctl.export._python import arrays as runtime
-from layerctl.export._python.ops import Converter
 from layerctl.export.base import Traced
 from layerctl.ops.leaves import input_
+from layerctl.ops.numpy_lines import NumpyLines, texts
 from layerctl.ops.value import NAMES_OF_DTYPES, Trace, Type, product, tracing
 
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
@@ -59,12 +58,12 @@ def _parameters(made: Traced) -> list[str]:
 
 
 def in_numpy(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.ndarray]:
-    """The results by the numpy form; KeyError for what has none."""
+    """The results by the numpy form; NoForm for what has none."""
     made = traced(function, *arrays)
-    converter = Converter({})
+    lines = NumpyLines({})
     for node in ancestors(made.outputs.values()):
-        converter.node(node)
-    scope: dict[str, Any] = {**vars(runtime), "x": {f"x{i}": a for i, a in enumerate(arrays)}, "w": converter.arrays}
+        lines.node(node)
+    scope: dict[str, Any] = {"np": np, "x": {f"x{i}": a for i, a in enumerate(arrays)}, "w": lines.arrays}
     with np.errstate(all="ignore"):
-        exec("\n".join(converter.lines), scope)
-        return [np.asarray(eval(converter.name(v), scope)) for v in made.outputs.values()]
+        exec("\n".join([*texts(), *lines.lines]), scope)
+        return [np.asarray(eval(lines.name(v), scope)) for v in made.outputs.values()]

@@ -12,6 +12,8 @@ from layerctl.data.features import encode_feature
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import npz, onnx
+from layerctl.ops.softmax import Softmax
+from layerctl.ops.value import Op
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,15 +101,22 @@ def test_means_over_open_dimensions(name, tmp_path):
 
 
 def test_what_onnx_cannot_say_is_named_and_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.delitem(onnx.CONVERTERS, "softmax")
+    monkeypatch.setattr(Softmax, "onnx", Op.onnx)
     named = pytest.raises(LayerctlError, match=r"has no form for 'softmax' of dense_1 \[cannot-export\]")
     with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model, named:
         onnx.export(model, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
 
 
+def test_a_function_that_onnx_lacks_is_named(tmp_path):
+    text = 'layerctl: 1\nmodel: [{Input: {shape: [3]}}, {Lambda: "erfinv(x)"}]\n'
+    named = pytest.raises(LayerctlError, match=r"has no form for 'elementwise' of lambda: ONNX has no function 'erf_inv' \[cannot-export\]")
+    with Model.from_yaml(text) as model, named:
+        onnx.export(model, tmp_path / "m.onnx")
+
+
 def test_a_result_that_differs_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setitem(onnx.CONVERTERS, "softmax", lambda c, n: c.name(n.outputs[0], c.add("Sigmoid", [c.name(n.inputs[0])])))
+    monkeypatch.setattr(Softmax, "onnx", lambda op, c, n: c.done(n, c.add("Sigmoid", [c.name(n.inputs[0])])))
     with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model, pytest.raises(LayerctlError, match="export-differs"):
         onnx.export(model, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, gradient_of, run
 
 from layerctl.compile.pipeline import compile_program
@@ -97,3 +98,9 @@ def test_operands_that_do_not_fit_are_refused():
         run(attention, q, k, v)
     with pytest.raises(ShapeError, match="a mask of shape"):
         run(of(attention, np.zeros((2, 3, 3), bool)), q, q, q)
+
+
+EXAMPLES = {
+    "attention": (attention, f32(1, 5, 2, 8), f32(1, 7, 2, 8), f32(1, 7, 2, 3)),
+    "attention, masked": (lambda q, k, v, m: attention(q, k, v, m > 0.0), f32(2, 5, 2, 8), f32(2, 5, 2, 8), f32(2, 5, 2, 8), f32(2, 1, 5, 5)),
+}

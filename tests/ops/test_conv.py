@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, run
 
-from layerctl.ops.conv import conv, padding, window_of
+from layerctl.ops.conv import conv, conv_transpose, padding, window_of
 from layerctl.ops.conv_plans import finishes, plan_conv, pools
 from layerctl.ops.finish import Finish
 from layerctl.ops.kernel import Scratch
@@ -118,3 +119,14 @@ def plain(calls):
         args = [memory(kind, a) for kind, a in zip(call.ref.layout, call.args, strict=True)]
         for task in range(2):
             call.ref.kernel.function(task, 2, *args)
+
+
+EXAMPLES = {
+    "conv": (lambda x, w: conv(x, w, (2, 1), "same"), f32(1, 9, 8, 4), f32(3, 2, 4, 6)),
+    "conv dilated": (lambda x, w: conv(x, w, (1,), "causal", (2,)), f32(2, 9, 4), f32(3, 4, 5)),
+    "conv of groups": (lambda x, w: conv(x, w, (1, 1), "same", groups=2), f32(1, 5, 6, 4), f32(3, 3, 2, 6)),
+    "conv depthwise": (lambda x, w: conv(x, w, (1, 1), "same", groups=8), f32(1, 7, 6, 8), f32(3, 3, 1, 8)),
+    "conv in three dimensions": (lambda x, w: conv(x, w, (1, 2, 1)), f32(1, 4, 5, 6, 2), f32(2, 2, 3, 2, 3)),
+    "conv transposed": (lambda x, w: conv_transpose(x, w, (2, 3), "same"), f32(1, 4, 5, 3), f32(3, 3, 2, 3)),
+    "conv transposed, larger steps": (lambda x, w: conv_transpose(x, w, (3, 3)), f32(2, 4, 4, 3), f32(2, 2, 5, 3)),
+}

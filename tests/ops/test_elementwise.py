@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, run
 
 from layerctl.ops.elementwise import GRADIENTS, STEPS, apply, broadcast_to, cast
@@ -90,3 +91,13 @@ def test_gradients_of_reductions_and_softmax():
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ShapeError, match=r"add cannot combine the shapes \(2, 3\) and \(4,\)"):
         run(lambda a, b: a + b, np.zeros((2, 3), np.float32), np.zeros(4, np.float32))
+
+
+EXAMPLES = {
+    "sums": (lambda x: [reduce(n, x, a) for n in ("sum", "prod", "sumsq", "sumabs") for a in (0, 1, 2, (0, 2))], f32(3, 4, 5)),
+    "extremes": (lambda x: [reduce(n, x, 1) for n in ("max", "min", "argmax", "argmin")], f32(3, 4, 5)),
+    "any": (lambda x: [reduce(n, x > 0.5, a) for n in ("any", "all") for a in (0, -1)], f32(5, 8)),
+    "counts": (lambda x: reduce("sum", x > 0.0, -1), f32(5, 8)),
+    "broadcast": (lambda x: broadcast_to(x, (4, 3, 5)), f32(3, 1)),
+    "softmax": (lambda x: [softmax(x), softmax(x, 1, logarithm=True)], f32(2, 3, 4) * 5),
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, compiled, of_names, results, run
 
 from layerctl.ops.elementwise import apply
@@ -58,3 +59,10 @@ def test_a_sum_of_two_products(rows):
     a, b, c = (RNG.standard_normal(s) for s in ((rows, 5), (5, 9), (5, 9)))
     np.testing.assert_allclose(run(lambda a, b, c: matmul(a, b) + matmul(a, c), a, b, c)[0], a @ b + a @ c, rtol=1e-12)
     check_gradient(lambda a: matmul(a, a), RNG.standard_normal((rows, rows)))
+
+
+EXAMPLES = {
+    "matmul": (matmul, f32(3, 7), f32(7, 5)),
+    "matmul transposed": (lambda a, b: matmul(a, b, transpose_a=True, transpose_b=True), f32(2, 7, 9), f32(2, 5, 7)),
+    "matmul of a batch with one": (matmul, f32(3, 4, 6), f32(1, 6, 5)),
+}

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from examples import f32, ids
 from machine import check_gradient, run
 
 from layerctl.ops import concat, gather, reshape, select, slicing, transpose
+from layerctl.ops.stop import stop_gradient
+from layerctl.ops.unstack import unstack
 from layerctl.ops.value import ShapeError
 
 RNG = np.random.default_rng(3)
@@ -66,3 +69,17 @@ def test_wrong_shapes_are_named():
         run(lambda v: v[0, 5], x)
     with pytest.raises(ShapeError, match="the other dimensions must be equal"):
         run(lambda v: concat.concat([v, v[:, :2]], 0), x)
+
+
+EXAMPLES = {
+    "reshape": (lambda x: reshape.reshape(transpose.transpose(x, (2, 0, 1)), (5, 12)), f32(3, 4, 5)),
+    "slices": (lambda x: [x[1:3], x[:, ::-1], x[..., 1::2], x[-1, 3:0:-2]], f32(4, 5, 6)),
+    "pad": (lambda x: slicing.pad(x, [(1, 2), (0, 3)], -1.5), f32(3, 4)),
+    "joined": (lambda a, b: [concat.concat([a, b], 1), concat.stack([a, a], 1)], f32(3, 4), f32(3, 2)),
+    "unstack": (unstack, f32(3, 4)),
+    "unstack of one": (unstack, f32(1, 4)),
+    "no gradient": (lambda x: stop_gradient(x) * 2.0, f32(3, 4)),
+    "take": (lambda x, i: gather.take(x, i), f32(6, 3), ids(6, 2, 5)),
+    "select": (lambda x, i: select.select(x, i), f32(5, 4), ids(4, 5)),
+    "one hot": (lambda i: select.one_hot(i, 4), ids(4, 6)),
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import f32, ids
 from machine import check_gradient, run
 
 from layerctl.ops.cumulative import cumulative
@@ -76,3 +77,10 @@ def test_einsum(equation, shapes):
 def test_mistakes(equation, shapes, text):
     with pytest.raises(ShapeError, match=text):
         run(lambda *v: einsum(equation, *v), *[np.ones(s) for s in shapes])
+
+
+EXAMPLES = {
+    "sort": (lambda x: [sort(x), *top_k(x, 3)], np.where(RNG.random((4, 9)) < 0.2, 0.5, f32(4, 9)).astype(np.float32)),
+    "along": (lambda x, i: take_along_axis(x, i), f32(3, 6), ids(6, 3, 2)),
+    "cumulative": (lambda x: [cumulative("sum", x), cumulative("sum", x, 0, reverse=True), cumulative("prod", x)], f32(3, 7)),
+}

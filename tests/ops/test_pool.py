@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, gradient_of, run
 
 from layerctl.ops.conv import padding
@@ -41,3 +42,8 @@ def test_a_nan_stays_visible_and_ties_go_to_the_first():
     assert np.isnan(got[0]) and list(got[1:]) == [3, 2]
     tied = np.ones((1, 4, 1))
     assert list(gradient_of(lambda v: pool(v, "max", (4,), (4,)), tied)[0].ravel()) == [1, 0, 0, 0]
+
+
+EXAMPLES = {
+    "pool": (lambda x: [pool(x, k, (2, 3), (2, 1), m) for k in ("max", "average") for m in ("valid", "same")], f32(2, 7, 8, 3)),
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, compiled, gradient_of, results, run
 
 from layerctl.compile.pipeline import compile_program
@@ -207,3 +208,12 @@ def test_operands_that_do_not_fit_are_named():
             ShapeError, match=r"gru: the projected input \(2, 3, 8\) does not fit the recurrent kernel \(2, 8\)"
         ):
             grus.gru(x, u, None, h)
+
+
+EXAMPLES = {
+    "lstm": (lstm.lstm, f32(1, 5, 28), f32(7, 28), f32(1, 7), f32(1, 7)),
+    "lstm, masked": (lambda x, u, h, c, m: lstm.lstm(x, u, h, c, m > 0.0), f32(1, 6, 12), f32(3, 12), f32(1, 3), f32(1, 3), f32(1, 6)),
+    "gru": (lambda x, u, b, h: grus.gru(x, u, b, h), f32(1, 5, 60), f32(20, 60), f32(60), f32(1, 20)),
+    "gru, reset before": (lambda x, u, h: grus.gru(x, u, None, h, reset_after=False), f32(1, 5, 12), f32(4, 12), f32(1, 4)),
+    "simple rnn, masked": (lambda x, u, h, m: simple_rnn.simple_rnn(x, u, h, m > 0.0), f32(1, 6, 5), f32(5, 5), f32(1, 5), f32(1, 6)),
+}

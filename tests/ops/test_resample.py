@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from examples import f32
 from machine import check_gradient, run
 
 from layerctl.ops.resample import INTERPOLATIONS, repeat, resample, resize, resizing_matrix
@@ -41,3 +42,9 @@ def test_gradients():
 def test_integers_are_refused():
     with pytest.raises(ShapeError, match="expected a tensor of floats, got i32"):
         run(lambda v: repeat(v, 0, 2), np.zeros((2, 3), np.int32))
+
+
+EXAMPLES = {
+    "resized": (lambda x: resize(x, (1, 2), (7, 3), "bilinear", False), f32(2, 5, 6, 3)),
+    "repeated": (lambda x: repeat(x, 1, 3), f32(2, 4, 3)),
+}

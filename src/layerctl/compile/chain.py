@@ -10,23 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from layerctl.compile.memory import Planner, root
+from layerctl.compile.memory import Planner
+from layerctl.compile.program import Chain
 from layerctl.ops.kernel import Call, Scratch, memory_of
-from layerctl.ops.value import Node, Value
+from layerctl.ops.value import Node, Value, unviewed
 
 FEWEST_SHARES, MOST_SHARES = 8, 64
 NEAR = 1 << 20
 """Bytes that stay in a core's own cache: what a chain's share may make. A chain in which less is made and used up is not worth it."""
-
-
-@dataclass
-class Chain:
-    """Nodes from place `first` to place `last` that run in so many shares."""
-
-    first: int
-    last: int
-    shares: int
-    nodes: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -106,6 +97,6 @@ def _bounds(calls: Sequence[Call]) -> tuple[int, int] | None:
 def _reads_parts(node: Node, calls: Sequence[Call], made: set[int], producer: dict[int, Node]) -> bool:
     """Whether what a node reads of the chain so far it reads by parts."""
     along = set.intersection(*({id(v) for v in c.along} for c in calls if not before(c)))
-    within = [v for v in node.inputs if id(root(v, producer)) in made]
+    within = [v for v in node.inputs if id(unviewed(v, producer)) in made]
     prepared = [b for c in calls if before(c) and isinstance(b := memory_of(c.prepares), Value)]
-    return all(id(v) in along for v in within) and not any(id(root(v, producer)) in made for v in prepared)
+    return all(id(v) in along for v in within) and not any(id(unviewed(v, producer)) in made for v in prepared)

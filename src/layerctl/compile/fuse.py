@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Iterable
 
 from layerctl.compile.recompute import recomputed
-from layerctl.ops.elementwise import Fused
+from layerctl.ops.fused import Fused
 from layerctl.ops.leaves import is_scalar_constant
 from layerctl.ops.value import Node, Value
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from layerctl.ops.elementwise import FLOATING, FusedSums, matrix_strides
+from layerctl.ops.elementwise import FLOATING
+from layerctl.ops.fused import FusedSums, matrix_strides
 from layerctl.ops.leaves import is_scalar_constant
 from layerctl.ops.reduce import split
 from layerctl.ops.value import Node, Value, product

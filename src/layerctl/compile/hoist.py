@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from layerctl.compile.memory import LEAVES, root
+from layerctl.compile.memory import LEAVES
 from layerctl.compile.program import Layout
 from layerctl.ops.kernel import Call, Scratch, memory_of
-from layerctl.ops.value import Node, Value, Weight
+from layerctl.ops.value import Node, Value, Weight, unviewed
 
 LARGEST = 1 << 26
 """Bytes of a value beyond which computing it again is preferred to keeping it."""
@@ -43,7 +43,7 @@ class Unchanging:
         if id(node) in self.nodes:
             return True
         base = memory_of(call.prepares)
-        return isinstance(base, Value) and id(root(base, self._producer)) in self.values
+        return isinstance(base, Value) and id(unviewed(base, self._producer)) in self.values
 
     def lasting(self, nodes: Sequence[Node], calls: dict[int, list[Call]]) -> tuple[list[Value], list[Scratch]]:
         """Values and scratch memory that must outlive a step."""

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from layerctl.compile.program import Layout, Location, aligned
+from layerctl.compile.program import Chain, Layout, Location, aligned
 from layerctl.ops.kernel import Call, Scratch, memory_of
 from layerctl.ops.leaves import Constant
-from layerctl.ops.value import SIZE_OF, Node, Value, Weight
-
-if TYPE_CHECKING:
-    from layerctl.compile.chain import Chain
+from layerctl.ops.value import SIZE_OF, Node, Value, Weight, unviewed
 
 LEAVES = ("parameter", "constant", "input")
 
@@ -57,15 +53,6 @@ class Arena:
         self.free = [*merged, (start, size)]
 
 
-def root(value: Value, producer: dict[int, Node]) -> Value:
-    """The value whose memory a view shows."""
-    node = producer.get(id(value), value.node)
-    while node.op.is_view:
-        value = node.inputs[0]
-        node = producer.get(id(value), value.node)
-    return value
-
-
 @dataclass
 class Memory:
     """The result: places of values and of scratch, the arena's size, the constants."""
@@ -102,7 +89,7 @@ class Planner:
         self._pin_packed()
 
     def _root(self, v: Value) -> Value:
-        return root(v, self.producer)
+        return unviewed(v, self.producer)
 
     def _place_leaves(self) -> None:
         m = self.memory

@@ -18,14 +18,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from layerctl.compile.chain import Chain, before, chains
+from layerctl.compile.chain import before, chains
 from layerctl.compile.differentiate import ancestors
 from layerctl.compile.finish import finish
 from layerctl.compile.fuse import fuse
 from layerctl.compile.fuse_sums import fuse_sums
 from layerctl.compile.hoist import Unchanging
 from layerctl.compile.memory import Planner
-from layerctl.compile.program import Layout, Location, Planned, Program
+from layerctl.compile.program import Chain, Layout, Location, Planned, Program
 from layerctl.compile.project import project
 from layerctl.compile.trim import trim
 from layerctl.ops.copying import plan_copy

@@ -19,6 +19,16 @@ class Location:
     offset: int
 
 
+@dataclass
+class Chain:
+    """Nodes from place `first` to place `last` that run in so many shares."""
+
+    first: int
+    last: int
+    shares: int
+    nodes: set[int] = field(default_factory=set)
+
+
 class Group(Weight):
     """Several weights of one dtype as one flat vector, gaps included: what an optimizer's instruction runs over."""
 

@@ -11,9 +11,9 @@ from layerctl.data.features import encode_feature
 from layerctl.data.numbers import numbers_of
 from layerctl.data.table import Table
 from layerctl.export._demands import of_column
-from layerctl.export._onnx_ops import Converter
 from layerctl.export._rows import table_for
 from layerctl.export.base import Traced, dialect_of, traced
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.spec.features import ColumnFit, FeatureFit
 
 ML_OPSET = 3
@@ -48,7 +48,7 @@ class Raw:
         return name
 
 
-def raw_inputs(c: Converter, model: Any, raw: Raw) -> None:
+def raw_inputs(c: OnnxGraph, model: Any, raw: Raw) -> None:
     """Adds the encoding of all features that ONNX can express to the graph, and tells `raw` of it."""
     for name, fit in model.schema.features.items():
         kinds = {fit.kind, *(x.kind for x in fit.columns), *(key for x in fit.columns for key, _ in of_column(x))} & set(_WHY)
@@ -58,12 +58,12 @@ def raw_inputs(c: Converter, model: Any, raw: Raw) -> None:
         raw.encoded[name] = _encoding(c, raw, model, fit)
 
 
-def _encoding(c: Converter, raw: Raw, model: Any, fit: FeatureFit) -> str:
+def _encoding(c: OnnxGraph, raw: Raw, model: Any, fit: FeatureFit) -> str:
     if fit.kind == "array":
         return _array(c, raw, fit)
     if fit.kind == "window":
         columns = [_number(c, raw, x, ["batch", fit.length]) for x in fit.columns]
-        last = c.constant(np.array([-1], np.int64))
+        last = c.row(-1)
         return c.add("Concat", [c.add("Unsqueeze", [x, last]) for x in columns], axis=-1)
     missing = sorted(dialect_of(model).missing)
     parts, start = [], 0
@@ -76,22 +76,22 @@ def _encoding(c: Converter, raw: Raw, model: Any, fit: FeatureFit) -> str:
             continue
         ids = _category(c, raw, x, missing)
         if fit.encode == "index" and fit.dtype == "i32":
-            moved = c.add("Add", [ids, c.constant(np.array(start, np.int64))]) if start else ids
+            moved = c.add("Add", [ids, c.whole(start)]) if start else ids
             parts.append(c.add("Cast", [moved], to=c.dtype("i32")))
             start += len(x.words) + 1
         else:
             parts.append(c.add("Cast", [c.add("Equal", [ids, c.constant(np.arange(len(x.words) + 1))])], to=c.dtype("f32")))
     joined = c.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
-    return joined if fit.shape else c.add("Reshape", [joined, c.constant(np.array([-1], np.int64))])
+    return joined if fit.shape else c.add("Reshape", [joined, c.row(-1)])
 
 
-def _scaled(c: Converter, x: str, fit: ColumnFit) -> str:
+def _scaled(c: OnnxGraph, x: str, fit: ColumnFit) -> str:
     """In double precision, as layerctl scales."""
     less = c.add("Sub", [x, c.constant(np.array(fit.centre, np.float64))])
     return c.add("Cast", [c.add("Div", [less, c.constant(np.array(fit.spread, np.float64))])], to=c.dtype("f32"))
 
 
-def _number(c: Converter, raw: Raw, fit: ColumnFit, shape: list[Any]) -> str:
+def _number(c: OnnxGraph, raw: Raw, fit: ColumnFit, shape: list[Any]) -> str:
     x = raw.input(fit.name, "number", c.dtype("f64"), shape)
     if fit.outlying and fit.low is not None and fit.high is not None:
         low, high = (c.constant(np.array(v, np.float64)) for v in (fit.low, fit.high))
@@ -105,33 +105,29 @@ def _number(c: Converter, raw: Raw, fit: ColumnFit, shape: list[Any]) -> str:
     return _scaled(c, x, fit)
 
 
-def _array(c: Converter, raw: Raw, fit: FeatureFit) -> str:
+def _array(c: OnnxGraph, raw: Raw, fit: FeatureFit) -> str:
     if len(fit.columns) == 1:
         return _scaled(c, raw.input(fit.columns[0].name, "array", c.dtype("f64"), ["batch", *fit.shape]), fit.columns[0])
     columns = [raw.input(x.name, "number", c.dtype("f64"), ["batch", 1]) for x in fit.columns]
-    return c.add("Reshape", [_scaled(c, c.add("Concat", columns, axis=1), fit.columns[0]), c.constant(np.array([-1, *fit.shape], np.int64))])
+    return c.add("Reshape", [_scaled(c, c.add("Concat", columns, axis=1), fit.columns[0]), c.row(-1, *fit.shape)])
 
 
-def _category(c: Converter, raw: Raw, fit: ColumnFit, missing: list[str]) -> str:
+def _category(c: OnnxGraph, raw: Raw, fit: ColumnFit, missing: list[str]) -> str:
     x = raw.input(fit.name, "text", c.onnx.TensorProto.STRING, ["batch", 1])
     ids = {w: i + 1 for i, w in enumerate(fit.words)}
     ids |= {s: ids[w] for s, w in fit.aliases.items()}
     ids |= {m: 0 if fit.fill is None else ids.get(str(fit.fill), 0) for m in missing}
-    out = c.fresh()
     rest = ids.get(str(fit.common), 0) if fit.unseen == "most_frequent" else 0
     table = {"keys_strings": list(ids), "values_int64s": list(ids.values()), "default_int64": rest}
-    c.nodes.append(c.helper.make_node("LabelEncoder", [x], [out], domain="ai.onnx.ml", **table))
-    return out
+    return c.add("LabelEncoder", [x], domain="ai.onnx.ml", **table)
 
 
-def _truth(c: Converter, raw: Raw, fit: ColumnFit, missing: list[str]) -> str:
+def _truth(c: OnnxGraph, raw: Raw, fit: ColumnFit, missing: list[str]) -> str:
     x = raw.input(fit.name, "text", c.onnx.TensorProto.STRING, ["batch", 1])
     numbers = dict(zip(fit.words, fit.values, strict=True)) | {m: float(fit.fill) for m in missing if fit.fill is not None}
     rest = numbers.get(str(fit.common), 0.0)
-    out = c.fresh()
     table = {"keys_strings": list(numbers), "values_floats": list(numbers.values()), "default_float": rest}
-    c.nodes.append(c.helper.make_node("LabelEncoder", [x], [out], domain="ai.onnx.ml", **table))
-    return out
+    return c.add("LabelEncoder", [x], domain="ai.onnx.ml", **table)
 
 
 def raw_rows(model: Any, raw: Raw, most: int = 64) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

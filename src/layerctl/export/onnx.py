@@ -13,15 +13,14 @@ import numpy as np
 from layerctl import __version__
 from layerctl.compile.differentiate import ancestors
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
-from layerctl.export._onnx_more import CONVERTERS
-from layerctl.export._onnx_ops import Converter
 from layerctl.export._onnx_raw import ML_OPSET, Raw, raw_inputs, raw_rows
-from layerctl.export._onnx_recurrent import KEPT
 from layerctl.export.base import DIFFERS, OTHER_TARGETS, Report, held_back_rows, refuse_states, relative_difference
 from layerctl.graph.model import input_types
 from layerctl.modelfile.atomic import write
 from layerctl.ops.leaves import input_
-from layerctl.ops.value import ShapeError, Trace, Unknown, Value, tracing
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.onnx_recurrent import KEPT
+from layerctl.ops.value import NoForm, ShapeError, Trace, Unknown, Value, tracing
 
 SUFFIX = ".onnx"
 OPSET = 18
@@ -110,7 +109,7 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
     outputs = {n: values[n] for n in model.graph.outputs}
     nodes = ancestors(outputs.values())
     weights = model.weights
-    converter = Converter(onnx, OPSET, weights)
+    converter = OnnxGraph(onnx, OPSET, weights)
     if raw is not None:
         raw_inputs(converter, model, raw)
     problems: dict[str, Diagnostic] = {}
@@ -120,6 +119,8 @@ def _model(model: Any, onnx: Any, raw: Raw | None = None) -> Any:
         elif node.op.name == "input":
             label = node.attrs["label"]
             converter.name(node.outputs[0], raw.encoded.get(label, label) if raw is not None else label)
+        elif node.op.name == "constant":
+            converter.name(node.outputs[0])
         elif (why := _converted(converter, node)) is not None:
             step = next((s for s in model.graph.steps if node.origin == s.layer.path or node.origin.startswith(f"{s.layer.path}/")), None)
             text = f"ONNX export has no form for '{node.op.name}' of {node.origin or 'the model'}{why and f': {why}'}"
@@ -165,7 +166,7 @@ def _traced(model: Any) -> tuple[dict[str, Value], dict[str, Value]]:
     raise AssertionError
 
 
-def _info(helper: Any, converter: Converter, name: str, v: Value) -> Any:
+def _info(helper: Any, converter: OnnxGraph, name: str, v: Value) -> Any:
     dims = ["batch" if i == 0 and isinstance(d, Unknown) else f"{name}_{i}" if isinstance(d, Unknown) else int(d) for i, d in enumerate(v.shape)]
     return helper.make_tensor_value_info(name, converter.dtype(v.dtype), dims)
 
@@ -180,13 +181,10 @@ def _needed(nodes: Sequence[Any], outputs: Iterable[str]) -> list[Any]:
     return kept[::-1]
 
 
-def _converted(converter: Converter, node: Any) -> str | None:
+def _converted(converter: OnnxGraph, node: Any) -> str | None:
     """Adds an op's form in ONNX; the reason if it has none, which may be empty."""
-    rule = CONVERTERS.get(node.op.name)
-    if rule is None:
-        return ""
     try:
-        rule(converter, node)
-    except ValueError as error:
-        return str(error)
+        node.op.onnx(converter, node)
+    except NoForm as why:
+        return str(why)
     return None

@@ -9,10 +9,10 @@ from typing import Any
 
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.export._python.file import python_file
-from layerctl.export._python.ops import ROWS
 from layerctl.export._rows import compare
 from layerctl.export.base import Report, refuse_states, traced
 from layerctl.modelfile.atomic import write
+from layerctl.ops.numpy_lines import ROWS
 from layerctl.temporary import scratch_folder
 
 SUFFIX = ".py"

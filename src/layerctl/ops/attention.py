@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from layerctl.ops.attention_kernels import BLOCK, LEAST, backward, forward
 from layerctl.ops.einsum import einsum
 from layerctl.ops.elementwise import apply
 from layerctl.ops.kernel import Call, Scratch
 from layerctl.ops.matmul_kernels import LONGEST_CHAIN, packed_size
+from layerctl.ops.numpy_lines import NumpyLines, copied
 from layerctl.ops.reshape import expand_dims
-from layerctl.ops.softmax import softmax
+from layerctl.ops.softmax import np_softmax, softmax
 from layerctl.ops.value import SIZE_OF, Node, Op, ShapeError, Type, Value, current, product, shown
 
 TASKS = 64
@@ -23,6 +26,7 @@ class Attention(Op):
     keys)] -> (batch, queries, heads, width), and each row's largest score and 1 / sum of exponentials. `composition` is what it stands for."""
 
     name = "attention"
+    results = 1
 
     def infer(self, q: Value, k: Value, v: Value, mask: Value | None = None) -> tuple[Type, ...]:
         fits = q.rank == k.rank == v.rank == 4 and tuple(map(int, k.shape[:3])) == tuple(map(int, v.shape[:3]))
@@ -54,12 +58,24 @@ class Attention(Op):
     def macs(self, node: Node) -> int:
         return _macs(node.inputs[0], node.inputs[1], node.inputs[2])
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_attention({c.names(node)})"
+
+
+@copied
+def np_attention(q, k, v, mask=None):
+    """softmax(q @ k.T) @ v for each head: q (rows, queries, heads, size), k and v (rows, keys, heads, ...)."""
+    scores = np.einsum("btnh,bsnh->bnts", q, k)
+    scores = scores if mask is None else np.where(mask, scores, scores.dtype.type(np.finfo(np.float32).min))
+    return np.einsum("bnts,bsnw->btnw", np_softmax(scores, False), v)
+
 
 class AttentionGradient(Op):
     """The gradients of q, k and v from the output's, them, the output and its rows' statistics[, the mask]."""
 
     name = "attention_gradient"
     no_gradient = "second derivatives are those of the composition"
+    no_form = "it serves training"
 
     def infer(self, g: Value, q: Value, k: Value, v: Value, o: Value, stats: Value, mask: Value | None = None) -> tuple[Type, ...]:
         return q.type, k.type, v.type

@@ -30,6 +30,7 @@ class Fetch(Op):
 
     name = "fetch"
     no_gradient = "it is data"
+    no_form = "it serves programs that go through rows themselves"
 
     def infer(self, cursor: Value, *, label: str, type: Type) -> Type:
         return type
@@ -46,6 +47,7 @@ class RowNumbers(Op):
 
     name = "row_numbers"
     no_gradient = "it is data"
+    no_form = "it serves programs that go through rows themselves"
 
     def infer(self, cursor: Value, *, batch: int) -> Type:
         return Type((batch,), "i64")
@@ -71,6 +73,7 @@ class Deliver(Op):
 
     name = "deliver"
     no_gradient = "it ends the program"
+    no_form = "it serves programs that go through rows themselves"
 
     def infer(self, x: Value, cursor: Value, *, label: str) -> Type:
         return Type((), "i64")

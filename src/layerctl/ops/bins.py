@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from layerctl.ops.elementwise import cast
 from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
@@ -69,6 +73,15 @@ class Bins(Op):
         n, count = int(product(x.shape)), int(boundaries.shape[0])
         return [Call(bins_of.at(T=x.dtype), (x, boundaries, y, n, count), tasks=max(n, 1), work=n * (2.0 + 2.0 * count.bit_length()))]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np.searchsorted({c.name(node.inputs[1])}, {c.name(node.inputs[0])}, side='right').astype(np.int32)"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        x, boundaries = (c.name(v) for v in node.inputs)
+        behind = c.row(-1)
+        passed = c.add("Not", [c.add("Less", [c.add("Unsqueeze", [x, behind]), boundaries])])  # NaN is below none of them
+        c.done(node, c.add("ReduceSum", [c.add("Cast", [passed], to=c.dtype("i32")), behind], keepdims=0))
+
 
 class Tally(Op):
     """ids (..., n) i32 and weights (..., n) -> (..., width): the weights of each id added up."""
@@ -88,11 +101,28 @@ class Tally(Op):
         rows, n, width = int(product(ids.shape[:-1])), int(ids.shape[-1]), int(y.shape[-1])
         return [Call(tallied.at(T=y.dtype), (ids, weights, y, rows, n, width), tasks=max(rows, 1), work=rows * (2.0 * n + 0.1 * width))]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_tally({c.names(node)}, {int(node.attrs['width'])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        ids, weights = (c.name(v) for v in node.inputs)
+        behind = c.row(-1)
+        kinds = c.constant(np.arange(int(node.attrs["width"]), dtype=np.int32))
+        hits = c.add("Cast", [c.add("Equal", [c.add("Unsqueeze", [ids, behind]), kinds])], to=c.dtype(node.inputs[1].dtype))
+        c.done(node, c.add("ReduceSum", [c.add("Mul", [hits, c.add("Unsqueeze", [weights, behind])]), c.row(-2)], keepdims=0))
+
+
+@copied
+def np_tally(ids, weights, width):
+    """The weights of each id from 0 to width - 1, added up along the last axis."""
+    return np.where(np.arange(width) == ids[..., None], weights[..., None], weights.dtype.type(0)).sum(axis=-2, dtype=weights.dtype)
+
 
 class Untally(Op):
     """g (..., width) and ids (..., n) -> (..., n): of each id the element of g."""
 
     name = "untally"
+    no_form = "it serves training"
 
     def infer(self, g: Value, ids: Value) -> Type:
         return Type(ids.shape, g.dtype)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from layerctl.ops.copying import plan_copy, row_strides
 from layerctl.ops.elementwise import cast, promote
 from layerctl.ops.kernel import Call
+from layerctl.ops.numpy_lines import NumpyLines
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.slicing import slice_
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
@@ -48,6 +50,12 @@ class Concat(Op):
                 out.append(plan_copy(v, y, v.shape, row_strides(v.shape), strides, y0=at * strides[axis]))
             at += int(v.shape[axis])
         return out
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np.concatenate([{c.names(node)}], axis={node.attrs['axis']})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        c.done(node, c.add("Concat", [c.name(v) for v in node.inputs], axis=node.attrs["axis"]))
 
 
 def concat(values: Sequence[Value], axis: int = -1) -> Value:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+
+import numpy as np
 
 from layerctl.ops.conv_plans import finishes, plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient, pools
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
-from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
+from layerctl.ops.numpy_lines import NumpyLines, copied, fixed, pairs
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.value import Node, NoForm, Op, Shape, ShapeError, Type, Value, product, shown
 from layerctl.ops.window import Window
 from layerctl.ops.winograd_kernels import fits
 
@@ -107,6 +112,43 @@ class Conv(Op):
         w = node.inputs[1]
         return int(product(node.outputs[0].shape)) * int(product(w.shape[:-1]))
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_conv({c.names(node)}, {_plain(node)}, {fixed(node.outputs[0].shape[1:-1])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x, w), a = node.inputs, node.attrs
+        kernel = c.add("Transpose", [c.name(w)], perm=[w.rank - 1, w.rank - 2, *range(w.rank - 2)])
+        pads = [b for b, _ in a["pads"]] + [e for _, e in a["pads"]]
+        made = c.add("Conv", [c.channels_first(x), kernel], strides=list(a["strides"]), dilations=list(a["dilation"]), group=a["groups"], pads=pads)
+        c.done(node, c.channels_last(made, x.rank))
+
+
+def _plain(node: Node) -> str:
+    """The geometry as arguments in numpy: strides, dilation, pads, groups."""
+    a = node.attrs
+    return f"{tuple(map(int, a['strides']))}, {tuple(map(int, a['dilation']))}, {pairs(a['pads'])}, {a['groups']}"
+
+
+@copied
+def np_windows(x, size, strides, dilation, out):
+    """For each tap of a window, the tap and the elements under it for all places: views (batch, *out, channels)."""
+    for tap in itertools.product(*(range(k) for k in size)):
+        places = (slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, s, n in zip(tap, dilation, strides, out, strict=True))
+        yield tap, (slice(None), *places)
+
+
+@copied
+def np_conv(x, w, strides, dilation, pads, groups, out):
+    """A convolution, channels last: x (batch, *spatial, channels), w (*kernel, channels / groups, filters)."""
+    padded = np.pad(x, ((0, 0), *((max(a, 0), max(b, 0)) for a, b in pads), (0, 0)))
+    own, made = w.shape[-2], w.shape[-1] // groups
+    y = np.zeros((len(x), *out, w.shape[-1]), x.dtype)
+    for tap, at in np_windows(padded, w.shape[:-2], strides, dilation, out):
+        part = padded[at]
+        for g in range(groups):
+            y[..., g * made : (g + 1) * made] += part[..., g * own : (g + 1) * own] @ w[tap][:, g * made : (g + 1) * made]
+    return y
+
 
 class ConvInputGradient(Op):
     """The gradient of a convolution's input, of `shape`, from that of its output and the weights."""
@@ -133,11 +175,41 @@ class ConvInputGradient(Op):
         g, w = node.inputs
         return int(product(g.shape)) * int(product(w.shape[:-1]))
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_conv_transposed({c.names(node)}, {_plain(node)}, {fixed(node.outputs[0].shape[1:])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x, w), a = node.inputs, node.attrs
+        if a["groups"] != 1:
+            raise NoForm("a transposed convolution in groups has no form here")
+        kernel = c.add("Transpose", [c.name(w)], perm=[w.rank - 1, w.rank - 2, *range(w.rank - 2)])
+        begin, end = [b for b, _ in a["pads"]], [e for _, e in a["pads"]]
+        made = c.add(
+            "ConvTranspose", [c.channels_first(x), kernel], strides=list(a["strides"]), dilations=list(a["dilation"]),
+            pads=[*begin, *(max(e, 0) for e in end)], output_padding=[max(-e, 0) for e in end],
+        )  # fmt: skip
+        c.done(node, c.channels_last(made, x.rank))
+
+
+@copied
+def np_conv_transposed(y, w, strides, dilation, pads, groups, shape):
+    """The reverse of a convolution: from y (batch, *out, filters) to `shape` (*spatial, channels)."""
+    own, made = w.shape[-2], w.shape[-1] // groups
+    out = y.shape[1:-1]
+    reach = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(out, strides, w.shape[:-2], dilation, strict=True)]
+    size = [max(r, n + a) for r, n, (a, _) in zip(reach, shape[:-1], pads, strict=True)]
+    x = np.zeros((len(y), *size, shape[-1]), y.dtype)
+    for tap, at in np_windows(x, w.shape[:-2], strides, dilation, out):
+        for g in range(groups):
+            x[(*at, slice(g * own, (g + 1) * own))] += y[..., g * made : (g + 1) * made] @ w[tap][:, g * made : (g + 1) * made].T
+    return x[(slice(None), *(slice(a, a + n) for n, (a, _) in zip(shape[:-1], pads, strict=True)))]
+
 
 class ConvWeightGradient(Op):
     """The gradient of a convolution's weights, of `shape`, from its input and the gradient of its output."""
 
     name = "conv_weight_gradient"
+    no_form = "it serves training"
 
     def infer(
         self, x: Value, g: Value, *, shape: Shape, strides: Shape, dilation: Shape, pads: Pads, groups: int

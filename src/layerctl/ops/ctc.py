@@ -86,6 +86,7 @@ class CTC(Op):
     """log-probabilities (batch, time, classes), labels (batch, length) i32 with 0 for padding -> losses (batch,)."""
 
     name = "ctc"
+    no_form = "it serves training"
 
     def infer(self, x: Value, labels: Value) -> Type:
         if x.rank != 3 or labels.rank != 2 or int(x.shape[0]) != int(labels.shape[0]):
@@ -105,6 +106,7 @@ class CTCGradient(Op):
 
     name = "ctc_gradient"
     no_gradient = "the CTC loss can be differentiated once only"
+    no_form = "it serves training"
 
     def infer(self, g: Value, x: Value, labels: Value) -> Type:
         return x.type

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from layerctl.ops.elementwise import cast
 from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.numpy_lines import NumpyLines
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import share_low
 from layerctl.ops.transpose import move_axis
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product
@@ -66,6 +68,14 @@ class CumulativeSum(Op):
         rows, width = int(product(x.shape[:-1])), int(x.shape[-1])
         return [Call(sums.at(T=x.dtype), (x, y, rows, width, int(node.attrs["reverse"])), tasks=rows, work=1.0 * rows * width)]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        x, back = c.name(node.inputs[0]), "[..., ::-1]" if node.attrs["reverse"] else ""
+        return f"np.cumsum({x}{back}, axis=-1, dtype={x}.dtype){back}"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x,) = node.inputs
+        c.done(node, c.add("CumSum", [c.name(x), c.whole(x.rank - 1)], reverse=int(node.attrs["reverse"])))
+
 
 class CumulativeProduct(Op):
     """Along the last axis."""
@@ -83,12 +93,17 @@ class CumulativeProduct(Op):
         rows, width = int(product(x.shape[:-1])), int(x.shape[-1])
         return [Call(products.at(T=x.dtype), (x, y, rows, width), tasks=rows, work=1.0 * rows * width)]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        x = c.name(node.inputs[0])
+        return f"np.cumprod({x}, axis=-1, dtype={x}.dtype)"
+
 
 class CumulativeProductGradient(Op):
     """The operand's gradient from the operand and the result's gradient."""
 
     name = "cumulative_product_gradient"
     no_gradient = "cumprod can be differentiated once only"
+    no_form = "it serves training"
 
     def infer(self, x: Value, g: Value) -> Type:
         return x.type

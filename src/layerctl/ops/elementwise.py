@@ -1,7 +1,7 @@
-"""Elementwise functions with numpy's broadcasting: one op for all of them, and its fused form.
+"""Elementwise functions with numpy's broadcasting: one op for all of them.
 
-What the functions compute stands in `functions.py`; here are their gradients, the rules of dtypes and shapes, and the plan of
-a loop nest: the broadcast operands collapsed to as few strides as they allow.
+What the functions compute stands in `functions.py`, how other languages write them in `function_forms.py`; here are their gradients, the
+rules of dtypes and shapes, and the plan of a loop nest: the broadcast operands collapsed to as few strides as they allow.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from layerctl.ops.function_forms import numpy_form, onnx_form
 from layerctl.ops.functions import FUNCTIONS
-from layerctl.ops.kernel import Call, ColumnSums, Loop, Reduction, Scratch
+from layerctl.ops.kernel import Call, Loop
 from layerctl.ops.leaves import constant, is_scalar_constant
+from layerctl.ops.numpy_lines import NumpyLines, dims
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Unknown, Value, product, shown
 
 _ORDER = ("bool", "i32", "i64", "f32", "f64")
@@ -96,89 +99,23 @@ class Elementwise(Op):
         )
         return [plan_loop(inputs, ((fn, dtype, args),), (len(inputs),), node.outputs)]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        y = node.outputs[0]
+        text = numpy_form(node.attrs["fn"], [c.name(v) for v in node.inputs], node.inputs[0].dtype, y.dtype)
+        return text if _as_wide(node) else f"np.broadcast_to({text}, {dims(y.shape)})"
 
-class Fused(Op):
-    """Elementwise functions of one iteration shape, run in one pass.
-
-    `instructions` and `outputs` are those of a Loop over the inputs; `nodes` is the composition it stands for.
-    """
-
-    name = "fused"
-    no_gradient = "programs are differentiated before they are fused"
-
-    def infer(
-        self, *inputs: Value, instructions: tuple, outputs: tuple[int, ...], shape: Shape, nodes: tuple
-    ) -> tuple[Type, ...]:
-        n = len(inputs)
-        return tuple(Type(shape, instructions[o - n][1]) for o in outputs)
-
-    def calls(self, node: Node) -> list[Call]:
-        return [plan_loop(node.inputs, node.attrs["instructions"], node.attrs["outputs"], node.outputs)]
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        x, first, y = [c.name(v) for v in node.inputs], node.inputs[0], node.outputs[0]
+        out = onnx_form(c, node.attrs["fn"], x, first, y.dtype)
+        c.done(node, out if _as_wide(node) else c.add("Expand", [out, c.shape(y.shape, x[0], first.shape, follows=False)]))
 
 
-class FusedSums(Op):
-    """Elementwise functions of one iteration shape in one pass, and sums of some of their values over leading dimensions.
-
-    `instructions` and `outputs` are those of a Loop over the inputs, `sums` values' indices and their results' types; the shape is seen
-    as (length, inner). `nodes` is the composition it stands for.
-    """
-
-    name = "fused_sums"
-    no_gradient = "programs are differentiated before they are fused"
-
-    def infer(
-        self, *inputs: Value, instructions: tuple, outputs: tuple[int, ...], shape: Shape, nodes: tuple, sums: tuple, length: int, inner: int,
-    ) -> tuple[Type, ...]:  # fmt: skip
-        n = len(inputs)
-        return (*(Type(shape, instructions[o - n][1]) for o in outputs), *(t for _, t in sums))
-
-    def calls(self, node: Node) -> list[Call]:
-        a = node.attrs
-        length, inner, n = a["length"], a["inner"], len(a["outputs"])
-        rows = chunk_of(length, inner)
-        chunks = -(-length // rows)
-        steps = [matrix_strides(v.shape, a["shape"], length, inner) for v in node.inputs]
-        results = node.outputs[n:]
-        totals = [v if chunks == 1 else Scratch(8 * chunks * inner) for v in results]
-        sums = tuple((i, v.dtype if chunks == 1 else "f64") for (i, _), v in zip(a["sums"], results, strict=True))
-        ref = ColumnSums(
-            tuple((v.dtype, s[1]) for v, s in zip(node.inputs, steps, strict=True)), a["instructions"], a["outputs"], sums
-        )  # fmt: skip
-        args: list[Any] = [length, inner, rows]
-        for v, s in zip(node.inputs, steps, strict=True):
-            args += [v, s[0]]
-        work = length * inner * (0.05 * (len(node.inputs) + n) + 0.1 * len(sums) + sum(_COST.get(i[0], 0.04) for i in a["instructions"]))
-        out = [Call(ref, [*args, *node.outputs[:n], *totals], tasks=chunks * max(1, inner // 16), work=work)]
-        for total, v in zip(totals, results, strict=True):
-            if chunks > 1:
-                out.append(Call(Reduction("sum", "f64", v.dtype), (total, v, 1, chunks, inner), work=0.2 * chunks * inner))
-        return out
+def _as_wide(node: Node) -> bool:
+    """Whether a result is as large as its operands make it, and not repeated to a larger shape."""
+    return tuple(map(int, node.outputs[0].shape)) == tuple(map(int, broadcast([v.shape for v in node.inputs], node.attrs["fn"])))
 
 
-def chunk_of(length: int, inner: int) -> int:
-    """Rows of a chunk of column sums, by shapes alone: enough chunks for several threads where there is work for them."""
-    if length * inner < 1 << 14 or length < 128:
-        return length
-    return max(64, -(-length // 32))
-
-
-def matrix_strides(shape: Shape, out: Shape, length: int, inner: int) -> tuple[int, int] | None:
-    """The strides, (row, column), of an operand of `shape` broadcast to `out`, that one seen as (length, inner); None if it has none."""
-    sizes = tuple(map(int, out))
-    split, rows = 0, 1
-    while rows < length or (split < len(sizes) and sizes[split] == 1 and rows == length and product(sizes[split:]) != inner):
-        rows, split = rows * sizes[split], split + 1
-    strides = _strides(shape, sizes)
-    found = []
-    for part in (slice(0, split), slice(split, None)):
-        kept, steps = collapse(sizes[part], [strides[part]]) if sizes[part] else ((1,), [(0,)])
-        if len(kept) != 1:
-            return None
-        found.append(steps[0][0] if kept[0] != 1 else 0)
-    return (found[0], found[1]) if found[1] in (0, 1) else None
-
-
-_COST = {
+COST = {
     "exp": 0.4,
     "log": 0.5,
     "tanh": 0.6,
@@ -195,7 +132,7 @@ _COST = {
 def plan_loop(inputs: Sequence[Value], instructions: tuple, outputs: tuple[int, ...], results: Sequence[Value]) -> Call:
     """The call of a Loop: dimensions of size 1 dropped, neighbours merged where every operand's strides allow it."""
     shape = results[0].shape
-    strides = [_strides(v.shape, shape) for v in inputs] + [_strides(shape, shape)] * len(results)
+    strides = [broadcast_strides(v.shape, shape) for v in inputs] + [broadcast_strides(shape, shape)] * len(results)
     sizes, strides = collapse(tuple(map(int, shape)), strides)
     inner_size, outer = sizes[-1], sizes[:-1]
     inner = [s[-1] for s in strides]
@@ -206,12 +143,13 @@ def plan_loop(inputs: Sequence[Value], instructions: tuple, outputs: tuple[int, 
     for value, stride in zip([*inputs, *results], strides, strict=True):
         args += [value, *stride[:-1]]
     elements = product(sizes)
-    work = elements * (0.05 * (len(inputs) + len(results)) + sum(_COST.get(i[0], 0.04) for i in instructions))
+    work = elements * (0.05 * (len(inputs) + len(results)) + sum(COST.get(i[0], 0.04) for i in instructions))
     along = tuple(v for v, s in zip(inputs, strides, strict=False) if s[0] > 0 and s[0] * sizes[0] == product(v.shape))
     return Call(loop, args, tasks=sizes[0], work=work, parts=sizes[0], along=along)
 
 
-def _strides(shape: Shape, out: Shape) -> tuple[int, ...]:
+def broadcast_strides(shape: Shape, out: Shape) -> tuple[int, ...]:
+    """The strides, in elements, of an operand of `shape` that is broadcast to `out`; 0 along what is repeated."""
     steps, step = [0] * len(out), 1
     for i in range(1, len(shape) + 1):
         size = int(shape[-i])

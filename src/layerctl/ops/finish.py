@@ -38,6 +38,7 @@ class Finished(Op):
 
     name = "finished"
     no_gradient = "programs are differentiated before results are finished in place"
+    no_form = "it stands for the ops that it joins"
 
     def infer(self, *inputs: Value, node: Node, nodes: tuple[Node, ...], type: Type, pool: tuple[int, int], relu: bool) -> Type:
         return type

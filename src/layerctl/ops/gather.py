@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from layerctl.ops.elementwise import cast
 from layerctl.ops.kernel import Call, Scratch, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import share_low
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, placed, product, shown
 
@@ -84,11 +88,25 @@ class Gather(Op):
             )
         ]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_gather({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        c.done(node, c.add("Gather", [c.name(v) for v in node.inputs], axis=0))
+
+
+@copied
+def np_gather(table, ids):
+    """table[ids]; an id below 0 counts from the end, and ids are brought into the table."""
+    n = len(table)
+    return table[np.clip(np.where(ids < 0, ids + n, ids), 0, n - 1)]
+
 
 class ScatterAdd(Op):
     """grad (*ids, ...) and ids -> a table of `shape`, zero where no id points."""
 
     name = "scatter_add"
+    no_form = "it serves training"
 
     def infer(self, grad: Value, ids: Value, *, shape: tuple[int, ...]) -> Type:
         return Type(tuple(shape), grad.dtype)

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from layerctl.ops.concat import concat
 from layerctl.ops.elementwise import apply
+from layerctl.ops.function_forms import np_sigmoid
 from layerctl.ops.gru_kernels import backward_after, backward_before, forward_after, forward_before
 from layerctl.ops.kernel import Call
 from layerctl.ops.matmul import matmul
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.onnx_recurrent import Layer, recurrent
 from layerctl.ops.recurrent import before_each, carried, check, kernel_gradient, macs, over_time, packed, shares
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import Node, Op, Type, Value, current
@@ -23,6 +29,7 @@ class GruAfter(Op):
     the candidates. `composition` is what it stands for."""
 
     name = "gru"
+    results = 1
 
     def infer(self, x: Value, u: Value, b: Value, h0: Value, mask: Value | None = None) -> tuple[Type, ...]:
         check("gru", 3, x, u, h0, mask=mask)
@@ -47,12 +54,33 @@ class GruAfter(Op):
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_gru({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        _, _, bias, h0, *mask = node.inputs
+        recurrent(c, node, Layer("GRU", (0, 1, 2), [h0], mask[0] if mask else None, bias, {"linear_before_reset": 1}))
+
+
+@copied
+def np_gru(x, u, b, h, mask=None):
+    """h after each step; gates z, r, h, the reset after the state's product."""
+    hs = []
+    for t in range(x.shape[1]):
+        (xz, xr, xh), (hz, hr, hh) = np.split(x[:, t], 3, axis=-1), np.split(h @ u + b, 3, axis=-1)
+        z = np_sigmoid(xz + hz)
+        new = z * h + (1 - z) * np.tanh(xh + np_sigmoid(xr + hr) * hh)
+        h = new if mask is None else np.where(mask[:, t, None], new, h)
+        hs.append(h)
+    return np.stack(hs, 1)
+
 
 class GruAfterGradient(Op):
     """The gradients of x, of h @ U + b, and of h0."""
 
     name = "gru_gradient"
     no_gradient = "second derivatives are those of the composition"
+    no_form = "it serves training"
 
     def infer(
         self, u: Value, h0: Value, gates: Value, candidates: Value, hs: Value, g: Value, mask: Value | None = None
@@ -77,6 +105,7 @@ class GruBefore(Op):
     """
 
     name = "gru_reset_before"
+    results = 1
 
     def infer(self, x: Value, u: Value, h0: Value, mask: Value | None = None) -> tuple[Type, ...]:
         check("gru", 3, x, u, h0, mask=mask)
@@ -104,12 +133,33 @@ class GruBefore(Op):
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_gru_before({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        _, _, h0, *mask = node.inputs
+        recurrent(c, node, Layer("GRU", (0, 1, 2), [h0], mask[0] if mask else None, None, {"linear_before_reset": 0}))
+
+
+@copied
+def np_gru_before(x, u, h, mask=None):
+    """h after each step; the reset before the state's product."""
+    hs, n = [], u.shape[0]
+    for t in range(x.shape[1]):
+        xz, xr, xh = np.split(x[:, t], 3, axis=-1)
+        z, r = (np_sigmoid(a) for a in np.split(np.concatenate([xz, xr], -1) + h @ u[:, : 2 * n], 2, axis=-1))
+        new = z * h + (1 - z) * np.tanh(xh + (r * h) @ u[:, 2 * n :])
+        h = new if mask is None else np.where(mask[:, t, None], new, h)
+        hs.append(h)
+    return np.stack(hs, 1)
+
 
 class GruBeforeGradient(Op):
     """The gradients of x and h0."""
 
     name = "gru_reset_before_gradient"
     no_gradient = "second derivatives are those of the composition"
+    no_form = "it serves training"
 
     def infer(self, u: Value, h0: Value, gates: Value, hs: Value, g: Value, mask: Value | None = None) -> tuple[Type, ...]:
         return gates.type, h0.type

@@ -40,6 +40,7 @@ class Hashed(Op):
 
     name = "hashed"
     no_gradient = "a bucket does not move with what is hashed"
+    no_form = "what is hashed has its bucket from kernels alone"
 
     def infer(self, x: Value, *, bins: int, key: tuple[int, int] | None) -> Type:
         if x.dtype not in ("i32", "i64"):
@@ -58,6 +59,7 @@ class Crossed(Op):
 
     name = "crossed"
     no_gradient = "a bucket does not move with what is hashed"
+    no_form = "what is hashed has its bucket from kernels alone"
 
     def infer(self, x: Value, *, bins: int) -> Type:
         if x.dtype != "i64" or x.rank < 1:

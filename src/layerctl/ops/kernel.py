@@ -39,7 +39,7 @@ class Kernel:
         return KernelRef(self, tuple(sorted((k, "u8" if v == "bool" else v) for k, v in dtypes.items())))
 
     def usual(self) -> list[KernelRef]:
-        """The kernel for the dtypes that it is often called for: what the package brings lowered (kernels/ahead.py)."""
+        """The kernel for the dtypes that it is often called for: what the package brings lowered (kernels/lowered.py)."""
         chosen = sorted({kind.rstrip("*") for _, kind in self.parameters} & {"T", "U"})
         return [self.at(**dict(zip(chosen, dtypes, strict=True))) for dtypes in product(self.often, repeat=len(chosen))]
 

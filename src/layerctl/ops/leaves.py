@@ -12,6 +12,7 @@ class Input(Op):
 
     name = "input"
     no_gradient = "nothing stands before it"
+    no_form = "each file has a way of its own for what is given"
 
     def infer(self, *, label: str, type: Type) -> Type:
         return type
@@ -25,6 +26,7 @@ class Parameter(Op):
 
     name = "parameter"
     no_gradient = "nothing stands before it"
+    no_form = "each file has a way of its own for what is given"
 
     def infer(self, *, weight: Weight) -> Type:
         return weight.type
@@ -38,6 +40,7 @@ class Constant(Op):
 
     name = "constant"
     no_gradient = "it is constant"
+    no_form = "each file has a way of its own for what is given"
 
     def infer(self, *, array: Any) -> Type:
         from layerctl.ops.value import NAMES_OF_DTYPES

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied
 from layerctl.ops.primitives import share_low
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
@@ -47,6 +50,16 @@ class Lookup(Op):
         n, count = int(product(x.shape)), int(keys.shape[0])
         work = n * (2.0 + 2.0 * count.bit_length())
         return [Call(looked_up.at(T=x.dtype, U=y.dtype), (x, keys, places, y, n, count, node.attrs["missing"]), tasks=max(n, 1), work=work)]
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_lookup({c.names(node)}, {int(node.attrs['missing'])})"
+
+
+@copied
+def np_lookup(x, keys, places, missing):
+    """The keys' places; `missing` for what is no key."""
+    at = np.clip(np.searchsorted(keys, x), 0, max(len(keys) - 1, 0))
+    return np.where(keys[at] == x, places[at], places.dtype.type(missing)) if len(keys) else np.full(x.shape, missing, places.dtype)
 
 
 def lookup(x: Value, keys: Value, places: Value, missing: int) -> Value:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from layerctl.ops.elementwise import apply
+from layerctl.ops.function_forms import np_sigmoid
 from layerctl.ops.kernel import Call, Scratch
 from layerctl.ops.lstm_kernels import backward, forward, forward_step
 from layerctl.ops.matmul import matmul
 from layerctl.ops.matmul_kernels import READING_B, WIDEST_PANEL, packed_size, plan_pack
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.onnx_recurrent import Layer, recurrent
 from layerctl.ops.projecting import AHEAD, Projection
 from layerctl.ops.recurrent import before_each, carried, check, kernel_gradient, macs, over_time, packed, shares, zeros
 from layerctl.ops.value import SIZE_OF, Node, Op, Type, Value, current
@@ -24,6 +30,7 @@ class Lstm(Op):
     """
 
     name = "lstm"
+    results = 2
 
     def infer(self, x: Value, u: Value, h0: Value, c0: Value, mask: Value | None = None) -> tuple[Type, ...]:
         check("lstm", 4, x, u, h0, c0, mask=mask)
@@ -64,12 +71,34 @@ class Lstm(Op):
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_lstm({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        _, _, h0, c0, *mask = node.inputs
+        recurrent(c, node, Layer("LSTM", (0, 3, 1, 2), [h0, c0], mask[0] if mask else None, None, {}))
+
+
+@copied
+def np_lstm(x, u, h, c, mask=None):
+    """(h, c) after each step; gates i, f, c, o. A step whose mask is false keeps the states."""
+    hs, cs = [], []
+    for t in range(x.shape[1]):
+        i, f, g, o = np.split(x[:, t] + h @ u, 4, axis=-1)
+        new = np_sigmoid(f) * c + np_sigmoid(i) * np.tanh(g)
+        pair = np_sigmoid(o) * np.tanh(new), new
+        h, c = pair if mask is None else (np.where(mask[:, t, None], a, b) for a, b in zip(pair, (h, c), strict=True))
+        hs.append(h)
+        cs.append(c)
+    return np.stack(hs, 1), np.stack(cs, 1)
+
 
 class LstmGradient(Op):
     """The gradients of x, h0 and c0 from U, c0, the gates and c of the forward pass[, the mask], and the gradients of h[ and c]."""
 
     name = "lstm_gradient"
     no_gradient = "second derivatives are those of the composition"
+    no_form = "it serves training"
 
     def infer(self, u: Value, c0: Value, gates: Value, cs: Value, *rest: Value, masked: bool) -> tuple[Type, ...]:
         return gates.type, c0.type, c0.type

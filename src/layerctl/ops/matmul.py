@@ -8,6 +8,8 @@ from typing import Any
 from layerctl.ops.elementwise import FLOATING, as_value, broadcast, cast, promote, sum_to
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
+from layerctl.ops.numpy_lines import NumpyLines
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.reshape import reshape
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
@@ -59,6 +61,17 @@ class Matmul(Op):
     def macs(self, node: Node) -> int:
         (a, _), (c,) = node.inputs, node.outputs
         return int(product(c.shape)) * int(a.shape[-2] if node.attrs["ta"] else a.shape[-1])
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        turned = (node.attrs["ta"], node.attrs["tb"])
+        return " @ ".join(f"{c.name(v)}.swapaxes(-1, -2)" if t else c.name(v) for v, t in zip(node.inputs, turned, strict=True))
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        names = []
+        for v, turned in zip(node.inputs, (node.attrs["ta"], node.attrs["tb"]), strict=True):
+            order = [*range(v.rank - 2), v.rank - 1, v.rank - 2]
+            names.append(c.add("Transpose", [c.name(v)], perm=order) if turned else c.name(v))
+        c.done(node, c.add("MatMul", names))
 
 
 def _batch_stride(x: Value, batch: tuple[int, ...]) -> int:

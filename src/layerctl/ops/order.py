@@ -8,6 +8,8 @@ import numpy as np
 
 from layerctl.ops.elementwise import broadcast_to, cast
 from layerctl.ops.kernel import Call, Scratch, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import share_low
 from layerctl.ops.slicing import slice_
 from layerctl.ops.transpose import move_axis
@@ -90,6 +92,23 @@ class Argsort(Op):
         args = (x, y, Scratch(4 * rows * width), rows, width, int(node.attrs["descending"]))
         return [Call(argsorted.at(T=x.dtype), args, tasks=rows, work=4.0 * rows * width * max(1, width.bit_length()))]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_argsort({c.names(node)}, {bool(node.attrs['descending'])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x,), largest = node.inputs, int(node.attrs["descending"])
+        _, places = c.several("TopK", [c.name(x), c.row(int(x.shape[-1]))], 2, axis=-1, largest=largest, sorted=1)
+        c.done(node, c.add("Cast", [places], to=c.dtype("i32")))
+
+
+@copied
+def np_argsort(x, descending):
+    """The places of each row's elements in order, equal ones in theirs; NaN is the largest."""
+    if not descending:
+        return np.argsort(x, axis=-1, kind="stable").astype(np.int32)
+    back = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    return (x.shape[-1] - 1 - back).astype(np.int32)
+
 
 class TakeAlong(Op):
     """x (..., width), ids (..., count) i32 -> (..., count): each row's elements at its own places."""
@@ -110,11 +129,25 @@ class TakeAlong(Op):
         rows, width, count = int(product(x.shape[:-1])), int(x.shape[-1]), int(ids.shape[-1])
         return [Call(taken.at(T=x.dtype), (x, ids, y, rows, width, count), tasks=rows, work=1.0 * rows * count)]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_take_along({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        c.done(node, c.add("GatherElements", [c.name(v) for v in node.inputs], axis=-1))
+
+
+@copied
+def np_take_along(x, ids):
+    """Each row's elements at its own places along the last axis."""
+    n = x.shape[-1]
+    return np.take_along_axis(x, np.clip(np.where(ids < 0, ids + n, ids), 0, n - 1), -1)
+
 
 class PutAlong(Op):
     """g (..., count), ids (..., count) i32 -> (..., width): zero but for the sums of what goes to each place."""
 
     name = "put_along"
+    no_form = "it serves training"
 
     def infer(self, g: Value, ids: Value, *, width: int) -> Type:
         return Type((*g.shape[:-1], width), g.dtype)

@@ -16,6 +16,7 @@ class Pack(Op):
     """
 
     name = "pack"
+    no_form = "it lays out members of a group"
 
     def infer(self, *inputs: Value, starts: tuple[int, ...], size: int) -> Type:
         return Type((size,), inputs[0].dtype)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from layerctl.ops.conv import Pads, output_size, padding, window_of
+import numpy as np
+
+from layerctl.ops.conv import Pads, np_windows, output_size, padding, window_of
 from layerctl.ops.elementwise import apply
 from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied, fixed, pairs
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.pools import max_gradient_line, max_line
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Value, product, shown
@@ -158,11 +163,40 @@ class Pool(Op):
         work = 0.3 * int(product(y.shape)) * int(product(node.attrs["size"]))
         return [Call(ref, (x, y, *_geometry(x.shape, node.attrs)), tasks=int(product(y.shape[:-2])), work=work, parts=int(x.shape[0]), along=(x,))]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        a, out = node.attrs, fixed(node.outputs[0].shape[1:-1])
+        return f"np_pool({c.names(node)}, {a['kind']!r}, {tuple(map(int, a['size']))}, {tuple(map(int, a['strides']))}, {pairs(a['pads'])}, {out})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x,), a = node.inputs, node.attrs
+        more: dict[str, Any] = {"kernel_shape": list(a["size"]), "strides": list(a["strides"])}
+        more["pads"] = [b for b, _ in a["pads"]] + [e for _, e in a["pads"]]
+        if a["kind"] == "max":
+            made = c.add("MaxPool", [c.channels_first(x)], **more)
+        else:
+            made = c.add("AveragePool", [c.channels_first(x)], count_include_pad=0, **more)
+        c.done(node, c.channels_last(made, x.rank))
+
+
+@copied
+def np_pool(x, kind, size, strides, pads, out):
+    """The largest element or the mean of windows; places outside of x count for nothing."""
+    ones = (1,) * len(size)
+    widths = ((0, 0), *((max(a, 0), max(b, 0)) for a, b in pads), (0, 0))
+    empty = -np.inf if kind == "max" else 0
+    padded = np.pad(x, widths, constant_values=empty)
+    if kind == "max":
+        return np.max(np.stack([padded[at] for _, at in np_windows(padded, size, strides, ones, out)]), axis=0)
+    here = np.pad(np.ones_like(x[:1, ..., :1]), widths)
+    total = sum(padded[at] for _, at in np_windows(padded, size, strides, ones, out))
+    return (total / sum(here[at] for _, at in np_windows(here, size, strides, ones, out))).astype(x.dtype)
+
 
 class PoolGradient(Op):
     """The gradient of a pooling's input from the input and the gradient of the result."""
 
     name = "pool_gradient"
+    no_form = "it serves training"
 
     def infer(self, x: Value, g: Value, *, kind: str, size: Shape, strides: Shape, pads: Pads) -> Type:
         return x.type

@@ -67,6 +67,7 @@ class Projecting(Op):
 
     name = "projecting"
     no_gradient = "programs are differentiated before projections are joined"
+    no_form = "it stands for the ops that it joins"
 
     def infer(
         self, *inputs: Value, node: Node, product: Node | None, biased: bool, kept: tuple[int, ...], nodes: tuple[Node, ...]

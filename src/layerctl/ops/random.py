@@ -34,6 +34,7 @@ class RandomUniform(Op):
 
     name = "random_uniform"
     no_gradient = "it is noise"
+    no_form = "it is noise"
 
     def infer(self, rows: Value, step: Value, *, shape: Shape, key: int, by_row: bool) -> Type:
         return Type(tuple(shape), "f32")

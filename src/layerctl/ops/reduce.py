@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerctl.ops.elementwise import FLOATING, apply, broadcast_to, cast, chunk_of
+import numpy as np
+
+from layerctl.ops.elementwise import FLOATING, apply, broadcast_to, cast
 from layerctl.ops.kernel import At, Call, Reduction, Scratch
-from layerctl.ops.value import Node, Op, ShapeError, Type, Unknown, Value, current, product, shown
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.value import DTYPES, Node, Op, ShapeError, Type, Unknown, Value, current, product, shown
 
 _CHUNK = 4096
 
@@ -75,6 +79,45 @@ class Reduce(Op):
                 along=(x,),
             )
         ]
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        a = node.attrs
+        return f"np_reduce({a['fn']!r}, {c.name(node.inputs[0])}, {tuple(a['axes'])}, {a['keepdims']}, {DTYPES[a['dtype']]!r})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x,), fn, axes, dtype = node.inputs, node.attrs["fn"], node.attrs["axes"], node.attrs["dtype"]
+        keep, made = int(node.attrs["keepdims"]), "i32"
+        if fn in ("argmax", "argmin"):
+            out, made = c.add("ArgMax" if fn == "argmax" else "ArgMin", [c.name(x)], axis=axes[0], keepdims=keep), "i64"
+        elif fn in ("any", "all"):
+            number = c.add("Cast", [c.name(x)], to=c.dtype("i32"))
+            out = c.add("ReduceMax" if fn == "any" else "ReduceMin", [number, c.row(*axes)], keepdims=keep)
+        else:
+            out, made = c.add(_OPERATORS[fn], [c.name(x), c.row(*axes)], keepdims=keep), x.dtype
+        c.done(node, out if made == dtype else c.add("Cast", [out], to=c.dtype(dtype)))
+
+
+_OPERATORS = {"sum": "ReduceSum", "max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd", "sumsq": "ReduceSumSquare", "sumabs": "ReduceL1"}
+
+
+@copied
+def np_reduce(function, x, axes, keepdims, dtype):
+    """sum, sumsq, sumabs, prod (in double precision), max, min, any, all, argmax, argmin over axes."""
+    wide = np.float64 if x.dtype.kind == "f" else np.int64
+    if function in ("argmax", "argmin"):
+        return getattr(np, function)(x, axis=axes[0], keepdims=keepdims).astype(dtype)
+    if function in ("max", "min", "any", "all"):
+        return getattr(np, function)(x, axis=axes, keepdims=keepdims).astype(dtype)
+    y = x.astype(wide)
+    y = y * y if function == "sumsq" else np.abs(y) if function == "sumabs" else y
+    return (np.prod if function == "prod" else np.sum)(y, axis=axes, keepdims=keepdims).astype(dtype)
+
+
+def chunk_of(length: int, inner: int) -> int:
+    """Rows of a chunk of column sums, by shapes alone: enough chunks for several threads where there is work for them."""
+    if length * inner < 1 << 14 or length < 128:
+        return length
+    return max(64, -(-length // 32))
 
 
 def split(shape: Sequence[int], axes: tuple[int, ...]) -> tuple[tuple, tuple, tuple]:

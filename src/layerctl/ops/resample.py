@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from layerctl.ops.elementwise import FLOATING, cast
 from layerctl.ops.kernel import Call, kernel
 from layerctl.ops.leaves import constant
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import offset, share_low
-from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product
+from layerctl.ops.value import Node, NoForm, Op, ShapeError, Type, Unknown, Value, product
 
 
 @kernel
@@ -57,11 +61,38 @@ class Resample(Op):
     def macs(self, node: Node) -> int:
         return int(product(node.outputs[0].shape)) * int(node.inputs[2].shape[1])
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        matrix = c.array(f"matrix {node.id}", np.asarray(node.attrs["matrix"], np.float32))
+        return f"np_resample({c.name(node.inputs[0])}, {matrix}, {node.attrs['axis']})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        x, axis, matrix = node.inputs[0], node.attrs["axis"], np.asarray(node.attrs["matrix"])
+        if isinstance(x.shape[axis], Unknown):
+            c.done(node, _repeated(c, x, axis, matrix))
+            return
+        order = [*(i for i in range(x.rank) if i != axis), axis]
+        turned = c.constant(matrix.T.astype(np.float64 if x.dtype == "f64" else np.float32))
+        made = c.add("MatMul", [c.add("Transpose", [c.name(x)], perm=order), turned])
+        c.done(node, c.add("Transpose", [made], perm=[order.index(i) for i in range(x.rank)]))
+
+
+@copied
+def np_resample(x, matrix, axis):
+    """x with one dimension multiplied by a matrix (new length, old length)."""
+    return np.moveaxis(np.moveaxis(x, axis, -1) @ matrix.T.astype(x.dtype), -1, axis)
+
+
+def _repeated(c: OnnxGraph, x: Value, axis: int, matrix: np.ndarray) -> str:
+    """An open dimension whose places are repeated, each as often as the others."""
+    times = len(matrix) // max(int(x.shape[axis]), 1)
+    if not np.array_equal(matrix, np.repeat(np.eye(int(x.shape[axis])), times, axis=0)):
+        raise NoForm("an open dimension is resized to a length that is known beforehand alone: give the input's open dimension a size")
+    scales = c.constant(np.array([times if i == axis else 1 for i in range(x.rank)], np.float32))
+    return c.add("Resize", [c.name(x), "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+
 
 def resample(x: Value, axis: int, matrix: Any) -> Value:
     """x with a dimension multiplied by a known matrix (new length, old length)."""
-    import numpy as np
-
     if x.dtype not in FLOATING:
         raise ShapeError(f"resample: expected a tensor of floats, got {x.dtype}")
     used = matrix != 0
@@ -76,22 +107,16 @@ def resample(x: Value, axis: int, matrix: Any) -> Value:
 
 def repeat(x: Value, axis: int, times: int) -> Value:
     """Each element of a dimension `times` over."""
-    import numpy as np
-
     n = int(x.shape[axis])
     return x if times == 1 else resample(x, axis, np.repeat(np.eye(n), times, axis=0))
 
 
 def _triangle(x: Any) -> Any:
-    import numpy as np
-
     return np.maximum(0, 1 - x)
 
 
 def _cubic(x: Any) -> Any:
     """Keys's kernel with a = -1/2 (Keys 1981, "Cubic convolution interpolation")."""
-    import numpy as np
-
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
     return np.where(x >= 2, 0, np.where(x >= 1, far, near))
@@ -99,8 +124,6 @@ def _cubic(x: Any) -> Any:
 
 def _lanczos(radius: int) -> Callable[[Any], Any]:
     def of(x: Any) -> Any:
-        import numpy as np
-
         wave = radius * np.sin(np.pi * x) * np.sin(np.pi * x / radius)
         safe = np.where(x > 0.001, x, 1)
         return np.where(x > radius, 0, np.where(x > 0.001, wave / (np.pi**2 * safe**2), 1))
@@ -122,8 +145,6 @@ def resizing_matrix(length: int, places: int, interpolation: str, antialias: boo
     `antialias` the filter is as wide as a place where that is more than an element. Positions are float32 and `nearest` multiplies by the
     rounded 1 / places, as XLA does, so that ties fall alike.
     """
-    import numpy as np
-
     at = np.arange(places, dtype=np.float32) + np.float32(0.5)
     if interpolation == "nearest":
         chosen = np.floor(at * (np.float32(length) * (np.float32(1) / np.float32(places)))).astype(int)

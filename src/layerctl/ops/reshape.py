@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from layerctl.ops.numpy_lines import NumpyLines, dims
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Unknown, Value, product, shown
 
 
@@ -20,6 +22,13 @@ class Reshape(Op):
 
     def gradient(self, node: Node, *grads: Value | None) -> Sequence[Value | None]:
         return [None if grads[0] is None else reshape(grads[0], node.inputs[0].shape)]
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np.reshape({c.name(node.inputs[0])}, {dims(node.outputs[0].shape)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        x, y = node.inputs[0], node.outputs[0]
+        c.done(node, c.add("Reshape", [c.name(x), c.shape(y.shape, c.name(x), x.shape)]))
 
 
 def reshape(x: Value, shape: Sequence[int]) -> Value:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import share_low
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value, product, shown
 
@@ -50,6 +54,23 @@ class Select(Op):
         rows = int(product(ids.shape))
         return [Call(pick_one.at(T=x.dtype), (x, ids, y, rows, int(x.shape[-1])), tasks=rows, work=3.0 * rows)]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_select({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        x, ids = (c.name(v) for v in node.inputs)
+        last = c.row(-1)
+        wide = c.add("Unsqueeze", [c.add("Cast", [ids], to=c.dtype("i64")), last])
+        c.done(node, c.add("Squeeze", [c.add("GatherElements", [x, wide], axis=-1), last]))
+
+
+@copied
+def np_select(x, ids):
+    """One element of each row along the last axis; 0 for an id outside."""
+    inside = (ids >= 0) & (ids < x.shape[-1])
+    y = np.take_along_axis(x, np.where(inside, ids, 0)[..., None], -1)[..., 0]
+    return np.where(inside, y, x.dtype.type(0))
+
 
 class Put(Op):
     """g (...), ids (...) -> (..., width), zero but for one element a row."""
@@ -66,6 +87,21 @@ class Put(Op):
         (g, ids), (y,) = node.inputs, node.outputs
         rows, width = int(product(ids.shape)), int(y.shape[-1])
         return [Call(put_one.at(T=g.dtype), (g, ids, y, rows, width), tasks=rows, work=rows * (3 + 0.1 * width))]
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_put({c.names(node)}, {int(node.attrs['width'])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        g, ids = (c.name(v) for v in node.inputs)
+        last, places = c.row(-1), c.row(*range(int(node.attrs["width"])))
+        hit = c.add("Equal", [c.add("Unsqueeze", [c.add("Cast", [ids], to=c.dtype("i64")), last]), places])  # OneHot counts -1 from the end
+        c.done(node, c.add("Mul", [c.add("Cast", [hit], to=c.dtype(node.inputs[0].dtype)), c.add("Unsqueeze", [g, last])]))
+
+
+@copied
+def np_put(g, ids, width):
+    """Rows of zeros with g at each id; nothing for an id outside."""
+    return np.where(np.arange(width) == ids[..., None], g[..., None], g.dtype.type(0))
 
 
 def select(x: Value, ids: Value) -> Value:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from layerctl.ops.elementwise import apply
 from layerctl.ops.kernel import Call, kernel
 from layerctl.ops.matmul import matmul
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.onnx_recurrent import Layer, recurrent
 from layerctl.ops.primitives import fma, offset, share_low, tanh
 from layerctl.ops.recurrent import (
     add_product,
@@ -109,12 +114,31 @@ class SimpleRnn(Op):
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_simple_rnn({c.names(node)})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        _, _, h0, *mask = node.inputs
+        recurrent(c, node, Layer("RNN", (0,), [h0], mask[0] if mask else None, None, {"activations": ["Tanh"]}))
+
+
+@copied
+def np_simple_rnn(x, u, h, mask=None):
+    """h after each step: tanh(x + h @ u)."""
+    hs = []
+    for t in range(x.shape[1]):
+        new = np.tanh(x[:, t] + h @ u)
+        h = new if mask is None else np.where(mask[:, t, None], new, h)
+        hs.append(h)
+    return np.stack(hs, 1)
+
 
 class SimpleRnnGradient(Op):
     """The gradients of x and h0 from U, h0, h after each step and its gradient[, the mask]."""
 
     name = "simple_rnn_gradient"
     no_gradient = "second derivatives are those of the composition"
+    no_form = "it serves training"
 
     def infer(self, u: Value, h0: Value, hs: Value, g: Value, mask: Value | None = None) -> tuple[Type, ...]:
         return hs.type, h0.type

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from layerctl.ops.copying import plan_copy, plan_fill, row_strides
 from layerctl.ops.kernel import Call
-from layerctl.ops.value import Node, Op, Shape, ShapeError, Type, Unknown, Value, product, shown
+from layerctl.ops.numpy_lines import NumpyLines, copied, dims, grows, number
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.value import Node, NoForm, Op, Shape, ShapeError, Type, Unknown, Value, product, shown
 
 
 class Slice(Op):
@@ -37,6 +41,51 @@ class Slice(Op):
         strides = tuple(r * int(s) for r, s in zip(own, a["steps"], strict=True))
         return [plan_copy(x, y, y.shape, strides, row_strides(y.shape), x0=start)]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        (x,), a = node.inputs, node.attrs
+        parts = []
+        for n, start, size, step in zip(x.shape, a["starts"], a["sizes"], a["steps"], strict=True):
+            if int(size) == int(n) and abs(step) == 1:
+                parts.append(":" if step == 1 else "::-1")
+                continue
+            if grows(n):
+                raise NoForm("a part of an open dimension")
+            stop = int(start) + int(size) * step
+            parts.append(f"{int(start)}:{stop if stop >= 0 else ''}{f':{step}' if step != 1 else ''}")
+        return f"{c.name(x)}[{', '.join(parts)}]" if parts else c.name(x)
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x,), a = node.inputs, node.attrs
+        starts, ends, axes, steps = [], [], [], []
+        for i, (n, start, size, step) in enumerate(zip(x.shape, a["starts"], a["sizes"], a["steps"], strict=True)):
+            if start == 0 and int(size) == int(n) and step == 1:
+                continue
+            first, last = _bounds(n, start, size, step)
+            starts.append(first)
+            ends.append(last)
+            axes.append(i)
+            steps.append(step)
+        tensors = [c.row(*v) for v in (starts, ends, axes, steps)]
+        c.done(node, c.add("Slice", [c.name(x), *tensors]) if axes else c.add("Identity", [c.name(x)]))
+
+
+def _bounds(n: int, start: int, size: int, step: int) -> tuple[int, int]:
+    """A slice's start and end in a dimension of n, as ONNX has them; in an open dimension, what was counted from its end still is."""
+    far = (1 << 63) - 1
+    last = int(start) + int(size) * step
+    if not isinstance(n, Unknown):
+        return int(start), -far if last < 0 else last
+    first = int(start) - int(n) if isinstance(start, Unknown) else int(start)
+    if step < 0:
+        if last >= 0 or int(start) != int(n) - 1:
+            raise NoForm("a part of an open dimension that goes backwards has no form here")
+        return -1, -far
+    if not isinstance(size, Unknown):
+        return first, first + int(size) * step if first >= 0 or first + int(size) * step < 0 else far
+    if last < int(n) and step != 1:
+        raise NoForm("steps of a part of an open dimension that ends before the dimension does have no form here")
+    return first, far if last >= int(n) else last - int(n)
+
 
 class Embed(Op):
     """x put into a tensor of `shape` that is `value` elsewhere, at `starts`, its elements `steps` apart."""
@@ -61,6 +110,26 @@ class Embed(Op):
         if int(product(x.shape)):
             calls.append(plan_copy(x, y, x.shape, row_strides(x.shape), strides, y0=start))
         return calls
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        a = node.attrs
+        starts, steps = (tuple(map(int, a[k])) for k in ("starts", "steps"))
+        return f"np_embed({c.name(node.inputs[0])}, {dims(a['shape'])}, {starts}, {steps}, {number(float(a['value']))})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        (x,), a = node.inputs, node.attrs
+        if any(s != 1 for s in a["steps"]):
+            raise NoForm("spread elements have no form in ONNX")
+        after = [0 if isinstance(t, Unknown) else int(t) - s - int(n) for t, s, n in zip(a["shape"], a["starts"], x.shape, strict=True)]
+        c.done(node, c.add("Pad", [c.name(x), c.row(*a["starts"], *after), c.scalar(a["value"], x)]))
+
+
+@copied
+def np_embed(x, shape, starts, steps, value):
+    """x in an array of `value`, from `starts` on, its elements `steps` apart."""
+    y = np.full(shape, value, x.dtype)
+    y[tuple(slice(a, a + (n - 1) * s + 1 if n else a, s) for a, n, s in zip(starts, x.shape, steps, strict=True))] = x
+    return y
 
 
 def embed(x: Value, shape: Shape, starts: Shape, steps: Shape, value: float = 0.0) -> Value:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from layerctl.ops.elementwise import FLOATING, apply, cast
 from layerctl.ops.kernel import Call, kernel
+from layerctl.ops.numpy_lines import NumpyLines, copied
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.primitives import exp, log, narrowed, offset, share_low
 from layerctl.ops.reduce import reduce
 from layerctl.ops.rows import row_dot, row_max, row_sum
@@ -68,11 +72,27 @@ class Softmax(Op):
         args = (x, y, rows, width, int(node.attrs["logarithm"]))
         return [Call(forward.at(T=x.dtype), args, tasks=rows, work=rows * (20 + 0.6 * width), parts=rows, along=(x,))]
 
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np_softmax({c.names(node)}, {bool(node.attrs['logarithm'])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        c.done(node, c.add("LogSoftmax" if node.attrs["logarithm"] else "Softmax", [c.name(node.inputs[0])], axis=-1))
+
+
+@copied
+def np_softmax(x, logarithm):
+    """softmax along the last axis, or its logarithm."""
+    y = x - x.max(axis=-1, keepdims=True)
+    e = np.exp(y)
+    total = e.sum(axis=-1, keepdims=True, dtype=np.float64)
+    return (y - np.log(total)).astype(x.dtype) if logarithm else (e / total).astype(x.dtype)
+
 
 class SoftmaxGradient(Op):
     """The operand's gradient from the result and its gradient."""
 
     name = "softmax_gradient"
+    no_form = "it serves training"
 
     def infer(self, g: Value, y: Value, *, logarithm: bool) -> Type:
         return y.type

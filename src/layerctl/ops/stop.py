@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from layerctl.ops.numpy_lines import NumpyLines
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.value import Node, Op, Type, Value
 
 
@@ -17,6 +19,12 @@ class StopGradient(Op):
 
     def calls(self, node: Node) -> list:
         return []
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return c.name(node.inputs[0])
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        c.done(node, c.add("Identity", [c.name(node.inputs[0])]))
 
 
 def stop_gradient(x: Value) -> Value:

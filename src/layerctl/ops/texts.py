@@ -132,6 +132,7 @@ class Tokens(Op):
 
     name = "tokens"
     no_gradient = "a fingerprint does not move with a text"
+    no_form = "texts are cut and hashed by kernels alone"
 
     def infer(self, x: Value, *, size: int, lower: bool, strip: bool, split: str | None, ngrams: tuple[int, ...]) -> Type:
         if x.dtype != "u8" or x.rank != 3:
@@ -152,6 +153,7 @@ class HashedTexts(Op):
 
     name = "hashed_texts"
     no_gradient = "a bucket does not move with a text"
+    no_form = "texts are cut and hashed by kernels alone"
 
     def infer(self, x: Value, *, bins: int, key: tuple[int, int]) -> Type:
         if x.dtype != "u8":
@@ -169,6 +171,7 @@ class Buckets(Op):
 
     name = "buckets"
     no_gradient = "a bucket does not move with a fingerprint"
+    no_form = "texts are cut and hashed by kernels alone"
 
     def infer(self, x: Value, *, bins: int) -> Type:
         return Type(x.shape, "i32")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from layerctl.ops.copying import plan_copy, row_strides
 from layerctl.ops.kernel import Call
+from layerctl.ops.numpy_lines import NumpyLines
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.value import Node, Op, ShapeError, Type, Value
 
 
@@ -27,6 +29,12 @@ class Transpose(Op):
         (x,), (y,) = node.inputs, node.outputs
         strides = row_strides(x.shape)
         return [plan_copy(x, y, y.shape, tuple(strides[a] for a in node.attrs["axes"]), row_strides(y.shape))]
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        return f"np.transpose({c.name(node.inputs[0])}, {tuple(node.attrs['axes'])})"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        c.done(node, c.add("Transpose", [c.name(node.inputs[0])], perm=list(node.attrs["axes"])))
 
 
 def transpose(x: Value, axes: Sequence[int] | None = None) -> Value:

@@ -66,6 +66,10 @@ class ShapeError(ValueError):
     """Shapes, dtypes or arguments that an op or a layer cannot take; says which and what it wanted."""
 
 
+class NoForm(ValueError):
+    """What has no form in a file that is exported; says why, where there is more to it than that nobody wrote one."""
+
+
 def shown(shape: Sequence[int | None]) -> str:
     """A shape as Keras prints it: (None, 28, 28, 1)."""
     inside = ", ".join("None" if d is None or isinstance(d, Unknown) else str(d) for d in shape)

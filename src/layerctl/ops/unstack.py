@@ -9,8 +9,10 @@ from layerctl.ops.copying import plan_copy
 from layerctl.ops.elementwise import broadcast_to
 from layerctl.ops.kernel import Call
 from layerctl.ops.leaves import constant
+from layerctl.ops.numpy_lines import NumpyLines
+from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.reshape import expand_dims
-from layerctl.ops.value import Node, Op, Type, Value, product
+from layerctl.ops.value import Node, NoForm, Op, Type, Unknown, Value, product
 
 
 class Unstack(Op):
@@ -32,6 +34,17 @@ class Unstack(Op):
         (x,) = node.inputs
         n = int(product(x.shape[1:]))
         return [plan_copy(x, y, (n,), (1,), (1,), x0=i * n) for i, y in enumerate(node.outputs)]
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        x = c.name(node.inputs[0])
+        return x if len(node.outputs) > 1 else f"{x}[0]"
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        if isinstance(node.inputs[0].shape[0], Unknown):
+            raise NoForm("its steps are written one by one, and their number is open: give the input's open dimension a size")
+        x = c.name(node.inputs[0])
+        for i, v in enumerate(node.outputs):
+            c.name(v, c.add("Gather", [x, c.whole(i)], axis=0))
 
 
 def unstack(x: Value) -> list[Value]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from layerctl.ops.types import (
@@ -16,6 +17,7 @@ from layerctl.ops.types import (
     NAMES_OF_DTYPES,
     NUMBERS,
     SIZE_OF,
+    NoForm,
     Shape,
     ShapeError,
     Type,
@@ -27,6 +29,8 @@ from layerctl.ops.types import (
 
 if TYPE_CHECKING:
     from layerctl.ops.kernel import Call
+    from layerctl.ops.numpy_lines import NumpyLines
+    from layerctl.ops.onnx_graph import OnnxGraph
 
 __all__ = [
     "DTYPES",
@@ -34,6 +38,7 @@ __all__ = [
     "NUMBERS",
     "OPS",
     "SIZE_OF",
+    "NoForm",
     "Node",
     "Op",
     "Shape",
@@ -186,7 +191,7 @@ class Node:
 
 
 class Op:
-    """What the machine does: a shape rule, kernels, a gradient rule, a cost. One instance of each subclass exists.
+    """What the machine does: a shape rule, kernels, a gradient rule, a cost, and its forms in other languages. One instance of each subclass exists.
 
     Subclasses set `name` and write:
         infer(*inputs, **attrs)     -> Type or tuple of Types; raises ShapeError
@@ -194,13 +199,19 @@ class Op:
                                        or the attribute `no_gradient` with the word why there is none
         calls(node)                 -> the kernel calls, over the node's Values
         macs(node)                  -> multiply-accumulates, for tables and profiles (0 if unsaid)
-    `is_view`: the output is the input's memory under another shape; no calls.
+        numpy(c, node)              -> the expression of numpy that a Python file has for it; or the attribute `no_form` with the word why
+                                       there is none. In C an op is its kernels, translated
+        onnx(c, node)               -> adds its nodes to a graph of ONNX (NoForm if unsaid)
+    `is_view`: the output is the input's memory under another shape; no calls. `results`: how many outputs predictions read, where the
+    rest serve the gradient.
     """
 
     name: ClassVar[str]
     apply: ClassVar[Callable[..., Any]]
     is_view: ClassVar[bool] = False
     no_gradient: ClassVar[str | None] = None
+    no_form: ClassVar[str | None] = None
+    results: ClassVar[int | None] = None
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -211,6 +222,8 @@ class Op:
             missing.remove("calls")
         if cls.gradient is Op.gradient and cls.no_gradient is None:
             missing.append("gradient (or the word why there is none, in no_gradient)")
+        if cls.numpy is Op.numpy and cls.no_form is None:
+            missing.append("numpy (or the word why there is none, in no_form)")
         if not getattr(cls, "name", None) or missing:
             raise TypeError(f"op {cls.__name__} lacks: {', '.join(missing) or 'a name'}")
         if cls.name in OPS:
@@ -234,6 +247,12 @@ class Op:
 
     def macs(self, node: Node) -> int:
         return 0
+
+    def numpy(self, c: NumpyLines, node: Node) -> str:
+        raise NoForm(self.no_form)
+
+    def onnx(self, c: OnnxGraph, node: Node) -> None:
+        raise NoForm(self.no_form or "")
 
     def __call__(self, *inputs: Value, **attrs: Any) -> Any:
         """Applies the op in the current trace; returns its output or a tuple of them."""
@@ -380,8 +399,11 @@ def origin(path: str) -> Iterator[None]:
         trace.origin = before
 
 
-def unviewed(value: Value) -> Value:
-    """The value whose memory a view shows, through views of views; one that is no view itself."""
-    while value.node.op.is_view:
-        value = value.node.inputs[0]
+def unviewed(value: Value, producers: Mapping[int, Node] = MappingProxyType({})) -> Value:
+    """The value whose memory a view shows, through views of views; one that is no view itself.
+
+    `producers` has the nodes, by their outputs' identities, that passes put in the place of those that values name.
+    """
+    while (node := producers.get(id(value), value.node)).op.is_view:
+        value = node.inputs[0]
     return value

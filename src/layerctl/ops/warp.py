@@ -109,6 +109,7 @@ class Warp(Op):
     """x (batch, h, w, channels) and maps (batch, 6) -> (batch, *size, channels); the maps lead from the result's places to x's."""
 
     name = "warp"
+    no_form = "it serves training"
 
     def infer(self, x: Value, maps: Value, *, size: tuple[int, int], fill_mode: str, bilinear: bool, value: float) -> Type:
         _check(x, maps)
@@ -131,6 +132,7 @@ class WarpGradient(Op):
     """The gradient of the images from that of the result."""
 
     name = "warp_gradient"
+    no_form = "it serves training"
 
     def infer(self, g: Value, maps: Value, *, size: tuple[int, int], fill_mode: str, bilinear: bool) -> Type:
         _check(g, maps)

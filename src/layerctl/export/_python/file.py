@@ -18,11 +18,12 @@ from layerctl.compile.differentiate import ancestors
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.export._demands import unmet
-from layerctl.export._python.ops import Converter
 from layerctl.export.base import OTHER_TARGETS, Traced, answers_of, dialect_of, origin_of
+from layerctl.ops.numpy_lines import NumpyLines, texts
+from layerctl.ops.value import NoForm
 from layerctl.predicting.telling import between_labels, named_numbers
 
-_HERE = Path(__file__).parent
+_COPIED = [Path(__file__).parent / name for name in ("tables.py", "program.py")]
 _WIDTH = 120
 CANNOT = {"steps", "next", "input"}
 """What features and targets ask for that the file cannot do, as `_demands` names it."""
@@ -35,27 +36,26 @@ def python_file(traced: Traced) -> str:
         LayerctlError: for all that has no form in numpy, at once.
     """
     model = traced.model
-    converter = Converter(model.weights)
+    function = NumpyLines(model.weights)
     problems: dict[str, Diagnostic] = {}
     for node in ancestors(traced.outputs.values()):
         try:
-            converter.node(node)
-        except KeyError:
-            text = f"Python export has no form for '{node.op.name}' of {node.origin or 'the model'}"
+            function.node(node)
+        except NoForm as why:
+            text = f"Python export has no form for '{node.op.name}' of {node.origin or 'the model'}{f': {why}' if str(why) else ''}"
             problems.setdefault(node.origin, Diagnostic("cannot-export", text, origin_of(model, node.origin), (), OTHER_TARGETS))
-            converter.lines.append("")
-            converter._names.update((id(v), "None") for v in node.outputs)
+            function.skip(node)
     found = [*problems.values(), *traced.problems("Python"), *unmet(traced, "Python", CANNOT)]
     if found:
         raise LayerctlError(found)
-    results = ", ".join(f"{n!r}: {converter.name(v)}" for n, v in traced.outputs.items())
-    lines = ["    n = len(next(iter(x.values())))"] if any("n" in _names(line) for line in converter.lines) else []
-    body = "\n".join([*lines, *(f"    {line}" for line in converter.lines), f"    return {{{results}}}"])
-    table, blob = _packed(converter.arrays)
-    texts = [(_HERE / f"{part}.py").read_text(encoding="utf-8") for part in ("arrays", "tables")]
+    results = ", ".join(f"{n!r}: {function.name(v)}" for n, v in traced.outputs.items())
+    lines = ["    n = len(next(iter(x.values())))"] if any("n" in _names(line) for line in function.lines) else []
+    body = "\n".join([*lines, *(f"    {line}" for line in function.lines), f"    return {{{results}}}"])
+    table, blob = _packed(function.arrays)
+    known = [*texts(), *(path.read_text(encoding="utf-8") for path in _COPIED)]
     return _TEMPLATE.format(
         name=_quiet(model.spec.name), version=__version__, inputs=_listed(traced.inputs), outputs=_listed(traced.outputs),
-        imports=_imports(texts, body), needed=_needed(texts, body), body=body, schema=_literal(_schema(traced)), table=_literal(table),
+        imports=_imports(known, body), needed=_needed(known, body), body=body, schema=_literal(_schema(traced)), table=_literal(table),
         blob=blob,
     )  # fmt: skip
 

@@ -12,98 +12,72 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.export._onnx_ops import Converter, converts
-from layerctl.ops.value import DTYPES, Node, Value
+from layerctl.ops.onnx_graph import OnnxGraph
+from layerctl.ops.value import DTYPES, Node, NoForm, Value
 
 KEPT = frozenset((name, "f32") for name in ("lstm", "gru", "gru_reset_before", "simple_rnn"))
 """The ops that a trace for ONNX leaves whole, in the dtype that onnxruntime computes them in."""
 
 
 @dataclass
-class _Layer:
+class Layer:
     """The operator, its gates' order, and what it takes: states by name, the bias of the state's product, attributes."""
 
     operator: str
     order: tuple[int, ...]
     states: list[Value]
     mask: Value | None
-    state_bias: np.ndarray | None
+    state_bias: Value | None
     attributes: dict[str, Any]
 
 
-@converts("lstm")
-def _lstm(c: Converter, node: Node) -> None:
-    _, _, h0, c0, *mask = node.inputs
-    _recurrent(c, node, _Layer("LSTM", (0, 3, 1, 2), [h0, c0], mask[0] if mask else None, None, {}))
-
-
-@converts("gru")
-def _gru(c: Converter, node: Node) -> None:
-    _, _, bias, h0, *mask = node.inputs
-    _recurrent(c, node, _Layer("GRU", (0, 1, 2), [h0], mask[0] if mask else None, _required(c, bias), {"linear_before_reset": 1}))
-
-
-@converts("gru_reset_before")
-def _gru_before(c: Converter, node: Node) -> None:
-    _, _, h0, *mask = node.inputs
-    _recurrent(c, node, _Layer("GRU", (0, 1, 2), [h0], mask[0] if mask else None, None, {"linear_before_reset": 0}))
-
-
-@converts("simple_rnn")
-def _simple_rnn(c: Converter, node: Node) -> None:
-    _, _, h0, *mask = node.inputs
-    _recurrent(c, node, _Layer("RNN", (0,), [h0], mask[0] if mask else None, None, {"activations": ["Tanh"]}))
-
-
-def _recurrent(c: Converter, node: Node, layer: _Layer) -> None:
+def recurrent(c: OnnxGraph, node: Node, layer: Layer) -> None:
     """The operator's node with its weights, and the states after each step as the op's results."""
     sequence, kernel, bias = _projection(c, node.inputs[0])
     u = _required(c, node.inputs[1])
     units, x = int(u.shape[0]), c.name(sequence)
-    after = layer.state_bias if layer.state_bias is not None else np.zeros(u.shape[1], u.dtype)
+    after = _required(c, layer.state_bias) if layer.state_bias is not None else np.zeros(u.shape[1], u.dtype)
     before = bias if bias is not None else np.zeros(u.shape[1], u.dtype)
     biases = np.concatenate([_gates(before, layer.order), _gates(after, layer.order)])[None]
     weights = [c.constant(_gates(m, layer.order).T[None].copy()) for m in (kernel, u)]
     steps = _Steps(c, layer.mask) if layer.mask is not None else None
     taken = steps.moved(x) if steps is not None else x
     lengths = steps.lengths if steps is not None else ""
-    starts = ["" if _zero(s) else c.add("Unsqueeze", [c.name(s), _axes(c, 0)]) for s in layer.states]
+    starts = ["" if _zero(s) else c.add("Unsqueeze", [c.name(s), c.row(0)]) for s in layer.states]
     given = [c.add("Transpose", [taken], perm=[1, 0, 2]), *weights, c.constant(biases), lengths, *starts]
     while not given[-1]:
         given.pop()
-    outputs = [c.fresh() for _ in range(1 + len(layer.states))]
-    c.nodes.append(c.helper.make_node(layer.operator, given, outputs, hidden_size=units, **layer.attributes))
-    hs = c.add("Transpose", [c.add("Squeeze", [outputs[0], _axes(c, 1)])], perm=[1, 0, 2])
+    outputs = c.several(layer.operator, given, 1 + len(layer.states), hidden_size=units, **layer.attributes)
+    hs = c.add("Transpose", [c.add("Squeeze", [outputs[0], c.row(1)])], perm=[1, 0, 2])
     c.name(node.outputs[0], hs if steps is None else steps.spread(hs, layer.states[0]))
     if layer.operator == "LSTM":
         _last_cells(c, node, outputs[2], steps, layer.states[1], hs)
 
 
-def _last_cells(c: Converter, node: Node, last: str, steps: _Steps | None, start: Value, hs: str) -> None:
+def _last_cells(c: OnnxGraph, node: Node, last: str, steps: _Steps | None, start: Value, hs: str) -> None:
     """The second state; the operator gives the last step's alone, and nothing else is read."""
-    cells = c.add("Squeeze", [last, _axes(c, 0)])
+    cells = c.add("Squeeze", [last, c.row(0)])
     if steps is not None:
         cells = c.add("Where", [steps.empty, c.name(start), cells])
-    c.name(node.outputs[1], c.add("Expand", [c.add("Unsqueeze", [cells, _axes(c, 1)]), c.add("Shape", [hs])]))
+    c.name(node.outputs[1], c.add("Expand", [c.add("Unsqueeze", [cells, c.row(1)]), c.add("Shape", [hs])]))
 
 
 class _Steps:
     """A mask (batch, time): which steps count, and where they go."""
 
-    def __init__(self, c: Converter, mask: Value):
+    def __init__(self, c: OnnxGraph, mask: Value):
         self.c = c
         name = c.name(mask)
         ones = c.add("Cast", [name], to=c.dtype("i64"))
-        one, zero = c.constant(np.array(1, np.int64)), c.constant(np.array(0, np.int64))
+        one, zero = c.whole(1), c.whole(0)
         self.counted = c.add("CumSum", [ones, one])
-        number = c.add("ReduceSum", [ones, _axes(c, 1)], keepdims=1)
+        number = c.add("ReduceSum", [ones, c.row(1)], keepdims=1)
         self.empty = c.add("Equal", [number, zero])
-        self.lengths = c.add("Cast", [c.add("Squeeze", [c.add("Max", [number, one]), _axes(c, 1)])], to=c.dtype("i32"))
-        length = c.add("Gather", [c.add("Shape", [name]), _axes(c, 1)])
-        place = c.add("Range", [zero, c.add("Squeeze", [length, _axes(c, 0)]), one])
+        self.lengths = c.add("Cast", [c.add("Squeeze", [c.add("Max", [number, one]), c.row(1)])], to=c.dtype("i32"))
+        length = c.add("Gather", [c.add("Shape", [name]), c.row(1)])
+        place = c.add("Range", [zero, c.add("Squeeze", [length, c.row(0)]), one])
         rank = c.add("Where", [name, c.add("Sub", [length, place]), c.add("Neg", [place])])
-        self.order = c.fresh()
-        c.nodes.append(c.helper.make_node("TopK", [rank, length], [c.fresh(), self.order], axis=-1, largest=1, sorted=1))
+        _, self.order = c.several("TopK", [rank, length], 2, axis=-1, largest=1, sorted=1)
         self.started = c.add("Greater", [self.counted, zero])
         self.source = c.add("Max", [c.add("Sub", [self.counted, one]), zero])
 
@@ -113,15 +87,15 @@ class _Steps:
 
     def spread(self, hs: str, start: Value) -> str:
         """The state after each step of the row as it was: that of the last step that counted, or the first state."""
-        behind, before = _axes(self.c, -1), _axes(self.c, 1)
+        behind, before = self.c.row(-1), self.c.row(1)
         first = self.c.add("Unsqueeze", [self.c.name(start), before])
         return self.c.add("Where", [self.c.add("Unsqueeze", [self.started, behind]), self._taken(hs, self.source), first])
 
     def _taken(self, x: str, places: str) -> str:
-        return self.c.add("GatherND", [x, self.c.add("Unsqueeze", [places, _axes(self.c, -1)])], batch_dims=1)
+        return self.c.add("GatherND", [x, self.c.add("Unsqueeze", [places, self.c.row(-1)])], batch_dims=1)
 
 
-def _projection(c: Converter, x: Value) -> tuple[Value, np.ndarray, np.ndarray | None]:
+def _projection(c: OnnxGraph, x: Value) -> tuple[Value, np.ndarray, np.ndarray | None]:
     """(sequence, kernel, bias) of which x (batch, time, gates) is the product and sum; x itself by ones where it is none."""
     bias, product = None, x
     if _is(x, "elementwise", fn="add"):
@@ -149,18 +123,14 @@ def _zero(v: Value) -> bool:
     return _is(v, "elementwise", fn="identity") and _is(v.node.inputs[0], "constant") and not np.any(v.node.inputs[0].node.attrs["array"])
 
 
-def _axes(c: Converter, axis: int) -> str:
-    return c.constant(np.array([axis], np.int64))
-
-
-def _required(c: Converter, v: Value) -> np.ndarray:
+def _required(c: OnnxGraph, v: Value) -> np.ndarray:
     array = _array(c, v)
     if array is None:
-        raise ValueError("a recurrent kernel that is computed has no form in ONNX")
+        raise NoForm("a recurrent kernel that is computed has no form in ONNX")
     return array
 
 
-def _array(c: Converter, v: Value) -> np.ndarray | None:
+def _array(c: OnnxGraph, v: Value) -> np.ndarray | None:
     """The numbers of what is a weight, a part of one, or a constant; None for what depends on rows."""
     rule = _ARRAYS.get(v.node.op.name)
     if v.node.op.name == "parameter":
