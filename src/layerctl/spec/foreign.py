@@ -8,7 +8,7 @@ from typing import Any
 
 from layerctl.catalogue import catalogue
 from layerctl.diagnostics import closest, did_you_mean
-from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, INPUT, NAMES, NEEDLESS, NOTES, SECTIONS, SEQUENCE
+from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, INPUT, NAMES, NEEDLESS, NOTES, SECTIONS, SEQUENCE, VALUES
 
 _CODE = re.compile(r"(?:\w+\s*=\s*)?((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\s*\((.*)\)\s*", re.DOTALL)
 _LONGEST_CODE = 300
@@ -111,6 +111,13 @@ def argument_here(what: str, name: str, known: Iterable[str]) -> tuple[str, str 
         return "", f"it is not needed: {NEEDLESS[name]}" if NEEDLESS[name] in (INPUT, SEQUENCE) else NEEDLESS[name]
     cure = did_you_mean(name, fields)
     return cure, None if cure else (f"its arguments are {', '.join(fields)}" if fields else f"{what} has none")
+
+
+def value_here(argument: str, given: Any) -> str | None:
+    """What a file writes for a value of others: `scale: standard` for `scale: zscore`; None where it is none that is known."""
+    word = re.sub(r"[\s_-]", "", str(given).lower())
+    found = VALUES.get(argument, {}).get(word)
+    return found if found is None or ":" in found else f"{argument}: {found}"
 
 
 def section_of(key: str, sections: Mapping[str, Iterable[str]]) -> str | None:
