@@ -25,6 +25,7 @@ from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.file import Spec, read_spec
+from layerctl.spec.variables import at_variables
 from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
 
@@ -93,6 +94,11 @@ class Model:
         from layerctl.training.bases import opened as with_bases
 
         bases = with_bases(document, folder_of(document), load)
+        with at_variables(bases.document):
+            return cls._of_bases(document, bases, threads, widths, rows)
+
+    @classmethod
+    def _of_bases(cls, document: Document, bases: Bases, threads: int | None, widths: str, rows: Any) -> Model:
         spec = read_spec(bases.document, mistakes)
         if spec.data is None:
             return cls(spec, None, threads, bases)
