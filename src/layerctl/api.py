@@ -17,7 +17,16 @@ from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging, target_hints
 from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
-from layerctl.graph.outputs import check_ids, check_metrics, check_names, check_targets, check_whole, doubts, unmeasured
+from layerctl.graph.outputs import (
+    check_embedded,
+    check_ids,
+    check_metrics,
+    check_names,
+    check_targets,
+    check_whole,
+    doubts,
+    unmeasured,
+)
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
 from layerctl.source.document import Mapping as MappingNode
@@ -49,6 +58,9 @@ class Model:
         try:
             self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
             types = trace_shapes(self.graph, spec.fit.batch_size)
+            amiss = Problems()
+            check_embedded(self.graph, amiss)
+            amiss.check()
         except LayerctlError as error:
             raise with_mistakes(spec, error, model=False) from error
         if bases is not None:

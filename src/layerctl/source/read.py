@@ -200,7 +200,7 @@ class _Builder:
 
     def _add_cause(self, found: Diagnostic) -> None:
         """Notes why the parser stopped. A line in a wrong column may repeat a key of the level that it fell to: that is one mistake."""
-        lines = {n.span.line for n in found.notes if n.span is not None} if found.code == "yaml-indentation" else ()
+        lines = {s.line for s in (found.span, *(n.span for n in found.notes)) if s is not None} if found.code == "yaml-indentation" else ()
         repeated = [d for d in self.problems.found if d.code == "yaml-duplicate-key" and d.span is not None and d.span.line in lines]
         self.problems.found[:] = [*(d for d in self.problems.found if d not in repeated), found]
 

@@ -15,6 +15,7 @@ _LONGEST_CODE = 300
 
 
 _GLUED = re.compile(r"([A-Za-z_]\w*):(\S.*)")
+_PARTED = re.compile(r"""([A-Za-z_]\w*)(?:\s*=\s*|\s+(?=[\d\[{"']))(.*\S)\s*""")
 TYPOGRAPHIC = "“”„‘’‚«»"
 
 
@@ -23,6 +24,9 @@ def written_wrong(kind: str, name: str) -> tuple[str, str] | None:
     glued = _GLUED.fullmatch(name)
     if glued is not None and glued[1] in catalogue(kind).names:
         return f"'{name}' is one word, expected a space after ':'", f"write `{glued[1]}: {glued[2]}`"
+    parted = _PARTED.fullmatch(name)
+    if parted is not None and parted[1] in catalogue(kind).names and "," not in name:
+        return f"'{name}' is one text, expected a ':' behind '{parted[1]}'", f"write `{parted[1]}: {parted[2]}`"
     bare = name.strip(TYPOGRAPHIC)
     if bare != name and bare:
         return f"'{name}' has typographic quotes, which YAML takes as part of the text", f"write `{bare}`"
