@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
+from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Source, Span
 
 SHOWN = 5
 LONGEST_SHOWN = 120
@@ -28,6 +28,19 @@ class BadRows(LayerctlError):
     def __init__(self, diagnostics: list[Diagnostic], rows: np.ndarray):
         super().__init__(diagnostics)
         self.rows = rows
+
+
+def words_for_numbers(error: BadRows, table: Table, what: str, place: Span | None, cure: str) -> None:
+    """A column without any number is no fault of its rows, but of what asks for numbers, at `place`.
+
+    Raises:
+        LayerctlError: where it is one.
+    """
+    if len(error.rows) < len(table) or not error.diagnostics or place is None:
+        return
+    d = error.diagnostics[0]
+    text = f"{what}, and {d.message.partition(' (')[0]}, nor is any other value"
+    raise LayerctlError(Diagnostic(d.code, text, place, (Note("the first row", d.span),), cure))
 
 
 class Column(abc.ABC):
