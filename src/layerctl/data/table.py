@@ -17,6 +17,8 @@ SHOWN = 5
 LONGEST_SHOWN = 120
 MOST_NAMES = 30
 """Columns that a hint names at most."""
+_LOOKED_AT = 1 << 14
+"""Numbers that are looked at together for one that is there."""
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 """What reads as a number."""
@@ -83,7 +85,7 @@ class Column(abc.ABC):
         found, rest = self.numbers()
         if not all(judge(self.text(int(i)) or "") for i in rest):
             return False
-        return bool(len(rest)) or not np.isnan(found).all()
+        return bool(len(rest)) or any(not np.isnan(found[i : i + _LOOKED_AT]).all() for i in range(0, len(found), _LOOKED_AT))
 
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):
