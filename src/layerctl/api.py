@@ -17,7 +17,16 @@ from layerctl.graph.build import build_model
 from layerctl.graph.judging import judging, target_hints
 from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
-from layerctl.graph.outputs import check_ids, check_metrics, check_names, check_targets, check_whole, doubts, unmeasured
+from layerctl.graph.outputs import (
+    check_embedded,
+    check_ids,
+    check_metrics,
+    check_names,
+    check_targets,
+    check_whole,
+    doubts,
+    unmeasured,
+)
 from layerctl.ops.value import DTYPES
 from layerctl.source.document import Document
 from layerctl.source.document import Mapping as MappingNode
@@ -25,6 +34,7 @@ from layerctl.source.opening import opened
 from layerctl.source.read import loads
 from layerctl.spec.features import FeatureSchema
 from layerctl.spec.file import Spec, read_spec
+from layerctl.spec.variables import at_variables
 from layerctl.training.shapes import trace_shapes
 from layerctl.training.summary import Description
 
@@ -48,6 +58,9 @@ class Model:
         try:
             self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
             types = trace_shapes(self.graph, spec.fit.batch_size)
+            amiss = Problems()
+            check_embedded(self.graph, amiss)
+            amiss.check()
         except LayerctlError as error:
             raise with_mistakes(spec, error, model=False) from error
         if bases is not None:
@@ -93,6 +106,11 @@ class Model:
         from layerctl.training.bases import opened as with_bases
 
         bases = with_bases(document, folder_of(document), load)
+        with at_variables(bases.document):
+            return cls._of_bases(document, bases, threads, widths, rows)
+
+    @classmethod
+    def _of_bases(cls, document: Document, bases: Bases, threads: int | None, widths: str, rows: Any) -> Model:
         spec = read_spec(bases.document, mistakes)
         if spec.data is None:
             return cls(spec, None, threads, bases)

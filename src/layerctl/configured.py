@@ -43,10 +43,15 @@ class Configured(BaseModel):
 
     @classmethod
     def own_fields(cls) -> list[str]:
-        """The fields' names but for those that all layers have; the class's own before what it shares with others."""
+        """The fields' names but for those that all layers have; the class's own before what it shares with others.
+
+        First come those that must be given, in Keras's order: a Conv2D's own `filters` go before the `kernel_size` that all windows have.
+        """
         shared = ("name", "trainable", "dtype")
-        ordered = [n for c in cls.__mro__ for n in inspect.get_annotations(c) if n in cls.model_fields and n not in shared]
-        required = [n for n in cls.model_fields if cls.model_fields[n].is_required() and n not in shared]
+        declared = [(n, c) for c in cls.__mro__ for n in inspect.get_annotations(c) if n in cls.model_fields and n not in shared]
+        first = dict(declared)  # the most basic class that has the field
+        ordered = [n for n, _ in declared]
+        required = [n for n, c in declared if cls.model_fields[n].is_required() and first[n] is c]
         return list(dict.fromkeys([*required, *ordered]))
 
 

@@ -81,17 +81,17 @@ class Diagnostic:
     def first_line(self) -> str:
         """`file:line:col: error: message [code]`: the form that editors' and CI's matchers read."""
         place = f"{self.span}: " if self.span else ""
-        return f"{place}{self.severity}: {self.message} [{self.code}]"
+        return _harmless(f"{place}{self.severity}: {self.message} [{self.code}]")
 
     def render(self) -> str:
         """The whole text: first line, the source's line with carets, notes, hint."""
         parts = [self.first_line(), *_excerpt(self.span)]
         for note in self.notes:
             place = f"{note.span}: " if note.span else ""
-            parts.append(f"{place}note: {note.message}")
+            parts.append(_harmless(f"{place}note: {note.message}"))
             parts.extend(_excerpt(note.span))
         if self.hint:
-            parts.append(f"  hint: {self.hint}")
+            parts.append(_harmless(f"  hint: {self.hint}"))
         return "\n".join(parts)
 
     def as_dict(self) -> dict[str, object]:
@@ -132,6 +132,14 @@ def _escape(text: str, property_value: bool = False) -> str:
 
 
 _LONGEST_EXCERPT = 160
+_CONTROLS = [*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_ESCAPED = {c: repr(chr(c))[1:-1] for c in _CONTROLS}
+"""Signs that would be orders to a terminal, or a line of their own: names of files, columns and layers may have them."""
+_ONE_SIGN = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}")
+
+
+def _harmless(text: str, table: dict[int, str] = _ESCAPED) -> str:
+    return text if text.isprintable() else text.translate(table)
 
 
 def _excerpt(span: Span | None) -> Iterator[str]:
@@ -148,7 +156,7 @@ def _excerpt(span: Span | None) -> Iterator[str]:
         shown = shown[cut : cut + _LONGEST_EXCERPT]
     start, end = start - cut, min(end - cut, len(shown))
     number = str(span.line)
-    yield f"  {number} │ {shown.rstrip()}"
+    yield f"  {number} │ {_harmless(shown.rstrip(), _ONE_SIGN)}"
     yield f"  {' ' * len(number)} │ {' ' * start}{'^' * max(end - start, 1)}"
 
 

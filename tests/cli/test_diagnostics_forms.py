@@ -152,6 +152,16 @@ def test_mistakes_on_the_command_line_too(folder):
     assert [r["ruleId"] for r in checked(json.loads(done.stdout))["results"]] == ["usage"]
 
 
+def test_orders_to_a_terminal_in_names_and_data_are_only_shown(folder):
+    """A diagnostic stays one line, which is what editors' and CI's matchers read."""
+    source = Source("odd\n\x1b[31mname.csv", "x,\x1b]0;title\x07y\n")
+    text = Diagnostic("c", "'\x9b2J\u202e' is no name", Span(source, 1, 3), (Note("see\r", Span(source)),), "write\x00it").render()
+    assert text.split("\n") == [
+        r"odd\n\x1b[31mname.csv:1:3: error: '\x9b2J\u202e' is no name [c]", "  1 │ x,\ufffd]0;title\ufffdy", "    │   ^^^^^^^^^^^",
+        r"odd\n\x1b[31mname.csv: note: see\r", r"  hint: write\x00it",
+    ]  # fmt: skip
+
+
 def test_a_reader_that_has_left(folder):
     command = f"{sys.executable} -m layerctl build right.yaml --diagnostics sarif | true"
     done = subprocess.run(["bash", "-c", command], cwd=Path(folder), capture_output=True, text=True, timeout=120, env=dict(os.environ))

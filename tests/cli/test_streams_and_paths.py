@@ -178,6 +178,11 @@ def test_standard_input_in_every_form(trained, tmp_path):
     assert len(set(found.values())) == 1 and len(found) == 14 and next(iter(found.values())).count("\n") == 4
 
 
+def test_a_doctor_asked_to_read_standard_input(trained):
+    done = subprocess.run([sys.executable, "-m", "layerctl", "data", "-"], cwd=trained, input=ROWS, capture_output=True, text=True)
+    assert done.returncode == 2 and "<stdin>: error: standard input can be read once only" in done.stderr and "[bad-option]" in done.stderr
+
+
 def test_names_that_are_no_utf8(trained, tmp_path):
     folder = os.fsencode(tmp_path) + b"/a\xff"
     os.mkdir(folder)

@@ -115,7 +115,8 @@ def test_schemas_travel_as_plain_data_and_hostile_ones_are_refused(tmp_path):
     plain = schema.to_dict()
     assert FeatureSchema.from_dict(plain) == schema
     for damage in ({"features": 3}, {**plain, "features": {"x": {**plain["features"]["x"], "kind": "code"}}},
-                   {**plain, "features": {"x": {**plain["features"]["x"], "shape": [1 << 40]}}}, {**plain, "targets": {"t": {"column": 3}}}):  # fmt: skip
+                   {**plain, "features": {"x": {**plain["features"]["x"], "shape": [1 << 40]}}}, {**plain, "targets": {"t": {"column": 3}}},
+                   *({**plain, "targets": {"t": {**plain["targets"]["t"], "units": units}}} for units in ("h", {"h": "m"}))):  # fmt: skip
         with pytest.raises(LayerctlError, match="bad-features"):
             FeatureSchema.from_dict(damage)
 

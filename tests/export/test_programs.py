@@ -1,6 +1,7 @@
 """Exported programs beside `layerctl predict`: every config, every kind of feature, wrong data, and checkers that can fail."""
 
 import csv
+import errno
 import io
 import random
 import subprocess
@@ -306,6 +307,28 @@ def test_without_a_compiler_it_says_that_it_was_not_checked(tmp_path, monkeypatc
         report = c.export(model, tmp_path / "m.c")
     assert report.rows == 0 and "there is no C compiler here (no-such-compiler)" in report.unchecked
     assert (tmp_path / "m.c").exists()
+
+
+@pytest.mark.parametrize(("script", "told"), [
+    ("echo 'x.c:1: fatal error: x.s: No space left on device' >&2; exit 1", "compiler cannot do its work: .*No space left(.|\n)*free some space"),
+    ("kill -9 $$", "compiler cannot do its work: -9(.|\n)*ulimit"),
+    ("echo $TMPDIR >&2; exit 1", "the C compiler refuses the file: .*/layerctl-(.|\n)*CC names another"),
+    (None, "compiler cannot be started: permission denied(.|\n)*CC names another"),
+])  # fmt: skip
+def test_what_a_machine_lacks_is_not_blamed_on_the_compiler(tmp_path, monkeypatch, script, told):
+    """A compiler's own scratch files lie in the folder that layerctl found to write to."""
+    (tmp_path / "compiler").write_text(f"#!/bin/sh\n{script}\n" if script else "")
+    (tmp_path / "compiler").chmod(0o755)
+    monkeypatch.setenv("CC", str(tmp_path / "compiler"))
+    if script is None:
+        monkeypatch.setattr(c.subprocess, "run", refused)
+    with Model.from_yaml(ROOT / "configs" / "iris.yaml") as model, pytest.raises(LayerctlError, match=told):
+        c.export(model, tmp_path / "m.c")
+    assert not (tmp_path / "m.c").exists()
+
+
+def refused(*arguments, **options):
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 @pytest.mark.parametrize("target", [c, python])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from architectures import autoencoder, heads, residual, seq2seq, stacked_bidirec
 from keras import layers as L
 from saved import check_both_ways, check_import, imported, shaken
 
+from layerctl.apart import ends_badly
 from layerctl.api import Model, load
 from layerctl.diagnostics import LayerctlError
 from layerctl.export import keras as to_keras
@@ -351,6 +353,26 @@ def test_a_heap_without_an_end(tmp_path):
         (tmp_path / "bad.h5").write_bytes(data)
         code, message = refused(tmp_path / "bad.h5", tmp_path)[0]
         assert code == "file-damaged" and f"has an object of {length} bytes in the heap" in message
+
+
+def test_bytes_that_end_the_process_which_reads_them(tmp_path):
+    """A text of variable length whose kind there is not: the HDF5 library follows an address that is none."""
+    small().save(tmp_path / "m.keras")
+
+    def broken(data):
+        assert data.count(b"name\0\0\0\0\x19\x01")
+        return data.replace(b"name\0\0\0\0\x19\x01", b"name\0\0\0\0\x19\x05")
+
+    code, message = refused(changed(tmp_path / "m.keras", tmp_path / "bad.keras", "model.weights.h5", broken), tmp_path)[0]
+    assert code == "file-damaged" and "(the library that reads it ends by SIGSEGV)" in message
+
+
+@pytest.mark.parametrize(("work", "ended"), [
+    (lambda: None, None), (lambda: 1 / 0, None), (sys.exit, None), (os.abort, "ends by SIGABRT"),
+    (lambda: any(iter(int, 1)), "does not come to an end within 1 s"),
+])  # fmt: skip
+def test_work_that_ends_its_process_is_done_by_a_copy(work, ended):
+    assert ends_badly(work, 1) == ended
 
 
 def test_other_files(tmp_path):

@@ -39,6 +39,7 @@ def build(
     from layerctl.commands.unused import refuse_unused
     from layerctl.modelfile.artifact import read_model
     from layerctl.modelfile.finding import find_model, is_model
+    from layerctl.training.beforehand import check_training
     from layerctl.training.room import lacking
 
     if show is not None:
@@ -51,6 +52,7 @@ def build(
         model = of_file(file, read_model(file), threads)
     else:
         model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads)
+        check_training(model)
     measured = None
     if profile is not None:
         from layerctl.training.profile import profile as measure

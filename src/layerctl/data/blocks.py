@@ -139,9 +139,11 @@ class Block:
 
     def _tried(self, wanted: np.ndarray) -> np.ndarray:
         self.convert(wanted)
-        other = (self._states == OTHER).sum(axis=1)
-        present = (self._states != MISSING).sum(axis=1)
-        return ((self._done == 1) & (other <= _TEXTUAL * present)).astype(np.uint8)
+        worth = (self._done == 1).astype(np.uint8)
+        for column in np.flatnonzero(self._states.max(axis=1, initial=0) == OTHER).tolist():  # most columns have none to count
+            states = self._states[column]
+            worth[column] &= np.count_nonzero(states == OTHER) <= _TEXTUAL * np.count_nonzero(states != MISSING)
+        return worth
 
     def _settle(self) -> None:
         if self._underway is not None:

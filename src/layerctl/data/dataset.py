@@ -23,7 +23,7 @@ from layerctl.data.rows import Dataset
 from layerctl.data.table import Table
 from layerctl.data.target_codes import encode_targets, encode_weights, recount
 from layerctl.data.texts import pieces
-from layerctl.diagnostics import fail
+from layerctl.diagnostics import fail, placed
 from layerctl.spec.features import FeatureSchema
 from layerctl.temporary import temporary_file, write_all
 
@@ -213,17 +213,24 @@ def _windowed(rows: Dataset, schema: FeatureSchema) -> Dataset:
     return Dataset(inputs, targets, weights, np.arange(max(n, 0), dtype=np.int64))
 
 
+def _of_part(span: SpanAt, part: str) -> SpanAt:
+    """Places of a data section whose source is one of several files."""
+    return lambda *path: span("source", part) if path == ("source",) else span(*path)
+
+
 def _separate(spec: DataSpec, span: SpanAt, folder: Path, hints: Mapping[str, str | None]) -> Data:
     """A file for each part; without one for validation, `split` takes it from the training rows."""
     files = spec.source
     assert not isinstance(files, str)
     inner = spec.model_copy(update={"source": files.train, "split": spec.split.model_copy(update={"test": 0.0})})
-    data = load(inner, 0, span, folder, hints)
+    data = load(inner, 0, _of_part(span, "train"), folder, hints)
     held = {}
     for part in ("validation", "test"):
         name = getattr(files, part)
         if name is not None:
-            held[part] = held_rows(spec, name, data.schema, folder)
+            _check_source(name, _of_part(span, part), folder)
+            with placed(span("source", part)):
+                held[part] = held_rows(spec, name, data.schema, folder)
     return Data(data.train, held.get("validation", data.validation), held.get("test", data.test), data.schema)
 
 

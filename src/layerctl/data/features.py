@@ -12,7 +12,7 @@ from layerctl.data import columns as col
 from layerctl.data.dates import LOOKED_AT, date_width, encode_date, fit_date, formats_of, is_dates, mixed_formats
 from layerctl.data.images import encode_images, fit_images, is_images
 from layerctl.data.numbers import is_mostly_numbers, numbers_of, odd_ones, strip_of
-from layerctl.data.table import Table, columns_hint
+from layerctl.data.table import BadRows, Table, columns_hint, words_for_numbers
 from layerctl.data.targets import fit_target
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.data.vectors import encode_sequence, encode_vector, fit_sequence, fit_vector
@@ -43,7 +43,8 @@ def columns_of(spec: DataSpec, table: Table, span: Callable[..., Span | None]) -
     goals = [n for t in spec.targets().values() for n in t.names()]
     wanted = dict.fromkeys(n for n in [*(c for f in spec.features.values() for c in f.columns or ()), *goals])
     if len(wanted) > 1 and not any(n in table.columns or did_you_mean(n, table.columns) for n in wanted):
-        fail("unknown-column", f"{table.name} has none of the columns {', '.join(map(repr, wanted))}", span("source"), hint=columns_hint(table.columns))
+        fail("unknown-column", f"{table.name} has none of the columns {', '.join(map(repr, wanted))}",
+             span("delimiter") if spec.delimiter is not None and len(table.columns) == 1 else span("source"), hint=columns_hint(table.columns))  # fmt: skip
     for output, target in spec.targets().items():
         way = ("target", *([output] if isinstance(spec.target, dict) else []), "columns" if target.columns is not None else "column")
         for i, name in enumerate(target.names()):
@@ -144,7 +145,12 @@ def fit_feature(
     if kind == "string":
         texts = [col.fit_string(table, n, spec, rows) for n in names]
         return FeatureFit("string", [len(names)] if len(names) > 1 else [], "u8", texts, missing=spec.missing)
-    fits = [_fit_column(name, table, seen, n, kind, spec, rows) for n in names]
+    try:
+        fits = [_fit_column(name, table, seen, n, kind, spec, rows) for n in names]
+    except BadRows as error:
+        if spec.kind == "number":
+            words_for_numbers(error, table, f"the feature '{name}' reads numbers", span("features", name, "kind"), "say `kind: category`, or leave `kind` out")
+        raise
     if kind == "category" and spec.encode == "index":
         return FeatureFit("category", [len(names)] if len(names) > 1 else [], "i32", fits, "index", spec.missing)
     return FeatureFit(kind, [sum(width(f) for f in fits)], "f32", fits, "one_hot", spec.missing)

@@ -59,7 +59,8 @@ class Fields(Column):
         if "numbers" in self._known or self._rows is not None:
             return super().reads_as_numbers(judge)
         for block, low, high in self._parts:
-            for i in np.flatnonzero(block.numbers(self._column)[1][low:high] == OTHER).tolist():
+            states = block.numbers(self._column)[1][low:high]
+            for i in np.flatnonzero(states == OTHER).tolist() if states.max(initial=0) == OTHER else ():
                 if not judge(block.text(low + i, self._column) or ""):
                     return False
         return super().reads_as_numbers(judge)

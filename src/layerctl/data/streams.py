@@ -185,9 +185,15 @@ class Stream:
         except UnicodeDecodeError as error:
             line = self.lines + error.object[: error.start].count(b"\n") + 1
             byte = error.object[error.start]
-            fail("file-encoding", f"the file is not {self.encoding}: byte 0x{byte:02x} in line {line}", Span(self.place.source, line, 1),
+            fail("file-encoding", f"the file is not {self.encoding}: byte 0x{byte:02x} in line {line}", self._at(line, error.object, error.start),
                  hint=f"say which `encoding` it has ({', '.join(e for e in ENCODINGS if e != self.encoding)}) in the data section")  # fmt: skip
             raise
+
+    def _at(self, line: int, piece: bytes, at: int) -> Span:
+        """The place of a byte of a piece; its column where the line begins in the piece."""
+        start = piece.rfind(b"\n", 0, at)
+        column = at - start if start >= 0 or line == 1 else 1
+        return Span(self.place.source, line, column, line, column + 1)
 
     def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Not empty, and without NUL bytes."""
@@ -195,7 +201,8 @@ class Stream:
         for piece in pieces:
             if b"\0" in piece and (not self.lenient or (not filled and piece.count(b"\0") * 2 > len(piece))):
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
-                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", self.place,
+                place = self.place if self.lenient else self._at(at, piece, piece.index(b"\0"))
+                fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", place,
                      hint="text has none: say `encoding: utf-16` if it is that, or save it as CSV; arrays and Parquet are known by their ending, "
                      "or by `format`")  # fmt: skip
             filled = filled or bool(piece.strip())

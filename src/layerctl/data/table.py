@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span
+from layerctl.diagnostics import Diagnostic, LayerctlError, Note, Source, Span
 
 SHOWN = 5
 LONGEST_SHOWN = 120
 MOST_NAMES = 30
 """Columns that a hint names at most."""
+_LOOKED_AT = 1 << 14
+"""Numbers that are looked at together for one that is there."""
 _ODD = re.compile(r"[^0-9eE+\-. \n]")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 """What reads as a number."""
@@ -28,6 +30,19 @@ class BadRows(LayerctlError):
     def __init__(self, diagnostics: list[Diagnostic], rows: np.ndarray):
         super().__init__(diagnostics)
         self.rows = rows
+
+
+def words_for_numbers(error: BadRows, table: Table, what: str, place: Span | None, cure: str) -> None:
+    """A column without any number is no fault of its rows, but of what asks for numbers, at `place`.
+
+    Raises:
+        LayerctlError: where it is one.
+    """
+    if len(error.rows) < len(table) or not error.diagnostics or place is None:
+        return
+    d = error.diagnostics[0]
+    text = f"{what}, and {d.message.partition(' (')[0]}, nor is any other value"
+    raise LayerctlError(Diagnostic(d.code, text, place, (Note("the first row", d.span),), cure))
 
 
 class Column(abc.ABC):
@@ -70,7 +85,7 @@ class Column(abc.ABC):
         found, rest = self.numbers()
         if not all(judge(self.text(int(i)) or "") for i in rest):
             return False
-        return bool(len(rest)) or not np.isnan(found).all()
+        return bool(len(rest)) or any(not np.isnan(found[i : i + _LOOKED_AT]).all() for i in range(0, len(found), _LOOKED_AT))
 
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):

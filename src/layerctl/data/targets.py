@@ -13,7 +13,7 @@ from layerctl.data.columns import BOOLEANS, folded, narrowed, one_spelling, stri
 from layerctl.data.labels import coded_labels, cut, respelled, truth_of, truths
 from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import distinct, mean_and_deviation
-from layerctl.data.table import SHOWN, BadRows, Table, columns_hint
+from layerctl.data.table import SHOWN, BadRows, Table, columns_hint, words_for_numbers
 from layerctl.diagnostics import Span, did_you_mean, fail
 from layerctl.spec.features import FeatureFit, TargetFit
 
@@ -54,9 +54,13 @@ def fit_target(
         try:
             fit = _numbers(table, spec, rows, seen)
         except BadRows as error:
+            if spec.kind is not None and span is not None:
+                cure = "say `kind: category`; `binary` for two words"
+                words_for_numbers(error, table, f"the target '{column}' is to be a number", span("target", "kind"), cure)
             if spec.kind is not None or _numeric(seen, column, spec) or not _words(seen, column):
                 raise
-            cure = "the loss takes numbers: words take one of classes, `loss: sparse_categorical_crossentropy` with a unit for each"
+            cure = "words take a loss of classes: `loss: sparse_categorical_crossentropy`, with a unit for each"
+            words_for_numbers(error, table, f"the loss wants numbers of the target '{column}'", place, cure)
             raise BadRows([replace(d, hint=cure) for d in error.diagnostics], error.rows) from None
         return TargetFit(column, "number", centre=fit.centres[0], spread=fit.spreads[0], strip=fit.strip, units=fit.units)
     return _category(table, spec, rows)

@@ -181,6 +181,8 @@ class _Reader:
                 "write it as a float: 1e30",
             )
         if isinstance(value, (int, float)):
+            if value in (float("inf"), float("-inf")):
+                self.fail(*self.extent(node), "a number beyond the largest float, expected at most 1.8e308", "write a smaller one")
             return Number(value, span=span)
         if isinstance(value, str) and isinstance(parent, _HAS_TEXT):
             return Text(value, span=span)

@@ -30,8 +30,9 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
             "wrong-type",
             "'inputs' must be a mapping of names to shapes",
             node.span,
-            hint="write `inputs: {image: {shape: [28, 28, 1]}}`",
-        )
+            hint=f"write `inputs: {{image: {{shape: {node.plain()}}}}}`" if isinstance(node, Sequence) and len(node) and all(
+                isinstance(n.plain(), int) for n in node) else "write `inputs: {image: {shape: [28, 28, 1]}}`",
+        )  # fmt: skip
         return out
     cls = catalogue("layers").get("Input")
     for e in node.entries:
@@ -112,6 +113,8 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
     node = _out_of_inputs(node, problems)
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
+    if declared is not None and not isinstance(declared, MappingNode):
+        inputs = dict(given) or {"?": Port(None, "f32")}  # what the layers would take
     listed = node.get("layers")
     if listed is None:
         _check_features(inputs, given, problems)
@@ -147,6 +150,8 @@ def _outputs(node: Node | None, wiring: Wiring) -> list[str]:
     for n in found:
         if not isinstance(n, Scalar):
             wiring.problems.error("wrong-type", "'outputs' takes names of layers' results", n.span, hint="as in `outputs: [price, size]`")
+    if not found:
+        wiring.problems.error("missing-key", "'outputs' names no layer's result", node.span, hint=f"write `outputs: {wiring.last[:1]}`".replace("'", ""))
     taken: set[str] = set()
     for n in found:
         if isinstance(n, Scalar) and n.text in taken:

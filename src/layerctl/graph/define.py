@@ -100,7 +100,7 @@ def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list
         depth[0] += 1
         try:
             own, chosen = _arguments(name, body, arguments, span, scope, problems)
-            if _malformed(body.get("args")):
+            if _malformed(body.get("args")) or any(v is None for v in own.values()):
                 return None  # what the body asks for is not known
             inner, before = {**scope, **own}, len(problems.found)
             made = (
@@ -171,6 +171,7 @@ def _arguments(
     elif _malformed(declared):
         problems.error("wrong-type", f"'args' of '{name}' must be a mapping of names to defaults", declared.span, hint="write `args: {units: 8}`")
     chosen: dict[str, Any] = {}
+    meant: set[str | None] = set()
     if isinstance(given, MappingNode):
         for e in given.entries:
             key = str(e.key.value)
@@ -179,6 +180,7 @@ def _arguments(
             elif key in ("name", "trainable"):
                 chosen[key] = e.value.plain()
             elif not _malformed(declared):
+                meant.add(closest(key, out))
                 problems.error("unknown-argument", f"{name} has no argument '{key}'{did_you_mean(key, out)}", e.key.span,
                                hint=f"its arguments are {', '.join(out)}" if out else f"declare it in the definition: `args: {{{key}: …}}`")  # fmt: skip
     elif given is not None and not (isinstance(given, Scalar) and given.value is None):
@@ -187,7 +189,7 @@ def _arguments(
         else:
             out[next(iter(out))] = given.plain()
     for key, value in out.items():
-        if value is None:
+        if value is None and key not in meant:
             problems.error("missing-argument", f"{name} needs '{key}'", span, hint=f"write `{name}: {{{key}: …}}`, or give it a default below `args:`")
     return out, chosen
 

@@ -249,6 +249,10 @@ def _metrics(node: Node, key: str, judged: Output, shape: Shape, problems: Probl
             name = metric and (metric.name or snake_case(type(metric).__name__))
         if metric is not None:
             name = str(metric.name or name)
+            twice = out.get(name)
+            if twice is not None and type(twice) is type(metric) and twice.get_config() == metric.get_config():
+                problems.error("bad-value", f"the metric '{name}' stands here a second time, expected it once", n.span, hint="remove one of the two")
+                continue
             out[unique(f"weighted_{name}" if key == "weighted_metrics" and name in taken else name, taken)] = metric
             judged.places[id(metric)] = n.span
     return out

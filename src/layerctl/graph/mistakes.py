@@ -47,7 +47,7 @@ def _features(spec: Spec) -> dict[str, Any]:
     named = data.get("features") if isinstance(data, Mapping) else None
     if not isinstance(named, Mapping) or not isinstance(data, Mapping):
         return {}
-    moved = [e for e in data.entries if e.key.value not in DataSpec.model_fields]  # a feature that lost its indentation
+    moved = [e for e in data.entries if e.key.value not in DataSpec.model_fields and isinstance(e.value, Mapping)]  # a feature that lost its indentation
     return {str(e.key.value): _GUESS for e in (*named.entries, *moved)}
 
 

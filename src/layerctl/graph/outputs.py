@@ -33,6 +33,19 @@ def check_ids(model: Model, schema: FeatureSchema, problems: Problems) -> None:
                            hint="say `kind: category, encode: index` in the feature; for whole numbers that are ids, `scale: none`")  # fmt: skip
 
 
+def check_embedded(model: Model, problems: Problems) -> None:
+    """What a layer with weights computes are no ids: an Embedding would cut off what stands behind the point."""
+    from layerctl.layers.embedding import Embedding
+
+    made = {n: s.layer for s in model.steps for n in s.names}
+    for step in model.steps:
+        before = made.get(step.sources) if isinstance(step.sources, str) else None
+        if type(step.layer) is Embedding and before is not None and any(w.trainable for w in before.weights()):
+            text = f"Embedding '{step.names[0]}' takes ids, but '{step.sources}' computes numbers: what is behind the point is lost"
+            problems.error("bad-value", text, step.span,
+                           hint="put the Embedding first, behind an input of whole numbers; numbers go into a Dense")  # fmt: skip
+
+
 def check_whole(model: Model, schema: FeatureSchema, problems: Problems) -> None:
     """An input of whole numbers would cut off what stands behind the point in a feature on a scale."""
     given = schema.inputs()

@@ -72,6 +72,10 @@ def _mapping(node: Node | None, what: str, problems: Problems) -> dict[str, Node
 def _weights(name: str, node: Node | None, problems: Problems) -> dict[str, WeightDefinition]:
     out = {}
     for key, body in _mapping(node, f"'weights' of '{name}'", problems).items():
+        if not isinstance(body, MappingNode):
+            problems.error("wrong-type", f"the weight '{key}' must be a mapping", body.span,
+                           hint=f"write `{key}: {{shape: {body.plain() if isinstance(body, Sequence) else '[8]'}}}`")  # fmt: skip
+            continue
         parts = _mapping(body, f"the weight '{key}'", problems)
         for k, n in parts.items():
             if k not in WEIGHT_KEYS:

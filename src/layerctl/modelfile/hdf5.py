@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from layerctl.apart import ends_badly
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
 from layerctl.limits import memory
 
@@ -23,6 +24,9 @@ DEEPEST = 64
 MOST_EXPANSION = 1100
 """Bytes of an array for one stored byte: the most that deflate can reach, and a little."""
 
+LONGEST = 20
+"""Seconds of CPU time that reading may take, and those for a file's bytes."""
+_BYTES_A_SECOND = 10 << 20
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL\x01\0\0\0"
 """How a heap begins: texts of any length stand in such, one object after another."""
@@ -68,15 +72,28 @@ def read(path: str | os.PathLike[str], data: bytes | None = None, label: str | N
     except ImportError:
         fail("missing-extra", f"{os.path.basename(shown)!r} holds HDF5, which needs the package h5py", Span(Source(shown)),
              hint="pip install 'layerctl[keras]'")  # fmt: skip
-    _check_bytes(os.fspath(path), data, shown)
+    size = _check_bytes(os.fspath(path), data, shown)
+
+    def opened() -> Group:
+        return _Reader(h5py, shown).group(h5py.File(io.BytesIO(data) if data is not None else os.fspath(path), "r"), 0)
+
+    ended = ends_badly(lambda: _read_all(opened()), LONGEST + size // _BYTES_A_SECOND)
+    if ended is not None:
+        damaged(shown, f"is no whole HDF5 file (the library that reads it {ended})")
     try:
-        file = h5py.File(io.BytesIO(data) if data is not None else os.fspath(path), "r")
-        return _Reader(h5py, shown).group(file, 0)
+        return opened()
     except LayerctlError:
         raise
     except Exception as error:  # the library raises OSError, RuntimeError, KeyError, ValueError and others for what is damaged
         damaged(shown, f"is no whole HDF5 file ({_first_line(error)})")
     raise AssertionError
+
+
+def _read_all(group: Group) -> None:
+    for array in group.arrays.values():
+        array.read()
+    for inner in group.groups.values():
+        _read_all(inner)
 
 
 def damaged(path: str, what: str) -> NoReturn:
@@ -94,20 +111,24 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def _check_bytes(path: str, data: bytes | None, shown: str) -> None:
-    """Looks at what the library takes on trust: it runs in a circle for ever where an object of a heap of texts has no length."""
+def _check_bytes(path: str, data: bytes | None, shown: str) -> int:
+    """Looks at what the library takes on trust: it runs in a circle for ever where an object of a heap of texts has no length. Returns the size."""
     if data is not None:
-        return _check_heaps(data, shown)
+        _check_heaps(data, shown)
+        return len(data)
     try:
         with open(path, "rb") as file:
-            if not os.fstat(file.fileno()).st_size:
+            size = os.fstat(file.fileno()).st_size
+            if not size:
                 damaged(shown, "is empty, expected an HDF5 file")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 _check_heaps(mapped, shown)
+            return size
     except FileNotFoundError:
         fail("no-such-file", f"{os.path.basename(shown)!r} does not exist", Span(Source(shown)), hint="the path starts from the folder you are in")
     except (OSError, ValueError) as error:
         damaged(shown, f"cannot be read ({_first_line(error)})")
+    raise AssertionError
 
 
 def _check_heaps(data: bytes | mmap.mmap, shown: str) -> None:

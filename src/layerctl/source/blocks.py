@@ -16,11 +16,13 @@ def colon(p: Place) -> Diagnostic | None:
     content = p.row.lstrip(" -")
     first = len(p.row) - len(content)
     if re.search(r":(\s|$)", p.row[first : p.column]) and ":" not in p.row[first : p.column].split(": ")[0]:
+        inner = re.match(r"(?:- )*([\w.]+): (([A-Za-z_]\w*): .*)$", p.row.strip())
+        braces = f"write `{inner[1]}: {{{inner[2]}}}`, or quote the value" if inner is not None and " " not in inner[3] else None
         return Diagnostic(
             "yaml-colon",
             "a second ': ' in one value",
             p.span(),
-            hint=f"{QUOTE}; a nested key goes on the next line, indented, or in braces",
+            hint=braces or f"{QUOTE}; a nested key goes on the next line, indented, or in braces",
         )
     above = p.previous()
     if above < 0:
@@ -117,7 +119,11 @@ def indentation(p: Place) -> Diagnostic | None:
                 p.span(),
                 hint="indent it under an item, or put it where the list's own key stands; or a line such as `compile:` is missing before it",
             )
-    elif p.char == "-" and last.lstrip().startswith("- ") and own > over:
+    elif p.char == "-" and own < over and re.fullmatch(r"\s*[\w.]+:", last.split(" #")[0].rstrip()):
+        key = last.split(" #")[0].strip()
+        return Diagnostic("yaml-indentation", f"an item of '{key[:-1]}' indented by {own} space{'s' * (own != 1)}, expected {over} or more", p.span(),
+                          hint=f"start the items of a list in the column of `{key}`, or further in")  # fmt: skip
+    elif p.char == "-" and last.lstrip().startswith("- ") and own != over:
         return Diagnostic(
             "yaml-indentation",
             f"an item indented by {own} spaces below one of {over}, expected {over}",

@@ -111,7 +111,7 @@ class _Builder:
             self._events(parser)
         except yaml.MarkedYAMLError as error:
             if not any(d.code in ("yaml-space", "yaml-colon") for d in self.problems.found):  # these explain why the parser stopped
-                self.problems.found.append(syntax.explain(error, self.source))
+                self._add_cause(syntax.explain(error, self.source))
         self._begun_again()
         self.problems.check()
         if self.root is None or (isinstance(self.root, Scalar) and self.root.text == "" and self.root.style == "plain"):
@@ -197,6 +197,12 @@ class _Builder:
             span,
             hint="remove the tag; to have text that starts with '!', quote it",
         )
+
+    def _add_cause(self, found: Diagnostic) -> None:
+        """Notes why the parser stopped. A line in a wrong column may repeat a key of the level that it fell to: that is one mistake."""
+        lines = {s.line for s in (found.span, *(n.span for n in found.notes)) if s is not None} if found.code == "yaml-indentation" else ()
+        repeated = [d for d in self.problems.found if d.code == "yaml-duplicate-key" and d.span is not None and d.span.line in lines]
+        self.problems.found[:] = [*(d for d in self.problems.found if d not in repeated), found]
 
     def _scalar(self, event: Any) -> None:
         self._counted(event)

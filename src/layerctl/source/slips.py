@@ -19,7 +19,7 @@ def found(p: Place) -> Diagnostic | None:
     """The first slip in the line above, where what the parser was reading began, or where it stopped."""
     for line in sorted({i for i in (p.previous(), p.open_line, p.line) if i >= 0}):
         row = p.rows[line].split(" #")[0].rstrip(" \t")  # other spaces are slips themselves
-        for slip in (_merge, _odd_space, _odd_dash, _end, _variable, _smart_quotes, _dash, _glued, _equals, _bracket_without_colon, _brace_without_opener):
+        for slip in _SLIPS:
             diagnostic = slip(p, line, row)
             if diagnostic is not None:
                 return diagnostic
@@ -31,6 +31,12 @@ def _merge(p: Place, line: int, row: str) -> Diagnostic | None:
         return None
     return Diagnostic("yaml-syntax", f"'{row[:7]}' is a mark of git: two versions of these lines were not merged", p.span(line, 0, 7),
                       hint="keep one of the two versions, and remove the lines of <<<<<<<, ======= and >>>>>>>")  # fmt: skip
+
+
+def _comment(p: Place, line: int, row: str) -> Diagnostic | None:
+    at = re.match(r"^\s*(?P<mark>//|/\*|%%)\s*(?P<text>.*)$", row)
+    return at and Diagnostic("yaml-syntax", f"'{at['mark']}' begins no comment", p.span(line, at.start("mark"), len(at["mark"])),
+                      hint=f"a comment begins with '#': write `# {at['text']}`")  # fmt: skip
 
 
 def _odd_space(p: Place, line: int, row: str) -> Diagnostic | None:
@@ -133,6 +139,11 @@ def _brace_without_opener(p: Place, line: int, row: str) -> Diagnostic | None:
                       hint=f"write `{at['outer']}: {opener}{row[at.start('inner'):]}`")  # fmt: skip
 
 
+_SLIPS = (
+    _merge, _comment, _odd_space, _odd_dash, _end, _variable, _smart_quotes, _dash, _glued, _equals, _bracket_without_colon, _brace_without_opener,
+)  # fmt: skip
+
+
 def stops_at_a_key(p: Place) -> bool:
     """Whether the parser stopped where it wanted a key, or found one that cannot be."""
     return any(text in p.problem for text in ("expected ':'", "mapping values", "expected key", "<block end>", "document start"))
@@ -144,7 +155,7 @@ def uneven(p: Place) -> Diagnostic | None:
     above = p.previous()
     if above < 0:
         return None
-    blame = _first_deeper(p, own) if _indent(rows[above]) > own else _first_shallower(p, above, own)
+    blame = _first_deeper(p, own) if _indent(rows[above]) > own else _first_shallower(p, above, own) or _fallen(p, above, own)
     if blame is None:
         return None
     line, wanted = blame
@@ -201,6 +212,19 @@ def _first_deeper(p: Place, own: int) -> tuple[int, int] | None:
     if least % 2 == own % 2 and _level(p, own) < 2 and not p.row[own:].startswith("- "):
         return None
     return None if own % 2 and not least % 2 else (level[0], own)
+
+
+def _fallen(p: Place, above: int, own: int) -> tuple[int, int] | None:
+    """The line above, where it fell out of the level that the lines before it and this one are of."""
+    rows, has, head = p.rows, _indent(p.rows[above]), p.previous(above)
+    if has >= own or head < 0 or _indent(rows[head]) <= has or rows[above].rstrip().endswith(":"):
+        return None
+    levels, least = set(), _indent(rows[head]) + 1
+    for line in _lines(p, head, lambda i: i - 1):
+        if _indent(rows[line]) < least:
+            least = _indent(rows[line])
+            levels |= {least, least + 2} if rows[line].lstrip().startswith("- ") else {least}
+    return (above, own) if own in levels else None
 
 
 def _first_shallower(p: Place, above: int, own: int) -> tuple[int, int] | None:

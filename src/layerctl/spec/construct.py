@@ -19,7 +19,7 @@ from layerctl.configured import Configured, Reference, singular
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, written_wrong
-from layerctl.spec.refused import about_argument, joined, report, told, type_cure
+from layerctl.spec.refused import about_argument, cut_at_comma, joined, report, told, type_cure
 
 Factory = Callable[[Node | None, Span, Problems], Any]
 _DEFINITIONS: contextvars.ContextVar[dict[str, Factory] | None] = contextvars.ContextVar("definitions", default=None)
@@ -146,7 +146,10 @@ def construct(
         bad = {e for e in cls.model_fields if amiss and e in nodes and values.get(e) is None}
         meant = {meant_argument(str(n.key.value), cls.model_fields) for n in node.entries} if isinstance(node, Mapping) else set()
         unsaid = _strangers(cls, node)  # an argument that is missing was most likely meant by one that there is not
-        for e in joined(error.errors(include_url=False), nodes):
+        found = joined(error.errors(include_url=False), nodes)
+        if _listed(cls, node, [e["loc"][:1] for e in found], what, problems):
+            return None
+        for e in found:
             if e["type"] == "missing" and len(e["loc"]) == 1 and unsaid > 0:
                 unsaid -= e["loc"][0] not in meant
                 continue
@@ -158,6 +161,21 @@ def construct(
     if isinstance(made, Configured):
         made.keep_places({name: value.span for name, (_, value) in nodes.items()})
     return made if len(problems.errors) == before else None
+
+
+def _listed(cls: type[BaseModel], node: Node | None, amiss: list[tuple[Any, ...]], what: str, problems: Problems) -> bool:
+    """Says of several arguments without names, `Conv2D: [32, 3]`, how they are written; whether they are that."""
+    first = cls.first_argument() if issubclass(cls, Configured) else None
+    if node is None or isinstance(node, Mapping) or (first,) not in amiss:
+        return False
+    given = [str(n.plain()) for n in node.items] if isinstance(node, Sequence) else re.split(r"\s*,\s*", str(node.plain()))
+    needed = [n for n in cls.own_fields() if cls.model_fields[n].is_required()]  # of these the order is known
+    order = needed + ["activation"] * ("activation" in cls.model_fields and catalogue("activations").get(given[-1]) is not None)
+    if len(given) != len(order) or len(order) < 2:
+        return False
+    named = ", ".join(f"{n}: {v}" for n, v in zip(order, given, strict=True))
+    problems.error("wrong-type", f"{what} takes one value without a name, got {len(given)}", node.span, hint=f"write `{what}: {{{named}}}`")
+    return True
 
 
 def _strangers(cls: type[BaseModel], node: Node | None) -> int:
@@ -188,7 +206,8 @@ def _arguments(
             cure, hint = argument_here(what, name, cls.model_fields)
             if "layer" in cls.model_fields and catalogue("layers").get(name) is not None:
                 cure, hint = "", f"write `{what}: {{layer: {{{name}: …}}}}`"
-            problems.error("unknown-argument", f"{what} has no argument '{name}'{cure}", item.key.span, hint=hint)
+            listed = cut_at_comma(node, item.key)
+            problems.error("unknown-argument", f"{what} has no argument '{name}'{'' if listed else cure}", item.key.span, hint=listed or hint)
             continue
         _one(cls, name, item.value, item.key.span, values, nodes, problems)
     return values, nodes

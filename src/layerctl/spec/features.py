@@ -207,6 +207,8 @@ _OF = {
     "list[int]": lambda v: isinstance(v, list) and all(type(x) is int and 0 <= x < 1 << 31 for x in v),
     "list[float]": lambda v: isinstance(v, list) and all(type(x) in (int, float) for x in v),
     "dict[str, str]": lambda v: isinstance(v, dict) and all(isinstance(x, str) for pair in v.items() for x in pair),
+    "dict[str, float]": lambda v: isinstance(v, dict) and all(isinstance(k, str) and type(x) in (int, float) for k, x in v.items()),
+    "list[ColumnFit]": lambda v: isinstance(v, list),
     "float | None": lambda v: v is None or type(v) in (int, float),
     "str | None": lambda v: v is None or isinstance(v, str),
     "float | str | None": lambda v: v is None or type(v) in (int, float, str),
@@ -222,7 +224,7 @@ def _checked(cls: Any, plain: Any) -> Any:
         plain_type = _TYPES.get(kind)
         if plain_type is not None and (not isinstance(value, plain_type) or (isinstance(value, bool) and kind != "bool")):
             raise TypeError(f"{name} must be {kind}")
-        if kind in _OF and not _OF[kind](value):
+        if plain_type is None and not _OF[kind](value):
             raise TypeError(f"{name} must be {kind}")
     return cls(**plain)
 

@@ -146,6 +146,7 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         )
         problems.check()
     assert isinstance(root, Mapping)
+    _of_another_tool(root, problems)
     meant: dict[str, str] = {}
     homes = _homes(root, problems)
     for e in root.entries:
@@ -165,7 +166,7 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
                 problems.error("unknown-section", f"the definition of '{key}' stands outside of 'define'", e.key.span, hint="indent it below `define:`")
                 continue
             near = "" if there else did_you_mean(key, SECTIONS)
-            whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\])", there or "")
+            whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\]|\{source: …\})", there or "")
             section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else None
             if section is not None and section not in root and section not in meant.values():
                 meant[key] = section
@@ -194,9 +195,28 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         _mapping(parts, "define", problems), _mapping(parts, "compile", problems), fit,
     )  # fmt: skip
     if more is not None and problems.errors and model is not None:
-        problems.found += more(spec)
+        lost = not isinstance(parts.get("define"), (Mapping, Scalar, type(None)))  # names of its definitions are not known
+        problems.found += (d for d in more(spec) if not (lost and d.code == "unknown-layer"))
     problems.check()
     return spec
+
+
+def _of_another_tool(root: Mapping, problems: Problems) -> None:
+    """A file that has nothing of a model file's is said to be none, once.
+
+    Raises:
+        LayerctlError: where it is none.
+    """
+    keys = [str(e.key.value) for e in root]
+    if "class_name" in keys and "config" in keys:
+        problems.error("unknown-section", "the file is a model as Keras saves it, expected one of layerctl's", root.entries[0].key.span,
+                       hint="`layerctl import FILE` writes it as a model file; a file of JSON has its name end in .json")  # fmt: skip
+    elif len(keys) > 1 and not any(k in SECTIONS or closest(k, SECTIONS) or k in s for k in keys for s in SECTION_KEYS.values()):
+        homes = {k: there for k in keys if (there := section_of(k, SECTION_KEYS)) is not None and not there.startswith("`")}
+        moved = "; ".join(f"'{k}' is `{there}`" for k, there in homes.items())
+        problems.error("unknown-section", f"none of the file's keys is a section of a model file: {', '.join(keys[:5])}", root.entries[0].key.span,
+                       hint=f"{f'{moved}; ' if moved else ''}the sections are {', '.join(SECTIONS)}; `layerctl init` writes a file to begin with")  # fmt: skip
+    problems.check()
 
 
 def _homes(root: Mapping, problems: Problems) -> dict[str, str]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from layerctl.catalogue import catalogue
 from layerctl.diagnostics import closest, did_you_mean
-from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, INPUT, NAMES, NEEDLESS, NOTES, SECTIONS, SEQUENCE
+from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, INPUT, NAMES, NEEDLESS, NOTES, SECTIONS, SEQUENCE, VALUES
 
 _CODE = re.compile(r"(?:\w+\s*=\s*)?((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\s*\((.*)\)\s*", re.DOTALL)
 _LONGEST_CODE = 300
 
 
 _GLUED = re.compile(r"([A-Za-z_]\w*):(\S.*)")
+_PARTED = re.compile(r"""([A-Za-z_]\w*)(?:\s*=\s*|\s+(?=[\d\[{"']))(.*\S)\s*""")
 TYPOGRAPHIC = "“”„‘’‚«»"
 
 
@@ -23,6 +24,9 @@ def written_wrong(kind: str, name: str) -> tuple[str, str] | None:
     glued = _GLUED.fullmatch(name)
     if glued is not None and glued[1] in catalogue(kind).names:
         return f"'{name}' is one word, expected a space after ':'", f"write `{glued[1]}: {glued[2]}`"
+    parted = _PARTED.fullmatch(name)
+    if parted is not None and parted[1] in catalogue(kind).names and "," not in name:
+        return f"'{name}' is one text, expected a ':' behind '{parted[1]}'", f"write `{parted[1]}: {parted[2]}`"
     bare = name.strip(TYPOGRAPHIC)
     if bare != name and bare:
         return f"'{name}' has typographic quotes, which YAML takes as part of the text", f"write `{bare}`"
@@ -111,6 +115,13 @@ def argument_here(what: str, name: str, known: Iterable[str]) -> tuple[str, str 
         return "", f"it is not needed: {NEEDLESS[name]}" if NEEDLESS[name] in (INPUT, SEQUENCE) else NEEDLESS[name]
     cure = did_you_mean(name, fields)
     return cure, None if cure else (f"its arguments are {', '.join(fields)}" if fields else f"{what} has none")
+
+
+def value_here(argument: str, given: Any) -> str | None:
+    """What a file writes for a value of others: `scale: standard` for `scale: zscore`; None where it is none that is known."""
+    word = re.sub(r"[\s_-]", "", str(given).lower())
+    found = VALUES.get(argument, {}).get(word)
+    return found if found is None or ":" in found else f"{argument}: {found}"
 
 
 def section_of(key: str, sections: Mapping[str, Iterable[str]]) -> str | None:

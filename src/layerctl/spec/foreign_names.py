@@ -154,6 +154,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "gradient_clip_val": ("global_clipnorm",), "threshold_mode": ("mode",), "accumulate_grad_batches": ("gradient_accumulation_steps",),
     "output_padding_mode": ("padding",), "upper": ("max_value",), "return_sequence": ("return_sequences",), "concat_axis": ("axis",),
     "dims": ("axis",), "func": ("function",), "fn": ("function",), "expression": ("function",), "expr": ("function",), "lambda": ("function",),
+    "normalization": ("scale",), "scaling": ("scale",), "momentum": ("momentum", "beta_1"), "type": ("kind",), "dtype": ("kind",), "field": ("column",),
     "normalize": ("scale",), "normalise": ("scale",), "standardize": ("scale",), "scaler": ("scale",), "shape": ("target_shape",), "epsilon": ("min_delta",),
 }  # fmt: skip
 """An argument of others, and those that may be it here: the first that the thing has."""
@@ -181,6 +182,9 @@ NEEDLESS: dict[str, str] = {
     "num_layers": "write the layer several times, or give its item `repeat: 2`",
     "bidirectional": "put it into another: `Bidirectional: {layer: {LSTM: 32}}`",
     "inplace": "memory is planned for the whole model; nothing is to be said of it",
+    "gpu": "models run on this machine's processor; `--threads` says on how many cores",
+    "gpus": "models run on this machine's processor; `--threads` says on how many cores",
+    "shuffle": "rows are shuffled before they are split, unless `by: time` says that they are in order",
     "device": "models run on this machine's processor; `--threads` says on how many cores", "affine": "say `center` and `scale`",
     "track_running_stats": "the averages are kept always", "mode": "there is one mode", "consume_less": "the fastest way is taken by itself",
     "implementation": "the fastest way is taken by itself", "weights": "weights are read by `fit: {weights: FILE}`",
@@ -204,6 +208,22 @@ NEEDLESS: dict[str, str] = {
     "max_norm": "a constraint does it: `embeddings_constraint: max_norm`",
 }  # fmt: skip
 """An argument of others that is not needed here and why, or where it goes."""
+
+VALUES: dict[str, dict[str, str]] = {
+    "scale": {"zscore": "standard", "normal": "standard", "normalize": "standard", "standardize": "standard", "standardscaler": "standard", "true": "standard",
+              "minmaxscaler": "minmax", "robustscaler": "robust", "false": "none", "no": "none"},
+    "encode": {"label": "index", "labels": "index", "integer": "index", "int": "index", "ordinal": "index", "dummy": "one_hot", "dummies": "one_hot"},
+    "missing": {"zero": "missing: constant, constant: 0", "zeros": "missing: constant, constant: 0", "0": "missing: constant, constant: 0",
+                "fill": "missing: constant, constant: 0", "mode": "most_frequent", "average": "mean", "skip": "drop", "ignore": "drop", "remove": "drop",
+                "dropna": "drop"},
+    "kind": {"bool": "binary", "boolean": "binary", "regression": "number", "numeric": "number", "numerical": "number", "float": "number", "int": "number",
+             "integer": "number", "continuous": "number", "classification": "category", "multiclass": "category", "class": "category", "label": "category",
+             "onehot": "category", "datetime": "date", "timestamp": "date", "timeseries": "window"},
+    "format": {"json": "jsonl", "numpy": "npz", "npy": "npz"},
+    "padding": {"1": "same", "0": "valid"},
+    "class_weight": {"auto": "balanced"},
+}  # fmt: skip
+"""By argument: a value of others, in small letters without signs between them, and what a file writes here."""
 
 SECTIONS: dict[str, str] = {
     "random_state": "seed: 7", "random_seed": "seed: 7", "manual_seed": "seed: 7", "device": "`--threads` on the command line: models run on the processor",

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from layerctl.configured import Configured
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
-from layerctl.spec.foreign import argument_here
+from layerctl.spec.foreign import argument_here, value_here
 
 _SHORTEST = 15
 """Characters below which a description says nothing that the argument's name does not."""
@@ -21,6 +21,7 @@ _TYPES = {
     "bool_type": "true or false", "list_type": "a list", "tuple_type": "a list", "dict_type": "a mapping", "finite_number": "a finite number",
     "model_type": "a mapping", "int_parsing": "a whole number", "float_parsing": "a number", "model_attributes_type": "a mapping",
 }  # fmt: skip
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 _WORDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
 
@@ -102,17 +103,15 @@ def report(
     elif kind in _BOUNDS:
         bound = e["ctx"][_BOUNDS[kind]]
         problems.error(
-            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound:g}, got {told(got)}", where, hint=about
+            "out-of-range", f"{what}: '{name}' must be {_WORDS[_BOUNDS[kind]]} {bound:g}, got {told(got)}", where, hint=_share(reached[-1], got) or about
         )
     elif kind == "literal_error":
         allowed = e["ctx"]["expected"]
         names = [a.strip(" '") for a in allowed.replace(" or ", ", ").split(",")]
-        problems.error(
-            "unknown-value",
-            f"{what}: '{name}' must be {allowed}, got {told(got)}{did_you_mean(str(got), names)}",
-            where,
-            hint=None if did_you_mean(str(got), names) else about,
-        )
+        known = value_here(reached[-1], got)
+        near = "" if known else did_you_mean(str(got), names)
+        problems.error("unknown-value", f"{what}: '{name}' must be {allowed}, got {told(got)}{near}", where,
+                       hint=f"write `{known}`" if known else None if near else about)  # fmt: skip
     elif kind == "missing":
         problems.error("missing-argument", f"{what}: '{name}' needs '{loc[-1]}'", where, hint=about)
     elif kind == "extra_forbidden":
@@ -124,11 +123,22 @@ def report(
         inside, way = _inside(place, text)
         if inside is not None:
             where, about = inside, about_argument(cls, (*loc, *way))
-        problems.error("bad-value", f"{what}: '{name}': {text}", where, hint=None if "did you mean" in text else about)
+        text, _, cure = text.partition("; write ")
+        problems.error("bad-value", f"{what}: '{name}': {text}", where, hint=f"write {cure}" if cure else None if "did you mean" in text else about)
     else:
         problems.error(
             "wrong-type", f"{what}: '{name}': {e['msg'][:1].lower()}{e['msg'][1:]}, got {told(got)}", where, hint=about
         )
+
+
+_SHARES = ("rate", "dropout", "recurrent_dropout", "validation", "test", "ratio", "label_smoothing")
+
+
+def _share(name: str, got: Any) -> str | None:
+    """A share that was written as a percentage: `Dropout: 20`."""
+    if name not in _SHARES or not isinstance(got, (int, float)) or not 1 < got < 100:
+        return None
+    return f"it is a share, from 0 to 1: write {got / 100:g} for {got:g} percent"
 
 
 def _inside(place: Node | None, text: str) -> tuple[Span | None, tuple[str, ...]]:
@@ -186,8 +196,13 @@ def type_cure(wanted: str, got: Any) -> str | None:
         return "a range is written `{search: [4, 64]}`"
     if isinstance(got, str):
         text = got.strip()
-        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\{[A-Za-z_][\w.]*\}", text):
-            return f'a variable is written "${{{text.strip("${}")}}}"'
+        bare = re.sub(r"\s*(//.*|[,;])$", "", text)
+        if bare != text and wanted in ("a number", "a whole number") and re.fullmatch(_NUMBER, bare):
+            return f"write {bare}" + ("; a comment begins with #" if "//" in text else f" without the '{text[-1]}'")
+        if wanted == "a number" and (worth := _worth(text)) is not None:
+            return f"write {worth:g}"
+        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\$\([A-Za-z_][\w.]*\)|\{[A-Za-z_][\w.]*\}", text):
+            return f'a variable is written "${{{text.strip("${}()")}}}"'
         if re.fullmatch(r"[-+]?\d+" if wanted == "a whole number" else r"[-+]?[\d.]+(?:[eE][-+]?\d+)?" if wanted == "a number" else "(?!)", text):
             return f"write it without quotes: {text}"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
@@ -208,9 +223,27 @@ def type_cure(wanted: str, got: Any) -> str | None:
         return "several arguments stand in braces, each with its name: `{name: value, name: value}`"
     if wanted == "a whole number" and isinstance(got, float) and got.is_integer():
         return f"write {int(got)}"
+    if wanted == "true or false" and isinstance(got, (int, float)) and got in (0, 1):
+        return f"write {str(bool(got)).lower()}"
+    if wanted == "a list" and isinstance(got, (int, float)) and not isinstance(got, bool):
+        return f"write it in brackets: [{got}]"
+    if wanted.startswith("text") and isinstance(got, list) and len(got) == 1 and isinstance(got[0], str):
+        return f"write it without brackets: {got[0]}"
     if wanted == "text" and isinstance(got, (int, float)) and not isinstance(got, bool):
         return f'quote it: "{got}"'
     return None
+
+
+def _worth(text: str) -> float | None:
+    """The number of a fraction or a power, such as `1/100` or `10^-3`."""
+    found = re.fullmatch(rf"({_NUMBER})\s*(/|\^|\*\*)\s*({_NUMBER})", text)
+    if found is None:
+        return None
+    try:
+        a, b = float(found[1]), float(found[3])
+        return a / b if found[2] == "/" else float(a**b)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
 
 
 def _annotation(cls: type[BaseModel], loc: tuple[Any, ...]) -> Any:
@@ -234,7 +267,18 @@ def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls:
     known = _fields_of(cls.model_fields[str(loc[0])].annotation)
     name = ".".join(_reached(loc[:-1], {str(loc[0]): (span, top)})[1])
     cure, hint = argument_here(f"'{name}'", key, known)
-    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{cure}", span, hint=hint)
+    listed = cut_at_comma(around, around.key(key)) if isinstance(around, Mapping) and key in around else None
+    problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{'' if listed else cure}", span, hint=listed or hint)
+
+
+def cut_at_comma(mapping: Mapping, key: Scalar) -> str | None:
+    """How a list is written that a comma cut in braces: `{columns: age, income}` has a key `income` without a value."""
+    at = next(i for i, e in enumerate(mapping.entries) if e.key is key)
+    value, before = mapping.entries[at].value, mapping.entries[at - 1] if at else None
+    bare = isinstance(value, Scalar) and value.style == "plain" and value.text == "" and key.style == "plain" and key.text.isidentifier()
+    if not bare or before is None or not isinstance(before.value, Scalar) or not isinstance(before.value.value, str):
+        return None
+    return f"a list stands in brackets: `{before.key.text}: [{before.value.text}, {key.text}]`"
 
 
 def _fields_of(annotation: Any) -> list[str]:

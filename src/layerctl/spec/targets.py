@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from layerctl.diagnostics import did_you_mean
+from layerctl.spec.foreign import value_here
 from layerctl.spec.section import Section
 
 INPUT, NEXT = "input", "next"
@@ -96,12 +97,18 @@ def target_spec(plain: Any) -> TargetSpec:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise ValueError(f"a target has no '{name}'{did_you_mean(name, TargetSpec.model_fields)}") from error
+            meant = {"name": "column", "type": "kind", "task": "kind", "dtype": "kind", "field": "column"}.get(name)
+            cure = f"; write `{meant}: …`" if meant else did_you_mean(name, TargetSpec.model_fields)
+            raise ValueError(f"a target has no '{name}'{cure}") from error
         text = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         if not name:
             raise ValueError(text) from error
         near = did_you_mean(str(first["input"]), re.findall("'(.*?)'", text))
         given = "nothing" if first["input"] is None else repr(first["input"])
+        if first["type"] == "literal_error":
+            near = f"; write `{known}`" if (known := value_here(name, first["input"])) else near
+        elif first["type"] in ("list_type", "string_type") and isinstance(first["input"], (str, int, float)):
+            near = f'; write `column: "{first["input"]}"`' if name == "column" else f"; write `{name}: [{first['input']}]`, or `column` for one"
         text = text.replace("a valid string", "text").replace("a valid list", "a list").replace("a valid boolean", "true or false")
         raise ValueError(f"'{name}': {text[:1].lower()}{text[1:]}, got {given}{near}") from error
 

@@ -13,7 +13,7 @@ import numpy as np
 from layerctl.callbacks.base import Callback
 from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
-from layerctl.diagnostics import Diagnostic, LayerctlError, Note, NumericalError, Span, fail
+from layerctl.diagnostics import Diagnostic, LayerctlError, Note, NumericalError, Span
 from layerctl.graph.outputs import unmeasured
 from layerctl.spec.file import FitSpec
 from layerctl.training.events import Observer, Tick
@@ -190,15 +190,10 @@ class Trainer:
         Raises:
             LayerctlError: for what one of them cannot.
         """
-        for c in self.callbacks:
-            kind = type(c).__name__
-            amiss = unmeasured(c, self.session.task.metrics(), self.span, self.validation is not None)
-            if amiss is not None:
-                raise LayerctlError(amiss)
-            objection = c.objection(self)
-            if objection is not None:
-                place = c.place(*re.findall(r"'(\w+)'", objection)) or self.span
-                fail("bad-callback", f"{kind}: {objection}", place, hint=f"`layerctl layers {kind}` says what it takes")
+        metrics, held = list(self.session.task.metrics()), self.validation is not None
+        found = [d for c in self.callbacks if (d := unfit(c, self, metrics, held, self.span)) is not None]
+        if found:
+            raise LayerctlError(found)
 
     def _epoch(self) -> bool:
         """One epoch, or the rest of one; False if it was cut short."""
@@ -309,6 +304,16 @@ class Trainer:
         epoch = self.progress.epoch + 1
         origin = self._rewind.origin(bad)
         raise _not_finite(f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span, origin)
+
+
+def unfit(callback: Callback, trainer: Any, metrics: list[str], held: bool, span: Span | None) -> Diagnostic | None:
+    """Why a callback cannot work with a training, or None; `held` says whether there are rows of validation."""
+    missing = unmeasured(callback, metrics, span, held)
+    objection = callback.objection(trainer) if missing is None else None
+    if objection is None:
+        return missing
+    kind, place = type(callback).__name__, callback.place(*re.findall(r"'(\w+)'", objection)) or span
+    return Diagnostic("bad-callback", f"{kind}: {objection}", place, (), f"`layerctl layers {kind}` says what it takes")
 
 
 def _not_finite(text: str, span: Span | None, origin: Note | None) -> NumericalError:

@@ -52,7 +52,15 @@ def by_owner(weights: Sequence[Weight]) -> dict[str, list[Weight]]:
 def starting_weights(
     weights: Sequence[Weight], path: str | os.PathLike[str], *, by_name: bool = True, partial: bool = False, span: Span | None = None
 ) -> tuple[dict[str, np.ndarray], Loaded]:  # fmt: skip
-    """(values by the weights' paths, what was found).
+    """(values by the weights' paths, what was found): `matched`, read."""
+    taken, found = matched(weights, path, by_name=by_name, partial=partial, span=span)
+    return {p: a.read() for p, a in taken.items()}, found
+
+
+def matched(
+    weights: Sequence[Weight], path: str | os.PathLike[str], *, by_name: bool = True, partial: bool = False, span: Span | None = None
+) -> tuple[dict[str, Array], Loaded]:
+    """(the file's arrays by the weights' paths, what was found).
 
     With `partial`, weights that the file does not have or has in another shape are left as they are.
 
@@ -84,7 +92,7 @@ def starting_weights(
     found = Loaded(list(taken), missing, mismatched, unused)
     if not taken or (not partial and (missing or mismatched or unused)):
         raise LayerctlError(_problems(found, os.path.basename(os.fspath(path)), place, file, partial))
-    return {p: a.read() for p, a in taken.items()}, found
+    return taken, found
 
 
 def _by_name(weights: Sequence[Weight], file: WeightFile) -> dict[str, tuple[str, Array]]:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from layerctl.data.dataset import Dataset, load_for_evaluation
 from layerctl.data.faults import Faults
 from layerctl.data.pieces import pieces
-from layerctl.diagnostics import Span, did_you_mean, fail
+from layerctl.diagnostics import Diagnostic, LayerctlError, Span, did_you_mean, fail
 from layerctl.graph.model import Model as Graph
 from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, ShapeError, Unknown, shown
 from layerctl.predicting.ahead import ahead
 from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
+from layerctl.source.document import Mapping as MappingNode
 from layerctl.spec.data import DataSpec, FeatureSpec
 from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.graph.judging import Output
+
+T = TypeVar("T")
 
 
 def rows_of(model: Model, x: Any) -> Dataset:
@@ -113,10 +116,7 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
     for name, judged in model.outputs.items():
         array = targets.get(name)
         if array is None and judged.loss is not None and training and model.spec.data is not None:
-            has = f"only {', '.join(targets)}" if targets else "no target"
-            place = model.spec.data_span() or judged.places.get(id(judged.loss))
-            fail("missing-target", f"the output '{name}' has a loss, but the data section has {has}", place,
-                 hint="name the column to predict: `data: {target: COLUMN}`, one for each output: `target: {OUTPUT: COLUMN}`")  # fmt: skip
+            raise LayerctlError(missing_target(model, name, targets))
         if array is None or judged.loss is None:
             continue
         shape = model.output_shapes[name]
@@ -126,6 +126,7 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
             _check_ids(model, name, array, width)
             targets[name] = np.ascontiguousarray(np.moveaxis(np.eye(width, dtype=np.float32)[array], -1, getattr(distribution, "axis", -1)))
         elif judged.loss.classes:
+            _check_whole(name, array, judged)
             targets[name] = array = np.ascontiguousarray(array.astype(np.int32, copy=False))
             classes = judged.loss.target_classes(shape)
             if classes is not None:
@@ -141,7 +142,18 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
     return rows if same else rows.with_targets(targets, weights)
 
 
-def match_targets(graph: Graph, targets: Mapping[str, np.ndarray], place: Span | None = None) -> Mapping[str, np.ndarray]:
+def missing_target(model: Model, name: str, targets: Iterable[str]) -> Diagnostic:
+    """An output has a loss, and the data section no target for it."""
+    has = f"only {', '.join(targets)}" if targets else "no target"
+    judged = model.outputs[name]
+    place = model.spec.data_span("target") or judged.places.get(id(judged.loss))
+    return Diagnostic(
+        "missing-target", f"the output '{name}' has a loss, but the data section has {has}", place, (),
+        "name the column to predict: `data: {target: COLUMN}`, one for each output: `target: {OUTPUT: COLUMN}`",
+    )  # fmt: skip
+
+
+def match_targets(graph: Graph, targets: Mapping[str, T], place: Span | None = None) -> Mapping[str, T]:
     """Targets by the outputs' names: one target belongs to the one output whatever it is called."""
     if len(graph.outputs) == 1 and len(targets) == 1:
         return {graph.outputs[0]: next(iter(targets.values()))}
@@ -167,6 +179,15 @@ def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: in
              hint=f"classes take a unit each: {int(ids.max()) + 1} here; one unit is for a number, and mean_squared_error" if width == 1
              else "classes count from 0; `kind: category` in the target numbers labels of any kind" if ids[bad][0] < 0
              else f"give the last layer {int(ids.max()) + 1} units, or correct the labels")  # fmt: skip
+
+
+def _check_whole(name: str, target: np.ndarray, judged: Output) -> None:
+    """What a loss of classes takes are their numbers."""
+    if target.dtype.kind == "f" and not np.array_equal(target, np.trunc(target)):
+        value, kind = target[target != np.trunc(target)][0], type(judged.loss).__name__
+        place = judged.places.get(id(judged.loss))
+        fail("bad-label", f"the loss {kind} takes classes, but the target of '{name}' has numbers such as {value:g}", place,
+             hint="numbers take one unit and `loss: mean_squared_error`; if each number is a class, say `kind: category` in the target")  # fmt: skip
 
 
 def _check_inputs(model: Model, rows: Dataset) -> None:
@@ -201,13 +222,8 @@ def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
     given = model.spec.fit.class_weight
     if given is None:
         return rows.weights
-    span = model.spec.span(("fit", "class_weight"))
-    name, target = next(iter(rows.targets.items()))
-    fit = model.schema.target(name) if model.schema is not None else None
-    if fit is not None and not (fit.classes and fit.kind in ("category", "sequence")):
-        fail("bad-value", f"class_weight is for a target of classes, '{name}' is of kind {fit.kind}", span,
-             hint="weigh rows by a column with `data: {weight: ...}`")  # fmt: skip
-    classes = fit.classes if fit is not None else []
+    target = next(iter(rows.targets.values()))
+    classes = check_classes(model) or []
     ids = target if target.dtype.kind in "iu" else target.argmax(-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(-1).astype(np.int64)
     table = np.ones(max(len(classes), int(ids.max(initial=0)) + 1), np.float64)
     if given == "balanced":
@@ -216,16 +232,39 @@ def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
         table = np.where(counts > 0, counted.size / (len(table) * np.maximum(counts, 1)), 0.0)
     else:
         for key, weight in given.items():
-            at = classes.index(key) if key in classes else int(key) if key.isdigit() else -1
-            if not 0 <= at < len(table):
-                known = classes or list(map(str, range(len(table))))
-                fail("unknown-class", f"class_weight names '{key}', which is no class{did_you_mean(key, known)}", span,
-                     hint=f"the classes are {', '.join(known)}")  # fmt: skip
-            table[at] = weight
+            table[_class_number(model, key, classes or list(map(str, range(len(table)))))] = weight
     own = table.astype(np.float32)[ids]
     if rows.weights is None:
         return own
     return own * rows.weights.reshape(*rows.weights.shape, *[1] * (own.ndim - rows.weights.ndim))
+
+
+def check_classes(model: Model) -> list[str] | None:
+    """The classes that `class_weight` can name, where the data section's target has them.
+
+    Raises:
+        LayerctlError: for a target without classes, and for names that are no class.
+    """
+    given = model.spec.fit.class_weight
+    if given is None or model.schema is None or not model.schema.targets:
+        return None
+    name, fit = next(iter(model.schema.targets.items()))
+    if not (fit.classes and fit.kind in ("category", "sequence")):
+        fail("bad-value", f"class_weight is for a target of classes, '{name}' is of kind {fit.kind}", model.spec.span(("fit", "class_weight")),
+             hint="weigh rows by a column with `data: {weight: ...}`")  # fmt: skip
+    for key in given if given != "balanced" else ():
+        _class_number(model, key, fit.classes)
+    return fit.classes
+
+
+def _class_number(model: Model, key: str, classes: Sequence[str]) -> int:
+    """The number of a class by its name, or by itself."""
+    at = classes.index(key) if key in classes else int(key) if key.isdigit() else -1
+    if not 0 <= at < len(classes):
+        node = model.spec.document.node_at(("fit", "class_weight"))
+        place = node.key(key).span if isinstance(node, MappingNode) and key in node else model.spec.span(("fit", "class_weight"))
+        fail("unknown-class", f"class_weight names '{key}', which is no class{did_you_mean(key, classes)}", place, hint=f"the classes are {', '.join(classes)}")
+    return at
 
 
 def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:

@@ -87,7 +87,7 @@ def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] =
     if path.startswith(BUILTIN):
         return Dialect(plain)
     if path == "-":
-        fail("file-not-found", "standard input can be read once only, and is looked at several times here", Span(Source("<stdin>")),
+        fail("bad-option", "standard input can be read once only, and is looked at several times here", Span(Source("<stdin>")),
              hint="write it to a file first, as in `cat > rows.csv`; training and prediction read it as it comes")  # fmt: skip
     path = Files.of(path).paths[0]
     if format_of(path, plain) == "images" and any(p.is_dir() or p.suffix.lower() in ENDINGS for p in Path(path).iterdir()):

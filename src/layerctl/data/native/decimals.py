@@ -256,23 +256,22 @@ def numbers(
             if wanted[c] == 1:
                 k, to = r * columns + c, c * rows + r
                 p, e = starts[k] + 0, ends[k] + 0
-                state, negative = 2, False
+                state = 2
                 if is_missing(data, p, e, words, bounds, count, begins):
                     state = 1
                 elif p < e:
                     negative = data[p] == 45
-                    if negative or data[p] == 43:
-                        p += 1
+                    p += int(negative or data[p] == 43)  # signs fall as they like: no branch on them
                     plain = False
                     if comma == 0 and p < e and e - p <= 8:
                         whole, exponent, plain = tiny_number(word_at(data, p), e - p, 46)
                         if plain:
                             state = 0
-                            values[to] = whole * 1.0 / tens[-exponent]
+                            values[to] = whole * (1.0 - 2.0 * negative) / tens[-exponent]
                     if not plain:
                         state = any_number(data, p, e, comma, table, tens, values, bits, to)
-                    if negative:
-                        values[to] = -values[to]
+                        if negative:
+                            values[to] = -values[to]
                 if state != 0:
                     bits[to] = 0x7FF8000000000000
                 states[to] = state
