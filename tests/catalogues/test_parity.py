@@ -38,7 +38,7 @@ def test_activations(name):
         def total(v, theirs=theirs, arguments=arguments, weights=weights):
             return (theirs(v, **arguments) * weights).sum()
 
-        close(f"gradient of {name}", gradient_of(ours, x)[0], np.asarray(jax.grad(total)(x)))
+        close(f"gradient of {name}", gradient_of(ours, x)[0], np.asarray(jax.jit(jax.grad(total))(x)))  # one compilation in place of one for each of its ops
 
 
 LOSSES = {

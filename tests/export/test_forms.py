@@ -5,9 +5,9 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from examples import RNG, examples, f32
 from exported import in_c, in_numpy, traced
 from machine import run
+from op_examples import RNG, examples, f32
 
 import layerctl.ops
 from layerctl.compile.differentiate import ancestors

@@ -1,8 +1,8 @@
 """Numbers as bins, counts by id, and whole numbers by a table, beside numpy."""
 
 import numpy as np
-from examples import f32, ids
 from machine import check_gradient, run
+from op_examples import f32, ids
 
 from layerctl.ops.bins import bins, tally
 from layerctl.ops.lookup import lookup

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import f32
 from machine import check_gradient, run
+from op_examples import f32
 
 from layerctl.ops.conv import conv, conv_transpose, padding, window_of
 from layerctl.ops.conv_plans import finishes, plan_conv, pools

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from examples import f32
 from machine import check_gradient, run
+from op_examples import f32
 
 from layerctl.ops.elementwise import GRADIENTS, STEPS, apply, broadcast_to, cast
 from layerctl.ops.functions import FUNCTIONS

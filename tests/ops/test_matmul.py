@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from examples import f32
 from machine import check_gradient, compiled, of_names, results, run
+from op_examples import f32
 
 from layerctl.ops.elementwise import apply
 from layerctl.ops.matmul import matmul

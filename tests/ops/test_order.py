@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from examples import f32, ids
 from machine import check_gradient, run
+from op_examples import f32, ids
 
 from layerctl.ops.cumulative import cumulative
 from layerctl.ops.einsum import einsum

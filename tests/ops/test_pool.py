@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import f32
 from machine import check_gradient, gradient_of, run
+from op_examples import f32
 
 from layerctl.ops.conv import padding
 from layerctl.ops.pool import pool

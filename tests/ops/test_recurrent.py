@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from examples import f32
 from machine import check_gradient, compiled, gradient_of, results, run
+from op_examples import f32
 
 from layerctl.compile.pipeline import compile_program
 from layerctl.compile.program import Layout

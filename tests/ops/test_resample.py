@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from examples import f32
 from machine import check_gradient, run
+from op_examples import f32
 
 from layerctl.ops.resample import INTERPOLATIONS, repeat, resample, resize, resizing_matrix
 from layerctl.ops.value import ShapeError

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layerctl.diagnostics import Diagnostic, LayerctlError, Problems
+from layerctl.callbacks.base import Callback
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, fail
+from layerctl.graph.outputs import unmeasured
 from layerctl.spec.data import DataSpec, FilesSpec
-from layerctl.training.fit import unfit
 from layerctl.training.starting import matched
-from layerctl.training.training import check_trainable
 from layerctl.training.using import check_classes, match_targets, missing_target, prepared
 
 if TYPE_CHECKING:
@@ -62,6 +63,18 @@ def check_training(model: Model) -> None:
     problems.check()
 
 
+def check_trainable(model: Model) -> None:
+    """Whether the file says how to train.
+
+    Raises:
+        LayerctlError: if it has no loss.
+    """
+    if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
+        root = model.spec.document.root.span
+        fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,
+             hint="add `compile: {optimizer: adam, loss: mean_squared_error}`")  # fmt: skip
+
+
 def held_back(data: DataSpec) -> bool:
     """Whether a data section keeps rows for validation; a column of parts may."""
     own = isinstance(data.source, FilesSpec) and data.source.validation is not None
@@ -72,6 +85,16 @@ def _of_callbacks(model: Model, data: DataSpec) -> list[Diagnostic]:
     metrics, span = list(model.task().metrics()), model.spec.span(("fit", "callbacks"))
     outlook = Outlook(metrics, model.optimizer, held_back(data))
     return [d for c in model.spec.fit.callbacks if (d := unfit(c, outlook, metrics, outlook.held, span)) is not None]
+
+
+def unfit(callback: Callback, trainer: Any, metrics: list[str], held: bool, span: Span | None) -> Diagnostic | None:
+    """Why a callback cannot work with a training, or None; `held` says whether there are rows of validation."""
+    missing = unmeasured(callback, metrics, span, held)
+    objection = callback.objection(trainer) if missing is None else None
+    if objection is None:
+        return missing
+    kind, place = type(callback).__name__, callback.place(*re.findall(r"'(\w+)'", objection)) or span
+    return Diagnostic("bad-callback", f"{kind}: {objection}", place, (), f"`layerctl layers {kind}` says what it takes")
 
 
 def _weights(model: Model) -> None:
