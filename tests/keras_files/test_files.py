@@ -649,3 +649,42 @@ def test_activations_with_arguments(tmp_path):
     x = keras.Input((5,))
     y = [L.Dense(3, activation=a)(x) for a in (L.LeakyReLU(negative_slope=0.3), L.ReLU(max_value=0.5), L.ELU(alpha=0.4), L.Softmax(axis=1))]
     check_both_ways(keras.Model(x, L.Concatenate()(y)), tmp_path)
+
+
+def test_masks_that_attention_leaves(tmp_path):
+    """Keras would take them off the tensor, for whatever comes after it."""
+    text = """
+layerctl: 1
+define:
+  Inner: {layers: [MultiHeadAttention: {num_heads: 1, key_dim: 4}]}
+model:
+  inputs: {ids: {shape: [6], dtype: int32}}
+  layers:
+    - Embedding: {input_dim: 5, output_dim: 8, mask_zero: true}
+      name: words
+    - Dropout: 0.1
+      name: dropped
+    - MultiHeadAttention: {num_heads: 2, key_dim: 4}
+      name: one
+      from: {query: dropped, value: dropped}
+    - MultiHeadAttention: {num_heads: 2, key_dim: 4}
+      name: two
+      from: {query: words, value: one, key: words}
+    - Inner: null
+      name: three
+      from: words
+    - Add: null
+      name: sum
+      from: [words, one, three]
+    - GlobalAveragePooling1D
+    - LSTM: 3
+      from: sum
+      name: last
+  outputs: [global_average_pooling1d, last, two]
+"""
+    ids = np.array([[1, 2, 0, 0, 0, 0], [3, 4, 1, 2, 1, 0]], np.int32)
+    with Model.from_yaml(text) as model:
+        to_keras.export(model, tmp_path / "x.keras")
+        theirs = keras.models.load_model(tmp_path / "x.keras").predict_on_batch(ids)
+        for a, b in zip(theirs, model.predict(ids).values(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)

@@ -14,6 +14,7 @@ from layerctl.modelfile.strictjson import shown
 
 if TYPE_CHECKING:
     from layerctl.importing.graph import Part
+    from layerctl.importing.unmasked import Unmasked
 
 ANY = ("any",)
 """A mask that is known to be there, and not which one it is."""
@@ -48,12 +49,16 @@ def _states(cell: Any) -> int:
 class Calls:
     """The items of one model, made call by call in an order in which each comes after what it takes."""
 
-    def __init__(self, reader: Reader, inputs: Mapping[str, Tensor], taken: Iterable[str] = ()):
-        self.reader = reader
+    def __init__(
+        self, reader: Reader, inputs: Mapping[str, Tensor], taken: Iterable[str] = (), lost: Unmasked | None = None, masked: bool = False
+    ):  # fmt: skip
+        self.reader, self.lost = reader, lost
         self.names: dict[Tensor, str] = {t: n for n, t in inputs.items()}
         self.taken = {*inputs, *taken}
         self.items: list[dict[str, Any]] = []
-        self.masks: dict[Tensor, Any] = {}
+        self.masks: dict[Tensor, Any] = dict.fromkeys(inputs.values(), ANY) if masked else {}
+        self.bare: dict[Tensor, str] = {}
+        """What tensors are called without their masks."""
         self.formulas: dict[Tensor, Any] = {}
         self.last: str | None = next(iter(inputs)) if len(inputs) == 1 else None
         self.flags: dict[str, dict[str, Any]] = {}
@@ -68,6 +73,17 @@ class Calls:
     def add(self, part: Part, number: int, used: int = 1) -> None:
         """The item of a layer's call; `used` results are named."""
         call = part.calls[number]
+        lost = {t for t in tensors(call) if self.masks.get(t) is not None and self.lost is not None and self.lost(part.name, number, t)}
+        if not lost or part.op:
+            return self._add(part, call, number, used)
+        kept = {t: (self.names[t], self.masks.pop(t)) for t in lost}
+        for t in lost:
+            self.bare[t] = self.names[t] = self.bare.get(t) or self._unmasked(self.names[t])
+        self._add(part, call, number, used)
+        for t, (name, mask) in kept.items():
+            self.names[t], self.masks[t] = name, mask
+
+    def _add(self, part: Part, call: Call, number: int, used: int) -> None:
         results = [Tensor(part.name, number, i) for i in range(max(used, part.outputs))]
         if part.op:
             for t in results if part.kind in SEVERAL else results[:1]:
@@ -202,8 +218,7 @@ class Calls:
             uses = "mask" in takes or cls.category == "attention"
             given = any(kwargs.get(k) is not None for k in MASKS)
             several = cls.category == "recurrent" and any(list(tensors(v)) for v in kwargs.values())
-            by_itself = cls.category in ("attention", "merging")  # masks of several tensors are not written down
-            passed_by = uses and not given and not by_itself and (call.has_masks or several)
+            passed_by = uses and not given and several  # Keras looks for the mask of a call's only tensor
             if cls.supports_masking and "mask" in takes and passed_by:
                 inner["mask"] = False
             elif not cls.supports_masking or passed_by:
@@ -247,6 +262,8 @@ class Calls:
 
     def _mask_results(self, part: Part, cls: type[Layer] | None, call: Call, results: Sequence[Tensor]) -> None:
         taken = list(tensors(call.args)) or list(tensors(call.kwargs))
+        if cls is not None and cls.category == "attention":  # the result has the query's mask
+            taken = taken[:1] if call.args else list(tensors(call.kwargs.get("query")))
         masks = [self.masks.get(t) for t in taken]
         present = [m for m in masks if m is not None]
         config = part.config
@@ -256,8 +273,8 @@ class Calls:
         elif part.kind == "Masking":
             out = ANY
         elif part.definition is not None:
-            out = ANY if self._makes_masks(part) or present else None
-        elif cls is None or not present or not cls.supports_masking or cls.compute_mask is no_mask:
+            out = ANY if makes_masks(part.config) or present else None
+        elif cls is None or not present or not cls.supports_masking or cls.compute_mask is no_mask or _takes_away(cls, masks):
             out = None
         elif hasattr(cls, "the_cell") or part.kind == "Bidirectional":
             inner = config.get("layer", {}).get("config", {}) if part.kind == "Bidirectional" else config
@@ -270,10 +287,16 @@ class Calls:
             for t in results if out is ANY else results[:1]:
                 self.masks[t] = out
 
-    @staticmethod
-    def _makes_masks(part: Part) -> bool:
-        text = str(part.config)
-        return "mask_zero': True" in text or "'Masking'" in text
+
+def makes_masks(config: Any) -> bool:
+    """Whether a layer of a model makes masks."""
+    text = str(config)
+    return "mask_zero': True" in text or "'Masking'" in text
+
+
+def _takes_away(cls: type[Layer], masks: Sequence[Any]) -> bool:
+    """Whether an operand without a mask leaves the result of a merge without one."""
+    return cls.category == "merging" and cls.__name__ != "Concatenate" and None in masks
 
 
 def _placed(cls: type[Layer] | None, takes: Sequence[str], call: Call) -> tuple[list[Any], dict[str, Any]]:
