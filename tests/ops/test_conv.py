@@ -118,3 +118,10 @@ def plain(calls):
         args = [memory(kind, a) for kind, a in zip(call.ref.layout, call.args, strict=True)]
         for task in range(2):
             call.ref.kernel.function(task, 2, *args)
+
+
+def test_whole_numbers_become_floats():
+    x, w = np.arange(24, dtype=np.int32).reshape(2, 4, 3), np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    (found,) = run(lambda x, w: conv(x, w, (1,)), x, w)
+    (wanted,) = run(lambda x, w: conv(x, w, (1,)), x.astype(np.float32), w)
+    np.testing.assert_array_equal(found, wanted)

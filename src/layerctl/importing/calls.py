@@ -183,6 +183,8 @@ class Calls:
         takes = takes or ("inputs",)
         fields = getattr(cls, "call_fields", ()) if cls is not None else ()
         args, kwargs = _placed(cls, takes, call)
+        if part.kind in ORDERS:
+            self._attention_mask(part, call, args, kwargs)
         named: dict[str, Any] = {}
         if not args:
             first = next((k for k in kwargs if k in (takes[0], "inputs", "sequences", "sequence", "x")), None)
@@ -224,6 +226,31 @@ class Calls:
             elif not cls.supports_masking or passed_by:
                 inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
+
+    def _attention_mask(self, part: Part, call: Call, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Makes one mask of all those that an attention is given; Keras looks at the query's own in place of one that is given for it."""
+        implied = [self.masks.get(t) for t in tensors(args)]
+        kwargs.pop("query_mask", None) if part.kind == "MultiHeadAttention" and not call.older else None
+        given = {k: v for k in ("value_mask", "key_mask") if isinstance(v := kwargs.get(k), Tensor) and not self._implied(v, implied)}
+        if not given:
+            return
+        whole = kwargs.get("attention_mask")
+        taken = [*given.values(), *([whole] if isinstance(whole, Tensor) else [])]
+        if whole is not None and not isinstance(whole, Tensor):
+            return
+        names = ["x"] if len(taken) == 1 else [f"x[{i}]" for i in range(len(taken))]
+        parts = [f"expand_dims({n}, -2)" if i < len(given) else n for i, n in enumerate(names)]
+        text = parts[0]
+        for other in parts[1:]:
+            text = f"logical_and({text}, {other})"
+        name, sources = unique(f"{part.name}_mask", self.taken), [self.name(t) for t in taken]
+        self.items.append({"Lambda": {"function": text, "mask": "none"}, "name": name, "from": sources if len(sources) > 1 else sources[0]})
+        self.last = name
+        mask = Tensor(name, 0, 0)
+        self.names[mask] = name
+        for key in given:
+            kwargs.pop(key)
+        kwargs["attention_mask"] = mask
 
     def _constant(self, text: str, name: str, beside: Sequence[Any]) -> str:
         """An array that a call is given: an expression of its own, which takes what the call takes and looks at none of it."""
