@@ -378,4 +378,23 @@ def mirrored():
     return keras.Model(inputs, [x, flat, flat, inputs, ops.tensordot(flat, ops.transpose(flat), 1), L.Dense(6, bias_initializer=start)(flat)])
 
 
+def lost_masks():
+    """Keras's MultiHeadAttention takes the masks off what it is given, also through a dropout and out of a nested model."""
+    k = keras.Input((6, 8))
+    inner = keras.Model(k, [L.MultiHeadAttention(1, 4)(k, k), L.Conv1D(8, 3, padding="same")(k)])
+    ids, others = keras.Input((6,), dtype="int32"), keras.Input((6,), dtype="int32")
+    words = L.Embedding(9, 8, mask_zero=True)
+    x, y = words(ids), words(others)
+    early = L.GRU(3)(x)
+    d = L.Dropout(0.1)(x)
+    a = L.MultiHeadAttention(2, 4)(d, d)
+    b = L.MultiHeadAttention(2, 4)(x, y, y)
+    added = L.Add()([x, a])
+    c = L.MultiHeadAttention(2, 4)(L.LayerNormalization()(added), y)
+    n, m = inner(y)
+    after = L.Add()([y, n])
+    pooled = [L.GlobalAveragePooling1D()(v) for v in (added, after, m, L.LayerNormalization()(c))]
+    return keras.Model([ids, others], [b, early, L.LSTM(3)(x), L.LSTM(3)(after), *pooled])
+
+
 ALL = [v for k, v in dict(globals()).items() if callable(v) and getattr(v, "__module__", "") == __name__]

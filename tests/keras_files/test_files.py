@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from architectures import autoencoder, heads, residual, seq2seq, stacked_bidirectional
 from keras import layers as L
+from keras import ops
 from saved import check_both_ways, check_import, imported, shaken
 
 from layerctl.apart import ends_badly
@@ -121,13 +122,13 @@ def test_all_that_cannot_be_expressed_is_named_at_once(tmp_path):
     x = inputs = keras.Input((4,))
     x = Own(name="mine")(L.Lambda(lambda v: v * 2, name="doubling")(x))
     x = L.Dense(3, activation=own_activation, name="odd")(x)
-    x = L.Dense(3, dtype="float16", name="half")(x)
+    x = L.Activation("relu", dtype="uint64", name="quarter")(x)
     keras.Model(inputs, x).save(tmp_path / "m.keras")
     text = "\n".join(m for _, m in refused(tmp_path / "m.keras", tmp_path))
     assert "layer 'mine': 'test_files.Own' is a class of the program that saved the file" in text
     assert "layer 'doubling': Lambda holds a Python function as bytecode, which is never run" in text
     assert "layer 'odd', activation: uses the Python function 'own_activation', which the file does not hold" in text
-    assert "layer 'half': the dtype 'float16' is not computed with in layerctl" in text
+    assert "layer 'quarter': the dtype 'uint64' is not computed with in layerctl" in text
 
 
 def test_what_keras_does_not_have_is_named_at_once(tmp_path):
@@ -671,3 +672,88 @@ def test_activations_with_arguments(tmp_path):
     x = keras.Input((5,))
     y = [L.Dense(3, activation=a)(x) for a in (L.LeakyReLU(negative_slope=0.3), L.ReLU(max_value=0.5), L.ELU(alpha=0.4), L.Softmax(axis=1))]
     check_both_ways(keras.Model(x, L.Concatenate()(y)), tmp_path)
+
+
+def test_masks_that_attention_leaves(tmp_path):
+    """Keras would take them off the tensor, for whatever comes after it."""
+    text = """
+layerctl: 1
+define:
+  Inner: {layers: [MultiHeadAttention: {num_heads: 1, key_dim: 4}]}
+model:
+  inputs: {ids: {shape: [6], dtype: int32}}
+  layers:
+    - Embedding: {input_dim: 5, output_dim: 8, mask_zero: true}
+      name: words
+    - Dropout: 0.1
+      name: dropped
+    - MultiHeadAttention: {num_heads: 2, key_dim: 4}
+      name: one
+      from: {query: dropped, value: dropped}
+    - MultiHeadAttention: {num_heads: 2, key_dim: 4}
+      name: two
+      from: {query: words, value: one, key: words}
+    - Inner: null
+      name: three
+      from: words
+    - Add: null
+      name: sum
+      from: [words, one, three]
+    - GlobalAveragePooling1D
+    - LSTM: 3
+      from: sum
+      name: last
+  outputs: [global_average_pooling1d, last, two]
+"""
+    ids = np.array([[1, 2, 0, 0, 0, 0], [3, 4, 1, 2, 1, 0]], np.int32)
+    with Model.from_yaml(text) as model:
+        to_keras.export(model, tmp_path / "x.keras")
+        theirs = keras.models.load_model(tmp_path / "x.keras").predict_on_batch(ids)
+        for a, b in zip(theirs, model.predict(ids).values(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def of_bytes():
+    x = keras.Input((8, 8, 3), dtype="uint8")
+    return keras.Model(x, [L.Conv2D(2, 3)(x), L.MaxPooling2D(2)(x), L.AveragePooling2D(2)(L.Rescaling(1 / 255)(x))])
+
+
+def of_halves():
+    x = keras.Input((5,), dtype="float16")
+    return keras.Model(x, L.Dense(2)(L.Dense(3, dtype="float16")(x)))
+
+
+@pytest.mark.parametrize(("make", "dtypes", "bound"), [(of_bytes, ["uint8"], 1e-6), (of_halves, ["float16"], 2e-3)], ids=["bytes", "halves"])
+def test_dtypes_that_are_not_computed_with(make, dtypes, bound, tmp_path):
+    model = shaken(make())
+    done = imported(model, tmp_path)
+    assert [f"'{d}'" in w.message for d, w in zip(dtypes, done.warnings, strict=True)] == [True]
+    x = np.random.default_rng(0).integers(0, 255, (3, *model.input.shape[1:])).astype(dtypes[0])
+    with load(done.model) as ours:
+        found = ours.predict(x)
+        theirs = model.predict_on_batch(x)
+        pairs = zip(found.values(), theirs, strict=True) if isinstance(found, dict) else [(found, theirs)]
+        assert all(np.abs(a - np.asarray(b, np.float64)).max() <= bound * np.abs(b).max() for a, b in pairs)
+
+
+def test_masks_that_attention_is_given(tmp_path):
+    ids = keras.Input((6,), dtype="int32")
+    m, x = ops.not_equal(ids, 0), L.Embedding(9, 8)(ids)
+    given = [
+        {"attention_mask": m[:, None, :]}, {"key_mask": m}, {"query_mask": m, "value_mask": m}, {"value_mask": m, "attention_mask": m[:, :, None]},
+    ]  # fmt: skip
+    heads = [L.MultiHeadAttention(2, 4)(x, x, **k) for k in given] + [L.GroupQueryAttention(4, 4, 2)(x, x, value_mask=m)]
+    check_import(keras.Model(ids, heads), tmp_path)
+
+
+def test_several_axes_are_rolled(tmp_path):
+    x = keras.Input((4, 6))
+    check_both_ways(keras.Model(x, ops.roll(ops.roll(x, [1, -2], [1, 2]), (1, 1), (2, 1))), tmp_path)
+
+
+@pytest.mark.parametrize(("loss", "left_out"), [(keras.losses.Huber(0.5), "delta"), (keras.losses.CosineSimilarity(axis=0), "axis"), ("huber", None)])
+def test_what_keras_does_not_write_is_said(loss, left_out, tmp_path):
+    model = small()
+    model.compile("sgd", loss)
+    told = [w.message for w in imported(model, tmp_path).warnings]
+    assert [f"'{left_out}'" in t for t in told] == ([True] if left_out else [])

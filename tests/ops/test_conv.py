@@ -130,3 +130,10 @@ EXAMPLES = {
     "conv transposed": (lambda x, w: conv_transpose(x, w, (2, 3), "same"), f32(1, 4, 5, 3), f32(3, 3, 2, 3)),
     "conv transposed, larger steps": (lambda x, w: conv_transpose(x, w, (3, 3)), f32(2, 4, 4, 3), f32(2, 2, 5, 3)),
 }
+
+
+def test_whole_numbers_become_floats():
+    x, w = np.arange(24, dtype=np.int32).reshape(2, 4, 3), np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    (found,) = run(lambda x, w: conv(x, w, (1,)), x, w)
+    (wanted,) = run(lambda x, w: conv(x, w, (1,)), x.astype(np.float32), w)
+    np.testing.assert_array_equal(found, wanted)

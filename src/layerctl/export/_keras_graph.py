@@ -9,11 +9,11 @@ from layerctl.diagnostics import Diagnostic
 from layerctl.export import _keras_objects
 from layerctl.export._keras_objects import NotInKeras, serialized
 from layerctl.export._keras_ops import Emitter, Wordless
-from layerctl.export._keras_order import listed_as_keras_does
 from layerctl.export.base import OTHER_TARGETS
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.layers.lambda_ import Lambda
+from layerctl.modelfile.kerasorder import listed_as_keras_does
 from layerctl.ops.value import DTYPES, Unknown
 from layerctl.spec.items import Constant
 
@@ -139,13 +139,36 @@ class _Functional:
             made = self.writer.layer(step, layer)
             entry = self.layers[name] = {**(made or {}), "name": name, "inbound_nodes": []}
         number = len(entry["inbound_nodes"])
-        entry["inbound_nodes"].append(self._call(step, layer))
+        entry["inbound_nodes"].append(self._call_of_attention(step, layer) if name_of(layer) == "MultiHeadAttention" else self._call(step, layer))
         for i, n in enumerate(step.names):
             self.tensors[n] = (name, number, i)
         if isinstance(step.sources, str):
             self._made_mask(step, step.sources)
         elif type(layer).__name__ == "Concatenate" and self._reorders(step.names[0]):
             self.writer.refuse(step, layer.path, "its mask is made of what it joins, which changes the order in which Keras reads the weights of a file")
+
+    def _call_of_attention(self, step: Step, layer: Layer) -> dict[str, Any]:
+        """Keras takes the masks off the tensors that it gives to this layer: where others see them it is given copies."""
+        given = {n: self.tensors[n] for n in _sources(step) if n in self.tensors}
+        for name in given:
+            if self.writer.masks and (self.masks is None or self.masks.get(name) is not None) and not self._is_only_for(step, name):
+                self.tensors[name] = self._copied_with_mask(name)
+        call = self._call(step, layer)
+        self.tensors |= given
+        return call
+
+    def _is_only_for(self, step: Step, name: str) -> bool:
+        """Whether nothing else takes a tensor, under whatever name: a layer that changes nothing in prediction gives what it is given."""
+        maker = next((s for s in self.graph.steps if name in s.names), None)
+        new = maker is not None and any(w in name_of(maker.layer) for w in ("Embedding", "Normalization", "Dense", "Masking"))
+        return new and all(s is step for s in self.graph.steps if name in _sources(s)) and name not in self.graph.outputs
+
+    def _copied_with_mask(self, name: str) -> History:
+        """A slope of 1 is a layer of Keras's that gives another tensor with the same elements and mask."""
+        copy = unique(f"{name}_copy", self.taken)
+        entry = serialized("layers", "LeakyReLU", {"name": copy, "negative_slope": 1.0})
+        self.layers[copy] = {**entry, "name": copy, "inbound_nodes": [{"args": [self._tensor(name)], "kwargs": {}}]}
+        return copy, 0, 0
 
     def _call(self, step: Step, layer: Layer) -> dict[str, Any]:
         kwargs: dict[str, Any] = {n: True for n in layer.call_fields if getattr(layer, n) is True}
@@ -259,6 +282,11 @@ def tensor(history: History) -> dict[str, Any]:
 def layers_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The layers of a serialised model that are saved: ops have no state."""
     return [c for c in config["config"]["layers"] if not str(c.get("module")).startswith("keras.src.ops")]
+
+
+def name_of(layer: Layer) -> str:
+    """The class of a layer."""
+    return type(layer).__name__
 
 
 def _sources(step: Step) -> list[str]:

@@ -247,7 +247,12 @@ def _tile(x: Value, repeats: Any) -> Value:
     return x
 
 
-def _roll(x: Value, shift: int, axis: int = 0) -> Value:
+def _roll(x: Value, shift: Any, axis: Any = 0) -> Value:
+    if isinstance(axis, (list, tuple)):
+        shifts = shift if isinstance(shift, (list, tuple)) else [shift] * len(axis)
+        for s, a in zip(shifts, axis, strict=True):
+            x = _roll(x, s, a)
+        return x
     axis %= x.rank
     cut = -shift % max(int(x.shape[axis]), 1)
     if not cut:

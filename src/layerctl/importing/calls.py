@@ -14,6 +14,7 @@ from layerctl.modelfile.strictjson import shown
 
 if TYPE_CHECKING:
     from layerctl.importing.graph import Part
+    from layerctl.importing.unmasked import Unmasked
 
 ANY = ("any",)
 """A mask that is known to be there, and not which one it is."""
@@ -48,12 +49,16 @@ def _states(cell: Any) -> int:
 class Calls:
     """The items of one model, made call by call in an order in which each comes after what it takes."""
 
-    def __init__(self, reader: Reader, inputs: Mapping[str, Tensor], taken: Iterable[str] = ()):
-        self.reader = reader
+    def __init__(
+        self, reader: Reader, inputs: Mapping[str, Tensor], taken: Iterable[str] = (), lost: Unmasked | None = None, masked: bool = False
+    ):  # fmt: skip
+        self.reader, self.lost = reader, lost
         self.names: dict[Tensor, str] = {t: n for n, t in inputs.items()}
         self.taken = {*inputs, *taken}
         self.items: list[dict[str, Any]] = []
-        self.masks: dict[Tensor, Any] = {}
+        self.masks: dict[Tensor, Any] = dict.fromkeys(inputs.values(), ANY) if masked else {}
+        self.bare: dict[Tensor, str] = {}
+        """What tensors are called without their masks."""
         self.formulas: dict[Tensor, Any] = {}
         self.last: str | None = next(iter(inputs)) if len(inputs) == 1 else None
         self.flags: dict[str, dict[str, Any]] = {}
@@ -68,6 +73,17 @@ class Calls:
     def add(self, part: Part, number: int, used: int = 1) -> None:
         """The item of a layer's call; `used` results are named."""
         call = part.calls[number]
+        lost = {t for t in tensors(call) if self.masks.get(t) is not None and self.lost is not None and self.lost(part.name, number, t)}
+        if not lost or part.op:
+            return self._add(part, call, number, used)
+        kept = {t: (self.names[t], self.masks.pop(t)) for t in lost}
+        for t in lost:
+            self.bare[t] = self.names[t] = self.bare.get(t) or self._unmasked(self.names[t])
+        self._add(part, call, number, used)
+        for t, (name, mask) in kept.items():
+            self.names[t], self.masks[t] = name, mask
+
+    def _add(self, part: Part, call: Call, number: int, used: int) -> None:
         results = [Tensor(part.name, number, i) for i in range(max(used, part.outputs))]
         if part.op:
             for t in results if part.kind in SEVERAL else results[:1]:
@@ -167,6 +183,8 @@ class Calls:
         takes = takes or ("inputs",)
         fields = getattr(cls, "call_fields", ()) if cls is not None else ()
         args, kwargs = _placed(cls, takes, call)
+        if part.kind in ORDERS:
+            self._attention_mask(part, call, args, kwargs)
         named: dict[str, Any] = {}
         if not args:
             first = next((k for k in kwargs if k in (takes[0], "inputs", "sequences", "sequence", "x")), None)
@@ -202,13 +220,37 @@ class Calls:
             uses = "mask" in takes or cls.category == "attention"
             given = any(kwargs.get(k) is not None for k in MASKS)
             several = cls.category == "recurrent" and any(list(tensors(v)) for v in kwargs.values())
-            by_itself = cls.category in ("attention", "merging")  # masks of several tensors are not written down
-            passed_by = uses and not given and not by_itself and (call.has_masks or several)
+            passed_by = uses and not given and several  # Keras looks for the mask of a call's only tensor
             if cls.supports_masking and "mask" in takes and passed_by:
                 inner["mask"] = False
             elif not cls.supports_masking or passed_by:
                 inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
+
+    def _attention_mask(self, part: Part, call: Call, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Makes one mask of all those that an attention is given; Keras looks at the query's own in place of one that is given for it."""
+        implied = [self.masks.get(t) for t in tensors(args)]
+        kwargs.pop("query_mask", None) if part.kind == "MultiHeadAttention" and not call.older else None
+        given = {k: v for k in ("value_mask", "key_mask") if isinstance(v := kwargs.get(k), Tensor) and not self._implied(v, implied)}
+        if not given:
+            return
+        whole = kwargs.get("attention_mask")
+        taken = [*given.values(), *([whole] if isinstance(whole, Tensor) else [])]
+        if whole is not None and not isinstance(whole, Tensor):
+            return
+        names = ["x"] if len(taken) == 1 else [f"x[{i}]" for i in range(len(taken))]
+        parts = [f"expand_dims({n}, -2)" if i < len(given) else n for i, n in enumerate(names)]
+        text = parts[0]
+        for other in parts[1:]:
+            text = f"logical_and({text}, {other})"
+        name, sources = unique(f"{part.name}_mask", self.taken), [self.name(t) for t in taken]
+        self.items.append({"Lambda": {"function": text, "mask": "none"}, "name": name, "from": sources if len(sources) > 1 else sources[0]})
+        self.last = name
+        mask = Tensor(name, 0, 0)
+        self.names[mask] = name
+        for key in given:
+            kwargs.pop(key)
+        kwargs["attention_mask"] = mask
 
     def _constant(self, text: str, name: str, beside: Sequence[Any]) -> str:
         """An array that a call is given: an expression of its own, which takes what the call takes and looks at none of it."""
@@ -247,6 +289,8 @@ class Calls:
 
     def _mask_results(self, part: Part, cls: type[Layer] | None, call: Call, results: Sequence[Tensor]) -> None:
         taken = list(tensors(call.args)) or list(tensors(call.kwargs))
+        if cls is not None and cls.category == "attention":  # the result has the query's mask
+            taken = taken[:1] if call.args else list(tensors(call.kwargs.get("query")))
         masks = [self.masks.get(t) for t in taken]
         present = [m for m in masks if m is not None]
         config = part.config
@@ -256,8 +300,8 @@ class Calls:
         elif part.kind == "Masking":
             out = ANY
         elif part.definition is not None:
-            out = ANY if self._makes_masks(part) or present else None
-        elif cls is None or not present or not cls.supports_masking or cls.compute_mask is no_mask:
+            out = ANY if makes_masks(part.config) or present else None
+        elif cls is None or not present or not cls.supports_masking or cls.compute_mask is no_mask or _takes_away(cls, masks):
             out = None
         elif hasattr(cls, "the_cell") or part.kind == "Bidirectional":
             inner = config.get("layer", {}).get("config", {}) if part.kind == "Bidirectional" else config
@@ -270,10 +314,16 @@ class Calls:
             for t in results if out is ANY else results[:1]:
                 self.masks[t] = out
 
-    @staticmethod
-    def _makes_masks(part: Part) -> bool:
-        text = str(part.config)
-        return "mask_zero': True" in text or "'Masking'" in text
+
+def makes_masks(config: Any) -> bool:
+    """Whether a layer of a model makes masks."""
+    text = str(config)
+    return "mask_zero': True" in text or "'Masking'" in text
+
+
+def _takes_away(cls: type[Layer], masks: Sequence[Any]) -> bool:
+    """Whether an operand without a mask leaves the result of a merge without one."""
+    return cls.category == "merging" and cls.__name__ != "Concatenate" and None in masks
 
 
 def _placed(cls: type[Layer] | None, takes: Sequence[str], call: Call) -> tuple[list[Any], dict[str, Any]]:

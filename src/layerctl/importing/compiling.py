@@ -42,7 +42,7 @@ def compile_section(given: Any, body: Body, span: Span) -> tuple[dict[str, Any],
         kept("loss_weights", _renamed(given.get("loss_weights"), body))
     for key in ("metrics", "weighted_metrics"):
         kept(key, _by_output(reader, "metrics", given.get(key), body))
-    return (out if "loss" in out else {}), warnings
+    return (out if "loss" in out else {}), [*warnings, *reader.warnings]
 
 
 def left_state(saved: Saved, span: Span) -> list[Diagnostic]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.importing import tensorflow_ops
-from layerctl.importing.calls import Calls, result_count
+from layerctl.importing.calls import Calls, makes_masks, result_count
 from layerctl.importing.expressions import Inexpressible, is_op
 from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, plain_values, tensors
 from layerctl.importing.objects import Reader
+from layerctl.importing.unmasked import Unmasked
 from layerctl.layers.base import unique
 from layerctl.layers.input import STRING
 from layerctl.modelfile.strictjson import shown
@@ -48,6 +49,8 @@ class Body:
     output_keys: dict[str, str] = field(default_factory=dict)
     batch: int | None = None
     """The number of rows that its inputs were declared with."""
+    unmasked: list[int] = field(default_factory=list)
+    """Which of its inputs lose their masks in it."""
 
 
 def model_kind(saved: Mapping[str, Any]) -> str | None:
@@ -68,6 +71,8 @@ class Models:
         self.bodies: dict[str, Body] = {}
         self.depth = 0
         self.batch: int | None = None
+        self.masked = False
+        """Whether a layer somewhere makes masks, so that what a nested model is given may have one."""
         reader.models = self.definition
 
     def body(self, saved: Mapping[str, Any], where: str = "the model") -> Body | None:
@@ -92,6 +97,8 @@ class Models:
         if self.depth >= DEEPEST:
             self.reader.refuse(where, f"has models more than {DEEPEST} deep within one another")
             return None
+        if not self.depth:
+            self.masked = makes_masks(saved)
         self.depth += 1
         try:
             return self._sequential(config, where, saved) if kind == "Sequential" else self._functional(config, where)
@@ -223,7 +230,7 @@ class Models:
         for part in parts:
             part.calls, at = [Call([at])], Tensor(part.name, 0, 0)
         ports = {label: self._input(source.config, f"{where}, input")}
-        calls = Calls(self.reader, {label: Tensor(label, 0, 0)})
+        calls = Calls(self.reader, {label: Tensor(label, 0, 0)}, masked=self.masked and self.depth > 1)
         for part in parts:
             calls.add(part, 0)
         items = calls.pruned([calls.name(at)])
@@ -240,7 +247,8 @@ class Models:
             if part is None or part.kind != "InputLayer":
                 raise BadNode(f"the input {shown(t.layer)} is none of its layers")
             inputs[t.layer] = self._input(part.config, f"input '{t.layer}'")
-        calls = Calls(self.reader, {n: Tensor(n, 0, 0) for n in inputs}, taken={p.name for p in parts})
+        lost = None if self.reader.before_3 or not self.has_masks else Unmasked(parts, wanted, {n: b.unmasked for n, b in self.bodies.items() if b.unmasked})
+        calls = Calls(self.reader, {n: Tensor(n, 0, 0) for n in inputs}, {p.name for p in parts}, lost, self.masked and self.depth > 1)
         for call in (c for p in parts for c in p.calls):
             call.has_masks &= self.has_masks
         for part, number in _ordered([p for p in parts if p.kind != "InputLayer"], set(inputs)):
@@ -248,7 +256,8 @@ class Models:
         outputs = calls.outputs(wanted)
         keys = config.get("output_layers")
         by_key = {str(k): n for k, n in zip(keys, outputs, strict=False)} if isinstance(keys, Mapping) and len(keys) == len(outputs) else {}
-        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(outputs), outputs, False, by_key, self.batch)
+        unmasked = [i for i, n in enumerate(inputs) if lost is not None and lost.ever(Tensor(n, 0, 0))]
+        return Body(str(config.get("name") or "functional"), inputs, calls.pruned(outputs), outputs, False, by_key, self.batch, unmasked)
 
 
 def _shifted(t: Tensor, part: Part | None) -> Tensor:

@@ -91,6 +91,10 @@ class Reader:
             self.refuse(where, f"there is no {singular(kind)} {shown(name)} in layerctl{nearest}", cure)
             return None
         config = _renewed(kind, name, config, self.before_3)
+        missing = _UNWRITTEN.get(name) if kind in ("losses", "metrics") and "name" in config else None
+        if missing is not None and missing not in config:
+            self.warn(f"{where}: the file does not say the '{missing}' of {name}, which Keras leaves out: it is {cls.model_fields[missing].get_default()}, "
+                      "as when Keras reads the file", f"say it under `compile` if it was another: `{snake_case(name)}: {{{missing}: …}}`")  # fmt: skip
         arguments = self.arguments(cls, config, where)
         label = cls.__name__ if kind in CAMEL else snake_case(cls.__name__)
         return {label: arguments} if arguments else label
@@ -235,10 +239,15 @@ class Reader:
             value = config.get("name") if isinstance(config, Mapping) else None
         if value is None or value == "float32":
             return "float32"
-        if value in ("mixed_float16", "mixed_bfloat16"):
-            self.warn(f"layers of the dtype policy '{value}' are computed in float32, in which their weights are: numbers differ from Keras's by what "
-                      f"{str(value)[6:]} rounds away")  # fmt: skip
+        if isinstance(value, str) and value.removeprefix("mixed_") in ("float16", "bfloat16"):
+            what = f"layers of the dtype policy '{value}' are computed in float32, in which their weights are"
+            if not value.startswith("mixed_"):
+                what = f"what is of dtype '{value}' is computed in float32"
+            self.warn(f"{what}: numbers differ from Keras's by what {value.removeprefix('mixed_')} rounds away")
             return "float32"
+        if value in _WIDENED:
+            self.warn(f"what is of dtype '{value}' is computed in {_WIDENED[value]}: the same numbers, except where sums and products would not fit")
+            return _WIDENED[value]
         if value not in ("float64", "int32", "int64", "bool"):
             self.refuse(where, f"the dtype {shown(value)} is not computed with in layerctl", "build the model with float32 and copy its weights")
             return None
@@ -289,6 +298,10 @@ _OF_APPLICATIONS = {"LayerScale": _layer_scale, "StochasticDepth": _stochastic_d
 _CLASSES = {c: n for n, c in kerasweights.CLASSES.items()}
 LAYERS_AS_ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ELU": "elu", "ReLU": "relu", "Softmax": "softmax"}
 """Layers that stand as another layer's activation, by the function that they are."""
+_WIDENED = {"uint8": "int32", "int8": "int32", "uint16": "int32", "int16": "int32", "uint32": "int64"}
+"""Dtypes that are not computed with here, and what has room for their numbers."""
+_UNWRITTEN = {"Huber": "delta", "CosineSimilarity": "axis"}
+"""Arguments of losses and metrics that Keras 3.15 leaves out of what it saves."""
 _SIZES = ("kernel_size", "strides", "pool_size", "dilation_rate", "size")
 """Arguments of which one number stands for all dimensions."""
 _LAMBDA = "write what it computes as an expression: `Lambda: \"tanh(x) * 2\"` in the YAML, or keras.ops in place of Lambda before saving"

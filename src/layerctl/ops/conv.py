@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from layerctl.ops.conv_plans import finishes, plan_conv, plan_conv_input_gradient, plan_conv_weight_gradient, pools
+from layerctl.ops.elementwise import floating
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
 from layerctl.ops.numpy_lines import NumpyLines, copied, fixed, pairs
@@ -246,6 +247,7 @@ def conv(
     Raises:
         ShapeError: if the kernel, the channels or the groups do not fit.
     """
+    x, w = floating(x, w)
     dilation = tuple(dilation or (1,) * len(strides))
     pads = padding(mode, x.shape[1:-1], w.shape[:-2], strides, dilation)
     return Conv.apply(x, w, strides=tuple(strides), dilation=dilation, pads=pads, groups=groups)
@@ -262,6 +264,7 @@ def conv_transpose(
     Raises:
         ShapeError: if the kernel or the channels do not fit.
     """
+    x, w = floating(x, w)
     dilation = tuple(dilation or (1,) * len(strides))
     if x.rank != w.rank or int(x.shape[-1]) != int(w.shape[-1]):
         raise ShapeError(f"weights {shown(w.shape)} do not fit an input of shape {shown(x.shape)}")

@@ -246,6 +246,12 @@ def cast(x: Value, dtype: str) -> Value:
     return Elementwise.apply(x, fn="cast", dtype=dtype)
 
 
+def floating(*values: Value) -> list[Value]:
+    """The values in the floating dtype that holds them all: whole numbers become f32."""
+    dtype = promote([v.dtype for v in values])
+    return [cast(v, dtype if dtype in FLOATING else "f32") for v in values]
+
+
 def broadcast_to(x: Value, shape: Shape) -> Value:
     """x repeated to a shape by numpy's rule."""
     if x.shape == shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from layerctl.ops.elementwise import FLOATING, as_value, broadcast, cast, promote, sum_to
+from layerctl.ops.elementwise import as_value, broadcast, floating, sum_to
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call
 from layerctl.ops.numpy_lines import NumpyLines
@@ -102,10 +102,7 @@ def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False)
     Raises:
         ShapeError: if the inner sizes differ or an operand is a scalar.
     """
-    a, b = as_value(a), as_value(b)
-    dtype = promote([a.dtype, b.dtype])
-    dtype = dtype if dtype in FLOATING else "f32"
-    a, b = cast(a, dtype), cast(b, dtype)
+    a, b = floating(as_value(a), as_value(b))
     if a.rank == 0 or b.rank == 0:
         raise ShapeError(f"cannot multiply {shown(a.shape)} by {shown(b.shape)} as matrices")
     row, column = a.rank == 1, b.rank == 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from layerctl.ops.conv import Pads, np_windows, output_size, padding, window_of
-from layerctl.ops.elementwise import apply
+from layerctl.ops.elementwise import apply, cast, floating
 from layerctl.ops.kernel import Call, kernel
 from layerctl.ops.numpy_lines import NumpyLines, copied, fixed, pairs
 from layerctl.ops.onnx_graph import OnnxGraph
@@ -229,11 +229,13 @@ def pool(x: Value, kind: str, size: Sequence[int], strides: Sequence[int], mode:
     if x.rank != len(size) + 2:
         raise ShapeError(f"pooling over {len(size)} dimensions needs an input of {len(size) + 2}, got {shown(x.shape)}")
     pads = padding(mode, x.shape[1:-1], size, strides, (1,) * len(size))
+    dtype = x.dtype if kind == "max" else None  # the largest of whole numbers is one
+    (x,) = floating(x)
     x, after = _rising(x) if kind == "max" else (x, [])
     y = Pool.apply(x, kind=kind, size=tuple(size), strides=tuple(strides), pads=pads)
     for fn, others in after:
         y = apply(fn, y, *others)
-    return y
+    return cast(y, dtype or y.dtype)
 
 
 def _rising(x: Value) -> tuple[Value, list[tuple[str, tuple[Value, ...]]]]:

@@ -1,7 +1,8 @@
-"""The order in which Keras lists a functional model's layers once it has read it, by which its files number their weights.
+"""The orders in which Keras lists a functional model's layers once it has read it, and in which it calls them.
 
 Keras sorts by depth, the longest way to an output, and layers of one depth by when they are first met on the way back from the outputs
-(`map_graph` in keras/src/ops/function.py). A layer listed elsewhere would be given another one's weights.
+(`map_graph` in keras/src/ops/function.py). By the first order its files number weights: a layer listed elsewhere would be given another
+one's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,21 @@ Node = tuple[str, int]
 def listed_as_keras_does(layers: Mapping[str, Mapping[str, Any]], outputs: Sequence[Node]) -> list[str]:
     """The layers' names in Keras's order; `outputs` are the calls whose results the model gives."""
     parents = {(n, i): list(dict.fromkeys(_taken(call))) for n, layer in layers.items() for i, call in enumerate(layer["inbound_nodes"])}
+    depths, met = _depths(parents, outputs)
+    deepest: dict[str, int] = {}
+    for (name, _), depth in depths.items():
+        deepest[name] = max(depth, deepest.get(name, 0))
+    return sorted(layers, key=lambda n: (-deepest.get(n, 0), met.get(n, -1)))
+
+
+def called_as_keras_does(parents: Mapping[Node, Sequence[Node]], outputs: Sequence[Node]) -> dict[Node, int]:
+    """When each call is made, counted from 0; `parents` are the calls whose results a call takes."""
+    depths, _ = _depths(parents, outputs)
+    return {node: i for i, node in enumerate(sorted(depths, key=lambda n: -depths[n]))}
+
+
+def _depths(parents: Mapping[Node, Sequence[Node]], outputs: Sequence[Node]) -> tuple[dict[Node, int], dict[str, int]]:
+    """(how far each call is from an output, when each layer is met)."""
     met: dict[str, int] = {}
     finished: dict[Node, None] = {}
     for output in outputs:
@@ -26,7 +42,7 @@ def listed_as_keras_does(layers: Mapping[str, Mapping[str, Any]], outputs: Seque
         deepest[node[0]] = depths[node] = max(depths.get(node, 0), deepest.get(node[0], 0))
         for parent in parents.get(node, ()):
             depths[parent] = max(depths.get(parent, 0), depths[node] + 1)
-    return sorted(layers, key=lambda n: (-deepest.get(n, 0), met.get(n, -1)))
+    return depths, met
 
 
 def _visit(start: Node, parents: Mapping[Node, Sequence[Node]], met: dict[str, int], finished: dict[Node, None]) -> None:
