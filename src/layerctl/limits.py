@@ -34,6 +34,15 @@ def numbers(path: Path) -> list[int]:
         return []
 
 
+def bounded() -> bool:
+    """Whether the process's addresses are bounded (`ulimit -v`), so that memory may be refused."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
 def memory(root: Path = GROUPS, own: Path = OWN) -> int:
     """Bytes that this process may have: the machine's, or less where a control group or `ulimit` says so.
 

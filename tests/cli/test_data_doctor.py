@@ -119,6 +119,7 @@ def test_noise_gives_nothing_away(tmp_path):
     ("ragged.csv", b"a,b\n1,2\n3\n4,5,6\n", "data-ragged"),
     ("quote.csv", b'a,b\n1,"two, x\n3,four\n', "data-unclosed-quote"),
     ("nul.csv", b"a,b\n1,\0\n", "file-binary"),
+    ("nuls.csv", bytes(1 << 20), "file-binary"),
     ("empty.csv", b"", "file-empty"),
     ("blank.csv", b"\n\n  \n", "file-empty"),
     ("head.csv", b"a,b\n", "data-no-rows"),
@@ -129,6 +130,11 @@ def test_broken_files_are_findings(tmp_path, name, data, code):
     found = report(tmp_path, name, code=1)
     assert any(f["code"] == code for f in found["findings"]) and found["rows"] == 0
     assert name in run(tmp_path, "data", name, code=1).stdout
+
+
+def test_what_is_no_text_and_has_no_end(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "layerctl", "data", "/dev/zero"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "[file-binary]" in done.stdout
 
 
 ROWS = "".join(f"{i % 7},{i}.5,{'ab'[i % 2]}\n" for i in range(60))

@@ -1,11 +1,17 @@
 """Archives with compressed data that are none, arrays of odd kinds, fitted features that nobody fitted."""
 
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from layerctl.data.arrays import read_npz
+from layerctl.data.arrow import arrow_tables
 from layerctl.diagnostics import LayerctlError, Source, Span
 from layerctl.importing.archive import read
 from layerctl.modelfile import weightfiles
@@ -80,6 +86,46 @@ def test_headers_of_arrays(tmp_path, data, says):
         if path == "a.npz":
             with pytest.raises(LayerctlError, match="damaged"):
                 weightfiles.read(tmp_path / path)
+
+
+ARROW = """
+import sys
+from layerctl.data.arrow import arrow_tables
+from layerctl.diagnostics import LayerctlError, Source, Span
+try:
+    print(sum(len(t) for t in arrow_tables(sys.argv[1], "arrow", Span(Source("a.arrow")), frozenset())))
+except LayerctlError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("what", ["offsets", "indices"])
+@pytest.mark.parametrize("form", ["file", "stream"])
+def test_places_beyond_an_arrow_file_s_data(tmp_path, what, form):
+    """Offsets and indices that lead to other memory: the library follows them, unless they are looked at."""
+    words = pyarrow.array(["one", "three", "three", "seven"])
+    sound = np.array([0, 3, 8, 13, 18] if what == "offsets" else [0, 1, 1, 2], np.int32).tobytes()
+    table = pyarrow.table({"a": words if what == "offsets" else words.dictionary_encode()})
+    path = tmp_path / "a.arrow"
+    with pyarrow.OSFile(str(path), "wb") as file, (pyarrow.ipc.new_file if form == "file" else pyarrow.ipc.new_stream)(file, table.schema) as writer:
+        writer.write_table(table)
+    data = path.read_bytes()
+    assert data.count(sound) == 1
+    for change in (sound, np.full(len(sound) // 4, 1 << 30, np.int32).tobytes()):
+        path.write_bytes(data.replace(sound, change))
+        done = subprocess.run([sys.executable, "-c", ARROW, str(path)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "4\n" if change == sound else "[file-unreadable]" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_texts_that_are_no_utf8(tmp_path, form):
+    buffers = [None, pyarrow.py_buffer(np.array([0, 2, 3], np.int32)), pyarrow.py_buffer(b"\xff\xfea")]
+    table = pyarrow.table({"a": pyarrow.Array.from_buffers(pyarrow.string(), 2, buffers)})
+    path = str(tmp_path / f"a.{form}")
+    (pyarrow.parquet.write_table if form == "parquet" else pyarrow.feather.write_feather)(table, path)
+    with pytest.raises(LayerctlError, match=r"UTF8.*file-unreadable"):
+        list(arrow_tables(path, form, Span(Source(path)), frozenset()))
 
 
 COLUMN = {"name": "a", "kind": "number"}

@@ -3,6 +3,8 @@
 # ruff: noqa: F722, F821
 
 import re
+import subprocess
+import sys
 
 import examples
 import numpy as np
@@ -96,3 +98,21 @@ def test_a_users_own_numba_is_left_alone():
 
     jit.module(REFS["curve_f64"], "entry")
     assert numba.njit(lambda x: max(x, 2.0) ** 2)(3.0) == 9.0
+
+
+BOUNDED = """
+import resource, sys
+if sys.argv[1] == "bounded":
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+from layerctl.kernels import jit
+with jit._front_end():
+    import numba.np.arraymath
+print("scipy.linalg.cython_blas" in sys.modules, sys.modules.get("scipy.linalg", 0) is None)
+"""
+
+
+@pytest.mark.parametrize(("bounds", "told"), [("bounded", "False False"), ("none", "True False")])
+def test_where_memory_is_bounded_scipy_is_not_loaded(bounds, told):
+    """Its OpenBLAS asks for memory again and again, for ever. A program of one's own that needs it later finds it."""
+    done = subprocess.run([sys.executable, "-c", BOUNDED, bounds], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == told, done.stderr

@@ -1,5 +1,6 @@
 """SIGHUP and SIGXCPU end training as SIGTERM does, with its state saved, also where the terminal that it wrote to is gone; `nohup` keeps it going."""
 
+import json
 import os
 import pty
 import select
@@ -9,6 +10,9 @@ import sys
 import time
 
 import pytest
+
+from layerctl.commands.train import train
+from layerctl.training.session import Session
 
 MODEL = """
 layerctl: 1
@@ -83,3 +87,34 @@ def test_nohup_goes_on(folder):
     running.send_signal(signal.SIGTERM)
     running.communicate(timeout=60)
     assert running.returncode == 143
+
+
+@pytest.mark.parametrize("when", ["validation", "the last validation", "the last judgement"])
+def test_an_interrupt_while_rows_are_judged(folder, monkeypatch, when):
+    """Scores are of all rows: after a resume the history and the model are those of a training that nobody interrupted."""
+    split = "split: {validation: 0.3, test: 0.2}"
+    text = MODEL.replace("split: {test: 0.2}", split).replace("1000000", "3")
+    (folder / "m.yaml").write_text(text)
+    heard = []
+    evaluate, moment = Session.evaluate, {"validation": 1, "the last validation": 3, "the last judgement": 4}[when]
+
+    def interrupting(session, *given):
+        heard.append(session)
+        if len(heard) == moment:
+            trainers[0].interrupt()
+        return evaluate(session, *given)
+
+    def ran(out, **options):
+        trainers.clear()
+        return train(str(folder / "m.yaml"), out=str(folder / out), on_trainer=trainers.append, report=False, **options)
+
+    monkeypatch.setattr(Session, "evaluate", interrupting)
+    trainers = []
+    if ran("run").reason == "interrupted":
+        ran("run", resume=True)
+    moment = 0
+    ran("whole")
+    told = [[{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in (folder / r / "history.jsonl").read_text().splitlines()]
+            for r in ("run", "whole")]  # fmt: skip
+    assert told[0] == told[1] and len(told[0]) == 3
+    assert (folder / "run" / "model.safetensors").read_bytes() == (folder / "whole" / "model.safetensors").read_bytes()

@@ -288,6 +288,15 @@ def test_a_full_disk_leaves_no_half_line_for_others_to_write_behind(tmp_path):
     assert optuna.load_study(study_name=study.study_name, storage=storage(tmp_path)).user_attrs == {"what": "has room"}
 
 
+def test_half_a_line_of_a_killed_process_is_gone_before_another_adds_its_own(tmp_path):
+    study = optuna.create_study(storage=storage(tmp_path))
+    with open(tmp_path / "journal.log", "a") as file:
+        file.write('{"op_code":8,"worker_id":"torn')
+    study.set_user_attr("what", "is whole")
+    assert all(json.loads(line) for line in (tmp_path / "journal.log").read_text().splitlines())
+    assert optuna.load_study(study_name=study.study_name, storage=storage(tmp_path)).user_attrs == {"what": "is whole"}
+
+
 def test_other_commands_take_the_defaults(folder):
     assert "search-without-default" in said(folder, "build", "flowers.yaml", code=2)[1]
     out, _ = said(folder, "build", "flowers.yaml", "--set", "fit.batch_size=8", "--set", "compile.optimizer=adam")

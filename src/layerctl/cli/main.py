@@ -16,6 +16,7 @@ from layerctl.cli import output, room
 from layerctl.cli.ending import STOPPING
 from layerctl.cli.plain import plain
 from layerctl.diagnostics import Diagnostic, ExitCode, LayerctlError, Source, Span
+from layerctl.limits import bounded
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full or broken disk behind standard output is told as."""
@@ -99,7 +100,7 @@ def _for_want_of_memory(error: BaseException | None) -> bool:
             return True
         if isinstance(error, (ImportError, OSError)) and any(t in str(error) for t in _REFUSED_MEMORY):
             return True
-        if isinstance(error, SystemError) and "exception" in str(error) and room.bounded():  # there was no memory to make the error with
+        if isinstance(error, SystemError) and "exception" in str(error) and bounded():  # there was no memory to make the error with
             return True
         error = error.__cause__ or error.__context__
     return False

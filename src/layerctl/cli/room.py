@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from layerctl.limits import bounded
+
 NUMPY = 96 << 20
 """Bytes of addresses that numpy and one thread's buffers of OpenBLAS take, with some to spare."""
 
@@ -22,15 +24,6 @@ class _Room:
             mmap.mmap(-1, NUMPY).close()
         except OSError:
             raise MemoryError from None
-
-
-def bounded() -> bool:
-    """Whether the process's memory is bounded (`ulimit -v`)."""
-    try:
-        import resource
-    except ImportError:
-        return False
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def watch() -> None:

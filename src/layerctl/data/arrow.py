@@ -58,13 +58,23 @@ def _batches(arrow: Any, file: Any, kind: str) -> Iterable[Any]:
     if kind == "parquet":
         from pyarrow import parquet
 
-        return parquet.ParquetFile(file, pre_buffer=False).iter_batches(BATCH, use_threads=False)
+        return _checked(parquet.ParquetFile(file, pre_buffer=False).iter_batches(BATCH, use_threads=False))
     head = file.read(len(_FILE))
     file.seek(0)
-    if head != _FILE:
-        return arrow.ipc.open_stream(file)
-    found = arrow.ipc.open_file(file)
-    return (found.get_batch(i).slice(low, BATCH) for i in range(found.num_record_batches) for low in range(0, max(found.get_batch(i).num_rows, 1), BATCH))
+    return _checked(arrow.ipc.open_stream(file) if head != _FILE else _of_file(arrow.ipc.open_file(file)))
+
+
+def _of_file(found: Any) -> Iterator[Any]:
+    for i in range(found.num_record_batches):
+        yield found.get_batch(i)
+
+
+def _checked(batches: Iterable[Any]) -> Iterator[Any]:
+    """Parts of the batches. What stands in such a file is taken for offsets, indices and UTF-8 as it is, unless somebody looks at it."""
+    for batch in batches:
+        batch.validate(full=True)
+        for low in range(0, batch.num_rows, BATCH):
+            yield batch.slice(low, BATCH)
 
 
 def _seekable(arrow: Any, file: IO[bytes]) -> Any:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import importlib.util
+import sys
 import types as python
 from collections.abc import Iterator
 from typing import Any
 
 from layerctl.kernels.target import base, binding, machine, optimise, without_names
+from layerctl.limits import bounded
 from layerctl.ops.kernel import Kernel, KernelRef
 
 ALLOWED = {"memcpy", "memset", "memmove"}
@@ -85,6 +88,7 @@ def _front_end() -> Iterator[Any]:
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
+    _without_blas()
     with global_compiler_lock:
         context = cpu_target.target_context
         theirs, context._internal_codegen = context._internal_codegen, _codegen()
@@ -92,6 +96,18 @@ def _front_end() -> Iterator[Any]:
             yield context._internal_codegen
         finally:
             context._internal_codegen = theirs
+
+
+@functools.cache
+def _without_blas() -> None:
+    """Where memory may be refused, Numba does not find scipy's OpenBLAS, which no kernel needs: that one asks again for ever."""
+    if not bounded() or "scipy.linalg" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules["scipy.linalg"]
 
 
 @functools.cache

@@ -125,8 +125,13 @@ class Machine:
         """Gives a program its memory and the addresses of its kernels, compiling those that are missing."""
         return Bound(program, state, external, report)
 
-    def run(self, bound: Bound, steps: int = 1) -> int:
-        """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`)."""
+    def run(self, bound: Bound, steps: int = 1) -> None:
+        """Runs a bound program some times over. All of them, whatever `stop` asks for: half a pass over the rows is no result."""
+        while steps > 0:
+            steps -= self.run_until_stopped(bound, steps)
+
+    def run_until_stopped(self, bound: Bound, steps: int = 1) -> int:
+        """Runs a bound program some times over; returns how many whole runs were finished (fewer only after `stop`, of which nothing is left then)."""
         if self._team is None:
             self._team = Team(self.threads)
         return self._team.run(bound.listed, steps, steps * bound.work) if self._prepare(bound, self._team) else 0
@@ -147,7 +152,7 @@ class Machine:
         return self._team.timed(bound.instructions, steps)
 
     def stop(self) -> None:
-        """Ends the current run after the step that is being computed; may be called from a signal handler."""
+        """Ends the current or next `run_until_stopped` after the step that is being computed; may be called from a signal handler."""
         if self._team is not None:
             self._team.stop()
 

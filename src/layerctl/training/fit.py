@@ -282,7 +282,7 @@ class Trainer:
                     c.batch_begins(self, at // self.size)
             ahead.reached(at)
             start = time.monotonic()
-            done = session.machine.run(bound, steps)
+            done = session.machine.run_until_stopped(bound, steps)
             pace = (time.monotonic() - start) / max(done, 1)
             self._check_finite()
             self._rewind.remember()

@@ -59,7 +59,7 @@ class Rewind:
         session.state.version += 1  # type: ignore[union-attr]
         while (done := session.scalar(task.iteration)) < bad - 1:
             size = min(self.size, len(self.rows) - session.scalar(task.cursor))
-            if size <= 0 or session.machine.run(session.bound("train", self.rows, size), 1) < 1:
+            if size <= 0 or session.machine.run_until_stopped(session.bound("train", self.rows, size), 1) < 1:
                 return None
         return self._found() if done == bad - 1 else None
 

@@ -33,7 +33,11 @@ class Turn:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             descriptor = os.open(self._path, flags, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except BaseException:
+                os.close(descriptor)
+                raise
         except OSError as error:
             raise LayerctlError(cannot_write(self._path, error)) from error
         self._held = descriptor
@@ -80,11 +84,17 @@ def storage(folder: Path) -> Any:
 
 
 def _append(path: Path, lines: bytes) -> None:
-    """Adds lines that last, or none: what was written of them before an error is taken back, since others may add theirs next."""
+    """Adds lines that last, or none: what was written of them before an error is taken back, since others may add theirs next.
+
+    Half a line that a killed process left since this one opened the journal goes first.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             start = os.fstat(descriptor).st_size
+            if start and os.pread(descriptor, 1, start - 1) != b"\n":
+                _mend(path)
+                start = os.fstat(descriptor).st_size
             try:
                 write_all(descriptor, lines)
             except BaseException:

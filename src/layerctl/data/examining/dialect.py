@@ -102,6 +102,8 @@ def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] =
     if not head.strip():
         fail("file-empty", "the file has no data", place, hint="give a file with rows")
     encoding, reason = encoding_of(path, head, goals)
+    if b"\0" in head and encoding == "utf-8":
+        return Dialect(plain)  # no text: whoever reads the rows says so
     why = {"encoding": reason} if reason else {}
     text = text_of(head, encoding).replace("\r\n", "\n").replace("\r", "\n")
     if len(head) >= SAMPLE and "\n" in text:

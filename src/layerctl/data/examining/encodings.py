@@ -59,7 +59,7 @@ def encoding_of(path: str, head: bytes, goals: frozenset[str]) -> tuple[str, str
         return "utf-16", "the file begins with UTF-16's mark"
     if any(head[i::2].count(0) > 0.5 * len(head[i::2]) and 0 not in head[1 - i :: 2] for i in (0, 1)):
         return "utf-16", "every other byte is 0, as in UTF-16"
-    if _is_utf8(path):
+    if b"\0" in head or _is_utf8(path):  # what is no text need not be gone through to its end
         return "utf-8", None
     whole = head[: head.rfind(b"\n") + 1] or head
     if found := _of_script(whole):
