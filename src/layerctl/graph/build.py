@@ -80,6 +80,8 @@ def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems:
             node.span,
             hint="start it with `- Input: {shape: [4]}`, or add a data section",
         )
+    if not problems.errors:
+        check_use(wiring, wiring.last[:1])
     return finish(spec.name, wiring, wiring.last[:1])
 
 

@@ -253,6 +253,9 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
 
 def check_feature(feature: str, given: Port, declared: Port, problems: Problems) -> None:
     """An input that the file declares has the shape of the feature that it stands for."""
+    if given.dtype == "u8" and declared.dtype != "u8":
+        problems.error("wrong-type", f"the input takes numbers, but the data's feature '{feature}' gives texts", declared.span,
+                       hint="say `dtype: string` in the input, or another `kind` in the feature")  # fmt: skip
     if given.shape is None or declared.shape is None or given.dtype == "u8":
         return
     if len(given.shape) != len(declared.shape) or any(

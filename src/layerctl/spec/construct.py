@@ -218,6 +218,8 @@ def _one(cls: type[BaseModel], name: str, node: Node, key: Span, values: dict, n
     reference, many = reference_of(cls, name)
     empty = isinstance(node, Scalar) and node.value is None
     number = isinstance(node, Scalar) and isinstance(node.value, (int, float))
+    if empty and not node.text and issubclass(cls, Configured) and cls.model_fields[name].default is None:  # type: ignore[union-attr]
+        problems.error("wrong-type", f"{cls.__name__}: '{name}' has no value", node.span, hint="a value is missing behind the colon; `null` is none")
     if reference is None or empty or (reference.or_number and number):
         values[name] = node.plain()
     elif many and isinstance(node, Sequence):
