@@ -130,7 +130,7 @@ def fit_feature(
     if kind == "array":
         return _fit_array(name, table, names, spec, rows, span)
     if kind == "image":
-        return fit_images(name, table, names[0], spec, rows)
+        return fit_images(name, table, names[0], spec, rows, span("features", name, "shape"))
     if kind == "vector":
         return fit_vector(name, table, names[0], spec, rows)
     if kind == "sequence":
