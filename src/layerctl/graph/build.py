@@ -97,7 +97,10 @@ def _check_features(inputs: Mapping[str, Port], given: Mapping[str, Port], probl
 
 def _meant(inputs: dict[str, Port], given: Mapping[str, Port]) -> dict[str, Port]:
     """The inputs, with a feature's name beside one that is nearly called so: what takes the feature is not mistaken."""
-    return {**inputs, **{near: port for n, port in inputs.items() if given and n not in given and (near := closest(n, given)) and near not in inputs}}
+    strange, absent = [n for n in inputs if given and n not in given], [g for g in given if g not in inputs]
+    if len(strange) == len(absent) == 1:
+        return {**inputs, absent[0]: inputs[strange[0]]}
+    return {**inputs, **{near: inputs[n] for n in strange if (near := closest(n, given)) and near not in inputs}}
 
 
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
