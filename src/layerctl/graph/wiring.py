@@ -211,10 +211,11 @@ def find_layer(name: str, span: Span, problems: Problems) -> Any:
     return find("layers", name, span, problems, definitions())
 
 
-def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wiring:
-    """Wires a list of items between inputs."""
+def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems, meant: Mapping[str, Port] | None = None) -> Wiring:
+    """Wires a list of items between inputs; those that were `meant` may be named as well."""
     found = items(list_node, problems)
     wiring = Wiring(problems, inputs)
+    wiring.values.update({n: p.span for n, p in (meant or {}).items()})
     wiring.blurred = any(i.amiss and not i.names for i in found)
     for i in found:
         for r in i.names:
