@@ -79,8 +79,8 @@ def _ready(
 ) -> Ready:  # fmt: skip
     """The model with its data read, ready for its first step; `before` is called on the model while it has no memory yet."""
     from layerctl.api import Model
+    from layerctl.training.beforehand import check_trainable
     from layerctl.training.events import Observer
-    from layerctl.training.training import check_trainable
     from layerctl.training.trying import ready
 
     model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads, widths="read")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from layerctl.callbacks.base import Callback
 from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import Diagnostic, LayerctlError, Note, NumericalError, Span
-from layerctl.graph.outputs import unmeasured
+from layerctl.graph.outputs import unfit
 from layerctl.spec.file import FitSpec
 from layerctl.training.events import Observer, Tick
 from layerctl.training.inspect import Rewind, shown
@@ -304,16 +303,6 @@ class Trainer:
         epoch = self.progress.epoch + 1
         origin = self._rewind.origin(bad)
         raise _not_finite(f"the loss became NaN or infinite at step {bad} (epoch {epoch})", self.span, origin)
-
-
-def unfit(callback: Callback, trainer: Any, metrics: list[str], held: bool, span: Span | None) -> Diagnostic | None:
-    """Why a callback cannot work with a training, or None; `held` says whether there are rows of validation."""
-    missing = unmeasured(callback, metrics, span, held)
-    objection = callback.objection(trainer) if missing is None else None
-    if objection is None:
-        return missing
-    kind, place = type(callback).__name__, callback.place(*re.findall(r"'(\w+)'", objection)) or span
-    return Diagnostic("bad-callback", f"{kind}: {objection}", place, (), f"`layerctl layers {kind}` says what it takes")
 
 
 def _not_finite(text: str, span: Span | None, origin: Note | None) -> NumericalError:

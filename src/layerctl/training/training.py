@@ -12,6 +12,7 @@ import numpy as np
 
 from layerctl.diagnostics import fail
 from layerctl.training.adapting import adapt
+from layerctl.training.beforehand import check_trainable
 from layerctl.training.events import Ended, Observer, Started
 from layerctl.training.fit import Outcome, Trainer
 from layerctl.training.observers import Observers, failed, observers
@@ -135,13 +136,6 @@ def take_weights(model: Model, session: Any, observer: Observer) -> None:
     model.started = True
     for line in found.lines(given.file):
         observer.message(line)
-
-
-def check_trainable(model: Model) -> None:
-    if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
-        root = model.spec.document.root.span
-        fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,
-             hint="add `compile: {optimizer: adam, loss: mean_squared_error}`")  # fmt: skip
 
 
 def _last_scores(outcome: Outcome) -> dict[str, float]:

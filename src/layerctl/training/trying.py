@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
 from layerctl.training.adapting import adapt
+from layerctl.training.beforehand import check_trainable
 from layerctl.training.events import Observer
 from layerctl.training.order import row_order
 from layerctl.training.session import Session
-from layerctl.training.training import check_trainable, take_weights
+from layerctl.training.training import take_weights
 
 if TYPE_CHECKING:
     from layerctl.api import Model
