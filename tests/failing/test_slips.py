@@ -163,6 +163,8 @@ SLIPS = [
     ("layerctl: 1", "3: 1", "1:1", "there is no section '3'", "the sections are"),
     ("      - Dense: {units: \"${units}\", activation: relu}\n        name: inner\n",
      "      - Dense: 4\n        name: inner\n      - Add:\n        from: [inner, iner]\n", "12:23", "there is no 'iner' above", "above are"),
+    ("  - Dropout: 0.2", "  - Dense: []", "19:12", "must be a whole number, got []", ""),
+    ("  - Dropout: 0.2", "  - Embedding: [a, b, c]", "19:16", "must be a whole number, got ['a', 'b', 'c']", "each with its name"),
     ("    - Early", "- Early", "29:1", "an item of 'callbacks' indented by 0 spaces", "in the column of `callbacks:`"),
     ("  - Dropout: 0.2", "- Dropout: 0.2", "19:1", "an item indented by 0 spaces below one of 2", "same column"),
     ("  target:", "target:", "15:1", "an indentation of 0 spaces, the lines after it have 2", "same column"),

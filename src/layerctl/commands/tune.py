@@ -106,8 +106,8 @@ def _plan(document: Document, models: Models, metric: str | None, direction: str
     return Plan(document, model.data.fingerprint, chosen, maximize, spec.seed, pruner, _epochs(document)), spec.name
 
 
-_OF_VALUES = ("out-of-range", "wrong-type", "bad-value", "missing-argument", "yaml-")
-_MOST_CHECKED = 50
+_OF_VALUES = ("out-of-range", "wrong-type", "bad-value", "missing-argument")
+_MOST_CHECKED = 20
 
 
 def _check_ends(document: Document, models: Models) -> None:
