@@ -120,7 +120,7 @@ def test_a_folder_of_images_by_class(tmp_path):
     same = load(DataSpec(**spec, cache=True), 0, lambda *p: None, tmp_path, {})
     assert same.fingerprint == data.fingerprint
     (tmp_path / "set" / "blue" / "1.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    with pytest.raises(LayerctlError, match=r"column 'image': '\S+1.jpg' cannot be read as an image: cannot identify"):
+    with pytest.raises(LayerctlError, match=r"column 'image': '\S+1.jpg' cannot be read as an image: it is damaged"):
         load(DataSpec(**spec), 0, lambda *p: None, tmp_path, {})
 
 

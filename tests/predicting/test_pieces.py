@@ -5,11 +5,14 @@ import time
 
 import pytest
 
+from layerctl.data.dataset import load
 from layerctl.data.faults import Faults
+from layerctl.data.pieces import pieces
 from layerctl.data.table import Table
 from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.predicting.ahead import ahead
 from layerctl.predicting.sizes import runs
+from layerctl.spec.data import DataSpec
 
 
 @pytest.mark.parametrize("arriving", [False, True])
@@ -90,3 +93,26 @@ def test_lines_that_were_no_rows_count_once():
     assert faults.unread(wrong, 3) and faults.unread(wrong, 9) and not Faults("fail").unread(wrong, 3)
     _, rows = faults.good(table(["1", "2", "3"]), lambda t: t.numbers("a"))
     assert rows.tolist() == [0, 2] and faults.lines == [9] and faults.count == 2
+
+
+@pytest.mark.parametrize(
+    "name, text, place, says",
+    [
+        ("in.jsonl", '{"a": [1, 2], "b": 1}\n', ":1:1", r"column 'a': '\[1.0, 2.0\]' is a list, expected a number"),
+        ("in.jsonl", '{"a": [], "b": 1}\n', ":1:1", r"column 'a': '\[\]' is a list, expected a number"),
+        ("in.csv", "A,b\n", ":1:1", "lack the column 'a' of the feature 'x'; did you mean 'A'"),
+        ("in.csv", "x,b\n", ":1:1", "lack the column 'a' of the feature 'x'"),
+        ("in.csv", "a,b\n", None, ""),
+    ],
+)
+def test_inputs_that_are_none_are_told_with_their_place(name, text, place, says, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n1,2,0\n2,3,1\n4,5,1\n")
+    spec = DataSpec(source="t.csv", features={"x": {"columns": ["a", "b"]}}, target="y")
+    schema = load(spec, 0, lambda *p: None, tmp_path, {}).schema
+    (tmp_path / name).write_text(text)
+    if place is None:
+        assert list(pieces(str(tmp_path / name), schema, spec.reading(), 8)) == []
+        return
+    with pytest.raises(LayerctlError, match=says) as told:
+        list(pieces(str(tmp_path / name), schema, spec.reading(), 8))
+    assert str(told.value.diagnostics[0].span).endswith(name + place) and told.value.diagnostics[0].hint

@@ -39,7 +39,6 @@ def build(
     from layerctl.commands.unused import refuse_unused
     from layerctl.modelfile.artifact import read_model
     from layerctl.modelfile.finding import find_model, is_model
-    from layerctl.training.beforehand import check_training
     from layerctl.training.room import lacking
 
     if show is not None:
@@ -52,7 +51,10 @@ def build(
         model = of_file(file, read_model(file), threads)
     else:
         model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads)
-        check_training(model)
+        if model.spec.data is not None:
+            from layerctl.training.beforehand import check_training
+
+            check_training(model)
     measured = None
     if profile is not None:
         from layerctl.training.profile import profile as measure

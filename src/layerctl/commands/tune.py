@@ -10,7 +10,7 @@ from typing import Any
 
 from layerctl.commands.tuning.study import PRUNERS, Plan, Study, Tried, study_in
 from layerctl.commands.tuning.trial import Models, run
-from layerctl.diagnostics import Source, Span, did_you_mean, fail
+from layerctl.diagnostics import LayerctlError, Problems, Source, Span, did_you_mean, fail
 from layerctl.source.document import Document, Mapping, Scalar
 from layerctl.spec.search import Choices, Search, filled, searches
 
@@ -74,6 +74,7 @@ def _document(source: str, overrides: Sequence[str], seed: int | None) -> Docume
         fail("bad-option", "tune needs a file of its own, not standard input", Span(Source("-")), hint="write it to a file: the best is written beside it")
     document = opened(source, overrides, seed=seed)
     if not searches(document):
+        Models(None).build(document).close()  # a range that is misspelt is a wrong value
         root = document.root
         fail("no-search", "the file has no range to search", root.entries[0].key.span if isinstance(root, Mapping) and root.entries else root.span,
              hint="write one in place of a value: `units: {search: [16, 256], scale: log}`")  # fmt: skip
@@ -92,6 +93,7 @@ def _plan(document: Document, models: Models, metric: str | None, direction: str
 
     with models.build(filled(document, _least)) as model:
         spec, names = model.spec, _measured(model)
+    _check_ends(document, models)
     chosen = metric or ("val_loss" if model.data.validation is not None else None)
     if chosen is None or chosen not in names:
         if (chosen or "val_loss").startswith("val_") and model.data.validation is None:
@@ -102,6 +104,30 @@ def _plan(document: Document, models: Models, metric: str | None, direction: str
     assert chosen is not None
     maximize = direction == "maximize" if direction is not None else better("auto", chosen) > 0
     return Plan(document, model.data.fingerprint, chosen, maximize, spec.seed, pruner, _epochs(document)), spec.name
+
+
+_OF_VALUES = ("out-of-range", "wrong-type", "bad-value", "missing-argument")
+_MOST_CHECKED = 20
+
+
+def _check_ends(document: Document, models: Models) -> None:
+    """Whether the greatest of each range, and each choice, can stand where the range does. What layers make of sizes together is for trials to say.
+
+    Raises:
+        LayerctlError: for all that cannot.
+    """
+    problems, tried = Problems(), 0
+    for search in searches(document):
+        others = range(1, len(search.over.values)) if isinstance(search.over, Choices) else [search.over.high]
+        for value in others:
+            tried += 1
+            if tried > _MOST_CHECKED:
+                break
+            try:
+                models.build(filled(document, lambda s, own=search, value=value: value if s.name == own.name else _least(s))).close()
+            except LayerctlError as error:
+                problems.found += (d for d in error.diagnostics if d.code in _OF_VALUES or d.code.startswith("unknown-"))
+    problems.check()
 
 
 def _least(search: Search) -> Any:

@@ -42,7 +42,7 @@ def fit_number(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
     units = dict(spec.units or {})
     strip = (spec.strip or "") if units else stripped_of(narrowed(table, [name], rows), name, spec.strip)
     fit = ColumnFit(name, "number", strip=strip, units=units)
-    values = numbers_of(table, name, fit.strip, fit.units)
+    values = _single(table, name, numbers_of(table, name, fit.strip, fit.units))
     present = _present(values, rows)
     if spec.missing == "error" and np.isnan(values).any():
         refuse_missing(table, name, np.isnan(values))
@@ -64,6 +64,14 @@ def fit_number(table: Table, name: str, spec: FeatureSpec, rows: np.ndarray) -> 
         present = values[rows]
     scale(fit, present, spec.scale or "standard")
     return fit
+
+
+def _single(table: Table, name: str, values: np.ndarray) -> np.ndarray:
+    """A column's numbers, of which a row has one."""
+    if values.ndim > 1:
+        lists = [str(v) for v in table.columns[name].tolist()]  # type: ignore[union-attr]
+        table.refuse(name, np.arange(len(values)), lists, "is a list, expected a number", "give each row one number; for lists say `kind: array`")
+    return values
 
 
 def _present(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -117,7 +125,7 @@ def scale(fit: ColumnFit, values: np.ndarray, how: str) -> None:
 
 def encode_number(table: Table, fit: ColumnFit) -> np.ndarray:
     """The column as float32, scaled."""
-    values = within(table, fit, numbers_of(table, fit.name, fit.strip, fit.units))
+    values = within(table, fit, _single(table, fit.name, numbers_of(table, fit.name, fit.strip, fit.units)))
     empty = np.isnan(values)
     if empty.any():
         if fit.fill is None:

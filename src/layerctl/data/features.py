@@ -16,7 +16,7 @@ from layerctl.data.table import BadRows, Table, columns_hint, words_for_numbers
 from layerctl.data.targets import fit_target
 from layerctl.data.texts import encode_text, fit_text
 from layerctl.data.vectors import encode_sequence, encode_vector, fit_sequence, fit_vector
-from layerctl.diagnostics import Problems, Span, did_you_mean, fail
+from layerctl.diagnostics import Problems, Source, Span, did_you_mean, fail
 from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def fit_feature(
     if kind == "array":
         return _fit_array(name, table, names, spec, rows, span)
     if kind == "image":
-        return fit_images(name, table, names[0], spec, rows)
+        return fit_images(name, table, names[0], spec, rows, span("features", name, "shape"))
     if kind == "vector":
         return fit_vector(name, table, names[0], spec, rows)
     if kind == "sequence":
@@ -257,10 +257,7 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
     """
     if fit.kind == "array":
         table = _gathered(table, fit)
-    for c in fit.columns:
-        if c.name not in table.columns:
-            fail("missing-column", f"the data lack the column '{c.name}' of the feature '{name}'{did_you_mean(c.name, table.columns)}",
-                 table.span(0) if len(table) else None, hint=columns_hint(table.columns))  # fmt: skip
+    check_columns(name, table, fit)
     if fit.kind in _WHOLE:
         return _WHOLE[fit.kind](table, fit)
     if fit.kind == "array":
@@ -288,6 +285,18 @@ def encode_feature(name: str, table: Table, fit: FeatureFit) -> np.ndarray:
         return _indices(table, fit)
     parts = [_columns(table, c) for c in fit.columns]
     return np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+
+def check_columns(name: str, table: Table, fit: FeatureFit) -> None:
+    """Whether a table has a feature's columns.
+
+    Raises:
+        LayerctlError: `missing-column`.
+    """
+    for c in fit.columns:
+        if c.name not in table.columns:
+            fail("missing-column", f"the data lack the column '{c.name}' of the feature '{name}'{did_you_mean(c.name, table.columns)}",
+                 table.span(0) if len(table) else Span(Source(table.name), 1, 1), hint=columns_hint(table.columns))  # fmt: skip
 
 
 def spread(fit: FeatureFit) -> list[str]:

@@ -60,13 +60,13 @@ def is_images(table: Table, column: str) -> bool:
     return bool(values) and all(v.lower().endswith(ENDINGS) for v in values)
 
 
-def fit_images(name: str, table: Table, column: str, spec: FeatureSpec, rows: np.ndarray) -> FeatureFit:
+def fit_images(name: str, table: Table, column: str, spec: FeatureSpec, rows: np.ndarray, place: Span | None = None) -> FeatureFit:
     """The shape that all images are brought to: as it is told, or the first training image's; how pixels are scaled: 0 to 1 if nothing is said."""
     shape = list(spec.shape or _shape_of(table, column, int(rows[0])))
     if len(shape) == 2:
         shape.append(1)
     if len(shape) != 3 or shape[2] not in MODES:
-        fail("data-shape", f"feature '{name}': an image has the shape [height, width, channels] with 1, 3 or 4 channels, got {shape}",
+        fail("data-shape", f"feature '{name}': an image has the shape [height, width, channels] with 1, 3 or 4 channels, got {shape}", place,
              hint="write `shape: [28, 28, 1]` for grey images, 3 channels for coloured ones")  # fmt: skip
     fit = ColumnFit(column, "image", spread=255.0)
     if spec.scale == "none":
@@ -133,6 +133,8 @@ def _path(table: Table, column: str, row: int) -> str:
 
 def _why(error: Exception) -> str:
     """What is wrong with a file, in one line."""
+    if "cannot identify" in str(error):
+        return "it is damaged, or no image of a kind that is known"
     return "there is no such file" if isinstance(error, FileNotFoundError) else str(getattr(error, "strerror", None) or error).split("\n")[0]
 
 

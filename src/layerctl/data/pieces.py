@@ -11,6 +11,7 @@ import numpy as np
 
 from layerctl.data.dataset import _encode
 from layerctl.data.faults import Faults
+from layerctl.data.features import check_columns
 from layerctl.data.readers import read_table, streamed
 from layerctl.data.rows import Dataset
 from layerctl.data.table import BadRows, Table
@@ -52,6 +53,11 @@ def pieces(
     wanted = [c.name for f in schema.features.values() for c in f.columns] if faults.tolerant else []
     arriving = name == "-" or (os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name))
     for table in streamed(name, spec, rows, given, faults, wanted):
+        if not len(table):  # a header alone
+            for feature, fit in schema.features.items():
+                if fit.kind != "array":  # whose columns may be spread out
+                    check_columns(feature, table, fit)
+            continue
         yield replace(_piece(table, schema, faults), arriving=arriving)
 
 

@@ -211,7 +211,12 @@ def streamed(
         yield from recut(object_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted), rows)
         return
     heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True, faults=faults)
-    yield from recut(delimited_tables(stream, heading, rows), rows)
+    count = 0
+    for table in recut(delimited_tables(stream, heading, rows), rows):
+        count += 1
+        yield table
+    if not count and heading.names:
+        yield Table(place.source.name, {n: [] for n in heading.names}, [], spec.decimal)
 
 
 def recut(found: Iterable[Table | None], rows: int) -> Iterator[Table]:

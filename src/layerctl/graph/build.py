@@ -80,6 +80,8 @@ def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems:
             node.span,
             hint="start it with `- Input: {shape: [4]}`, or add a data section",
         )
+    if not problems.errors:
+        check_use(wiring, wiring.last[:1])
     return finish(spec.name, wiring, wiring.last[:1])
 
 
@@ -94,8 +96,11 @@ def _check_features(inputs: Mapping[str, Port], given: Mapping[str, Port], probl
 
 
 def _meant(inputs: dict[str, Port], given: Mapping[str, Port]) -> dict[str, Port]:
-    """The inputs, with a feature's name beside one that is nearly called so: what takes the feature is not mistaken."""
-    return {**inputs, **{near: port for n, port in inputs.items() if given and n not in given and (near := closest(n, given)) and near not in inputs}}
+    """The names of features for inputs that seem to stand for them: what takes such a feature is not mistaken."""
+    strange, absent = [n for n in inputs if given and n not in given], [g for g in given if g not in inputs]
+    if len(strange) == len(absent) == 1:
+        return {absent[0]: inputs[strange[0]]}
+    return {near: inputs[n] for n in strange if (near := closest(n, given)) and near not in inputs}
 
 
 def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], problems: Problems) -> Model | None:
@@ -121,7 +126,7 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
         if not problems.errors:
             problems.error("missing-key", "'model' needs 'layers'", node.span, hint="list them: `layers: [{Dense: 3}]`")
         return None
-    wiring = wire(listed, _meant(inputs, given), problems)
+    wiring = wire(listed, inputs, problems, _meant(inputs, given))
     _check_features(inputs, given, problems)
     outputs = _outputs(node.get("outputs"), wiring)
     if not problems.errors:

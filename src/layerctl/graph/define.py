@@ -73,7 +73,7 @@ def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> M
         key = str(e.key.value)
         if key not in known:
             near = did_you_mean(key, known) or did_you_mean(key, BLOCK_KEYS)
-            right = closest(key, known)
+            right = closest(key, known) or ("weights" if "weights" in known and _has_shapes(e.value) else None)
             if right is not None and right not in body:
                 meant[key] = right
             problems.error("unknown-key", f"the definition of '{name}' has no key '{key}'{near}", e.key.span,
@@ -85,6 +85,11 @@ def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> M
             hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
         )  # fmt: skip
     return body.renamed(meant)
+
+
+def _has_shapes(node: Node) -> bool:
+    """Whether a value has weights by name."""
+    return isinstance(node, MappingNode) and len(node) > 0 and all(isinstance(e.value, MappingNode) and "shape" in e.value for e in node)
 
 
 def _factory(name: str, body: MappingNode, scope: Mapping[str, Any], depth: list[int]) -> Any:
@@ -203,12 +208,12 @@ def _block(name: str, body: MappingNode, scope: Mapping[str, Any], chosen: dict[
     ports = {str(n.plain()): Port(None, span=n.span) for n in named.items} if isinstance(named, Sequence) else {INPUT: Port(None)}
 
     def wired(scope: Mapping[str, Any], problems: Problems) -> tuple[Wiring, list[str]]:
-        before = len(problems.errors)
+        before = len(problems.found)  # a second use finds the same mistakes again
         wiring = wire(resolved(body.get("layers"), scope, defer=False), ports, problems)
         listed = body.get("outputs")
         found = listed.items if isinstance(listed, Sequence) else [listed] if listed is not None else []
         outputs = [wiring._name(Reference(str(n.plain()), n.span)) for n in found] if listed is not None else wiring.last[:1]
-        if len(problems.errors) == before:
+        if len(problems.found) == before:
             check_use(wiring, outputs)
         return wiring, outputs
 

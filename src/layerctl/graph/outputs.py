@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -135,6 +136,16 @@ def unmeasured(callback: Any, measured: Iterable[str], span: Span | None = None,
     cure = ": there are no validation rows" if split else did_you_mean(wanted, known)
     return Diagnostic("unknown-metric", f"{type(callback).__name__} monitors '{wanted}', which is not measured{cure}",
                       callback.place("monitor") or span, hint=hint)  # fmt: skip
+
+
+def unfit(callback: Any, trainer: Any, metrics: list[str], held: bool, span: Span | None) -> Diagnostic | None:
+    """Why a callback cannot work with a training, or None; `held` says whether there are rows of validation."""
+    missing = unmeasured(callback, metrics, span, held)
+    objection = callback.objection(trainer) if missing is None else None
+    if objection is None:
+        return missing
+    kind, place = type(callback).__name__, callback.place(*re.findall(r"'(\w+)'", objection)) or span
+    return Diagnostic("bad-callback", f"{kind}: {objection}", place, (), f"`layerctl layers {kind}` says what it takes")
 
 
 def doubts(model: Model, outputs: Mapping[str, Any]) -> list[Diagnostic]:

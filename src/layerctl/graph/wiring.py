@@ -211,10 +211,11 @@ def find_layer(name: str, span: Span, problems: Problems) -> Any:
     return find("layers", name, span, problems, definitions())
 
 
-def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems) -> Wiring:
-    """Wires a list of items between inputs."""
+def wire(list_node: Node, inputs: Mapping[str, Port], problems: Problems, meant: Mapping[str, Port] | None = None) -> Wiring:
+    """Wires a list of items between inputs; those that were `meant` may be named as well."""
     found = items(list_node, problems)
     wiring = Wiring(problems, inputs)
+    wiring.values.update({n: p.span for n, p in (meant or {}).items()})
     wiring.blurred = any(i.amiss and not i.names for i in found)
     for i in found:
         for r in i.names:
@@ -253,6 +254,9 @@ def _declare_input(item: Item, wiring: Wiring) -> None:
 
 def check_feature(feature: str, given: Port, declared: Port, problems: Problems) -> None:
     """An input that the file declares has the shape of the feature that it stands for."""
+    if given.dtype == "u8" and declared.dtype != "u8":
+        problems.error("wrong-type", f"the input takes numbers, but the data's feature '{feature}' gives texts", declared.span,
+                       hint="say `dtype: string` in the input, or another `kind` in the feature")  # fmt: skip
     if given.shape is None or declared.shape is None or given.dtype == "u8":
         return
     if len(given.shape) != len(declared.shape) or any(

@@ -111,7 +111,7 @@ def _column(model: Model, output: str) -> str:
 
 def _counted(model: Model, f: Classified | Labelled, parts: dict[str, Dataset]) -> dict[str, list[int]]:
     """Rows of each class, or with each label, by split."""
-    from layerctl.training.using import match_targets
+    from layerctl.training.beforehand import match_targets
 
     out = {}
     for split in reversed([s for s in SPLITS if s in parts]):

@@ -92,7 +92,7 @@ Judged = Classified | Labelled | Measured
 
 def judged(model: Model, rows: Dataset, outputs: dict[str, np.ndarray]) -> list[Judged]:
     """Each output that has a target and can be compared with it."""
-    from layerctl.training.using import match_targets
+    from layerctl.training.beforehand import match_targets
 
     out: list[Judged] = []
     targets = match_targets(model.graph, rows.targets)

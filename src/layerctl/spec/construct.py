@@ -149,7 +149,10 @@ def construct(
         found = joined(error.errors(include_url=False), nodes)
         if _listed(cls, node, [e["loc"][:1] for e in found], what, problems):
             return None
+        unnamed = isinstance(node, (Scalar, Sequence)) and any(e["type"] != "missing" for e in found)  # what else it lacks may be in that value
         for e in found:
+            if e["type"] == "missing" and unnamed:
+                continue
             if e["type"] == "missing" and len(e["loc"]) == 1 and unsaid > 0:
                 unsaid -= e["loc"][0] not in meant
                 continue
@@ -169,9 +172,11 @@ def _listed(cls: type[BaseModel], node: Node | None, amiss: list[tuple[Any, ...]
     if node is None or isinstance(node, Mapping) or (first,) not in amiss:
         return False
     given = [str(n.plain()) for n in node.items] if isinstance(node, Sequence) else re.split(r"\s*,\s*", str(node.plain()))
+    if len(given) < 2:
+        return False
     needed = [n for n in cls.own_fields() if cls.model_fields[n].is_required()]  # of these the order is known
     order = needed + ["activation"] * ("activation" in cls.model_fields and catalogue("activations").get(given[-1]) is not None)
-    if len(given) != len(order) or len(order) < 2:
+    if len(given) != len(order):
         return False
     named = ", ".join(f"{n}: {v}" for n, v in zip(order, given, strict=True))
     problems.error("wrong-type", f"{what} takes one value without a name, got {len(given)}", node.span, hint=f"write `{what}: {{{named}}}`")
@@ -218,6 +223,8 @@ def _one(cls: type[BaseModel], name: str, node: Node, key: Span, values: dict, n
     reference, many = reference_of(cls, name)
     empty = isinstance(node, Scalar) and node.value is None
     number = isinstance(node, Scalar) and isinstance(node.value, (int, float))
+    if empty and not node.text and issubclass(cls, Configured) and cls.model_fields[name].default is None:  # type: ignore[union-attr]
+        problems.error("wrong-type", f"{cls.__name__}: '{name}' has no value", node.span, hint="a value is missing behind the colon; `null` is none")
     if reference is None or empty or (reference.or_number and number):
         values[name] = node.plain()
     elif many and isinstance(node, Sequence):

@@ -165,9 +165,10 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
                 homes[key] = "define"
                 problems.error("unknown-section", f"the definition of '{key}' stands outside of 'define'", e.key.span, hint="indent it below `define:`")
                 continue
+            like = _like(e.value, root, meant.values())
             near = "" if there else did_you_mean(key, SECTIONS)
             whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\]|\{source: …\})", there or "")
-            section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else None
+            section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else like
             if section is not None and section not in root and section not in meant.values():
                 meant[key] = section
             problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
@@ -196,7 +197,8 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
     )  # fmt: skip
     if more is not None and problems.errors and model is not None:
         lost = not isinstance(parts.get("define"), (Mapping, Scalar, type(None)))  # names of its definitions are not known
-        problems.found += (d for d in more(spec) if not (lost and d.code == "unknown-layer"))
+        bare = isinstance(model, Mapping) and not len(model)  # its keys were another section's
+        problems.found += (d for d in more(spec) if not (lost and d.code == "unknown-layer") and not (bare and d.code == "missing-key"))
     problems.check()
     return spec
 
@@ -217,6 +219,18 @@ def _of_another_tool(root: Mapping, problems: Problems) -> None:
         problems.error("unknown-section", f"none of the file's keys is a section of a model file: {', '.join(keys[:5])}", root.entries[0].key.span,
                        hint=f"{f'{moved}; ' if moved else ''}the sections are {', '.join(SECTIONS)}; `layerctl init` writes a file to begin with")  # fmt: skip
     problems.check()
+
+
+def _like(node: Node, root: Mapping, taken: Iterable[str]) -> str | None:
+    """The section that a value is most likely of, by what it has; one that the file lacks."""
+    lacking = [s for s in (FORMAT_KEY, "define", *SECTION_KEYS) if s not in root and s not in taken]
+    if isinstance(node, Scalar):
+        return FORMAT_KEY if FORMAT_KEY in lacking and node.value == FORMAT and not isinstance(node.value, bool) else None
+    if not isinstance(node, Mapping) or not len(node):
+        return None
+    if "define" in lacking and all(is_definition(e.value) for e in node):
+        return "define"
+    return next((s for s in lacking if s in SECTION_KEYS and all(e.key.value in SECTION_KEYS[s] for e in node)), None)
 
 
 def _homes(root: Mapping, problems: Problems) -> dict[str, str]:

@@ -114,6 +114,8 @@ def argument_here(what: str, name: str, known: Iterable[str]) -> tuple[str, str 
     if name in NEEDLESS:
         return "", f"it is not needed: {NEEDLESS[name]}" if NEEDLESS[name] in (INPUT, SEQUENCE) else NEEDLESS[name]
     cure = did_you_mean(name, fields)
+    if not cure and closest(name, ("search",)):
+        return "", "a range is written in a value's place: `{search: [4, 64]}`"
     return cure, None if cure else (f"its arguments are {', '.join(fields)}" if fields else f"{what} has none")
 
 

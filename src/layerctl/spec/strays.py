@@ -81,7 +81,7 @@ def _of_another(section: str, entries: list[Entry], keys: Keys) -> tuple[list[En
 
 def is_definition(node: Node) -> bool:
     """Whether a value looks like a block's, or a layer of expressions'."""
-    return isinstance(node, Mapping) and isinstance(node.get("args"), Mapping) and ("layers" in node or "call" in node)
+    return isinstance(node, Mapping) and ("call" in node or ("layers" in node and isinstance(node.get("args"), Mapping)))
 
 
 def put_back(root: Mapping, homes: Table[str, str]) -> Mapping:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from layerctl.callbacks.base import Callback
-from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, fail
-from layerctl.graph.outputs import unmeasured
+from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean, fail
+from layerctl.graph.model import Model as Graph
+from layerctl.graph.outputs import unfit
+from layerctl.source.document import Mapping as MappingNode
 from layerctl.spec.data import DataSpec, FilesSpec
-from layerctl.training.starting import matched
-from layerctl.training.using import check_classes, match_targets, missing_target, prepared
 
 if TYPE_CHECKING:
     from layerctl.api import Model
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,6 @@ def check_training(model: Model) -> None:
     problems.check()
 
 
-def check_trainable(model: Model) -> None:
-    """Whether the file says how to train.
-
-    Raises:
-        LayerctlError: if it has no loss.
-    """
-    if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
-        root = model.spec.document.root.span
-        fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,
-             hint="add `compile: {optimizer: adam, loss: mean_squared_error}`")  # fmt: skip
-
-
 def held_back(data: DataSpec) -> bool:
     """Whether a data section keeps rows for validation; a column of parts may."""
     own = isinstance(data.source, FilesSpec) and data.source.validation is not None
@@ -87,20 +75,12 @@ def _of_callbacks(model: Model, data: DataSpec) -> list[Diagnostic]:
     return [d for c in model.spec.fit.callbacks if (d := unfit(c, outlook, metrics, outlook.held, span)) is not None]
 
 
-def unfit(callback: Callback, trainer: Any, metrics: list[str], held: bool, span: Span | None) -> Diagnostic | None:
-    """Why a callback cannot work with a training, or None; `held` says whether there are rows of validation."""
-    missing = unmeasured(callback, metrics, span, held)
-    objection = callback.objection(trainer) if missing is None else None
-    if objection is None:
-        return missing
-    kind, place = type(callback).__name__, callback.place(*re.findall(r"'(\w+)'", objection)) or span
-    return Diagnostic("bad-callback", f"{kind}: {objection}", place, (), f"`layerctl layers {kind}` says what it takes")
-
-
 def _weights(model: Model) -> None:
     """The file of weights to start from is there, and has them."""
     given = model.spec.fit.weights
     if given is not None:
+        from layerctl.training.starting import matched
+
         matched(model.graph.weights(), model.folder / given.file, by_name=given.by_name, partial=given.partial, span=model.spec.span(("fit", "weights")))
 
 
@@ -112,9 +92,72 @@ def _targets(model: Model) -> None:
         if judged.loss is not None and name not in targets:
             raise LayerctlError(missing_target(model, name, targets))
         if judged.losses and targets[name].kind in ("number", "numbers") and any(p.loss.classes or _of_truths(p.loss) for p in judged.losses):
+            from layerctl.training.using import prepared
+
             prepared(model, model.data.train, training=True)
             return
 
 
 def _of_truths(loss: Any) -> bool:
     return type(loss).__name__.startswith("Binary")
+
+
+def check_trainable(model: Model) -> None:
+    if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
+        root = model.spec.document.root.span
+        fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,
+             hint="add `compile: {optimizer: adam, loss: mean_squared_error}`")  # fmt: skip
+
+
+def missing_target(model: Model, name: str, targets: Iterable[str]) -> Diagnostic:
+    """An output has a loss, and the data section no target for it."""
+    has = f"only {', '.join(targets)}" if targets else "no target"
+    judged = model.outputs[name]
+    place = model.spec.data_span("target") or judged.places.get(id(judged.loss))
+    return Diagnostic(
+        "missing-target", f"the output '{name}' has a loss, but the data section has {has}", place, (),
+        "name the column to predict: `data: {target: COLUMN}`, one for each output: `target: {OUTPUT: COLUMN}`",
+    )  # fmt: skip
+
+
+def match_targets(graph: Graph, targets: Mapping[str, T], place: Span | None = None) -> Mapping[str, T]:
+    """Targets by the outputs' names: one target belongs to the one output whatever it is called."""
+    if len(graph.outputs) == 1 and len(targets) == 1:
+        return {graph.outputs[0]: next(iter(targets.values()))}
+    for name in targets:
+        if name not in graph.outputs:
+            fail(
+                "unknown-output",
+                f"the target '{name}' belongs to no output",
+                place,
+                hint=f"name a target for each: `target: {{{', '.join(f'{o}: …' for o in graph.outputs)}}}`",
+            )
+    return targets
+
+
+def check_classes(model: Model) -> list[str] | None:
+    """The classes that `class_weight` can name, where the data section's target has them.
+
+    Raises:
+        LayerctlError: for a target without classes, and for names that are no class.
+    """
+    given = model.spec.fit.class_weight
+    if given is None or model.schema is None or not model.schema.targets:
+        return None
+    name, fit = next(iter(model.schema.targets.items()))
+    if not (fit.classes and fit.kind in ("category", "sequence")):
+        fail("bad-value", f"class_weight is for a target of classes, '{name}' is of kind {fit.kind}", model.spec.span(("fit", "class_weight")),
+             hint="weigh rows by a column with `data: {weight: ...}`")  # fmt: skip
+    for key in given if given != "balanced" else ():
+        class_number(model, key, fit.classes)
+    return fit.classes
+
+
+def class_number(model: Model, key: str, classes: Sequence[str]) -> int:
+    """The number of a class by its name, or by itself."""
+    at = classes.index(key) if key in classes else int(key) if key.isdigit() else -1
+    if not 0 <= at < len(classes):
+        node = model.spec.document.node_at(("fit", "class_weight"))
+        place = node.key(key).span if isinstance(node, MappingNode) and key in node else model.spec.span(("fit", "class_weight"))
+        fail("unknown-class", f"class_weight names '{key}', which is no class{did_you_mean(key, classes)}", place, hint=f"the classes are {', '.join(classes)}")
+    return at

@@ -13,8 +13,8 @@ from layerctl.callbacks.base import Callback
 from layerctl.compile.step import averages
 from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import Diagnostic, LayerctlError, Note, NumericalError, Span
+from layerctl.graph.outputs import unfit
 from layerctl.spec.file import FitSpec
-from layerctl.training.beforehand import unfit
 from layerctl.training.events import Observer, Tick
 from layerctl.training.inspect import Rewind, shown
 from layerctl.training.order import Ahead, row_order

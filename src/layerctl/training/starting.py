@@ -133,6 +133,10 @@ def _by_order(weights: Sequence[Weight], file: WeightFile) -> dict[str, tuple[st
 
 
 def _problems(found: Loaded, name: str, span: Span, file: WeightFile, partial: bool) -> list[Diagnostic]:
+    if not found.loaded and found.missing and found.unused:
+        text = f"none of the model's weights is in {name!r}: it has {_listed(found.unused)}, the model {_listed(found.missing)}"
+        cure = "give weights of layers that are called the same" + ", or match them by order: `by_name: false`" * file.ordered
+        return [Diagnostic("missing-weight", text, span, (), cure)]
     out = []
     cure = None if partial else "with `partial: true` only what fits is taken"
     if found.mismatched:

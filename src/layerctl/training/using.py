@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from layerctl.data.dataset import Dataset, load_for_evaluation
 from layerctl.data.faults import Faults
 from layerctl.data.pieces import pieces
-from layerctl.diagnostics import Diagnostic, LayerctlError, Span, did_you_mean, fail
-from layerctl.graph.model import Model as Graph
+from layerctl.diagnostics import LayerctlError, fail
 from layerctl.ops.texts import packed
 from layerctl.ops.value import DTYPES, ShapeError, Unknown, shown
 from layerctl.predicting.ahead import ahead
 from layerctl.predicting.answers import BATCH, CHUNK, PLAIN, Answers, Predictions, Wanted
-from layerctl.source.document import Mapping as MappingNode
 from layerctl.spec.data import DataSpec, FeatureSpec
 from layerctl.spec.features import ColumnFit, FeatureFit, FeatureSchema
+from layerctl.training.beforehand import check_classes, class_number, match_targets, missing_target
 
 if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.graph.judging import Output
-
-T = TypeVar("T")
 
 
 def rows_of(model: Model, x: Any) -> Dataset:
@@ -142,32 +139,6 @@ def prepared(model: Model, rows: Dataset | None, *, training: bool = False) -> D
     return rows if same else rows.with_targets(targets, weights)
 
 
-def missing_target(model: Model, name: str, targets: Iterable[str]) -> Diagnostic:
-    """An output has a loss, and the data section no target for it."""
-    has = f"only {', '.join(targets)}" if targets else "no target"
-    judged = model.outputs[name]
-    place = model.spec.data_span("target") or judged.places.get(id(judged.loss))
-    return Diagnostic(
-        "missing-target", f"the output '{name}' has a loss, but the data section has {has}", place, (),
-        "name the column to predict: `data: {target: COLUMN}`, one for each output: `target: {OUTPUT: COLUMN}`",
-    )  # fmt: skip
-
-
-def match_targets(graph: Graph, targets: Mapping[str, T], place: Span | None = None) -> Mapping[str, T]:
-    """Targets by the outputs' names: one target belongs to the one output whatever it is called."""
-    if len(graph.outputs) == 1 and len(targets) == 1:
-        return {graph.outputs[0]: next(iter(targets.values()))}
-    for name in targets:
-        if name not in graph.outputs:
-            fail(
-                "unknown-output",
-                f"the target '{name}' belongs to no output",
-                place,
-                hint=f"name a target for each: `target: {{{', '.join(f'{o}: …' for o in graph.outputs)}}}`",
-            )
-    return targets
-
-
 def _check_ids(model: Model, name: str, ids: np.ndarray, width: int, ignored: int | None = None) -> None:
     bad = (ids < 0) | (ids >= width)
     if ignored is not None:
@@ -232,39 +203,11 @@ def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
         table = np.where(counts > 0, counted.size / (len(table) * np.maximum(counts, 1)), 0.0)
     else:
         for key, weight in given.items():
-            table[_class_number(model, key, classes or list(map(str, range(len(table)))))] = weight
+            table[class_number(model, key, classes or list(map(str, range(len(table)))))] = weight
     own = table.astype(np.float32)[ids]
     if rows.weights is None:
         return own
     return own * rows.weights.reshape(*rows.weights.shape, *[1] * (own.ndim - rows.weights.ndim))
-
-
-def check_classes(model: Model) -> list[str] | None:
-    """The classes that `class_weight` can name, where the data section's target has them.
-
-    Raises:
-        LayerctlError: for a target without classes, and for names that are no class.
-    """
-    given = model.spec.fit.class_weight
-    if given is None or model.schema is None or not model.schema.targets:
-        return None
-    name, fit = next(iter(model.schema.targets.items()))
-    if not (fit.classes and fit.kind in ("category", "sequence")):
-        fail("bad-value", f"class_weight is for a target of classes, '{name}' is of kind {fit.kind}", model.spec.span(("fit", "class_weight")),
-             hint="weigh rows by a column with `data: {weight: ...}`")  # fmt: skip
-    for key in given if given != "balanced" else ():
-        _class_number(model, key, fit.classes)
-    return fit.classes
-
-
-def _class_number(model: Model, key: str, classes: Sequence[str]) -> int:
-    """The number of a class by its name, or by itself."""
-    at = classes.index(key) if key in classes else int(key) if key.isdigit() else -1
-    if not 0 <= at < len(classes):
-        node = model.spec.document.node_at(("fit", "class_weight"))
-        place = node.key(key).span if isinstance(node, MappingNode) and key in node else model.spec.span(("fit", "class_weight"))
-        fail("unknown-class", f"class_weight names '{key}', which is no class{did_you_mean(key, classes)}", place, hint=f"the classes are {', '.join(classes)}")
-    return at
 
 
 def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
