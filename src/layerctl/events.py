@@ -119,7 +119,8 @@ EVENTS = (
         Field("rows", "text", "The rows: a split, or a file."), Field("scores", "numbers", "Loss and metrics."),
         Field("measured", "numbers", "Numbers that follow from the predictions, for gates too: roc_auc, ece, r2, …"),
         Field("outputs", "list", "Of each output: output, kind, rows and what was measured; classes, confusion, roc, precision_recall and calibration of "
-                                 "`category`; labels, averages, roc, precision_recall and calibration of `labels`; residual_quantiles of `number`."),
+                                 "`category`; labels, averages, roc, precision_recall and calibration of `labels`; residual_quantiles of "
+                                 "`number`, and its columns (column, mae, rmse, r2) where it has several."),
         Field("thresholds", "list", "Thresholds that are in force: output, positive, threshold, rule, value, rows, label (whether it is that of a label)."),
         Field("kept", "text or null", "The model file that they were written to, with --keep."),
         Field("unknown", "list", "Classes of rows of the file that training did not have: column, class, rows."),

@@ -71,6 +71,34 @@ def test_the_text_has_places_and_cures(odd, tmp_path):
     assert done.stderr == ""
 
 
+NUMBERS = [f"{v:.6f}" for v in np.random.default_rng(5).normal(size=1000)]
+SIDES = ["ab"[i % 2] for i in range(1000)]
+
+
+@pytest.mark.parametrize("columns, code, severity, says, cure", [
+    ({"x": NUMBERS, "y": ["a"] * 1000}, "target-one-class", "error", "all rows are of the class 'a'", "rows of two classes"),
+    ({"x": NUMBERS, "y": [7] * 1000}, "target-one-class", "error", "all rows are of the class '7'", "rows of two classes"),
+    ({"x": NUMBERS, "y": [None] * 1000}, "column-empty", "error", "column 'y': every value is missing", "choose another target"),
+    ({"x": NUMBERS, "y": [f"w{i}q" for i in range(1000)]}, "target-no-classes", "error", "1000 different words", "another target"),
+    ({"x": NUMBERS, "y": ["b" if i < 5 else "a" for i in range(1000)]}, "target-rare-classes", "warning", "'b' has 5", "rare classes"),
+    ({"x": NUMBERS, "y": ["b" if i < 20 else "a" for i in range(1000)]}, "target-imbalance", "warning", "'b' has 2.0% of the rows", "class_weight"),
+    ({"x": NUMBERS, "y": [None if i % 10 == 3 else v for i, v in enumerate(SIDES)]}, "target-missing", "warning", "100 of 1000", "missing: drop"),
+    ({"x": [None if i % 10 == 3 else v for i, v in enumerate(NUMBERS)], "y": SIDES}, "column-missing", "warning", "(10.0%)", "median"),
+    ({"x": [*NUMBERS[:-1], 1e6], "y": SIDES}, "column-outliers", "warning", "such as 1e+06", "scale: robust"),
+    ({"x": NUMBERS[:40], "y": SIDES[:40]}, "few-rows", "warning", "40 rows", ""),
+])  # fmt: skip
+def test_what_is_wrong_with_one_column_is_told_with_its_cure(tmp_path, columns, code, severity, says, cure):
+    found = report(tmp_path, write(tmp_path / "t.csv", columns), "--target", "y", code=severity == "error")
+    (told,) = [f for f in found["findings"] if f["code"] == code]
+    assert told["severity"] == severity and says in told["message"] and cure in told["hint"]
+    assert (found["errors"] > 0) == (severity == "error")
+
+
+def test_words_that_are_taken_for_missing_numbers_are_named(tmp_path):
+    file = write(tmp_path / "t.csv", {"x": ["abc" if i in (50, 60) else v for i, v in enumerate(NUMBERS)], "y": SIDES})
+    assert "  missing_values: 'abc' among the numbers of x is taken for a missing value\n" in run(tmp_path, "data", file, "--target", "y").stdout
+
+
 def test_a_good_file_is_good(tmp_path):
     found = report(tmp_path, write(tmp_path / "good.csv", flowers()))
     assert (

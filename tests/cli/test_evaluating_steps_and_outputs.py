@@ -169,3 +169,33 @@ def test_a_threshold_of_one_of_several_outputs_is_kept_and_used_for_it_alone(fol
     out = {o["output"]: o for o in chosen["outputs"]}
     recall = next(c["recall"] for c in out["side"]["classes"] if c["class"] == "right")
     assert recall >= 0.95
+
+
+@pytest.mark.parametrize("target, taken, columns", [
+    ("[a, far]", "[b]", ["a", "far"]), ("{columns: [a, far], scale: standard}", "[b]", ["a", "far"]), ("input", "[b, far]", ["b", "far"]),
+])  # fmt: skip
+def test_each_column_of_several_numbers_is_judged_in_its_own_unit(folder, tmp_path, target, taken, columns):
+    rows = rows_of((folder / "table-other.csv").read_text())
+    (tmp_path / "far.csv").write_text("a,b,far\n" + "".join(f"{r['a']},{r['b']},{5000 + 900 * float(r['size']):.3f}\n" for r in rows))
+    (tmp_path / "m.yaml").write_text(
+        f"layerctl: 1\nname: m\ndata: {{source: far.csv, features: {{x: {{columns: {taken}}}}}, target: {target}, split: {{validation: 0.2}}}}\n"
+        "model: [{Dense: 2}]\ncompile: {optimizer: {Adam: 0.1}, loss: mse}\nfit: {epochs: 2}\n"
+    )
+    layerctl("train", "m.yaml", "-q", cwd=tmp_path)
+    (out,) = json.loads(layerctl("eval", "runs/m", "far.csv", "--json", cwd=tmp_path))["outputs"]
+    told = rows_of(layerctl("predict", "runs/m", "far.csv", cwd=tmp_path))
+    source = rows_of((tmp_path / "far.csv").read_text())
+    assert [c["column"] for c in out["columns"]] == columns
+    for own in out["columns"]:
+        true, predicted = [float(r[own["column"]]) for r in source], [float(r[f"prediction_{own['column']}"]) for r in told]
+        assert own["mae"] == pytest.approx(metrics.mean_absolute_error(true, predicted), rel=1e-5)
+        assert own["rmse"] == pytest.approx(metrics.mean_squared_error(true, predicted) ** 0.5, rel=1e-5)
+        assert own["r2"] == pytest.approx(metrics.r2_score(true, predicted), abs=1e-5)
+    assert "each column\ncolumn  mean absolute error" in layerctl("eval", "runs/m", "far.csv", cwd=tmp_path)
+    assert "by column" in (tmp_path / "runs" / "m" / "report.html").read_text()
+
+
+def test_a_folder_of_folds_says_where_its_models_are(folder):
+    layerctl("train", "outputs.yaml", "--folds", "2", "-q", "--no-report", "--set", "fit.epochs=1", "--out", "runs/folds", cwd=folder)
+    done = subprocess.run([sys.executable, "-m", "layerctl", "eval", "runs/folds"], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and "there are 2 trained ones in folders within it: name one, as in runs/folds/fold-1" in done.stderr

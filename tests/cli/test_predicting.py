@@ -71,6 +71,12 @@ def test_all_classes_and_the_likeliest(folder):
     assert len(everything[0]) == 6
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_column_that_the_data_do_not_have_is_told_before_anything_is_written(folder, form):
+    done = layerctl("predict", "iris", "rows.csv", "--keep", "idd", "--format", form, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "") and "did you mean 'id'? [unknown-column]" in done.stderr
+
+
 def test_bad_rows_end_it_or_are_passed_over(folder):
     failed = layerctl("predict", "iris", "bad.csv", cwd=folder)
     assert failed.returncode == 2 and failed.stdout == "" and failed.stderr.startswith("bad.csv:5:1: error: 2 fields where 5 columns are expected")

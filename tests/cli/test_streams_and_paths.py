@@ -38,6 +38,24 @@ def shell(folder, arguments, **environment):
     return found.returncode, found.stdout.decode(errors="replace"), found.stderr.decode(errors="replace")
 
 
+def test_training_from_standard_input_knows_its_form_by_its_first_bytes(tmp_path):
+    rows = [(i * 0.37 % 1, "no,\nnever" if i % 3 else "yes") for i in range(60)]
+    plain = "x,y\n" + "".join(f'{x:.4f},"{y}"\n' for x, y in rows)
+    lines = "".join(json.dumps({"x": float(f"{x:.4f}"), "y": y}) + "\n" for x, y in rows)
+    (tmp_path / "m.yaml").write_text(MODEL.replace("source: builtin:iris, target: species", 'source: "-", target: y').replace("units: 3", "units: 2"))
+    said = set()
+    for name, text in {"csv": plain.encode(), "lines": lines.encode(), "array": f"[{','.join(lines.splitlines())}]".encode(),
+                       "packed": gzip.compress(plain.encode()), "packed-lines": gzip.compress(lines.encode())}.items():  # fmt: skip
+        (tmp_path / name).write_bytes(text)
+        code, out, err = shell(tmp_path, f"train m.yaml --out runs/{name} < {name}")
+        assert code == 0, err
+        said.add((out, json.loads((tmp_path / "runs" / name / "history.jsonl").read_text().splitlines()[0])["loss"]))
+    assert len(said) == 1
+    code, out, _ = shell(tmp_path, "build runs/csv --show features")
+    assert code == 0 and "\nno,\\nnever " in out  # a line end within a class breaks no line of a table
+
+
+
 def test_closed_streams_are_nothing(trained):
     code, out, said = shell(trained, "predict run - <&-")
     assert (code, out) == (2, "") and "<stdin>: error: the file has no data [file-empty]" in said

@@ -144,6 +144,12 @@ def _numbers(m: Measured, head: str) -> None:
     print()
     for name, value in fit_of(m).items():
         print(f"{head}{name}  {number(value) if value == value else '–'}")
+    if m.columns:
+        fits = [(c.name, fit_of(c)) for c in m.columns]
+        shown = sorted(fits, key=lambda f: f[1]["R²"])[:MOST_CLASSES] if len(fits) > MOST_CLASSES else fits
+        more = f" (the worst {MOST_CLASSES} of {len(fits)})" if len(fits) > MOST_CLASSES else ""
+        lines = [["column", *fits[0][1]], *([name, *(number(v) if v == v else "–" for v in fit.values())] for name, fit in shown)]
+        print(f"\n{head}each column{more}\n{table(lines, {1, 2, 3})}")
     found = residual_quantiles(m)
     rows = [["share of rows", *(f"{q:.0%}" for q in found)], ["predicted - true", *(number(v) for v in found.values())]]
     print(f"\n{head}residuals: this share of the rows is at or below\n{table(rows, set(range(1, len(found) + 1)))}")

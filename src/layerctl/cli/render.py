@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def table(rows: list[list[str]], right: set[int]) -> str:
-    """Columns side by side; those in `right` are flush right. The first row is the head."""
+    """Columns side by side; those in `right` are flush right. The first row is the head. What would break a line is shown as it is escaped."""
+    rows = [[c if c.isprintable() else "".join(s if s.isprintable() else repr(s)[1:-1] for s in c) for c in r] for r in rows]
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))).rstrip() for r in rows]
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])

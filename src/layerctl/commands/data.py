@@ -99,14 +99,15 @@ def _findings(table: Table, columns: Mapping[str, Column], targets: Mapping[str,
     from layerctl.data.examining import leaks, rows
 
     wanted = {n: c for n, c in columns.items() if used is None or n in used or n in targets}
-    yield from in_columns.findings(table, wanted, frozenset(targets))
+    one_class = {n for n, is_classes in targets.items() if is_classes and columns[n].kind == "constant"}
+    yield from in_columns.findings(table, {n: c for n, c in wanted.items() if n not in one_class}, frozenset(targets))
     yield from rows.no_rows(table, columns)
     yield from rows.duplicates(table, [c.name for c in columns.values() if c.kind != "id"])
     for name, is_classes in targets.items():
+        if is_classes and columns[name].kind != "empty":
+            yield from rows.classes(table, columns[name])
         if columns[name].kind in ("empty", "constant"):
             continue
-        if is_classes:
-            yield from rows.classes(table, columns[name])
         yield from leaks.findings(table, {n: c for n, c in wanted.items() if n == name or n not in targets}, name, is_classes)
 
 

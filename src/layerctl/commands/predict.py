@@ -188,13 +188,14 @@ class _Written:
                 yield lines.of(columns)
             self._held.clear()
 
-
     def _names(self, piece: Predictions) -> list[str]:
         """The columns that are repeated. An object of JSON has a key once."""
         twice = next((n for n in self._keep if n in piece.told), None)
         if twice is not None and self._form == "jsonl":
             fail("bad-option", f"--keep names the column '{twice}', and so is called what is predicted: a line of JSON has a key once",
                  Span(Source("--keep")), hint="leave it out, rename it in the data, or use --format csv")  # fmt: skip
+        for name in self._keep:  # before the line of names is out
+            _known(piece.table, name)
         return self._keep
 
 
@@ -204,11 +205,15 @@ def _kept(table: Table, name: str) -> Column:
 
     from layerctl.predicting.columns import Texts
 
+    _known(table, name)
+    codes, words = table.coded(name)
+    return Texts(codes.astype(np.int64), words)
+
+
+def _known(table: Table, name: str) -> None:
     if name not in table.columns:
         fail("unknown-column", f"--keep names the column '{name}', which the data do not have{did_you_mean(name, table.columns)}", Span(Source("--keep")),
              hint=f"they have {', '.join(list(table.columns)[:20])}")  # fmt: skip
-    codes, words = table.coded(name)
-    return Texts(codes.astype(np.int64), words)
 
 
 def _deliver(chunks: Iterator[bytes], out: str | None) -> None:

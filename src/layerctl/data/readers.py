@@ -120,9 +120,17 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
         from layerctl.data.images import folder_table
 
         yield folder_table(path, place)
-    elif kind == "jsonl":
+    else:
+        yield from _rows_of_text(Stream(path, spec.encoding, place), path, kind, spec, given, rows)
+
+
+def _rows_of_text(text: Stream, path: str, kind: str, spec: Reading, given: str | None, rows: int | None) -> Iterator[Table]:
+    """Delimited text or JSON as tables."""
+    place = text.place
+    kind, stream = _begun(text, path, kind, spec, given)
+    if kind == "jsonl":
         count = 0
-        for table in object_tables(Stream(path, spec.encoding, place), place.source.name, frozenset(spec.missing_values), rows):
+        for table in object_tables(stream, place.source.name, frozenset(spec.missing_values), rows):
             if table is not None:
                 count += len(table)
                 yield table
@@ -130,10 +138,19 @@ def _file(path: str, spec: Reading, given: str | None, rows: int | None) -> Iter
             fail("data-no-rows", "the file has no rows", place, hint="give a file with an object to a line")
     else:
         heading = Heading(Dialect.of(spec, path, kind), place.source.name)
-        for table in delimited_tables(Stream(path, spec.encoding, place), heading, rows or BATCH):
+        for table in delimited_tables(stream, heading, rows or BATCH):
             if table is not None:
                 yield table
         heading.end()
+
+
+def _begun(stream: Stream, path: str, kind: str, spec: Reading, given: str | None) -> tuple[str, Iterable[bytes]]:
+    """(the format, the pieces): standard input has no name that tells, and is JSON if it begins so, unless it is said."""
+    if kind != "csv" or path != "-" or given or spec.format:
+        return kind, stream
+    pieces = iter(stream)
+    head = next((p for p in pieces if p), b"")
+    return "jsonl" if begins_as_json(head) else kind, itertools.chain([head], pieces)
 
 
 def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
@@ -202,11 +219,7 @@ def streamed(
     if kind not in ("csv", "tsv", "jsonl") or source.startswith(BUILTIN) or Files.of(source).paths != (source,):
         yield from recut(tables(source, spec, given=given), rows)
         return
-    stream: Iterable[bytes] = Stream(source, spec.encoding, place, lenient=True, prompt=True)
-    if kind == "csv" and source == "-" and not (given or spec.format):
-        pieces = iter(stream)
-        head = next((p for p in pieces if p), b"")
-        kind, stream = "jsonl" if begins_as_json(head) else kind, itertools.chain([head], pieces)
+    kind, stream = _begun(Stream(source, spec.encoding, place, lenient=True, prompt=True), source, kind, spec, given)
     if kind == "jsonl":
         yield from recut(object_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted), rows)
         return

@@ -25,6 +25,9 @@ def find_model(given: str | os.PathLike[str]) -> Path:
         cure = "train it first: layerctl train MODEL.yaml"
         if (path / CHECKPOINTS).is_dir():
             cure = "its training did not end: go on with layerctl train MODEL.yaml --resume"
+        runs = sorted(p for p in path.iterdir() if (p / MODEL).is_file())
+        if runs:
+            cure = f"there are {len(runs)} trained ones in folders within it: name one, as in {runs[0]}"
         fail("no-model", "there is no trained model in this folder", place, hint=cure)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _newest_run(path, place)

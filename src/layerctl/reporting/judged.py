@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.predicting.answers import probabilities
-from layerctl.predicting.telling import HALF, sigmoid
+from layerctl.predicting.telling import HALF, named_numbers, sigmoid
 
 if TYPE_CHECKING:
     from layerctl.api import Model
     from layerctl.data.dataset import Dataset
+    from layerctl.spec.features import FeatureSchema, TargetFit
 
 BINS = 10
 """Intervals of probability for calibration."""
@@ -56,11 +57,16 @@ class Classified:
 
 @dataclass(frozen=True)
 class Measured:
-    """A numeric output in the target's own unit: `true` and `told` are (rows, numbers of a row)."""
+    """A numeric output in the target's own unit: `true` and `told` are (rows, numbers of a row).
+
+    What an autoencoder gives back stays as the model scales it, so that numbers of different units can be added up. `columns` are those of an
+    output of several, each in its own unit; none where a row's numbers are no columns, as of pictures.
+    """
 
     name: str
     true: np.ndarray
     told: np.ndarray
+    columns: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,10 +121,19 @@ def _judged(model: Model, name: str, true: np.ndarray, told: np.ndarray) -> Judg
         target = model.schema.target(own) if model.schema is not None else None
         if target is not None and target.kind == "labels" and len(target.classes) == flat[1].shape[1]:
             return _labelled(name, target.classes, *flat, getattr(loss, "from_logits", False))
-        if model.schema is not None:
-            flat = [np.asarray(model.schema.unscaled(a, own)) for a in flat]
-        return Measured(name, *flat)
+        if model.schema is None or target is None:
+            return Measured(name, *flat)
+        columns = _columns(model.schema, target, *flat)
+        return Measured(name, *(np.asarray(model.schema.unscaled(a, own)) for a in flat), columns)
     return None
+
+
+def _columns(schema: FeatureSchema, target: TargetFit, true: np.ndarray, told: np.ndarray) -> tuple[Measured, ...]:
+    """The columns of several numbers, each in its own unit."""
+    named = named_numbers(schema, target, true.shape[1]) or []
+    if len(named) < 2 or (target.kind == "input" and len(named) != len(schema.features[target.column].columns)):
+        return ()
+    return tuple(Measured(n, *(a[:, j : j + 1] * spread + centre for a in (true, told))) for j, (n, centre, spread) in enumerate(named))
 
 
 def _labelled(name: str, labels: list[str], true: np.ndarray, told: np.ndarray, logits: bool) -> Labelled:

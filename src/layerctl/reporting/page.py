@@ -125,6 +125,10 @@ def _scored(one: str, rows: list[tuple[str, tuple[float, float, float, int]]], s
 
 def _numbers(f: Measured) -> str:
     drawn = [figures.scatter(f), figures.residuals(f), figures.spread_of(f)]
+    if f.columns:
+        made = table(["column", *fit_of(f)], [[text(c.name, 60), *map(number, fit_of(c).values())] for c in f.columns[:MOST_ROWS]], {1, 2, 3})
+        more = f"<p class=dim>The first {MOST_ROWS} of {len(f.columns)} columns.</p>" if len(f.columns) > MOST_ROWS else ""
+        drawn.append(figure("by column", made, more, "wide"))
     return tiles([(k, number(v)) for k, v in fit_of(f).items()]) + f"<div class=figures style='margin-top:14px'>{''.join(drawn)}</div>"
 
 

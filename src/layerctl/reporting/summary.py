@@ -71,6 +71,7 @@ def plain(found: Judged) -> dict[str, Any]:
         return {
             "output": found.name, "kind": "number", "rows": len(found.true), **numbers_of(found),
             "residual_quantiles": {f"{q:g}": v for q, v in residual_quantiles(found).items()},
+            "columns": [{"column": c.name, **numbers_of(c)} for c in found.columns],
         }  # fmt: skip
     out: dict[str, Any] = {"output": found.name, "kind": "labels", "rows": len(found.true), **numbers_of(found)}
     if isinstance(found, Labelled):

@@ -59,6 +59,7 @@ def _text(report: Report) -> str:
             else repr(value)
         )
         lines.append(f"  {key}: {shown}{f'  ({report.why[key]})' if key in report.why else ''}")
+    lines += [f"  {key}: {why}" for key, why in report.why.items() if key not in report.dialect]
     for name, classes in report.targets.items():
         lines.append(f"  target: {name}, {'classes' if classes else 'a number'}")
     if report.columns:

@@ -44,7 +44,7 @@ def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     if c.kind == "array":
         return
     if c.kind == "empty":
-        yield make(table, 0, c.name, "column-empty", "every value is missing", "leave the column out of the features")
+        yield make(table, 0, c.name, "column-empty", "every value is missing", "choose another target" if target else "leave the column out of the features")
         return
     if c.kind == "constant":
         yield make(
@@ -53,7 +53,7 @@ def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
             c.name,
             "column-constant",
             f"every value is {c.counts[0][0]!r}: nothing can be learned from it",
-            "leave the column out",
+            "choose another target" if target else "leave the column out",
         )
         return
     if c.missing:
