@@ -15,6 +15,7 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.compile.differentiate import ancestors
+from layerctl.data import months
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.export._demands import unmet
@@ -52,7 +53,8 @@ def python_file(traced: Traced) -> str:
     lines = ["    n = len(next(iter(x.values())))"] if any("n" in _names(line) for line in converter.lines) else []
     body = "\n".join([*lines, *(f"    {line}" for line in converter.lines), f"    return {{{results}}}"])
     table, blob = _packed(converter.arrays)
-    texts = [(_HERE / f"{part}.py").read_text(encoding="utf-8") for part in ("arrays", "tables")]
+    parts = (_HERE / "arrays.py", Path(months.__file__), _HERE / "tables.py")
+    texts = [part.read_text(encoding="utf-8") for part in parts]
     return _TEMPLATE.format(
         name=_quiet(model.spec.name), version=__version__, inputs=_listed(traced.inputs), outputs=_listed(traced.outputs),
         imports=_imports(texts, body), needed=_needed(texts, body), body=body, schema=_literal(_schema(traced)), table=_literal(table),
@@ -146,6 +148,7 @@ def _schema(traced: Traced) -> dict[str, Any]:
     encoding = spec.encoding if spec is not None else "utf-8"
     return {
         "delimiter": dialect.delimiter, "quote": dialect.quote, "runs": dialect.runs, "escape": dialect.escape, "comment": dialect.comment,
+        "skip": list(dialect.skip),
         "missing": sorted(dialect.missing), "decimal": dialect.decimal,
         "columns": list(dialect.columns) if dialect.columns else None, "encoding": "utf-8-sig" if encoding == "utf-8" else encoding,
         "targets": [n for t in spec.targets().values() for n in t.names()] if spec is not None else [], "features": features, "outputs": outputs,
