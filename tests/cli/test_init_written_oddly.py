@@ -269,6 +269,31 @@ def test_a_word_in_half_of_the_rows_is_a_missing_number(tmp_path, word, written,
     assert (found.get("kind") == kind or kind is None) and (word in data["missing_values"]) == (kind in ("number", "date"))
 
 
+def test_nines_and_gaps(tmp_path):
+    """A far number of nines in several rows is a missing value, and where many are missing the model is told so; ages up to 99 are ages."""
+    values = numbers(200)
+    data = started(tmp_path, {
+        "n": [-999.0 if i % 10 == 3 else 50 + v for i, v in enumerate(values)], "price": ["" if i % 8 == 1 else f"${40 + v:.2f}" for i, v in enumerate(values)],
+        "age": [99 if i % 10 == 5 else 20 + i % 79 for i in range(200)], "way": ["up" if v > 0 else "down" for v in values],
+    }, "way")  # fmt: skip
+    features = data["features"]
+    assert "-999.0" in data["missing_values"] and "99" not in data["missing_values"]
+    assert features["numbers"]["columns"] == ["n", "age"] and features["gaps"]["columns"] == ["n"] and features["price_gaps"]["strip"] == "$,"
+    run(tmp_path, "train", "model.yaml", "-q")
+    write(tmp_path / "new.csv", {"n": [-999, 51], "price": ["", "$41"], "age": [30, 30]})
+    assert run(tmp_path, "predict", "runs/t", "new.csv").stdout.count("\n") == 3
+    run(tmp_path, "export", "runs/t", "--to", "python", "-o", "t.py")
+
+
+def test_a_target_far_above_its_mean_in_some_rows(tmp_path):
+    """What the layers add up bends upwards in many rows; not where the far values are below, nor in few rows, where the loss is a line for large errors."""
+    for rows, sign in ((900, 1), (900, -1), (200, 1)):
+        values = numbers(rows)
+        started(tmp_path, {"x": values, "y": [sign * round(math.exp(v), 4) for v in values]}, "y")
+        plain = yaml.safe_load((tmp_path / "model.yaml").read_text())
+        assert ("Lambda" in plain["model"]["layers"][-1]) == (rows == 900 and sign == 1) and (plain["compile"]["loss"] != "mean_squared_error") == (rows == 200)
+
+
 ROWS = [(i + 1, round(v, 2), ["red", "dark blue"][i % 2], "up" if v > 0 else "down") for i, v in enumerate(numbers(120))]
 LINES = "".join(f"{i},{v},{c},{w}\n" for i, v, c, w in ROWS)
 
