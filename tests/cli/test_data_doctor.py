@@ -176,12 +176,18 @@ ROWS = "".join(f"{i % 7},{i}.5,{'ab'[i % 2]}\n" for i in range(60))
     ("n,m,y\n" + ROWS, None, 0), ("n,,y\n" + ROWS, None, 0), ("n\n" + "1\n2\n" * 30, None, 0),
 ])  # fmt: skip
 def test_lines_that_are_no_rows(tmp_path, data, code, line):
-    """The doctor tells them, init refuses them, and neither takes others for such."""
+    """The doctor tells them, init passes over those that are whole lines, and neither takes others for such."""
     (tmp_path / "t.csv").write_text(data)
     done = run(tmp_path, "data", "t.csv", code=1 if code or data.startswith("A") else 0)
     assert code is None or (f"t.csv:{line}:1: error: " in done.stdout and f"[{code}]" in done.stdout)
-    started = subprocess.run([sys.executable, "-m", "layerctl", "init", "t.csv", "--target", "-1"], cwd=tmp_path, capture_output=True, text=True)
-    assert (code is not None and f"[{code}]" in started.stderr and started.returncode == 2) or (code is None and "[row" not in started.stderr + done.stdout)
+    command = [sys.executable, "-m", "layerctl", "init", "t.csv", "--target", "-1", "-o", "m.yaml"]
+    started = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    if code == "data-quoted-lines":
+        assert f"[{code}]" in started.stderr and started.returncode == 2
+    elif code is not None:
+        assert f"passed over as no rows: {data.splitlines()[line - 1]!r}" in started.stderr and started.returncode == 0
+        assert [f["code"] for f in report(tmp_path, "m.yaml")["findings"] if f["severity"] == "error"] == []
+    assert code is not None or "[row" not in started.stderr + done.stdout
 
 
 def test_a_wide_table_takes_no_longer_a_column_than_a_narrow_one():

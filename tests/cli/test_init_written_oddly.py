@@ -6,6 +6,7 @@ import io
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -202,6 +203,134 @@ def test_numbers_with_marks(tmp_path, written, strip):
                               "way": ["up" if v > 0 else "down" for v in values]}, "way")  # fmt: skip
     found = next((f for f in data["features"].values() if "n" in f["columns"]), {})
     assert "".join(sorted(found.get("strip") or "")) == (strip or "") and (strip is None or found["kind"] == "number")
+
+
+@pytest.mark.parametrize(("written", "strip"), [
+    (lambda v: f'="{v:.1f}"', '"='), (lambda v: f"{abs(30 * v):,.1f}{'-' if v < 0 else ''}", ",-"), (lambda v: f"{v:.1f}".replace("-", "\u2013"), "\u2013"),
+    (lambda v: f"₹{int(v * v) // 10000 % 100 + 1:d},{int(v * v) // 1000 % 90 + 10},{int(abs(v)) % 900 + 100}", ",₹"),
+    (lambda v: f"{int(v * v) + 1000000:,}".replace(",", "."), "."), (lambda v: f"{v * v + 1000:,.1f}".replace(",", "’"), "’"),
+    (lambda v: f"{int(v * v) + 1000:_}", "_"), (lambda v: f"{v * v:,.0f} sq ft", " ,fqst"), (lambda v: f"${v:.2f}/hr", "$/hr"),
+    (lambda v: f"{v:.0f} mi.", " .im"), (lambda v: f"ca. {v:.0f}", " .ac"), (lambda v: f"{abs(v):.0f}+ years", " +aersy"),
+    (lambda v: f"Rs. {v * v + 1000:,.0f}", " ,.Rs"), (lambda v: f"A{abs(v):.0f}", None), (lambda v: f"#{abs(v):.0f}", None),
+    (lambda v: f"{abs(v):05.0f} m", None),
+])  # fmt: skip
+def test_numbers_with_something_around_them(tmp_path, written, strip):
+    """Signs behind, thousands of other lands, spreadsheets' quotes and units of any words: numbers, unless a word before them or noughts make a name."""
+    values = [100 * v for v in numbers(150)]
+    data = started(tmp_path, {"n": [written(v) for v in values], "x": numbers(150, 3), "way": ["up" if v > 0 else "down" for v in values]}, "way")
+    found = next((f for f in data["features"].values() if "n" in f["columns"]), {})
+    assert "".join(sorted(found.get("strip") or "")) == (strip or "") and (strip is None) == (found.get("kind") != "number")
+    if strip:
+        low = next(c for c in shown_of(tmp_path)["columns"] if c["name"] == "n")["low"]
+        assert low == pytest.approx(min(plain(written(v)) for v in values))
+
+
+def plain(text):
+    """A number by what is in it alone."""
+    digits = re.sub(r"[^0-9.]", "", text.replace("ca.", "").replace("Rs.", "").replace("mi.", ""))
+    return (-1 if re.search(r'^(="|\$|ca. )?[-\u2013]|-$', text) else 1) * float(digits.replace(".", "") if digits.count(".") > 1 else digits)
+
+
+FRENCH = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."]
+GERMAN = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"]
+SPANISH = ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"]
+
+
+@pytest.mark.parametrize(("form", "written"), [
+    ("%d %b %Y", lambda d: f"{d.day} {FRENCH[d.month - 1]} {d.year}"),
+    ("%d. %b %Y", lambda d: f"{d.day}. {GERMAN[d.month - 1]} {d.year}"),
+    ("%d de %b de %Y", lambda d: f"{d.day} de {SPANISH[d.month - 1]} de {d.year}"),
+    ("%m/%d/%Y, %I:%M:%S %p", lambda d: f"{d:%m/%d/%Y, %I:%M:%S %p}"), ("%m/%d/%Y %H:%M:%S.%f", lambda d: f"{d:%m/%d/%Y %H:%M:%S}.000"),
+    ("%Y-%m-%d %H:%M:%S UTC", lambda d: f"{d:%Y-%m-%d %H:%M:%S} UTC"), ("%a %b %d %H:%M:%S %z %Y", lambda d: f"{d:%a %b %d %H:%M:%S} +0000 {d.year}"),
+    ("%Y%m%dT%H%M%S", lambda d: f"{d:%Y%m%dT%H%M%S}"), ("%Y%m%d%H%M%S", lambda d: f"{d:%Y%m%d%H%M%S}"), ("%Y%m", lambda d: f"{d:%Y%m}"),
+    ("%d%b%Y", lambda d: f"{d:%d%b%Y}".upper()), ("%Y-%m-%d", lambda d: f"{d.year}-{d.month}-{d.day}"),
+    ("%Y年%m月%d日", lambda d: f"{d.year}年{d.month}月{d.day}日"),
+    ("%I %p", lambda d: f"{d:%I} {'AM' if d.hour < 12 else 'PM'}"), ("%d.%m.%Y, %H:%M", lambda d: f"{d:%d.%m.%Y, %H:%M}"),
+])  # fmt: skip
+def test_dates_of_other_lands_and_programs(tmp_path, form, written):
+    days = [datetime.datetime(2015, 1, 7) + datetime.timedelta(days=29 * i, minutes=997 * i) for i in range(90)]
+    data = started(tmp_path, {"day": [written(d) for d in days], "x": numbers(90), "late": [("yes", "no")[v > 0] for v in numbers(90, 7)]}, "late")
+    found = next(f for f in data["features"].values() if f["columns"] == ["day"])
+    assert found["kind"] == "date" and found["format"] == form and all(parsed(written(d), form).minute in (d.minute, 0) for d in days)
+    assert all(parsed(written(d), form).month == d.month for d in days if "%p" not in form)
+
+
+@pytest.mark.parametrize(("word", "written", "kind"), [
+    ("PrivacySuppressed", lambda v: f"{v:.3f}", "number"), ("Varies with device", lambda v: f"{abs(v):.1f}M" if v > 0 else f"{abs(v) * 99:.0f}k", "number"),
+    ("k.A.", lambda v: f"{abs(v):.2f}", "number"), ("not yet", lambda v: f"2020-{1 + int(abs(v) * 50) % 12:02d}-{1 + int(abs(v) * 99) % 28:02d}", "date"),
+    ("staff", lambda v: f"{int(abs(v) * 9) % 12}", "category"), ("A2", lambda v: f"{v:.3f}", None),
+])  # fmt: skip
+def test_a_word_in_half_of_the_rows_is_a_missing_number(tmp_path, word, written, kind):
+    """Beside more than twenty different numbers or days; a word with digits is none."""
+    values = numbers(160)
+    data = started(tmp_path, {"n": [word if i % 2 else written(v) for i, v in enumerate(values)], "x": numbers(160, 3),
+                              "way": ["up" if v > 0 else "down" for v in values]}, "way")  # fmt: skip
+    found = next((f for f in data["features"].values() if "n" in f["columns"]), {})
+    assert (found.get("kind") == kind or kind is None) and (word in data["missing_values"]) == (kind in ("number", "date"))
+
+
+def test_nines_and_gaps(tmp_path):
+    """A far number of nines in several rows is a missing value, and where many are missing the model is told so; ages up to 99 are ages."""
+    values = numbers(200)
+    data = started(tmp_path, {
+        "n": [-999.0 if i % 10 == 3 else 50 + v for i, v in enumerate(values)], "price": ["" if i % 8 == 1 else f"${40 + v:.2f}" for i, v in enumerate(values)],
+        "age": [99 if i % 10 == 5 else 20 + i % 79 for i in range(200)], "way": ["up" if v > 0 else "down" for v in values],
+    }, "way")  # fmt: skip
+    features = data["features"]
+    assert "-999.0" in data["missing_values"] and "99" not in data["missing_values"]
+    assert features["numbers"]["columns"] == ["n", "age"] and features["gaps"]["columns"] == ["n"] and features["price_gaps"]["strip"] == "$,"
+    run(tmp_path, "train", "model.yaml", "-q")
+    write(tmp_path / "new.csv", {"n": [-999, 51], "price": ["", "$41"], "age": [30, 30]})
+    assert run(tmp_path, "predict", "runs/t", "new.csv").stdout.count("\n") == 3
+    run(tmp_path, "export", "runs/t", "--to", "python", "-o", "t.py")
+
+
+def test_a_target_far_above_its_mean_in_some_rows(tmp_path):
+    """What the layers add up bends upwards in many rows; not where the far values are below, nor in few rows, where the loss is a line for large errors."""
+    for rows, sign in ((900, 1), (900, -1), (200, 1)):
+        values = numbers(rows)
+        started(tmp_path, {"x": values, "y": [sign * round(math.exp(v), 4) for v in values]}, "y")
+        plain = yaml.safe_load((tmp_path / "model.yaml").read_text())
+        assert ("Lambda" in plain["model"]["layers"][-1]) == (rows == 900 and sign == 1) and (plain["compile"]["loss"] != "mean_squared_error") == (rows == 200)
+
+
+ROWS = [(i + 1, round(v, 2), ["red", "dark blue"][i % 2], "up" if v > 0 else "down") for i, v in enumerate(numbers(120))]
+LINES = "".join(f"{i},{v},{c},{w}\n" for i, v, c, w in ROWS)
+
+
+@pytest.mark.parametrize(("text", "skip", "columns"), [
+    (f"Sales report, made in 2020\nby hand\n\nn,v,c,way\n{LINES}", ["Sales report, made in 2020", "by hand"], None),
+    (f"Number,Value,Colour,Result\nn,v,c,way\n{LINES}", ["Number,Value,Colour,Result"], None),
+    (f"n,v,c,way\n1,kg,,\n{LINES}".replace("1,kg", "pcs,kg"), ["pcs,kg,,"], None),
+    (f"n,v,c,way\n{LINES}Total,17.5,,\n", ["Total,17.5,,"], None), (f"n,v,c,way\n{LINES}\nSource: the office\n\x1a", ["Source: the office", "\x1a"], None),
+    (f"n,v,c,way\n{LINES}n,v,c,way\n{LINES}", ["n,v,c,way"], ["n", "v", "c", "way"]),
+    ("|n|v|c|way|\n|-|-|-|-|\n" + "".join(f"|{i}|{v}|{c}|{w}|\n" for i, v, c, w in ROWS), ["|-|-|-|-|"], None),
+    ('"v" "c" "way"\n' + "".join(f'"{i}" {v} "{c}" "{w}"\n' for i, v, c, w in ROWS), ['"v" "c" "way"'], ["row_names", "v", "c", "way"]),
+    ("v\tc\tway\n" + "".join(f"r{i}\t{v}\t{c}\t{w}\n" for i, v, c, w in ROWS), ["v\tc\tway"], ["row_names", "v", "c", "way"]),
+], ids=["titles", "two-headers", "units", "total", "notes", "header-again", "markdown", "R", "R-tabs"])  # fmt: skip
+def test_lines_that_are_no_rows(tmp_path, text, skip, columns):
+    """They are named in `skip`, and passed over by training, prediction and the exported program, in small files and large ones."""
+    (tmp_path / "t.csv").write_text(text)
+    run(tmp_path, "init", "t.csv", "--target", "way", "-o", "model.yaml")
+    data = data_of(tmp_path)
+    assert data["skip"] == skip and data.get("columns") == columns
+    assert {c for f in data["features"].values() for c in f["columns"]} - {"n"} == {"v", "c"}
+    run(tmp_path, "train", "model.yaml", "--set", "fit.epochs=2", "-q")
+    wanted = run(tmp_path, "predict", "runs/t", "t.csv").stdout
+    assert wanted.count("\n") == 1 + (240 if skip == ["n,v,c,way"] else 120)
+    if len(skip) > 1:
+        run(tmp_path, "export", "runs/t", "--to", "python", "-o", "t.py")
+        done = subprocess.run([sys.executable, "t.py", "-"], cwd=tmp_path, input=text, capture_output=True, text=True, check=True)
+        assert [r.split(",")[0] for r in done.stdout.split()] == [r.split(",")[0] for r in wanted.split()]
+        (tmp_path / "large.csv").write_text(text.replace(LINES, LINES * 300))
+        assert run(tmp_path, "predict", "runs/t", "large.csv").stdout.count("\n") == 36_001
+
+
+def test_how_lines_to_skip_are_said(tmp_path):
+    (tmp_path / "t.csv").write_text(f"n,v,c,way\n{LINES}Total,,,\n")
+    run(tmp_path, "init", "t.csv", "--target", "way", "-o", "model.yaml")
+    said = run(tmp_path, "build", "model.yaml", "--set", 'data.skip=["a\\nb"]', code=2).stderr
+    assert "each says how one line begins, got 'a\\nb'" in said
 
 
 def test_the_line_that_says_the_delimiter(tmp_path):

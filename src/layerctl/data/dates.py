@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data.columns import refuse_missing
+from layerctl.data.months import english
 from layerctl.data.statistics import distinct, mean_and_deviation, median
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
@@ -23,19 +24,22 @@ DAY = 86400.0
 DECADE = 10.0
 _DAYS_FORMATS = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y",
-    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d%b%Y", "%d%b%y", "%d. %b %Y", "%d de %b de %Y", "%a %d %b %Y", "%a %b %d %Y",
+    "%a, %b %d, %Y", "%Y-%b-%d", "%Y年%m月%d日", "%Y. %m. %d.", "%Y-%m-%d",
 )  # fmt: skip
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p", " %H:%M:%S.%f", " %H:%M:%S UTC",
+          " %H:%M UTC", " %H:%M:%S GMT", " %H:%M Uhr", " %I:%M%p")  # fmt: skip
+_TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I %p", "%I%p", "%H:%M:%S.%f")
 _MONTHS = ("%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%m/%Y", "%m-%Y")
 _SPELT = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y", "%a, %d %b %Y %H:%M:%S", "%A, %B %d, %Y", "%a, %d %b %Y %H:%M:%S %z",
-          "%d/%b/%Y:%H:%M:%S %z")  # fmt: skip
-COMPACT = "%Y%m%d"
-"""Days without marks between their parts, which are whole numbers too."""
+          "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S", "%d%b%Y:%H:%M:%S", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S UTC %Y", "%Y%m%dT%H%M%S",
+          "%Y%m%dT%H%M%SZ", "%a, %d %b %Y %H:%M:%S GMT")  # fmt: skip
+COMPACT = {8: "%Y%m%d", 6: "%Y%m", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""Dates without marks between their parts, which are whole numbers too, by how many digits they have."""
 _QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "%qQ%Y", "%qQ%y")
 KNOWN_FORMATS = (*(d + t for d in _DAYS_FORMATS for t in _TIMES), *_MONTHS, *_SPELT, *_TIMES_OF_DAY, *_QUARTERS)
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
-_PART = re.compile(r"\d+|[A-Za-z]+")
+_PART = re.compile(r"\d+|[^\W\d_]+")
 _MOST_WAYS = 6
 _DATELIKE = re.compile(r"\d{1,4}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2,4}( .*)?|\d{1,2} [A-Za-z]{3,9} \d{4}( .*)?|[A-Za-z]{3,9} \d{1,2},? \d{4}( .*)?")
 LOOKED_AT = 200
@@ -44,7 +48,7 @@ Moment = datetime.datetime
 
 
 def parsed(text: str, form: str) -> Moment:
-    """As strptime, which has no `%q`: a quarter, of which the first day is meant.
+    """As strptime, which has no `%q`: a quarter, of which the first day is meant; `%b` and `%B` are months in other languages too.
 
     Raises:
         ValueError: for a text of another form.
@@ -54,7 +58,12 @@ def parsed(text: str, form: str) -> Moment:
         if found is None:
             raise ValueError(f"{text!r} is not of the form {form!r}")
         text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
-    return datetime.datetime.strptime(text, form)
+    try:
+        return datetime.datetime.strptime(text, form)
+    except ValueError:
+        if "%b" not in form and "%B" not in form:
+            raise
+        return datetime.datetime.strptime(english(text, "%b" in form), form)
 
 
 def read_date(text: str, forms: Sequence[str]) -> Moment | None:
@@ -90,7 +99,7 @@ def mixed_formats(values: Sequence[str]) -> list[str]:
             return []
     found = []
     for _, own in sorted(ways.items(), key=lambda w: -len(w[1])):
-        form = next((f for f in (*ISO_FORMATS, *KNOWN_FORMATS, COMPACT) if all(read_date(v, (f,)) is not None for v in own)), None)
+        form = next((f for f in (*ISO_FORMATS, *KNOWN_FORMATS, COMPACT[8]) if all(read_date(v, (f,)) is not None for v in own)), None)
         if form is None:
             return []
         found.append(form)

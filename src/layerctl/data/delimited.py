@@ -39,6 +39,7 @@ class Dialect:
     comment: str | None = None
     runs: bool = False
     """Whether any number of blanks, the delimiter, is one."""
+    skip: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
@@ -49,7 +50,7 @@ class Dialect:
         quote = None if spec.quote in (None, "none", "") else spec.quote
         columns = tuple(spec.columns) if spec.columns else None
         sign = " " if runs else delimiter
-        return cls(sign, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment, runs)
+        return cls(sign, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment, runs, tuple(spec.skip))
 
     @property
     def marked(self) -> bool:
@@ -208,6 +209,23 @@ def without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
     if pausing:
         yield b""
     yield from rest
+
+
+def without_lines(pieces: Iterable[bytes], beginnings: Sequence[str]) -> Iterator[bytes]:
+    """Text in which the lines that begin so are blank; the last line of a piece waits for its end."""
+    if not beginnings:
+        yield from pieces
+        return
+    passed = re.compile(rb"(?:\A|(?<=[\r\n]))(?:" + b"|".join(re.escape(b.encode()) for b in beginnings) + rb")[^\r\n]*")
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        end = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
+        if end or not piece:
+            yield passed.sub(b"", rest[:end])
+        rest = rest[end:]
+    if rest:
+        yield passed.sub(b"", rest)
 
 
 def told_apart(fields: Sequence[str]) -> list[str]:

@@ -35,8 +35,12 @@ FAMILIES: tuple[dict[str, float], ...] = (
     {**_spelled({"k K": 1e3, "m M mn Mn Mio mil million Million": 1e6, "B b bn Bn billion Billion": 1e9, "T tn trillion": 1e12}), "": 1},
     {**_spelled({"L Lac Lacs Lakh Lakhs lakh": 1e5, "Cr cr Crore Crores crore": 1e7}), "": 1},
     _spelled({"st nd rd th": 1}),
+    _spelled({"S": 1 / 60, "M": 1, "H": 60, "D": 1440, "W": 10080}),
+    _spelled({"N °N": 1, "S °S": -1}),
+    _spelled({"E °E": 1, "W °W": -1}),
 )  # fmt: skip
-"""Units of one kind, and what each is worth in one of them: minutes, days, metres, inches, kilograms, pounds, megabytes, ones, ones, places."""
+"""Units of one kind, and what each is worth in one of them: minutes, days, metres, inches, kilograms, pounds, megabytes, ones, ones, places, minutes of
+ISO 8601, degrees to the north and to the east."""
 
 
 def amount(text: str, units: Mapping[str, float]) -> float | None:

@@ -16,14 +16,23 @@ CURRENCIES = "$€£¥₹"
 PERCENT = "%"
 NEGATIVE = "()"
 """What bookkeepers enclose negative numbers in."""
-MINUS = "\u2212"
+MINUS = "\u2212\u2013"
+"""The typographic minus, and the dash that stands for it."""
 _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_GROUPS = ",'’_ \u00a0\u2009\u202f"
 _WRITTEN = re.compile(
-    rf"[+-]?\s*[{CURRENCIES}]?\s*[+-]?(\d{{1,3}}(?:([,' \u00a0\u202f])\d{{3}})(?:\2\d{{3}})*|\d+)(\.\d*)?\s*[{CURRENCIES}{PERCENT}]?", re.ASCII
-)  # one sign between thousands, the same all along
-_UNIT = re.compile(r"\d\s?([A-Za-zµ°][A-Za-zµ°/²³]{0,7})$")
-_CODE = re.compile(r"(USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|SGD|HKD|KRW|TRY|US\$|R\$|A\$|C\$|HK\$|Rs|kr)\s?(?=[\d.-])")
-_GROUPS = ",' \u00a0\u202f"
+    rf"[+-]?\s*[{CURRENCIES}]?\s*[+-]?(?:\d{{1,3}}(?:([{_GROUPS}])\d{{3}})(?:\1\d{{3}})*|\d{{1,2}}(?:(,)\d{{2}})+,\d{{3}}|\d+)(?:\.\d*)?"
+    rf"\s*[{CURRENCIES}{PERCENT}]?", re.ASCII
+)  # fmt: skip
+"""One sign between thousands, the same all along; or as in India, where a lakh is 1,00,000."""
+_DOTTED = re.compile(r"\D*\d{1,3}(?:\.\d{3})*\D*", re.ASCII)
+_AFFIXED = re.compile(rf"(\D*?)([+-]?\.?\d(?:[\d.{_GROUPS}]*\d)?)(\D*)", re.ASCII)
+"""What stands before a number, the number, and what stands behind it."""
+_BEFORE = re.compile(
+    r"(?i:ca?\.?|circa|approx\.?|about|around|up to|rs\.)|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|SGD|HKD|KRW|TRY"
+    r"|US\$|R\$|A\$|C\$|HK\$|Rs|kr"
+)
+"""Words before a number that do not make it a name: about, and currencies' codes."""
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 BOUNDS = "<>≤≥"
 MARKS = f"{BOUNDS}~≈+*"
@@ -76,8 +85,10 @@ def _named(units: Mapping[str, float]) -> str:
 
 
 def _stripped(text: str, strip: str, decimal: str) -> str:
-    """The text without what does not count; with parentheses, or the typographic minus, in `strip` a number that has them is negative."""
-    sign = "-" if any(c in text and c in strip for c in (NEGATIVE[0], MINUS)) else ""
+    """The text without what does not count; with parentheses, or the typographic minus, in `strip` a number that has them is negative, as is one with a
+    minus at an end where the minus is in `strip`."""
+    ends = text.strip()[:1] + text.strip()[-1:]
+    sign = "-" if any(c in text and c in strip for c in (NEGATIVE[0], *MINUS)) or ("-" in strip and "-" in ends) else ""
     text = text.translate(dict.fromkeys(map(ord, strip)))
     return sign + (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
 
@@ -92,13 +103,17 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
 
     A currency or a percent sign must stand in all of them or in none: 12 % and 0.12 in one column are not the same thing.
     """
+    if decimal == "." and all(map(_DOTTED.fullmatch, values)) and any(v.count(".") > 1 for v in values):
+        more = strip_of([v.replace(".", ",") for v in values], decimal)
+        return None if more is None else "".join(sorted({*more, "."} - {","}))
     found: set[str] = set()
     signs: Counter[str] = Counter()
     for text in values:
         pointed = _pointed(text.strip(), decimal)
         bare = positive(pointed)
         if bare is not None:
-            found.update(NEGATIVE if pointed[-1:] == NEGATIVE[1] else MINUS)
+            found.update(c for c in pointed if c in NEGATIVE + MINUS)
+            found.update(pointed[-1:] if pointed[-1:] == "-" else "")
             pointed = bare
         match = _WRITTEN.fullmatch(pointed)
         if match is None and not _PLAIN.fullmatch(pointed):
@@ -106,9 +121,9 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
         own = [c for c in pointed if c in CURRENCIES + PERCENT]
         signs.update(own)
         if match is not None:
-            found.update(match[2] or "", *own, *(c for c in pointed if c.isspace()))
+            found.update(match[1] or match[2] or "", *own, *(c for c in pointed if c.isspace()))
     found.discard("")
-    if not found or any(n != len(values) for n in signs.values()):
+    if not found or any(n != len(values) for n in signs.values()) or ("-" in found and any("e" in v.lower() for v in values)):
         return None
     if signs.keys() & set(CURRENCIES) and not found & set(_GROUPS):
         found.add(",")  # larger sums than these are written with it
@@ -118,30 +133,40 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
 
 
 def positive(text: str) -> str | None:
-    """What a negative number in parentheses, or behind a typographic minus, is negative of; None for other texts."""
+    """What a negative number in parentheses, behind a typographic minus or before a minus, is negative of; None for other texts."""
     sign = text[:1] if text[:1] in tuple(CURRENCIES) else ""
     rest = text[len(sign) :].lstrip()
     if rest[:1] == NEGATIVE[0] and rest[-1:] == NEGATIVE[1]:
         inner = rest[1:-1].strip()
-    elif rest[:1] == MINUS:
+    elif rest[:1] in tuple(MINUS):
         inner = rest[1:].strip()
+    elif rest[-1:] in ("-", *MINUS):
+        inner = rest[:-1].strip()
     else:
         return None
-    return sign + inner if inner[:1] not in ("-", "+", MINUS, NEGATIVE[0]) else None
+    return sign + inner if inner[:1] not in ("-", "+", *MINUS, NEGATIVE[0]) else None
 
 
 def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
-    """As `strip_of`, for texts that all end with the same unit, such as `12 kg`, or begin with a currency's code, whose letters stand nowhere else
-    in them."""
-    match = (_UNIT.search(values[0]) or _CODE.match(values[0])) if values else None
-    unit = match[1] if match else ""
-    numbers = [v.removesuffix(unit) if match and match.start(1) else v.removeprefix(unit) for v in values]
-    if not unit or any(len(n) == len(v) or set(unit) & set(n) for n, v in zip(numbers, values, strict=True)):
+    """As `strip_of`, for numbers with the same around all of them: a unit behind (`12 kg`, `1,200 sq ft`, `$15/hr`), a currency's code or a word such as
+    `approx.` before, or quotes as in `="12"`. Other words before a number, and noughts at its beginning, make it a name."""
+    cut = [_AFFIXED.fullmatch(v) for v in values]
+    around = {(m[1].strip(), m[3].strip()) if m else None for m in cut}
+    before, after = around.pop() or ("", "") if len(around) == 1 else ("", "")
+    letters = before.strip(CURRENCIES + " ")
+    if not (before or after) or before[:1] in tuple(BOUNDS) or (any(map(str.isalpha, letters)) and not _BEFORE.fullmatch(before)) or letters == "#":
         return None
-    plain = all(_PLAIN.fullmatch(_pointed(n, decimal)) for n in numbers)
-    more = "" if plain else strip_of([n.strip() for n in numbers], decimal)
-    blank = " " if any(n != n.strip() for n in numbers) else ""
-    return None if more is None else "".join(sorted({*unit, *more, *blank}))
+    inner = [m[2] for m in cut if m is not None]
+    if any(n[:1] == "0" and n[1:2].isdigit() for n in inner):
+        return None
+    plain = all(_PLAIN.fullmatch(_pointed(n, decimal)) for n in inner)
+    more = "" if plain else strip_of(inner, decimal)
+    if more is None:
+        return None
+    strip = "".join(sorted({*before, *after, *more, *(c for v in values for c in v if c.isspace())}))
+    found = [_stripped(v, strip, decimal) for v in values]
+    alike = all(_PLAIN.fullmatch(t) and float(t) == float(_stripped(n, more, decimal)) for t, n in zip(found, inner, strict=True))
+    return strip if alike else None
 
 
 def strip_of_marks(values: Sequence[str], decimal: str) -> str | None:

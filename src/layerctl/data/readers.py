@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from layerctl.data.arrays import BUILTIN, builtin, read_npz
-from layerctl.data.delimited import Dialect, Heading, plain_tables, without_mark
+from layerctl.data.delimited import Dialect, Heading, plain_tables, without_lines, without_mark
 from layerctl.data.faults import Faults
 from layerctl.data.jsonarrays import as_lines, begins_as_json
 from layerctl.data.streams import Stream, place_of
@@ -155,7 +155,7 @@ def _begun(stream: Stream, path: str, kind: str, spec: Reading, given: str | Non
 
 def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
     """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
-    stream = without_mark(stream)
+    stream = without_lines(without_mark(stream), heading.dialect.skip)
     if heading.dialect.runs:
         stream = (piece.replace(b"\t", b" ") for piece in stream)
     everything, small, pausing = _measured(stream, "scanning.cut_marked" if heading.dialect.marked else "scanning.cut")

@@ -73,6 +73,9 @@ def _run(command: list[str], given: str, path: Path, what: str, environment: dic
 
 def _notes(model: Any) -> tuple[str, ...]:
     spec = model.spec.data
-    if spec is not None and spec.encoding != "utf-8":
-        return (f"the program reads UTF-8; the data section says {spec.encoding}",)
-    return ()
+    coded = spec is not None and spec.encoding != "utf-8"
+    passing = spec is not None and bool(spec.skip)
+    return (
+        *((f"the program reads UTF-8; the data section says {spec.encoding}",) if coded else ()),
+        *(("the program takes lines that `skip` names for rows: give it a table without them",) if passing else ()),
+    )

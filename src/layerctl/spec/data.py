@@ -229,6 +229,9 @@ class DataSpec(Section):
     quote: str | None = Field('"', description="What fields may be enclosed in; `none` if quotes are ordinary characters.")
     escape: str | None = Field(None, min_length=1, max_length=1, description="What stands before a quote, delimiter or line end that is a field's own.")
     comment: str | None = Field(None, min_length=1, max_length=1, description="What a line begins with that is no row: such lines are passed over.")
+    skip: list[str] = Field(
+        default_factory=list, description="Lines that are no rows, such as titles, notes and totals, each by its beginning: they are passed over."
+    )
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
     encoding: Encoding = Field("utf-8", description="The file's encoding.")
     missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
@@ -270,6 +273,14 @@ class DataSpec(Section):
         twice = next((n for i, n in enumerate(value or ()) if n in (value or ())[:i]), None)
         if twice is not None:
             raise ValueError(f"the column '{twice}' stands here twice")
+        return value
+
+    @field_validator("skip")
+    @classmethod
+    def _beginnings(cls, value: list[str]) -> list[str]:
+        odd = next((v for v in value if not v or len(v.splitlines()) > 1), None)
+        if odd is not None:
+            raise ValueError(f"each says how one line begins, got {odd!r}")
         return value
 
     @field_validator("missing_values", mode="before")

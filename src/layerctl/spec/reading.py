@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16", "cp1250", "cp1251", "cp1253", "cp1254", "koi8-r", "shift_jis", "cp932", "euc-jp", "gbk", "gb18030",
@@ -27,3 +27,4 @@ class Reading:
     encoding: str
     missing_values: list[str]
     targets: list[str]
+    skip: list[str] = field(default_factory=list)

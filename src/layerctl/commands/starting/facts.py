@@ -22,7 +22,7 @@ LOPSIDED, MOST_ALIKE = 1.2, 0.2
 @dataclass(frozen=True)
 class Target:
     """A column to predict: `kind` is binary, classes or number; `classes` are its words in order of the output's units; the values of a number that is
-    `lopsided` reach far to one side."""
+    `lopsided` reach far to one side, upwards if `lopsided_up`."""
 
     column: str
     kind: str
@@ -34,6 +34,7 @@ class Target:
     strip: str | None = None
     units: Mapping[str, float] = field(default_factory=dict)
     lopsided: bool = False
+    lopsided_up: bool = False
     ignore_case: bool = False
 
     @property
@@ -82,7 +83,7 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
         raise ValueError(f"{column.why}: they are no numbers")
     if wanted == "number" or (wanted is None and numbers and not whole and column.distinct > 2):
         return Target(column.name, "number", f"a number ({column.distinct} different values)", incomplete=column.missing > 0, strip=column.strip,
-                      units=column.units, lopsided=_lopsided(column, len(texts)))  # fmt: skip
+                      units=column.units, lopsided=(far := _lopsided(column, len(texts))), lopsided_up=far and column.skewness > 0)  # fmt: skip
     suffix = _suffix(set(texts))
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
     often = Counter(labels)

@@ -19,6 +19,10 @@ SHORT, OFTEN = 8, 5
 FAREST = 5
 """Deviations from the mean beyond which a number counts as being so far."""
 RESPELLED = "some words are written in several ways, which are one: `ignore_case: false` tells them apart"
+GAPS, FEW_GAPS = 0.05, 8
+"""The share of rows, and their number, from which it is told to the model that a number is missing."""
+NOWHERE = -1e30
+"""What stands for a missing number where its absence is all that is looked at."""
 SCALED: dict[str, Any] = {"kind": "number", "scale": "standard", "missing": "median"}
 Item = dict[str, Any]
 
@@ -69,7 +73,7 @@ def out_name(out: Inputs, column: str) -> str:
     """A feature's name after a column: a word, and none that is taken."""
     made = re.sub(r"\W+", "_", column).strip("_")[:40] or "column"
     made = made if made[0].isalpha() else f"c_{made}"
-    reserved = {"numbers", "skewed", "categories", "tamed", "far", "clipped", "row", "input", "hidden_1", "hidden_2", "drop_1", "drop_2"}
+    reserved = {"numbers", "skewed", "categories", "tamed", "far", "clipped", "row", "gaps", "gaps_marks", "input", "hidden_1", "hidden_2", "drop_1", "drop_2"}
     taken = reserved | set(out.features)
     name, i = (f"{made}_in" if made in taken or made.startswith("dates") else made), 2
     while name in taken:
@@ -86,6 +90,8 @@ def _numbers(facts: Facts, out: Inputs) -> None:
         out.parts.append("numbers")
     if far:
         _both_ways(out, far, ("skewed", "tamed", "far", "clipped"), {})
+    if gaps := [c.name for c in alike if has_gaps(facts, c)]:
+        _gaps(out, gaps, "gaps", {})
     for c in columns:
         if c.strip or c.units:
             name = out_name(out, c.name)
@@ -97,7 +103,23 @@ def _numbers(facts: Facts, out: Inputs) -> None:
             else:
                 out.features[name] = {"columns": [c.name], **SCALED, **more}
                 out.parts.append(name)
+            if has_gaps(facts, c):
+                _gaps(out, [c.name], f"{name}_gaps", more)
     out.width += len(columns) + sum(c.skewed for c in columns)
+
+
+def has_gaps(facts: Facts, c: Column) -> bool:
+    """Whether a column's missing values are so many that it may tell something that they are."""
+    return c.missing >= FEW_GAPS and c.missing > GAPS * facts.rows
+
+
+def _gaps(out: Inputs, columns: list[str], name: str, more: dict[str, Any]) -> None:
+    """A place for each column, which is 1 where its number is missing."""
+    out.features[name] = {"columns": columns, "kind": "number", "scale": "none", "missing": "constant", "constant": NOWHERE, **more}
+    out.said[name] = "whether these are missing"
+    out.layers.append({"Lambda": f"where(x < {NOWHERE / 10:g}, 1.0, 0.0)", "name": f"{name}_marks", "from": name})
+    out.parts.append(f"{name}_marks")
+    out.width += len(columns)
 
 
 def _both_ways(out: Inputs, columns: list[str], names: tuple[str, str, str, str], more: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ from layerctl.spec.data import MISSING
 CLEAR = frozenset({"target", "label", "class", "y", "outcome", "species", "response"})
 """Names that say by themselves what is to be predicted."""
 MOST_CATEGORIES = 20
+MOST_TURNS = 5
+"""How often a file is opened anew because of lines that are no rows."""
 
 
 def gather(source: str, targets: Sequence[str], wanted: str | None = None, names: Sequence[str] | None = None, test: str | None = None) -> Facts:
@@ -27,7 +29,7 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
     Raises:
         LayerctlError: for a file that cannot be read, for targets that are not there or cannot be predicted.
     """
-    dialect, table, columns = opened(source, names, targets)
+    dialect, table, columns = _without_notes(source, names, targets)
     goals = named_targets(targets, table, columns) or [_clear(table, columns)]
     if none := list(no_rows(table, columns)):
         raise LayerctlError(none)
@@ -42,9 +44,50 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
     return Facts(source, dialect, table, columns, tuple(found), test)
 
 
-def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str] = ()) -> tuple[Dialect, Table, dict[str, Column]]:
+Opened = tuple[Dialect, Table, dict[str, Column]]
+
+
+def _without_notes(source: str, names: Sequence[str] | None, goals: Sequence[str]) -> Opened:
+    """As `opened`, but lines that are no rows are skipped, which the dialect then says: titles, notes, units, totals, a header that comes again.
+
+    Raises:
+        LayerctlError: as `opened`.
+    """
+    skip: list[str] = []
+    for _ in range(MOST_TURNS):
+        try:
+            found = opened(source, names, goals, skip)
+            wrong = list(no_rows(found[1], found[2]))
+        except LayerctlError as error:
+            wrong = list(error.diagnostics)
+            if not all(d.code == "data-ragged" for d in wrong):
+                raise
+        if not wrong:
+            return found
+        lines = _lines(source, {d.span.line for d in wrong if d.span is not None}, found[0] if wrong[0].code != "data-ragged" else None)
+        if wrong[0].code == "row-is-header":
+            names = list(found[1].columns)
+        if not lines or set(lines) <= set(skip):
+            break
+        skip += lines
+    raise LayerctlError(wrong)
+
+
+def _lines(source: str, numbers: set[int], dialect: Dialect | None) -> list[str]:
+    """The text of a file's lines; without a dialect those alone that no delimiter cuts, none if one of them is cut."""
+    from layerctl.data.delimited import lines_of
+    from layerctl.data.streams import Stream
+
+    dialect, whole = dialect or guess(source, passing=True), dialect is None
+    stream = Stream(source, dialect.reading.encoding, Span(Source(source)))
+    found = [line.rstrip() for i, line in enumerate(lines_of(stream), 1) if i in numbers]
+    cut = any((dialect.reading.delimiter or ",") in line for line in found) and whole
+    return [] if cut or not all(found) else found
+
+
+def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str] = (), skip: Sequence[str] | None = None) -> Opened:
     """A file's dialect with the words that stand for missing values, the table read by it, and its columns. A first line with one of the `goals` in it
-    is the header, whatever else it has.
+    is the header, whatever else it has. With `skip` lines that begin so, and titles above the header, are passed over.
 
     Raises:
         LayerctlError: for a file that cannot be read.
@@ -52,7 +95,10 @@ def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str]
     from layerctl.commands.unused import refuse_unused
     from layerctl.data.readers import format_of
 
-    dialect = guess(source, goals=frozenset(part.strip() for g in goals for part in (g, *g.split(","))))
+    dialect = guess(source, goals=frozenset(part.strip() for g in goals for part in (g, *g.split(","))), passing=skip is not None)
+    if skip:
+        told = {"skip": "what is no row: titles, notes, units, totals"}
+        dialect = replace(dialect, reading=replace(dialect.reading, skip=[*dialect.reading.skip, *skip]), why={**dialect.why, **told})
     if names is not None:
         named = source.startswith("builtin:") or format_of(source, dialect.reading) not in ("csv", "tsv")
         refuse_unused({"--columns": named}, f"the columns of {source} have names")

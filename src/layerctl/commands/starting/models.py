@@ -21,6 +21,8 @@ SOME = 2_000
 """Training rows below which models of numbers are dropped out of more, and held to smaller weights."""
 STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
+UPWARDS = "where(x > 0, x + 0.5 * x * x, x)"
+"""What leads to numbers of which some are far above the others: what the layers add up is nearer to their logarithm."""
 AVERAGED = 0.98
 """What the running mean of the weights keeps of itself at each step: about the last fifty steps count."""
 
@@ -103,9 +105,13 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
             units, activation = _head(target)["units"], _head(target).get("activation")
             items.append({"Dense": {"units": units, "kernel_initializer": "zeros"}, "name": f"{name}_wide", "from": row})
             items.append({"Dense": {"units": units, "use_bias": False, "kernel_initializer": "zeros"}, "name": f"{name}_deep", "from": deep})
-            items.append({"Add": {}, "name": f"{name}_sum" if activation else name, "from": [f"{name}_wide", f"{name}_deep"]})
+            curved = size.hidden == 2 and target.lopsided_up
+            items.append({"Add": {}, "name": f"{name}_sum" if activation or curved else name, "from": [f"{name}_wide", f"{name}_deep"]})
             if activation:
                 items.append({"Activation": activation, "name": name})
+            elif curved:
+                items.append({"Lambda": UPWARDS, "name": name})
+                said[name] = "some values are far above the others: what is above the mean grows with its square too"
         else:
             items.append({"Dense": _head(target), "name": name, "from": deep})
         outputs.append(name)

@@ -74,9 +74,11 @@ def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict
     out: dict[str, Any] = {"source": source if test is None else {"train": source, "test": test}, **dialect.settings()}
     if "columns" in out and not dialect.header:
         draft.said["data", "columns"] = f"the file has no header ({dialect.why.get('columns', '')}): name the columns as you like, here and below"
-    for key in ("columns", "delimiter", "quote", "escape", "comment", "decimal", "encoding", "format"):
+    for key in ("columns", "delimiter", "quote", "escape", "comment", "skip", "decimal", "encoding", "format"):
         if key in out and key in dialect.why and ("data", key) not in draft.said:
             draft.said["data", key] = dialect.why[key]
+    if skip := dialect.reading.skip:
+        draft.notes.append(f"passed over as no rows: {', '.join(repr(line[:60]) for line in skip[:5])}{', …' if len(skip) > 5 else ''}")
     if facts.dialect.reading.format not in ("npz",) and not facts.source.startswith("builtin:"):
         out["missing_values"] = list(dialect.reading.missing_values)
         if set(dialect.reading.missing_values) - set(MISSING):

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import string
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ RARE = ("^", "~", "\x1f", "\x01", "#", ":")
 """Delimiters where no other cuts lines at all, and all lines have as many."""
 ONE_COLUMN, CERTAIN = 0.1, 0.98
 """How well a delimiter does that cuts nothing, and one that cuts nearly all lines alike."""
+ONE_OFF = 0.9
+"""The share of equal lines from which a first line of one field less may be a header without a name for the rows'."""
+ROW_NAMES = "row_names"
 BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
 VALUES = 60
@@ -46,7 +50,7 @@ MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})*|\d+),\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
-_AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}"
+_AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}{string.ascii_letters}"
 _QUOTE_ESCAPED = re.compile(r"""(?:^|[,;\t| ])"[^"\n]*\\"[^",;\t|\s]""", re.MULTILINE)
 """A field in quotes in which a backslash stands before a quote that does not end it."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
@@ -70,15 +74,17 @@ class Dialect:
             "quote": r.quote,
             "escape": r.escape,
             "comment": r.comment,
+            "skip": r.skip,
             "decimal": r.decimal,
             "encoding": r.encoding,
         }
-        usual = {"quote": '"', "decimal": ".", "encoding": "utf-8"}
+        usual = {"quote": '"', "skip": [], "decimal": ".", "encoding": "utf-8"}
         return {k: v for k, v in plain.items() if v != usual.get(k)}
 
 
-def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] = frozenset()) -> Dialect:
-    """The dialect of a file, or of a builtin set; a first line with one of the `goals` in it is the header.
+def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] = frozenset(), passing: bool = False) -> Dialect:
+    """The dialect of a file, or of a builtin set; a first line with one of the `goals` in it is the header. With `passing` titles above the header are
+    lines to skip, else they are refused.
 
     Raises:
         LayerctlError: for a file that is not there, cannot be read, or is empty.
@@ -114,10 +120,12 @@ def guess(path: str, missing: tuple[str, ...] = MISSING, goals: frozenset[str] =
         return Dialect(
             replace(plain, format="jsonl", encoding=encoding), {**why, "format": "each line is a JSON object"}
         )
-    return _delimited(text, replace(plain, encoding=encoding), kind, why, goals, place)
+    return _delimited(text, replace(plain, encoding=encoding), kind, why, goals, place, passing)
 
 
-def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals: frozenset[str], place: Span) -> Dialect:
+def _delimited(
+    text: str, plain: Reading, kind: str, why: dict[str, str], goals: frozenset[str], place: Span, passing: bool
+) -> Dialect:  # fmt: skip
     usual = "\t" if kind == "tsv" else ","
     mark = MARK.match(text[: 2 * LONGEST_MARK].encode())
     if mark is not None:
@@ -139,8 +147,11 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals:
         text, delimiter = _tightened(text), " "
         runs = True
     rows = _rows(text, delimiter, quote, escape=escape)
-    width = len(rows[0]) if rows else 1
+    skip = _titles(text, rows, goals, delimiter, quote, escape) if passing else []
+    if skip:
+        rows, why["skip"] = rows[len(skip) :], "what stands above the header"
     _refuse_title(rows, place)
+    width = len(rows[0]) if rows else 1
     header, told = (True, "") if rows and goals & set(rows[0]) and not all(map(looks_like_value, rows[0])) else _has_header(rows, width)
     if quote is None:
         why["quote"] = "with them as quotes, lines would run into each other"
@@ -154,6 +165,9 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals:
     elif len(named := [f for f in rows[0] if f]) > len(set(named)):
         twice = next(f for i, f in enumerate(named) if f in named[:i])
         columns, why["columns"] = told_apart(rows[0]), f"the header names '{twice}' twice: here each column has a name of its own"
+    if passing and header and _is_short(rows) and (line := _line_of(rows[0], text, delimiter, quote, escape)) is not None:
+        columns, skip = told_apart([ROW_NAMES, *rows[0]]), [*skip, line]
+        why["columns"], why["skip"] = "the header names one column less than there are: the first are the rows' names", "what stands above the rows"
     decimal = "."
     if _decimal_comma(rows[1:] if header else rows, delimiter):
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
@@ -165,6 +179,7 @@ def _delimited(text: str, plain: Reading, kind: str, why: dict[str, str], goals:
         comment=comment,
         decimal=decimal,
         columns=columns,
+        skip=skip,
     )
     return Dialect(made, why, header)
 
@@ -324,7 +339,7 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
     penalty = (
-        (0.9 if delimiter == " " else 0.3) * (widths[0] != width)
+        (0.9 if delimiter == " " else 0.3) * (widths[0] != width and not (share > ONE_OFF and _is_short(rows)))
         + 0.5 * stray / len(fields)
         + (0.6 if longest > 30 else 0.0)
         + (0.2 if swallowed > 2 * len(rows) else 0.0)
@@ -366,20 +381,51 @@ def _refuse_quoted_lines(text: str, place: Span) -> None:
 
 
 def _refuse_title(rows: list[list[str]], place: Span) -> None:
-    """Ends with the diagnostic for a title above the header: a line of one field, or with others that are empty, above one of names.
+    """Ends with the diagnostic for a title above the header.
 
     Raises:
         LayerctlError: `data-title`.
     """
+    if at := _titled(rows):
+        title, head = next(f for f in rows[0] if f), rows[at][0]
+        fail("data-title", f"'{title[:60]}' seems to be a title above the header, which begins with '{head[:40]}'", Span(place.source, 1, 1),
+             hint=f"take what stands above the header out: `sed -n '/^\"*{head[:20]}/,$p' FILE > rows.csv`; or name its lines in `skip`")  # fmt: skip
+
+
+def _titled(rows: list[list[str]]) -> int:
+    """How many titles stand above the header: lines of one field, or with others that are empty, above one of names."""
     at = next((i for i, r in enumerate(rows[: MOST_TITLES + 1]) if len([f for f in r if f]) > 1), None)
     if not at or at + 1 >= len(rows) or not any(rows[0]):
-        return
+        return 0
     head, rest = rows[at], [r for r in rows[at + 1 :] if len(r) == len(rows[at])]
     named = all(head) and not any(map(looks_like_value, head)) and len(rest) * 2 > len(rows)
-    if named and (len(head) > 2 or len(rows[0]) == 1) and any(map(_valued, zip(*rest, strict=True))):
-        title = next(f for f in rows[0] if f)
-        fail("data-title", f"'{title[:60]}' seems to be a title above the header, which begins with '{head[0][:40]}'", Span(place.source, 1, 1),
-             hint=f"take what stands above the header out: `sed -n '/^\"*{head[0][:20]}/,$p' FILE > rows.csv`")  # fmt: skip
+    return at if named and (len(head) > 2 or len(rows[0]) == 1) and any(map(_valued, zip(*rest, strict=True))) else 0
+
+
+def _titles(text: str, rows: list[list[str]], goals: frozenset[str], delimiter: str, quote: str | None, escape: str | None) -> list[str]:
+    """The lines above the header: above the first that has one of the `goals`, or titles."""
+    named = (i for i, r in enumerate(rows[: MOST_TITLES + 1]) if goals & set(r) and not any(map(looks_like_value, r)))
+    at = next(named, 0) or _titled(rows)
+    lines: list[str] = []
+    for row in rows[:at]:
+        line = _line_of(row, text, delimiter, quote, escape)
+        if line is None:
+            return []
+        lines.append(line)
+    return lines
+
+
+def _line_of(row: list[str], text: str, delimiter: str, quote: str | None, escape: str | None) -> str | None:
+    """One of the first lines, that of a record; None for one of several lines."""
+    lines = (line.rstrip() for line in text.split("\n", RECORDS)[: RECORDS // 10])
+    return next((line for line in lines if _rows(line, delimiter, quote, 1, escape) == [row]), None)
+
+
+def _is_short(rows: list[list[str]]) -> bool:
+    """Whether the first line names one column less than all others have fields, whose first are all different, as R writes tables with rows' names."""
+    firsts = [r[0] for r in rows[1:]]
+    longer = len(rows) > 2 and all(len(r) == len(rows[0]) + 1 for r in rows[1:])
+    return longer and len(set(firsts)) == len(firsts) and not any(map(looks_like_value, rows[0]))
 
 
 def _valued(column: tuple[str, ...]) -> bool:

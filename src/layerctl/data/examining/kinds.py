@@ -24,6 +24,8 @@ FEW = 0.1
 """The share of odd words among numbers up to which they are taken for missing values."""
 MOST_STRANGE = 5
 """Different words and other strange values up to which they may stand for missing numbers or dates."""
+MANY_NUMBERS = 20
+"""Different values with digits from which a few words without any stand for missing ones, however often."""
 FEW_MEASURES = 10
 """Different numbers with a unit behind them, such as 4WD, up to which they are words."""
 UNIQUE = 0.98
@@ -32,7 +34,12 @@ MANY_ROWS, SPARSE = 100, 3
 CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
+_DIGIT = re.compile(r"\d")
 _DATED = re.compile(r"\d[^\d\s]?.*\d")
+_DURATION = re.compile(r"P(\d+[WD])*(T(\d+(\.\d+)?[HMS])+)?")
+_NINES = re.compile(r"-99+([.,]0*)?|9{3,}([.,]0*)?")
+OFTEN_CODED, CODED = 3, 0.005
+"""In how many rows, and in what share of them, a number of nines stands for a missing one."""
 HANDFUL = 10
 """Different numbers up to which none of them is far off, however rare."""
 LARGEST = 1e150
@@ -112,8 +119,9 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     odd = {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
     if len(odd) == len(counts):
         return None
-    nothing = {v: n for v, n in odd.items() if v in PERHAPS}
-    strange = {v: n for v, n in odd.items() if v not in PERHAPS}
+    blanks = _blanks(counts)
+    nothing = {v: n for v, n in odd.items() if v in blanks}
+    strange = {v: n for v, n in odd.items() if v not in blanks}
     total = sum(counts.values())
     if sum(n for v, n in counts.items() if LEADING_ZERO.fullmatch(v)) >= CODES * total:
         return None
@@ -122,6 +130,8 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
         return worn
     if strange and (sum(strange.values()) > FEW * total or len(strange) > MOST_STRANGE):
         return None
+    if (code := _code_of_nines(counts, odd, table.decimal)) is not None:
+        odd, strange, numbers = {**odd, code: counts[code]}, {**strange, code: counts[code]}, numbers - counts[code]
     values = np.array(
         [float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd]
     )
@@ -138,6 +148,28 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
         )
     return Column(name, "number", why, whole=whole, low=float(values.min()), high=float(values.max()), **_shape(values), **facts,
                   ordered=bool((np.diff(values) >= 0).all()))  # fmt: skip
+
+
+def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
+    """The values that stand for missing ones among numbers or dates: the known words, and a few others without digits beside many values that have some."""
+    words = {v for v in counts if not _DIGIT.search(v)}
+    few = len(words - PERHAPS) <= MOST_STRANGE and len(counts) - len(words) > MANY_NUMBERS
+    return frozenset(words if few else words & PERHAPS) | (PERHAPS & counts.keys())
+
+
+def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: str) -> str | None:
+    """A number of nines, such as -999, that stands for a missing one: the least or greatest, in several rows, farther from all others than these are
+    from each other."""
+    values = {v: float(_plain(v, decimal)) for v in counts if v not in odd}
+    if len(values) <= HANDFUL:
+        return None
+    for code in (min(values, key=values.__getitem__), max(values, key=values.__getitem__)):
+        others = [x for v, x in values.items() if v != code]
+        gap = min(others) - values[code] if values[code] < min(others) else values[code] - max(others)
+        often = counts[code] >= max(OFTEN_CODED, CODED * sum(counts.values()))
+        if often and _NINES.fullmatch(code) and gap > max(others) - min(others):
+            return code
+    return None
 
 
 def _finite(text: str, decimal: str) -> bool:
@@ -176,7 +208,8 @@ def _shape(values: np.ndarray) -> dict[str, Any]:
 
 
 def _date(name: str, counts: Counter[str], facts: dict, strange: frozenset[str] = frozenset()) -> Column | None:
-    nothing = {v: n for v, n in counts.items() if v in PERHAPS or v in strange}
+    blanks = _blanks(counts) | strange
+    nothing = {v: n for v, n in counts.items() if v in blanks}
     values = [v for v in counts if v not in nothing]
     if any(numeric(v) and not compact_day(v) for v in values):
         return None  # asking every format would take a while, and no other date is a number
@@ -213,7 +246,8 @@ def _strange_among_dates(counts: Counter[str]) -> frozenset[str]:
 
 def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
     """Numbers with currencies, percent signs or marks between thousands."""
-    nothing = {v: n for v, n in counts.items() if v in PERHAPS}
+    blanks = _blanks(counts)
+    nothing = {v: n for v, n in counts.items() if v in blanks}
     worn = [v for v in counts if v not in nothing]
     strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
     strip = strip or strip_of_marks(worn, table.decimal)
@@ -234,9 +268,11 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
 
 
 def _measured(values: list[str], decimal: str) -> tuple[str, dict[str, float] | None]:
-    """(characters that do not count, the units of what is left): a currency stands in all values, or in none."""
+    """(characters that do not count, the units of what is left): a currency stands in all values, or in none, as does the mark of ISO 8601's durations."""
     found = {c for v in values for c in v if c in CURRENCIES}
     strip = "".join(sorted(found)) if len(found) == 1 and all(found & set(v) for v in values) else ""
+    if values and all(map(_DURATION.fullmatch, values)):
+        strip = "PT"
     plain = [v.translate(dict.fromkeys(map(ord, strip))) for v in values]
     return strip, units_of([v.replace(".", "").replace(",", ".") if decimal == "," else v for v in plain])
 

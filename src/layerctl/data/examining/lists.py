@@ -11,7 +11,9 @@ from layerctl.data.vectors import LONGEST, fields_of
 SEPARATORS = ("|", ";", ",", "/", "+")
 MANY_LISTS = 20
 """Different lists below which each is a word, as it is where it has as many rows."""
-NUMBERS_BETWEEN = ("", "/", "x", "X", "×")
+NUMBERS_BETWEEN = ("", "/", "x", "X", "×", "±", "-", "–", "to")
+RANGES = ("-", "–", "to")
+"""What stands between the ends of a range, of which the second is not the lesser."""
 PHRASE = 3
 """Words up to which what stands in a list is one thing, on average: parts of sentences have more."""
 FEWER, OFTEN, JOINED = 0.5, 5, 0.3
@@ -48,7 +50,7 @@ def separator_of(counts: Mapping[str, int]) -> str | None:
 
 def numbers_in(values: Collection[str]) -> tuple[int, str] | None:
     """(how many numbers stand in each of these texts, what stands between them; "" for commas and semicolons), if it is as many in all, two or more; with
-    slashes no more than two, since three are days."""
+    slashes no more than two, since three are days. A dash stands between the two ends of a range."""
     if len(values) < MANY_LISTS:
         return None
     for mark in NUMBERS_BETWEEN:
@@ -56,6 +58,9 @@ def numbers_in(values: Collection[str]) -> tuple[int, str] | None:
             continue
         cut = [fields_of(v, mark or None) for v in values]
         size = len(cut[0])
-        if 2 <= size <= (2 if mark == "/" else LONGEST) and all(len(c) == size and all(map(numeric, c)) for c in cut):
+        most = 2 if mark == "/" or mark in RANGES else LONGEST
+        if not (2 <= size <= most and all(len(c) == size and all(map(numeric, c)) for c in cut)):
+            continue
+        if mark not in RANGES or all(float(low) <= float(high) for low, high in cut):
             return size, mark
     return None

@@ -10,7 +10,7 @@ from layerctl.data.numbers import positive
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 DRESSED = re.compile(
-    r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,' ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?"
+    r"[+-]?[$€£¥]?\s?[+-]?\d{1,3}(?:[,'’_ ]\d{3})*(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?|[+-]?[$€£¥]?\s?\d+(?:[.,]\d+)?\s?(?:[%$€£¥]|[a-zA-Zµ°]{1,4})?"
 )
 NOTHING = frozenset(
     {"", "?", "\\N", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "<NA>", "NULL_VALUE"}
@@ -18,14 +18,16 @@ NOTHING = frozenset(
 """Words that stand for a missing value wherever they stand."""
 PERHAPS = frozenset({"-", "--", ".", "..", "None", "none", "NONE", "na", "missing", "Missing", "unknown", "Unknown", "UNKNOWN", "nil", "inf", "-inf", "Inf",
                      "-Inf", "#DIV/0!", "#VALUE!", "#REF!", "undefined", "n.a.", "N.A.", "tba", "TBA", "tbd", "TBD",
+                     "NaT", "#NULL!", "#NUM!", "#NAME?", "(null)", "(blank)", "<null>", "*", "**", "***", "...", "…", "–", "—", "---", "n/d", "N/D", "s/d",
+                     "N.V.", "k.A.", "k. A.", "n.d.", "Not Available", "not available", "N.D.", "ND",
                      "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"})  # fmt: skip
 """Words that stand for a missing value among numbers or dates."""
 COMPACT_DAYS = 12
-"""Different whole numbers, all of them days such as 20240131, from which they are taken for days."""
+"""Different whole numbers, all of them days such as 20240131, or moments or months so written, from which they are taken for these."""
 YEARS = range(1500, 2200)
 """Years of which dates are; what has another one is no date."""
 _DIGIT = re.compile(r"\d")
-_BETWEEN = re.compile(r"[-./:, ]|\dQ\d")
+_BETWEEN = re.compile(r"[-./:, ]|\d[^\W\d_]")
 """What stands between the parts of a date, in all forms but the compact one."""
 
 
@@ -59,7 +61,8 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
     if all(map(iso_day, values)):
         return True, None, False
     if all(map(numeric, values)):
-        return (True, COMPACT, False) if len(values) >= COMPACT_DAYS and all(map(compact_day, values)) else (False, None, False)
+        form = COMPACT.get(len(values[0])) if len({len(v) for v in values}) == 1 else None
+        return (True, form, False) if form and len(values) >= COMPACT_DAYS and all(map(compact_day, values)) else (False, None, False)
     if not all(map(_BETWEEN.search, values)):
         return False, None, False
     fits = [f for f in KNOWN_FORMATS if _parses(values[0], f)]
@@ -70,8 +73,8 @@ def date_format(values: list[str]) -> tuple[bool, str | None, bool]:
 
 
 def compact_day(text: str) -> bool:
-    """Whether a field is a day without marks, such as 20240131."""
-    return len(text) == 8 and text[:2] in ("19", "20") and _parses(text, COMPACT)
+    """Whether a field is a day, a moment or a month without marks, such as 20240131, 20240131123000 and 202401."""
+    return len(text) in COMPACT and text[:2] in ("19", "20") and _parses(text, COMPACT[len(text)])
 
 
 def _parses(text: str, form: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from layerctl.data.features import spread
+from layerctl.data.months import MONTHS
 from layerctl.diagnostics import Diagnostic
 from layerctl.export._c.functions import C_TYPES, literal
 from layerctl.export._c.graph import identifier, wrapped
@@ -57,6 +58,8 @@ class Features:
             text = (_RUNTIME / part).read_text(encoding="utf-8")
             if part == "lower.c":
                 text = tables(self.greek) + "\n" + text
+            if part == "format.c":
+                text = _months() + "\n" + text
             if part == "text.c":
                 text = f"#define LONGEST_WORD {self.longest}\n\n" + text
             if part == "dated.c":
@@ -227,6 +230,11 @@ def string(text: str) -> str:
         c = chr(b)
         out.append(f"\\{c}" if c in '"\\' else c if 32 <= b < 127 and c != "?" else f"\\{b:03o}")
     return '"' + "".join(out) + '"'
+
+
+def _months() -> str:
+    words = [f"{{{string(word)}, {number}}}" for word, number in sorted(MONTHS.items())]
+    return f"static const struct month {{\n    const char *word;\n    int number;\n}} months[] = {{\n{wrapped(words)}\n}};\n"
 
 
 def _strings(name: str, words: Iterable[str]) -> str:

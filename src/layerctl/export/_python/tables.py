@@ -12,6 +12,8 @@ import re
 
 import numpy as np
 
+from layerctl.data.months import english
+
 WORDS = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 BETWEEN = re.compile(r"[\s,;]+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -36,6 +38,7 @@ def records(stream, schema):
         nonlocal begins
         for number, text in enumerate(stream):
             comment = (begins and schema["comment"] and text.startswith(schema["comment"])) or (number == 0 and MARK.fullmatch(text.rstrip("\r\n")))
+            comment = comment or text.startswith(tuple(schema["skip"]))
             begins = False
             if schema["runs"]:
                 text = text.replace("\t", " ").rstrip() + "\n"
@@ -109,12 +112,12 @@ def amount(text, units):
 
 def numbers(table, name, fill, schema, strip="", units=None):
     """A column as float64; `fill` for missing values, which are refused if it is None. The characters of `strip` do not count, but for
-    parentheses and the typographic minus, which make a number negative; a number counts as many times as its unit is worth."""
+    parentheses, a typographic minus and a minus at an end, which make a number negative; a number counts as many times as its unit is worth."""
     out = np.empty(len(table[None]))
     for i, text in enumerate(column(table, name)):
         given = text
         if text is not None and strip:
-            sign = "-" if any(c in text and c in strip for c in "(\u2212") else ""
+            sign = "-" if any(c in text and c in strip for c in "(\u2212\u2013") or ("-" in strip and "-" in text[:1] + text[-1:]) else ""
             text = sign + "".join(c for c in text if c not in strip).strip()
         if text is not None and schema["decimal"] == ",":
             text = text.replace(".", "").replace(",", ".")
@@ -183,13 +186,16 @@ def truth(table, c):
 
 
 def parsed(text, form):
-    """As strptime, which has no %q: a quarter, of which the first day is meant."""
+    """As strptime, which has no %q: a quarter, of which the first day is meant; %b and %B are months in other languages too."""
     if "%q" in form:
         found = re.fullmatch(re.sub("%[A-Za-pr-z]", ".+?", re.escape(form)).replace("%q", "([1-4])"), text)
         if found is None:
             raise ValueError(text)
         text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
-    return datetime.datetime.strptime(text, form)
+    try:
+        return datetime.datetime.strptime(text, form)
+    except ValueError:
+        return datetime.datetime.strptime(english(text, "%b" in form), form)
 
 
 def moment(text, forms):

@@ -2,6 +2,17 @@ struct moment {
     int year, month, day;
 };
 
+/* How many bytes a month's name takes at p, with a dot behind it; 0 if another word stands there. */
+static int named(const char *p, const char *word)
+{
+    int n = 0;
+    while (word[n] != 0 && (p[n] >= 'A' && p[n] <= 'Z' ? p[n] + 32 : p[n]) == word[n])
+        n++;
+    if (word[n] != 0 || (p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || (unsigned char)p[n] >= 0x80)
+        return 0;
+    return n + (p[n] == '.');
+}
+
 /* Whether a text is of a form; each number takes as many digits as it can while the rest still fits. */
 static int is_of_form(const char *p, const char *form, struct moment *found)
 {
@@ -31,6 +42,12 @@ static int is_of_form(const char *p, const char *form, struct moment *found)
                 continue;
             found->month = m + 1;
             if (i == size && is_of_form(p + size, form + 2, found))
+                return 1;
+        }
+        for (m = 0; m < (int)(sizeof months / sizeof months[0]); m++) {
+            const int size = named(p, months[m].word);
+            found->month = months[m].number;
+            if (size != 0 && is_of_form(p + size, form + 2, found))
                 return 1;
         }
         return 0;

@@ -6,8 +6,8 @@ static int has(const char *characters, uint32_t wanted)
     return 0;
 }
 
-/* A field without the characters of `strip`, which do not count, and without blanks around what is left; parentheses and the typographic minus
-   among them make it negative. */
+/* A field without the characters of `strip`, which do not count, and without blanks around what is left; parentheses, a typographic
+   minus and a minus at an end among them make it negative. */
 static const char *without(const char *field, const char *strip)
 {
     static char plain[LONGEST_RECORD + 2];
@@ -23,7 +23,7 @@ static const char *without(const char *field, const char *strip)
         if (!has(strip, c)) {
             memcpy(to, start, (size_t)(p - start));
             to += p - start;
-        } else if (c == '(' || c == 0x2212) {
+        } else if (c == '(' || c == 0x2212 || c == 0x2013 || (c == '-' && (start == field || *p == 0))) {
             negative = 1;
         }
     }
