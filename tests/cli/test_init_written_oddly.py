@@ -544,6 +544,15 @@ def test_a_few_strange_values_among_dates_are_missing(tmp_path, odd, form, writt
     assert [f["code"] for f in shown_of(tmp_path, "--target", "y")["findings"]] == ["column-missing"]
 
 
+@pytest.mark.parametrize("odd", [False, True], ids=["class alone", "among numbers too"])
+def test_a_word_for_nothing_that_is_a_class(tmp_path, odd):
+    """A third of the rows are no rows without a target; a number column with the word in it is one of words then."""
+    values = [str(i % 50) for i in range(150)]
+    data = started(tmp_path, {"age": ["unknown", *values[1:]] if odd else values, "status": [("yes", "no", "unknown")[i % 3] for i in range(150)]}, "status")
+    assert data["target"]["classes"] == ["no", "unknown", "yes"] and "unknown" not in data.get("missing_values", [])
+    assert {f["kind"] for f in data["features"].values() if "age" in f["columns"]} == {"category" if odd else "number"}
+
+
 def test_rows_without_a_target_are_told(tmp_path):
     write(tmp_path / "t.csv", {"x": numbers(90), "land": ["NA", "EU", "AS"] * 30})
     assert "land: 30 of 90 rows are without it, and left out" in run(tmp_path, "init", "t.csv", "--target", "land", "-o", "model.yaml").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from layerctl.spec.data import MISSING
 CLEAR = frozenset({"target", "label", "class", "y", "outcome", "species", "response"})
 """Names that say by themselves what is to be predicted."""
 MOST_CATEGORIES = 20
+A_CLASS = 0.05
+"""The share of rows from which a word in a column to predict is a class, also a word such as unknown, which elsewhere stands for a missing value."""
 MOST_TURNS = 5
 """How often a file is opened anew because of lines that are no rows."""
 
@@ -110,14 +113,22 @@ def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str]
     if any(no_rows(table, columns)):
         odd = set()  # they are no values
     seen = {w for n in table.columns for w in set(_texts(table, n)) & NOTHING}
-    words = sorted((odd | seen) - set(MISSING))
+    classes = _classes(table, columns, goals)
+    words = sorted((odd | seen) - set(MISSING) - classes)
     if words:
         strange = [f"{w!r} among the {c.kind}s of {n}" for n, c in columns.items() if c.kind in ("number", "date") for w in sorted(set(c.odd) & odd - PERHAPS)]
         told = {"missing_values": f"{', '.join(strange[:5])} is taken for a missing value"} if strange else {}
         dialect = replace(dialect, reading=replace(dialect.reading, missing_values=[*MISSING, *words]), why={**dialect.why, **told})
         table = read_table(source, dialect.reading)
         columns = examine(table)
-    return dialect, table, columns
+    return dialect, table, {n: replace(c, kind="category") if classes & set(c.odd) else c for n, c in columns.items()}
+
+
+def _classes(table: Table, columns: dict[str, Column], goals: Sequence[str]) -> set[str]:
+    """Words met so often in columns of words to predict that they are classes, whatever they stand for elsewhere."""
+    named = named_targets(goals, table, columns) or [n for n in [clear_target(columns)] if n is not None]
+    often = [Counter(_texts(table, n)) for n in named if columns[n].kind not in ("number", "date")]
+    return {word for counts in often for word, count in counts.items() if count >= A_CLASS * counts.total()}
 
 
 def _texts(table: Table, name: str) -> list[str]:
