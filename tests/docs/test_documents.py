@@ -93,3 +93,15 @@ def test_every_block_of_these_pages_is_run_or_is_a_file():
         fences = re.findall(r"^```(\w*)\n", text, re.M)
         opened = [f for f in fences[0::1] if f]
         assert len(opened) == len(list(PART.finditer(text))), f"{page.name}: a block that is no file and no console"
+
+
+def test_the_first_page_and_its_picture_show_a_run(tmp_path):
+    """What README and docs/run.svg show of the quickstart's training, but for its times."""
+    run = subprocess.run(["layerctl", "train", str(ROOT / "configs/digits.yaml")], cwd=tmp_path, env=with_command(tmp_path / "path"),
+                         capture_output=True, text=True, check=True, timeout=300)  # fmt: skip
+    said = {re.sub(NUMBER + " s", "# s", line) for line in (run.stdout + run.stderr).splitlines()}
+    drawn = "\n".join(re.findall(r">([^<]+)</text>", (ROOT / "docs/run.svg").read_text())).replace("&#160;", " ")
+    for page in ((ROOT / "README.md").read_text(), drawn):
+        shown = re.findall(r"^ *((?:epoch|training|test:|\d+ epochs) .*)$", page, re.M)
+        assert len(shown) > 5
+        assert {re.sub(NUMBER + " s", "# s", line.strip()) for line in shown} <= said
