@@ -20,7 +20,7 @@ from pydantic import (
 
 from layerctl.configured import reference
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
-from layerctl.source.document import Document, Mapping, Node, Scalar
+from layerctl.source.document import Document, Entry, Mapping, Node, Scalar
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import TYPOGRAPHIC, section_of
@@ -147,33 +147,7 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         problems.check()
     assert isinstance(root, Mapping)
     _of_another_tool(root, problems)
-    meant: dict[str, str] = {}
-    homes = _homes(root, problems)
-    for e in root.entries:
-        key = str(e.key.value)
-        if key in homes:
-            continue
-        if key == "include":
-            problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span,
-                           hint="a trained model's file and --set include nothing")  # fmt: skip
-        elif key not in SECTIONS:
-            there = section_of(key, SECTION_KEYS)
-            home = (there or "").partition(": {")
-            if home[0] in root and home[2].startswith(f"{key}:"):
-                homes[key] = home[0]
-            elif not there and is_definition(e.value):
-                homes[key] = "define"
-                problems.error("unknown-section", f"the definition of '{key}' stands outside of 'define'", e.key.span, hint="indent it below `define:`")
-                continue
-            like = _like(e.value, root, meant.values())
-            near = "" if there else did_you_mean(key, SECTIONS)
-            whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\]|\{source: …\})", there or "")
-            section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else like
-            if section is not None and section not in root and section not in meant.values():
-                meant[key] = section
-            problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
-                           hint=_where_it_goes(there) if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
-    root = lifted(put_back(root.renamed(meant), homes), problems, SECTION_KEYS)  # what is meant is read all the same: it is no mistake of what follows
+    root = _sections(root, problems)
     document = Document(document.source, root)
     _version(root, problems)
     variables = _variables(root, problems)
@@ -201,6 +175,41 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         problems.found += (d for d in more(spec) if not (lost and d.code == "unknown-layer") and not (bare and d.code == "missing-key"))
     problems.check()
     return spec
+
+
+def _sections(root: Mapping, problems: Problems) -> Mapping:
+    """The file's sections, each unknown one told; what is meant by it is read all the same, so that it is no mistake of what follows."""
+    meant: dict[str, str] = {}
+    homes = _homes(root, problems)
+    for e in root.entries:
+        key = str(e.key.value)
+        if key == "include" and key not in homes:
+            problems.error("include-not-here", "'include' is taken from a model file alone", e.key.span,
+                           hint="a trained model's file and --set include nothing")  # fmt: skip
+        elif key not in SECTIONS and key not in homes:
+            _unknown_section(e, root, meant, homes, problems)
+    return lifted(put_back(root.renamed(meant), homes), problems, SECTION_KEYS)
+
+
+def _unknown_section(e: Entry, root: Mapping, meant: dict[str, str], homes: dict[str, str], problems: Problems) -> None:
+    """Tells a key that is no section; into `meant` goes the section that it is taken for, into `homes` the one that it belongs into."""
+    key = str(e.key.value)
+    there = section_of(key, SECTION_KEYS)
+    home = (there or "").partition(": {")
+    if home[0] in root and home[2].startswith(f"{key}:"):
+        homes[key] = home[0]
+    elif not there and is_definition(e.value):
+        homes[key] = "define"
+        problems.error("unknown-section", f"the definition of '{key}' stands outside of 'define'", e.key.span, hint="indent it below `define:`")
+        return
+    like = _like(e.value, root, meant.values())
+    near = "" if there else did_you_mean(key, SECTIONS)
+    whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\]|\{source: …\})", there or "")
+    section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else like
+    if section is not None and section not in root and section not in meant.values():
+        meant[key] = section
+    problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
+                   hint=_where_it_goes(there) if there else f"the sections are {', '.join(SECTIONS)}")  # fmt: skip
 
 
 def _of_another_tool(root: Mapping, problems: Problems) -> None:
