@@ -25,17 +25,26 @@ def _power_of_2(n: Lanes, bias: int) -> Lanes:
     return ((n + ((1023 if wide else 127) - bias)) << (52 if wide else 23)).float_of_bits()
 
 
-def _split_exp(x: Lanes, low: Lanes | None = None) -> tuple[Lanes, Lanes]:
-    """(n, p) with exp(x + low) = 2**(n - 2048) * (1 + p), |p| < 0.42. NaN makes p NaN and n any number."""
+EXP_NORMAL = ((-87.33654, 88.72283), (-708.396418532264, 709.782712893384))
+"""Between which numbers the exponential is neither below the least normal number nor infinite."""
+
+
+def _reduced(x: Lanes, low: Lanes | None = None) -> tuple[Lanes, Lanes]:
+    """(b, p) with exp(x + low) = 2**n * (1 + p), |p| < 0.42, n in the lowest bits of b. NaN makes p NaN and n any number."""
     high, rest = x.pick(LN2_F32, LN2_F64)
     adder = x.of(magic(x))
     shifted = x.fma(LOG2_E, adder)
-    n = shifted.bits() - adder.bits() + 2048
     whole = shifted - adder
     r = whole.fma(-rest, whole.fma(-high, x))
     if low is not None:
         r = r + low
-    return n, (r * r).fma(r.polynomial(x.pick(EXP_F32, EXP_F64)), r)
+    return shifted.bits(), (r * r).fma(r.polynomial(x.pick(EXP_F32, EXP_F64)), r)
+
+
+def _split_exp(x: Lanes, low: Lanes | None = None) -> tuple[Lanes, Lanes]:
+    """(n, p) with exp(x + low) = 2**(n - 2048) * (1 + p), |p| < 0.42. NaN makes p NaN and n any number."""
+    shifted, p = _reduced(x, low)
+    return shifted - x.of(magic(x)).bits() + 2048, p
 
 
 def exp_of(x: Lanes, low: Lanes | None = None, halved: bool = False) -> Lanes:
@@ -48,7 +57,18 @@ def exp_of(x: Lanes, low: Lanes | None = None, halved: bool = False) -> Lanes:
 
 @function
 def exp(x: Lanes) -> Lanes:
-    return exp_of(x)
+    """The exponent's bits are added to; what is below the least normal number is 0."""
+    shifted, p = _reduced(x)
+    y = ((p + 1.0).bits() + (shifted << x.pick(23, 52))).float_of_bits()
+    low, high = x.pick(*EXP_NORMAL)
+    return (x < low).select(0.0, (x <= high).select(y, x * INF))
+
+
+def exp_below(x: Lanes) -> Lanes:
+    """exp of x <= 0; 0 where that is below the least normal number."""
+    shifted, p = _reduced(x)
+    scale = ((shifted << x.pick(23, 52)) + x.of(1.0).bits()).float_of_bits()
+    return (x < x.pick(*EXP_NORMAL)[0]).select(0.0, (p + 1.0) * scale)
 
 
 @function
@@ -62,7 +82,7 @@ def expm1(x: Lanes) -> Lanes:
 
 @function
 def sigmoid(x: Lanes) -> Lanes:
-    e = exp_of(-x.abs())
+    e = exp_below(-x.abs())
     return (x < 0.0).select(e, 1.0) / (e + 1.0)
 
 
@@ -157,7 +177,7 @@ def log1p(x: Lanes) -> Lanes:
 
 @function
 def softplus(x: Lanes) -> Lanes:
-    return (x < 0.0).select(0.0, x) + log1p(exp_of(-x.abs()))
+    return (x < 0.0).select(0.0, x) + log1p(exp_below(-x.abs()))
 
 
 @function
