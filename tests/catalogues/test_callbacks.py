@@ -195,7 +195,7 @@ def test_schedules_that_cannot_be(text, word):
         LearningRateScheduler(schedule=text)
 
 
-@pytest.mark.parametrize("text", ["1 / epoch", "lr * 1e400", "-lr", "epoch > 1", "log(lr - 1)"])
+@pytest.mark.parametrize("text", ["1 / epoch", "lr * 1e300 * 1e300", "-lr", "epoch > 1", "log(lr - 1)"])
 def test_schedules_that_give_no_rate(text):
     trainer = Watched()
     with pytest.raises(LayerctlError, match="expected a finite number"):

@@ -110,7 +110,7 @@ def test_numbers_as_people_write_them(values, before, between, behind):
     np.testing.assert_allclose(numbers_of(table(n=texts), "n", strip), values)
 
 
-@pytest.mark.parametrize("texts", [["12", "half"], ["12 %", "0.12"], ["$5", "€5"], ["1,5", "2"], ["1,23,456"], ["12.5.2020"], ["1-2"]])
+@pytest.mark.parametrize("texts", [["12", "half"], ["12 %", "0.12"], ["$5", "€5"], ["1,5", "2"], ["1,2,3456"], ["12.5.2020"], ["1-2"]])
 def test_what_is_no_way_to_write_numbers(texts):
     assert strip_of(texts, ".") is None
 

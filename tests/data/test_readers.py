@@ -86,9 +86,9 @@ def test_gzip_json_lines_and_arrays(tmp_path):
     ("a\n1e999\n", "t.csv:2:1: error: column 'a': '1e999' is too large for a number [data-not-a-number]"),
     ("a\n１２\n", "t.csv:2:1: error: column 'a': '１２' is not a number [data-not-a-number]"),
     ('a,b\n1,"2\n3,4\n5,6\n', "t.csv:2:1: error: a quote that opens here is not closed within 3 lines [data-unclosed-quote]"),
-    (b"a\n1\x00\n", "t.csv: error: the file has a NUL byte in line 2: it is not text [file-binary]"),
+    (b"a\n1\x00\n", "t.csv:2:2: error: the file has a NUL byte in line 2: it is not text [file-binary]"),
     ("a\n1\n".encode("utf-16"), "t.csv: error: the file is UTF-16 [file-encoding]"),
-    (b"a\ncaf\xe9\n", "t.csv:2:1: error: the file is not utf-8: byte 0xe9 in line 2 [file-encoding]"),
+    (b"a\ncaf\xe9\n", "t.csv:2:4: error: the file is not utf-8: byte 0xe9 in line 2 [file-encoding]"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place(tmp_path, data, line):
     assert refusal(tmp_path, data)[0] == line

@@ -14,6 +14,7 @@ from layerctl.spec.file import SECTIONS, FitSpec, read_spec
 from layerctl.spec.foreign import code_here
 from layerctl.spec.foreign_names import ABSENT, ARGUMENTS, NAMES, NEEDLESS, NOTES
 from layerctl.spec.foreign_names import SECTIONS as OTHER_SECTIONS
+from layerctl.spec.targets import TargetSpec
 
 CLASSES = [catalogue(kind).get(name) for kind in CATALOGUES for name in catalogue(kind).entries]
 
@@ -36,7 +37,7 @@ def test_every_answer_is_a_name_here_and_no_question_is():
 
 
 def test_every_argument_that_is_named_exists_somewhere():
-    known = {f for cls in (*CLASSES, FitSpec, DataSpec, FeatureSpec) for f in cls.model_fields} | {"validation", "test"}
+    known = {f for cls in (*CLASSES, FitSpec, DataSpec, FeatureSpec, TargetSpec) for f in cls.model_fields} | {"validation", "test"}
     missing = {t for targets in ARGUMENTS.values() for t in targets} - known
     assert not missing
     assert all(text for text in (*NEEDLESS.values(), *NOTES.values()))

@@ -120,11 +120,13 @@ def turned_formats(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def formats_of(values: Sequence[str]) -> list[str]:
-    """The known formats that all these texts have, if they look like dates."""
+    """The known formats that all these texts have, if they look like dates; the first of those by which they are the same dates."""
     looked_at = list(dict.fromkeys(values))[:LOOKED_AT]
     if not looked_at or not all(_DATELIKE.fullmatch(v) for v in looked_at):
         return []
-    return [form for form in KNOWN_FORMATS if all(read_date(v, (form,)) is not None for v in looked_at)]
+    read = {form: tuple(read_date(v, (form,)) for v in looked_at) for form in reversed(KNOWN_FORMATS)}
+    first = {moments: form for form, moments in read.items() if None not in moments}
+    return [form for form in KNOWN_FORMATS if form in first.values()]
 
 
 def _days(m: Moment) -> float:

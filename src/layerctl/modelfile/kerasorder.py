@@ -46,11 +46,13 @@ def _depths(parents: Mapping[Node, Sequence[Node]], outputs: Sequence[Node]) -> 
 
 
 def _visit(start: Node, parents: Mapping[Node, Sequence[Node]], met: dict[str, int], finished: dict[Node, None]) -> None:
-    """Goes back from a call, what it takes first; `finished` ends up in topological order."""
+    """Goes back from a call, what it takes first; `finished` ends up in topological order. A circle is gone through once."""
     waiting: list[tuple[Node, Iterator[Node]]] = []
+    entered = set(finished)
 
     def enter(node: Node) -> None:
-        if node not in finished:
+        if node not in entered:
+            entered.add(node)
             met.setdefault(node[0], len(met))
             waiting.append((node, iter(parents.get(node, ()))))
 
