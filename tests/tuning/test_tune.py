@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import optuna
 import pytest
@@ -257,7 +258,7 @@ def test_trials_that_cannot_be_trained_do_not_end_the_study(folder, tmp_path):
     (("-",), "tune needs a file of its own"),
 ])  # fmt: skip
 def test_refusals(folder, whole, arguments, words):
-    (folder / "plain.yaml").write_text("layerctl: 1\nmodel: [{Input: {shape: [4]}}, {Dense: 1}]\n")
+    (folder / "plain.yaml").write_text((Path(__file__).parents[2] / "configs" / "iris.yaml").read_text())
     out, err = said(folder, "tune", *arguments, code=2)
     assert words in err and out == ""
 

@@ -204,8 +204,8 @@ def _unknown_section(e: Entry, root: Mapping, meant: dict[str, str], homes: dict
         return
     like = _like(e.value, root, meant.values())
     near = "" if there else did_you_mean(key, SECTIONS)
-    whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\]|\{source: …\})", there or "")
-    section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole and not isinstance(e.value, Scalar) else closest(key, SECTIONS) if near else like
+    whole = re.fullmatch(r"(\w+): (\{…\}|\[\.\.\.\]|\{source: …\})", there or "") if not isinstance(e.value, Scalar) else None
+    section = FORMAT_KEY if there and there.startswith(FORMAT_KEY) else whole[1] if whole else closest(key, SECTIONS) if near else like
     if section is not None and section not in root and section not in meant.values():
         meant[key] = section
     problems.error("unknown-section", f"there is no section '{key}'{near}", e.key.span,
