@@ -223,6 +223,7 @@ def test_tokens_join_to_the_same_tokens(text):
         cut = tokens(text, split, False)
         assert tokens(joined(cut, split), split, False) == cut or split == "words"
     assert joined(["a", "dog", ",", "it", "barks", "!"], "words") == "a dog, it barks!"
+    assert joined(["[", "0"], "whitespace") == "[ 0" and joined(["[", "0", "]"], "words") == "[0]"
 
 
 @FEW

@@ -90,8 +90,8 @@ def joined(words: list[str], split: str) -> str:
     """Tokens as a text: the reverse of `tokens` but for blanks between words and marks."""
     if split == "characters":
         return "".join(words)
-    out = ""
+    out, opening = "", (LINE_END, "(", "[") if split == "words" else (LINE_END,)
     for w in words:
-        tight = not out or out.endswith((LINE_END, "(", "[")) or w == LINE_END or (split == "words" and re.fullmatch(r"[^\w\s([]", w) is not None)
+        tight = not out or out.endswith(opening) or w == LINE_END or (split == "words" and re.fullmatch(r"[^\w\s([]", w) is not None)
         out += w if tight else f" {w}"
     return out
