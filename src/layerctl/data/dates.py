@@ -124,9 +124,11 @@ def formats_of(values: Sequence[str]) -> list[str]:
     looked_at = list(dict.fromkeys(values))[:LOOKED_AT]
     if not looked_at or not all(_DATELIKE.fullmatch(v) for v in looked_at):
         return []
-    read = {form: tuple(read_date(v, (form,)) for v in looked_at) for form in reversed(KNOWN_FORMATS)}
-    first = {moments: form for form, moments in read.items() if None not in moments}
-    return [form for form in KNOWN_FORMATS if form in first.values()]
+    fitting = [form for form in KNOWN_FORMATS if all(read_date(v, (form,)) is not None for v in looked_at)]
+    first: dict[tuple[Moment | None, ...], str] = {}
+    for form in fitting:
+        first.setdefault(tuple(read_date(v, (form,)) for v in looked_at), form)
+    return list(first.values())
 
 
 def _days(m: Moment) -> float:
