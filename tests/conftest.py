@@ -7,6 +7,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")  # compiled for one call: half the time
 os.environ.pop("PYTHONUNBUFFERED", None)  # the command's streams are kept back in the tests as they are at a user's
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest import mock
 
 os.environ["KERAS_BACKEND"] = "jax"
 
@@ -31,6 +34,17 @@ def close(name: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float = TO
     scale = max(float(np.abs(theirs).max(initial=0.0)), 1e-3)
     worst = float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(initial=0.0)) / scale
     assert worst <= tolerance, f"{name}: differs by {worst:.2e} of its scale"
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Within it Keras's weights begin as zeros where they would be drawn: JAX compiles a drawing for each shape, and they are set afterwards."""
+    drawing = (keras.initializers.VarianceScaling, keras.initializers.Orthogonal, keras.initializers.RandomNormal,
+               keras.initializers.RandomUniform, keras.initializers.TruncatedNormal)  # fmt: skip
+    with ExitStack() as patched:
+        for kind in drawing:
+            patched.enter_context(mock.patch.object(kind, "__call__", lambda self, shape, dtype=None, **_: np.zeros(shape, dtype or "float32")))
+        yield
 
 
 def weights_for(layer_weights, seed: int = 0) -> list[np.ndarray]:
@@ -172,7 +186,8 @@ class Theirs:
             mask = named.pop("mask")
         else:
             mask = named.get("mask")
-        made(*(tensors if spread else [tensors if several else tensors[0]]), **named)
+        with undrawn():
+            made(*(tensors if spread else [tensors if several else tensors[0]]), **named)
         made.set_weights(weights)
         trainables = [v.value for v in made.trainable_variables]
         others = [v.value for v in made.non_trainable_variables]
@@ -194,7 +209,8 @@ class Theirs:
             loss = sum((o * cotangent(o.shape)).sum() for o in outs if str(o.dtype) == "float32") + np.float32(0)
             return loss, (outs, updated)
 
-        (_, (outs, updated)), grads = jax.value_and_grad(forward, argnums=(0, 1), has_aux=True)([tensors[i] for i in floating], trainables)
+        both = jax.jit(jax.value_and_grad(forward, argnums=(0, 1), has_aux=True))  # one compilation in place of one for each op
+        (_, (outs, updated)), grads = both([tensors[i] for i in floating], trainables)
         self.results = [np.asarray(o) for o in outs]
         self.gradients = [np.asarray(g) for part in grads for g in part]
         values = iter(np.asarray(u) for u in updated)
