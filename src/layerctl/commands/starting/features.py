@@ -138,7 +138,13 @@ def _both_ways(out: Inputs, columns: list[str], names: tuple[str, str, str, str]
 
 
 def _categories(facts: Facts, out: Inputs) -> None:
-    columns = facts.inputs("category")
+    columns = [c for c in facts.inputs("category") if not c.truth]
+    if true := [c.name for c in facts.inputs("category") if c.truth]:
+        name = out_name(out, "answers")
+        out.features[name] = {"columns": true, "kind": "binary", "missing": "most_frequent", "unseen": "most_frequent"}
+        out.said[name] = "yes and no, however they are written"
+        out.parts.append(name)
+        out.width += len(true)
     narrow = [c for c in columns if c.distinct <= WIDE]
     policy = {"missing": "constant", "constant": "missing"}
     for name, some in (("categories", [c for c in narrow if not c.respelled]), ("words", [c for c in narrow if c.respelled])):

@@ -136,6 +136,8 @@ def target_plain(target: Target) -> dict[str, Any]:
             out["strip"] = target.strip
         if target.units:
             out["units"] = dict(target.units)
+    elif target.truth:
+        out["kind"] = "binary"
     elif len(target.classes) <= 100:
         out["classes"] = list(target.classes)
     if target.ignore_case:

@@ -23,6 +23,8 @@ ONE_OFF = 0.9
 """The share of equal lines from which a first line of one field less may be a header without a name for the rows'."""
 BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
+UNNAMED = 0.1
+"""What a header that names one column less costs: commas in the numbers of one column alone look like one."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
 
@@ -117,8 +119,10 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     stray = sum(1 for f in fields if f[:1] == '"' and f[-1:] == '"' and len(f) > 1) if quote is None else 0
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
+    unnamed = widths[0] != width and share > ONE_OFF and is_short(rows)
     penalty = (
-        (0.9 if delimiter == " " else 0.3) * (widths[0] != width and not (share > ONE_OFF and is_short(rows)))
+        (0.9 if delimiter == " " else 0.3) * (widths[0] != width and not unnamed)
+        + UNNAMED * unnamed
         + 0.5 * stray / len(fields)
         + (0.6 if longest > 30 else 0.0)
         + (0.2 if swallowed > 2 * len(rows) else 0.0)
