@@ -49,11 +49,9 @@ def rows_of(text: str, delimiter: str, quote: str | None, most: int = RECORDS, e
     return out
 
 
-def separators(text: str, usual: str, escape: str | None) -> tuple[str, str | None, str]:
-    """The delimiter and quote by which most records have the same number of fields; the format's own where others are no better."""
-    quotes: list[str | None] = ['"', None] if '"' in text else ['"']
-    if text.count("'") > 4 and _encloses(text, "'"):
-        quotes.insert(0, "'")
+def best_cut(text: str, usual: str, escape: str | None) -> tuple[float, str, str | None]:
+    """(how even, delimiter, quote) of the delimiter and quote by which most records have the same number of fields."""
+    quotes = _quotes(text)
     best: tuple[float, str, str | None] = (-1.0, usual, '"')
     for delimiter in (usual, *(d for d in DELIMITERS if d != usual), *RARE):
         if delimiter in RARE and best[0] > ONE_COLUMN:
@@ -62,12 +60,24 @@ def separators(text: str, usual: str, escape: str | None) -> tuple[str, str | No
             score = _regularity(rows_of(text, delimiter, quote, escape=escape), text, delimiter, quote)
             if score > best[0] + (0.0 if delimiter == best[1] else 0.02):
                 best = (score, delimiter, quote)
+    return best
+
+
+def _quotes(text: str) -> list[str | None]:
+    """The quotes that may be some; none at all is tried where there are any."""
+    quotes: list[str | None] = ['"', None] if '"' in text else ['"']
+    return ["'", *quotes] if text.count("'") > 4 and _encloses(text, "'") else quotes
+
+
+def separators(text: str, usual: str, escape: str | None) -> tuple[str, str | None, str]:
+    """The delimiter and quote by which most records have the same number of fields; the format's own where others are no better."""
+    best = best_cut(text, usual, escape)
     _, delimiter, quote = best
     if delimiter in RARE and best[0] < CERTAIN:
         delimiter = usual
     if delimiter in (usual, " ", "\t") and "  " in text:
         width = max((len(r) for r in rows_of(text, delimiter, quote, 1, escape)), default=1)
-        for around in quotes:
+        for around in _quotes(text):
             rows = rows_of(tightened(text), " ", around, escape=escape)
             score = _regularity(rows, text, " ", around)
             if score > CERTAIN - BLANKS and (score > best[0] or len(rows[0]) >= MANY_MORE * width):

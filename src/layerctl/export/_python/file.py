@@ -148,7 +148,7 @@ def _schema(traced: Traced) -> dict[str, Any]:
     return {
         "delimiter": dialect.delimiter, "quote": dialect.quote, "runs": dialect.runs, "escape": dialect.escape, "comment": dialect.comment,
         "skip": list(dialect.skip),
-        "missing": sorted(dialect.missing), "decimal": dialect.decimal,
+        "missing": sorted(dialect.missing), "missing_in": spec.reading().missing_in if spec is not None else {}, "decimal": dialect.decimal,
         "columns": list(dialect.columns) if dialect.columns else None, "encoding": "utf-8-sig" if encoding == "utf-8" else encoding,
         "targets": [n for t in spec.targets().values() for n in t.names()] if spec is not None else [], "features": features, "outputs": outputs,
     }  # fmt: skip

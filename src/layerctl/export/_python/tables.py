@@ -74,7 +74,8 @@ def tables(stream, schema, rows=4096):
         for (line, _), fields in zip(piece, kept, strict=True):
             if len(fields) != len(names) and not (len(fields) == len(names) + 1 and fields[-1] is None):
                 raise BadData(f"line {line}: {len(fields)} fields where {len(names)} columns are expected")
-        yield {None: [line for line, _ in piece], **{n: [f[i] for f in kept] for i, n in enumerate(names)}}
+        own = {n: set(words) for n, words in schema["missing_in"].items()}
+        yield {None: [line for line, _ in piece], **{n: [None if f[i] in own.get(n, ()) else f[i] for f in kept] for i, n in enumerate(names)}}
 
 
 def column(table, name):
