@@ -45,7 +45,7 @@ def translated(text: str, pair: str) -> str:
 def widths_of(text: str, usual: str, escape: str | None) -> list[int] | None:
     """How wide columns are, where no delimiter cuts lines evenly and all lines have blanks in the same places; None for other lines.
 
-    A column ends where its values do, or, where the next begins in the same place in all lines, there.
+    Each has something in the first line. A column ends where its values do, or, where the next begins in the same place in all lines, there.
     """
     lines = [line.rstrip() for line in text.split("\n", RECORDS)[:RECORDS] if line.strip()]
     if len(lines) < FEW_LINES or "\t" in text or max(map(len, lines)) > LONGEST_LINE // 10:
@@ -53,12 +53,13 @@ def widths_of(text: str, usual: str, escape: str | None) -> list[int] | None:
     longest = max(map(len, lines))
     taken = [any(i < len(line) and line[i] != " " for line in lines) for i in range(longest)]
     begins = [i for i in range(longest) if taken[i] and (i == 0 or not taken[i - 1])]
-    ends = [i for i in range(1, longest) if not taken[i] and taken[i - 1]]
+    begins = [b for b, e in zip(begins, [*begins[1:], longest], strict=True) if b == begins[0] or lines[0][b:e].strip()]  # else it is a word within a field
+    ends = [max(i for i in range(b) if taken[i]) + 1 for b in begins[1:]]
     score, delimiter, _ = best_cut(text, usual, escape)
     if len(begins) < 2 or (score >= CERTAIN and delimiter != " "):
         return None
     cuts = [0]
-    for begin, end in zip(begins[1:], ends, strict=False):
+    for begin, end in zip(begins[1:], ends, strict=True):
         aligned = all(begin < len(line) and line[begin] != " " for line in lines[1:])
         cuts.append(begin if aligned else end)
     return [b - a for a, b in zip(cuts, [*cuts[1:], longest], strict=True)]
