@@ -103,3 +103,9 @@ def test_yes_and_no_in_several_ways(tmp_path):
     assert data["target"] == {"column": "buys", "kind": "binary"} and len(facts.targets[0].classes) == 2
     data, _, _ = started(tmp_path, text_of(rows), "town")
     assert data["features"]["answers"] == {"columns": ["buys"], "kind": "binary", "missing": "most_frequent", "unseen": "most_frequent"}
+
+
+def test_columns_below_each_other_without_blanks_in_words_are_cut_at_blanks(tmp_path):
+    rows = [[r[0], r[1].split()[0], *r[2:]] for r in table()]
+    data, _, _ = started(tmp_path, fixed(rows))
+    assert data["delimiter"] == "whitespace" and "widths" not in data

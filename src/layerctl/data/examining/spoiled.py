@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 
-from layerctl.data.examining.cutting import CERTAIN, DELIMITERS, RECORDS, best_cut
+from layerctl.data.examining.cutting import CERTAIN, DELIMITERS, RECORDS, best_cut, separators
+from layerctl.spec.reading import WHITESPACE
 
 LONGEST_LINE = 100_000
 """Characters of a line up to which it may be one field in quotes."""
@@ -48,15 +49,16 @@ def widths_of(text: str, usual: str, escape: str | None) -> list[int] | None:
     Each has something in the first line. A column ends where its values do, or, where the next begins in the same place in all lines, there.
     """
     lines = [line.rstrip() for line in text.split("\n", RECORDS)[:RECORDS] if line.strip()]
-    if len(lines) < FEW_LINES or "\t" in text or max(map(len, lines)) > LONGEST_LINE // 10:
+    if len(lines) < FEW_LINES or "  " not in text or "\t" in text or max(map(len, lines)) > LONGEST_LINE // 10:
         return None
     longest = max(map(len, lines))
     taken = [any(i < len(line) and line[i] != " " for line in lines) for i in range(longest)]
     begins = [i for i in range(longest) if taken[i] and (i == 0 or not taken[i - 1])]
     begins = [b for b, e in zip(begins, [*begins[1:], longest], strict=True) if b == begins[0] or lines[0][b:e].strip()]  # else it is a word within a field
     ends = [max(i for i in range(b) if taken[i]) + 1 for b in begins[1:]]
+    filled = [sum(bool(line[b:e].strip()) for line in lines) for b, e in zip(begins, [*begins[1:], longest], strict=True)]
     score, delimiter, _ = best_cut(text, usual, escape)
-    if len(begins) < 2 or (score >= CERTAIN and delimiter != " "):
+    if len(begins) < 2 or min(filled) * 2 < len(lines) or (score >= CERTAIN and delimiter != " ") or separators(text, usual, escape)[0] == WHITESPACE:
         return None
     cuts = [0]
     for begin, end in zip(begins[1:], ends, strict=True):
