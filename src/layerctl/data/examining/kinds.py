@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -117,7 +118,7 @@ def column(table: Table, name: str) -> Column:
     counts = Counter(present)
     if not present:
         return Column(name, "empty", "every value is missing", empty)
-    top = tuple(sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:20])
+    top = tuple(heapq.nsmallest(20, counts.items(), key=lambda p: (-p[1], p[0])))
     facts = {"missing": empty, "distinct": len(counts), "counts": top}
     if len(counts) == 1 and not empty:
         return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
@@ -128,10 +129,11 @@ def column(table: Table, name: str) -> Column:
 
 
 def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
-    odd = {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
+    plain = _plain_numbers(table, name)
+    odd = {} if plain is not None else {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
     if len(odd) == len(counts):
         return None
-    blanks = _blanks(counts)
+    blanks = _blanks(counts) if odd else frozenset()
     nothing = {v: n for v, n in odd.items() if v in blanks}
     strange = {v: n for v, n in odd.items() if v not in blanks}
     total = sum(counts.values())
@@ -144,9 +146,9 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
         return None
     if (code := _code_of_nines(counts, odd, table.decimal)) is not None:
         odd, strange, numbers = {**odd, code: counts[code]}, {**strange, code: counts[code]}, numbers - counts[code]
-    values = np.array(
+    values = plain if plain is not None and not odd else np.array(
         [float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd]
-    )
+    )  # fmt: skip
     why = (
         "all values are numbers"
         if not odd
@@ -162,6 +164,15 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
                   ordered=bool((np.diff(values) >= 0).all()))  # fmt: skip
 
 
+def _plain_numbers(table: Table, name: str) -> np.ndarray | None:
+    """A column's numbers where all values that are there are numbers; None else."""
+    if not table.is_numeric(name):
+        return None
+    values = table.numbers(name)
+    values = values[~np.isnan(values)]
+    return values if np.abs(values).max(initial=0.0) < LARGEST else None
+
+
 def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
     """The values that stand for missing ones among numbers or dates: the known words, and a few others without digits beside many values that have some."""
     words = {v for v in counts if not _DIGIT.search(v)}
@@ -172,6 +183,8 @@ def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
 def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: str) -> str | None:
     """A number of nines, such as -999, that stands for a missing one: the least or greatest, in several rows, farther from all others than these are
     from each other."""
+    if not any(v[0] in "-9" and _NINES.fullmatch(v) for v in counts):
+        return None
     values = {v: float(_plain(v, decimal)) for v in counts if v not in odd}
     if len(values) <= HANDFUL:
         return None
