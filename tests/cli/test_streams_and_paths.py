@@ -67,7 +67,7 @@ def test_closed_streams_are_nothing(trained):
 
 def test_what_is_said_stands_behind_the_results_before_it(trained):
     code, log, _ = shell(trained, "train m.yaml --quiet --out merged 2>&1")
-    assert code == 0 and log.startswith("train: loss ") and log.splitlines()[1].startswith("1 epochs in ")
+    assert code == 0 and log.startswith("train: loss ") and log.splitlines()[1].startswith("1 epoch in ")
 
 
 def test_kernels_that_cannot_be_kept_are_told(trained, tmp_path):

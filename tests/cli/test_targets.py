@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import random
 import shutil
@@ -129,6 +130,9 @@ def writer(folder):
 
 def test_a_language_model_goes_on_with_a_prompt(folder, writer):
     assert run(folder, "predict", "runs/writer", "--prompt", "the c", "--temperature", "0").stdout == "the cat sat on the mat\n"
+    found = json.loads(run(folder, "eval", "runs/writer", "--split", "train", "--json").stdout)
+    assert found["measured"]["perplexity"] == pytest.approx(math.exp(found["scores"]["loss"]), rel=1e-4) and 0.5 < found["measured"]["accuracy"] <= 1
+    assert [line.split()[0] for line in run(folder, "eval", "runs/writer", "--split", "train").stdout.splitlines()] == ["loss", "accuracy", "perplexity"]
     assert run(folder, "predict", "runs/writer", "-", "--temperature", "0", given="bir\n").stdout == "birds sing in the tree\n"
     made = [run(folder, "predict", "runs/writer", "--seed", str(s)).stdout for s in (1, 1, 2, 3, 4, 5)]
     assert made[0] == made[1] and len(set(made)) > 1

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from layerctl.cli.progress import PlainObserver
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -44,3 +46,10 @@ def test_a_dumb_terminal_gets_plain_lines(tmp_path):
     config = str(ROOT / "configs" / "iris.yaml")
     text, _ = on_terminal(["train", config, "--out", "run", "--set", "fit.epochs=2"], tmp_path, TERM="dumb")
     assert "\x1b" not in text and "epoch 2/2  loss" in text
+
+
+def test_one_of_a_thing_is_told_in_the_singular(capsys):
+    PlainObserver().begin(1, 1, 1)
+    PlainObserver().begin(2, 3000, 1)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["training 1 parameter on 1 row for 1 epoch", "training 1 parameter on 3,000 rows for 2 epochs"]

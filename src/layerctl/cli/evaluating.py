@@ -42,8 +42,9 @@ def evaluated(result: Any, as_json: bool) -> None:
             "kept": str(result.kept) if result.kept is not None else None, "missed": [asdict(g) for g in result.missed],
         })  # fmt: skip
         return
-    width = max(map(len, result.scores))
-    for name, value in result.scores.items():
+    shown = result.scores if result.outputs else {**result.scores, **{n: v for n, v in result.measured.items() if n not in result.scores}}
+    width = max(map(len, shown))
+    for name, value in shown.items():
         print(f"{name.ljust(width)}  {number(value)}")
     for found in result.outputs:
         head = f"{found.name}: " if len(result.outputs) > 1 else ""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from layerctl.cli import output
-from layerctl.cli.render import number
+from layerctl.cli.render import counted, number
 from layerctl.cli.sparks import spark
 from layerctl.diagnostics import Diagnostic
 from layerctl.training.events import Ended, Observer, Shown, Tick
@@ -55,11 +55,11 @@ class PlainObserver(Observer):
             from layerctl.kernels.contents import contents
 
             kept = "kept for the next time" if contents().problem is None else "not kept: `layerctl doctor` says why"
-            output.say(f"compiling {total} kernels ({kept})")
+            output.say(f"compiling {counted(total, 'kernel')} ({kept})")
             self._said = True
 
     def begin(self, epochs: int, rows: int, parameters: int) -> None:
-        output.say(f"training {parameters:,} parameters on {rows:,} rows for {epochs} epochs")
+        output.say(f"training {counted(parameters, 'parameter')} on {counted(rows, 'row')} for {counted(epochs, 'epoch')}")
 
     def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
         output.say(f"epoch {epoch}/{epochs}  {_metrics(logs)}  {seconds:.2f} s")
@@ -126,7 +126,7 @@ class BarObserver(Observer):
         self._bar.update(self._task, description="compiling", total=total, completed=done, text=name)
 
     def begin(self, epochs: int, rows: int, parameters: int) -> None:
-        self._print(f"training {parameters:,} parameters on {rows:,} rows for {epochs} epochs")
+        self._print(f"training {counted(parameters, 'parameter')} on {counted(rows, 'row')} for {counted(epochs, 'epoch')}")
 
     def tick(self, tick: Tick) -> None:
         text = f"{_metrics(tick.logs)}  {tick.rate:,.0f} rows/s  {tick.left:.0f} s left"

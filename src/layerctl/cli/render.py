@@ -104,7 +104,7 @@ def trained(result: Any, as_json: bool) -> None:
     if result.scores:
         print(f"{result.split}: " + ", ".join(f"{k} {number(v)}" for k, v in result.scores.items()))
     why = {"done": "", "early": ", ended early", "time": ", out of time", "steps": ", out of steps", "interrupted": ", interrupted"}[result.reason]
-    output.say(f"{result.epochs} epochs in {result.seconds:.1f} s{why}; the run is in {result.folder}")
+    output.say(f"{counted(result.epochs, 'epoch')} in {result.seconds:.1f} s{why}; the run is in {result.folder}")
 
 
 def exported(result: Any, as_json: bool) -> None:

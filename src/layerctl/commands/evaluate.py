@@ -110,7 +110,7 @@ def evaluate(
     if strangers is not None:
         scores = _lowered(scores, loaded, rows, strangers)
         outputs = _with_strangers(outputs, loaded, strangers, rows, batch, decisions)
-    measured = _measured(outputs)
+    measured = {**_of_text(loaded, rows), **_measured(outputs)}
     known = {**measured, **scores}
     for g in gates:
         if g.name not in known:
@@ -239,6 +239,15 @@ def _measured(outputs: Sequence[Judged]) -> dict[str, float]:
         head = f"{found.name}_" if len(outputs) > 1 else ""
         out |= {f"{head}{name}": value for name, value in numbers_of(found).items()}
     return out
+
+
+def _of_text(loaded: Model, rows: Dataset) -> dict[str, float]:
+    """What is measured of a language model; nothing of others."""
+    if loaded.schema is None or loaded.schema.continued() is None:
+        return {}
+    from layerctl.reporting.continued import numbers_of_text
+
+    return numbers_of_text(loaded, rows)
 
 
 def _keep(file: Path, found: Any, decisions: Sequence[Decision]) -> Path:

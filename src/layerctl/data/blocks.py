@@ -166,6 +166,17 @@ class Block:
             self.convert(wanted)
         return self._values[column], self._states[column]
 
+    def lose(self, column: int, words: frozenset[str]) -> None:
+        """Takes the fields of a column that are one of some words for missing ones."""
+        self._settle()
+        starts, ends = self.starts[:, column], self.ends[:, column]
+        for word in (w.encode() for w in words):
+            rows = np.flatnonzero(ends - starts == len(word))
+            for i, byte in enumerate(word):
+                rows = rows[self.data[starts[rows] + i] == byte]
+            starts[rows], ends[rows] = 0, objects.NOT_THERE
+            self._values[column, rows], self._states[column, rows] = np.nan, MISSING
+
     def written(self, row: int, column: int) -> str:
         """A field as it is written."""
         return self.data[self.starts[row, column] : self.ends[row, column]].tobytes().decode("utf-8", "replace")
@@ -203,7 +214,7 @@ class Dictionary:
         out = np.empty(high - low, np.int32)
         words = Words.of(block.dialect.missing)
         starts, ends = block.starts[low:high], block.ends[low:high]
-        self._grow(high - low, int((ends[:, column] - starts[:, column]).sum(dtype=np.int64)))
+        self._grow(high - low, int(np.maximum(ends[:, column] - starts[:, column], 0).sum(dtype=np.int64)))  # those not there are shorter than none
         run(dictionary.code, block.data, starts, ends, high - low, block.starts.shape[1], column, words.text, words.bounds, len(words), words.begins,
             self._seed, self._slots, len(self._slots) - 1, self._hashes, self._places, self._texts, self._counts, out)  # fmt: skip
         return out

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layerctl.data.columns import refuse_missing
-from layerctl.data.months import english
+from layerctl.data.moments import parsed
 from layerctl.data.statistics import distinct, mean_and_deviation, median
 from layerctl.data.table import Table
 from layerctl.diagnostics import fail
@@ -28,12 +28,13 @@ _DAYS_FORMATS = (
     "%a, %b %d, %Y", "%Y-%b-%d", "%Y年%m月%d日", "%Y. %m. %d.", "%Y-%m-%d",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p", " %H:%M:%S.%f", " %H:%M:%S UTC",
-          " %H:%M UTC", " %H:%M:%S GMT", " %H:%M Uhr", " %I:%M%p")  # fmt: skip
+          " %H:%M UTC", " %H:%M:%S GMT", " %H:%M Uhr", " %I:%M%p", " %H:%M:%S %Z", " %H:%M %Z", " %I:%M %p %Z", " %I:%M:%S %p %Z")  # fmt: skip
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I %p", "%I%p", "%H:%M:%S.%f")
 _MONTHS = ("%Y-%m", "%Y/%m", "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%m/%Y", "%m-%Y")
 _SPELT = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y", "%a, %d %b %Y %H:%M:%S", "%A, %B %d, %Y", "%a, %d %b %Y %H:%M:%S %z",
           "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S", "%d%b%Y:%H:%M:%S", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S UTC %Y", "%Y%m%dT%H%M%S",
-          "%Y%m%dT%H%M%SZ", "%a, %d %b %Y %H:%M:%S GMT")  # fmt: skip
+          "%Y%m%dT%H%M%SZ", "%a, %d %b %Y %H:%M:%S GMT", "%A, %d %B %Y", "%A, %d %b %Y", "%A %d %B %Y",
+          "%A %B %d, %Y", "%A, %d. %B %Y", "%a %b %d %H:%M:%S %Z %Y", "%a, %d %b %Y %H:%M:%S %Z")  # fmt: skip
 COMPACT = {8: "%Y%m%d", 6: "%Y%m", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Dates without marks between their parts, which are whole numbers too, by how many digits they have."""
 _QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "%qQ%Y", "%qQ%y")
@@ -45,25 +46,6 @@ _DATELIKE = re.compile(r"\d{1,4}[./-](\d{1,2}|[A-Za-z]{3})[./-]\d{2,4}( .*)?|\d{
 LOOKED_AT = 200
 
 Moment = datetime.datetime
-
-
-def parsed(text: str, form: str) -> Moment:
-    """As strptime, which has no `%q`: a quarter, of which the first day is meant; `%b` and `%B` are months in other languages too.
-
-    Raises:
-        ValueError: for a text of another form.
-    """
-    if "%q" in form:
-        found = re.fullmatch(re.sub("%[A-Za-pr-z]", ".+?", re.escape(form)).replace("%q", "([1-4])"), text)
-        if found is None:
-            raise ValueError(f"{text!r} is not of the form {form!r}")
-        text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
-    try:
-        return datetime.datetime.strptime(text, form)
-    except ValueError:
-        if "%b" not in form and "%B" not in form:
-            raise
-        return datetime.datetime.strptime(english(text, "%b" in form), form)
 
 
 def read_date(text: str, forms: Sequence[str]) -> Moment | None:

@@ -7,11 +7,12 @@ import csv
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from layerctl.data.faults import Faults
+from layerctl.data.restoring import UNIT, cut_at, plain_quotes, unwrapped
 from layerctl.data.table import SHOWN, Table
 from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 from layerctl.spec.reading import WHITESPACE, Reading
@@ -40,6 +41,9 @@ class Dialect:
     runs: bool = False
     """Whether any number of blanks, the delimiter, is one."""
     skip: tuple[str, ...] = ()
+    changes: tuple[Callable[[bytes], bytes], ...] = ()
+    """What makes delimited text of lines that are none as they stand."""
+    ragged: str = "error"
 
     @classmethod
     def of(cls, spec: Reading, name: str, kind: str | None = None) -> Dialect:
@@ -50,7 +54,13 @@ class Dialect:
         quote = None if spec.quote in (None, "none", "") else spec.quote
         columns = tuple(spec.columns) if spec.columns else None
         sign = " " if runs else delimiter
-        return cls(sign, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment, runs, tuple(spec.skip))
+        changes = [unwrapped] if spec.wrapped else []
+        if quote is not None and len(quote) > 1:
+            changes, quote = [*changes, plain_quotes(quote)], '"'
+        if spec.widths:
+            changes, quote, sign, runs = [*changes, cut_at(spec.widths)], None, UNIT, False
+        return cls(sign, quote, frozenset(spec.missing_values), spec.decimal, columns, spec.escape, spec.comment, runs, tuple(spec.skip), tuple(changes),
+                   spec.ragged)  # fmt: skip
 
     @property
     def marked(self) -> bool:
@@ -67,6 +77,14 @@ class Dialect:
         """Whether the kernels know it."""
         signs = [s for s in (self.delimiter, self.quote, self.escape, self.comment) if s is not None]
         return all(len(s) == 1 and s.isascii() and s not in "\r\n" for s in signs) and len(set(signs)) == len(signs)
+
+
+class RaggedLines(LayerctlError):
+    """Some `lines` of a file have another number of fields than its `rows`, all of them fewer where they are `short`."""
+
+    def __init__(self, diagnostics: list[Diagnostic], lines: int, rows: int, short: bool):
+        super().__init__(diagnostics)
+        self.lines, self.rows, self.short = lines, rows, short
 
 
 @dataclass
@@ -106,8 +124,14 @@ class Heading:
                  Span(Source(self.name), line, 1), hint="check the delimiter and the quotes")  # fmt: skip
         return rest
 
+    def filled(self, fields: int) -> bool:
+        """Whether a record of fewer fields is a row, of which the last are missing."""
+        return fields < len(self.names) and self.dialect.ragged == "fill"
+
     def ragged(self, fields: Sequence[str | None], line: int) -> bool:
         """Takes a record with another number of fields; whether it is to be there as a row of missing values."""
+        if self.dialect.ragged != "error" and not self.strict:
+            return False
         text = f"{len(fields)} fields where {len(self.names)} columns are expected"
         self.cure = self.cure or self._cure(fields)
         wrong = Diagnostic("data-ragged", text, Span(Source(self.name), line, 1), (), self._hint() if self.strict else None)
@@ -141,7 +165,8 @@ class Heading:
             shown = [Diagnostic(d.code, d.message, d.span, (), self._hint() if i == 0 else None) for i, d in enumerate(self.bad[:SHOWN])]
             if len(self.bad) > SHOWN:
                 shown.append(Diagnostic("data-ragged", f"{len(self.bad)} lines in all have another number of fields", Span(Source(self.name))))
-            raise LayerctlError(shown)
+            short = all(int(d.message.split()[0]) < len(self.names) for d in self.bad)
+            raise RaggedLines(shown, len(self.bad), self.rows, short)
         if not self.rows and not self.strict:
             fail("data-no-rows", "the file has a header, but no rows" if self.names else "the file has no rows", Span(Source(self.name)),
                  hint="put the rows below the header; for a file without a header say `columns: [...]` in the data section")  # fmt: skip
@@ -334,6 +359,8 @@ def plain_tables(pieces: Iterable[bytes], heading: Heading, rows: int) -> Iterat
             fields: list[str | None] = [None if f in heading.dialect.missing else f for f in raw]
             if len(fields) == width + 1 and fields[-1] is None:
                 fields = fields[:-1]
+            if heading.filled(len(fields)):
+                fields += [None] * (width - len(fields))
             if len(fields) != width:
                 if not heading.ragged(fields, line):
                     continue

@@ -11,6 +11,7 @@ import numpy as np
 from layerctl.data.blocks import Block, Cutter, Dictionary, Memory
 from layerctl.data.delimited import Heading
 from layerctl.data.native.decimals import MISSING, OTHER
+from layerctl.data.native.objects import NOT_THERE
 from layerctl.data.table import Column, Table
 
 Part = tuple[Block, int, int]
@@ -93,6 +94,11 @@ class Fields(Column):
             start += last - first
         return Fields(kept or [(self._parts[0][0], 0, 0)], self._column)
 
+    def without(self, words: frozenset[str]) -> Fields:
+        for block, _, _ in self._parts:
+            block.lose(self._column, words)
+        return Fields(self._parts, self._column, self._rows)
+
     @classmethod
     def joined(cls, columns: Sequence[Fields]) -> Fields:
         if any(c._rows is not None for c in columns):
@@ -151,18 +157,18 @@ def _fitting(
     if fits.all():
         low = int(firsts[0]) if len(firsts) else len(starts)
         return Block(data, starts[low:].reshape(-1, width), ends[low:].reshape(-1, width), lines, heading.dialect, memory)
-    empty: list[int] = []
+    cells = firsts.astype(np.int64)[:, None] + np.arange(width)
     for i in np.flatnonzero(~fits).tolist():
         at, n = int(firsts[i]), int(counts[i])
         record = Block(data, starts[None, at : at + n], ends[None, at : at + n], lines[i : i + 1], heading.dialect, memory)
         if n == width + 1 and record.text(0, width) is None:
             fits[i] = True
-        elif heading.ragged([record.text(0, j) for j in range(n)], int(lines[i])):
-            empty.append(i)
+        elif heading.filled(n):
+            cells[i, n:] = len(starts)
             fits[i] = True
-    cells = firsts.astype(np.int64)[:, None] + np.arange(width)
-    if empty:
-        cells[empty] = len(starts)
-        starts, ends = np.append(starts, starts[:1] * 0), np.append(ends, ends[:1] * 0)
+        elif heading.ragged([record.text(0, j) for j in range(n)], int(lines[i])):
+            cells[i] = len(starts)
+            fits[i] = True
+    starts, ends = np.append(starts, starts[:1] * 0), np.append(ends, ends[:1] * 0 + NOT_THERE)
     cells = cells[fits]
     return Block(data, starts[cells], ends[cells], lines[fits], heading.dialect, memory)

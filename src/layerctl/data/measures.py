@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 CLOCK, FRACTION, HEX = ":", "/", "0x"
 """The units of numbers with colons between them, each of which is so many of the next; of fractions, such as 1 3/4; and of hexadecimal numbers."""
+OUT_OF = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*((?:/|(?i:out of))\s*(\d+)(?:\s*[^\W\d_]+)?)")
+"""So many of so many, as ratings are written: its unit is all that stands behind the number."""
+FEW_SCALES = 3
 _PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
 _FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
 _HEX = re.compile(r"0[xX]([0-9a-fA-F]{1,8})")
@@ -35,12 +38,13 @@ FAMILIES: tuple[dict[str, float], ...] = (
     {**_spelled({"k K": 1e3, "m M mn Mn Mio mil million Million": 1e6, "B b bn Bn billion Billion": 1e9, "T tn trillion": 1e12}), "": 1},
     {**_spelled({"L Lac Lacs Lakh Lakhs lakh": 1e5, "Cr cr Crore Crores crore": 1e7}), "": 1},
     _spelled({"st nd rd th": 1}),
+    {**_spelled({"CR Cr cr": 1, "DR Dr dr": -1}), "": 1},
     _spelled({"S": 1 / 60, "M": 1, "H": 60, "D": 1440, "W": 10080}),
     _spelled({"N °N": 1, "S °S": -1}),
     _spelled({"E °E": 1, "W °W": -1}),
 )  # fmt: skip
 """Units of one kind, and what each is worth in one of them: minutes, days, metres, inches, kilograms, pounds, megabytes, ones, ones, places, minutes of
-ISO 8601, degrees to the north and to the east."""
+ISO 8601, what stands to one's credit, degrees to the north and to the east."""
 
 
 def amount(text: str, units: Mapping[str, float]) -> float | None:
@@ -60,6 +64,8 @@ def amount(text: str, units: Mapping[str, float]) -> float | None:
     if HEX in units:
         match = _HEX.fullmatch(text)
         return None if match is None else sign * units[HEX] * int(match[1], 16)
+    if (match := OUT_OF.fullmatch(text)) is not None:
+        return None if match[2] not in units else sign * units[match[2]] * float(match[1])
     total, at = 0.0, 0
     while at < len(text):
         match = _PART.match(text, at)
@@ -93,6 +99,8 @@ def units_of(values: Sequence[str]) -> dict[str, float] | None:
         return {HEX: 1.0}
     if _are_fractions(values):
         return {FRACTION: 1.0}
+    if all(out := [OUT_OF.fullmatch(v) for v in values]) and len(of := {m[2]: float(m[3]) for m in out if m is not None}) <= FEW_SCALES and all(of.values()):
+        return {tail: max(of.values()) / most for tail, most in sorted(of.items())}
     found = _units_in(values)
     if len(found) < 2:
         return None
@@ -104,6 +112,16 @@ def units_of(values: Sequence[str]) -> dict[str, float] | None:
     if single and len(found) <= FEW_UNKNOWN and len(values) > MANY_MEASURED and all(len(u) > 1 for u in found):
         return alike
     return None
+
+
+def shares_of(values: Sequence[str]) -> dict[str, float] | None:
+    """The units of percentages beside shares, `12 %` and `0.12`: none of those without a sign is more than one, and most of the others are; else None."""
+    signed = [amount(v, {"%": 1.0}) for v in values if v.endswith("%")]
+    bare = [amount(v, {"": 1.0}) for v in values if not v.endswith("%")]
+    if len(values) <= FEW_MEASURED or not signed or not bare or None in signed or None in bare:
+        return None
+    large = sum(abs(x) > 1.0 for x in signed if x is not None)
+    return {"": 1.0, "%": 0.01} if all(abs(x) <= 1.0 for x in bare if x is not None) and 2 * large > len(signed) else None
 
 
 def _are_fractions(values: Sequence[str]) -> bool:

@@ -35,10 +35,13 @@ _BEFORE = re.compile(
 """Words before a number that do not make it a name: about, and currencies' codes."""
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 BOUNDS = "<>≤≥"
-MARKS = f"{BOUNDS}~≈+*"
+MARKS = f"{BOUNDS}~≈+*†‡§¶¹²³⁴⁵⁶⁷⁸⁹⁰"
+NOTE = re.compile(r"(?<=[^\s\[])\s*\[[^\[\]]*\]")
+"""A footnote's mark in brackets behind a number; where the bracket is among what does not count, nothing in it does."""
 FEW_MARKED = 10
 """Different numbers with marks up to which they are words."""
-_MARKED = re.compile(rf"^[{BOUNDS}~≈]\s?|(?<=\d)[+*]{{1,3}}$")
+_MARKED = re.compile(rf"^(?:[{BOUNDS}~≈]|(?i:ca|circa|approx|about|around))\s?|(?<=\d)(?:[+*†‡§¶¹²³⁴⁵⁶⁷⁸⁹⁰]{{1,3}}|\s?\[[^\[\]]*\])$")
+_CODED = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 MOSTLY = 0.9
 REPEATED = "the header stands in the file a second time: remove the line"
 MANY = 20
@@ -89,7 +92,7 @@ def _stripped(text: str, strip: str, decimal: str) -> str:
     minus at an end where the minus is in `strip`."""
     ends = text.strip()[:1] + text.strip()[-1:]
     sign = "-" if any(c in text and c in strip for c in (NEGATIVE[0], *MINUS)) or ("-" in strip and "-" in ends) else ""
-    text = text.translate(dict.fromkeys(map(ord, strip)))
+    text = (NOTE.sub("", text) if "[" in strip else text).translate(dict.fromkeys(map(ord, strip)))
     return sign + (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
 
 
@@ -170,16 +173,46 @@ def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
 
 
 def strip_of_marks(values: Sequence[str], decimal: str) -> str | None:
-    """As `strip_of`, for numbers some of which have a mark: `~12`, `<0.5`, `10,000+`, `3.2*`. Where less or more is marked, the most are numbers as
-    they are; few different ones are words, such as the ages `<18` and `>65`."""
+    """As `strip_of`, for numbers some of which have a mark: `~12`, `about 12`, `<0.5`, `10,000+`, `3.2*`, `7†`, `7[a]`. Where less or more is marked, the
+    most are numbers as they are; few different ones are words, such as the ages `<18` and `>65`."""
     bare = [_MARKED.sub("", v) for v in values]
-    found = {c for v in values for c in v if c in MARKS and not c.isdigit()}
+    found = {c for v in values for m in _MARKED.findall(v) for c in (f"{m.strip()[:1]}{m.strip()[-1:]}" if "[" in m else m.strip())}
     bounds = sum(v[:1] in BOUNDS for v in values)
     if not found or "" in bare or len(set(bare)) <= FEW_MARKED or bounds > 0.5 * len(values):
         return None
+    return _alike(values, bare, found, decimal)
+
+
+def strip_of_some(values: Sequence[str], decimal: str) -> str | None:
+    """As `strip_of`, for numbers of which some have a currency, by its sign or its code, and others have not; the currency is the same in all that do."""
+    cut = [_AFFIXED.fullmatch(v) for v in values]
+    around = {part.strip().lstrip("+-") for m in cut if m is not None for part in (m[1], m[3])} - {""}
+    if not around or not all(cut) or not any(around <= {sign, code} for sign, code in _CODED.items()):
+        return None
+    bare = [f"{'-' if '-' in m[1] else ''}{m[2]}" for m in cut if m is not None]
+    return _alike(values, bare, {c for a in around for c in a} | {","} - {decimal}, decimal)
+
+
+def strip_of_percents(values: Sequence[str], decimal: str) -> str | None:
+    """As `strip_of`, for percentages of which some lack their sign: those without one are as large as the others, and no shares."""
+    bare = [v.strip().removesuffix(PERCENT).rstrip() for v in values]
+    signed = [v.strip().endswith(PERCENT) for v in values]
+    strip = _alike(values, bare, {PERCENT}, decimal) if any(signed) and not all(signed) and len(set(bare)) > FEW_MARKED else None
+    if strip is None:
+        return None
+    most = {s: max(abs(float(_stripped(v, strip, decimal))) for v, own in zip(values, signed, strict=True) if own == s) for s in (True, False)}
+    return strip if most[False] > 1.0 and most[False] < 2 * most[True] else None
+
+
+def _alike(values: Sequence[str], bare: Sequence[str], found: set[str], decimal: str) -> str | None:
+    """The characters found around numbers, with those that do not count in these: without them the texts are the same numbers; None if they are not."""
     plain = all(_PLAIN.fullmatch(_stripped(n, "", decimal)) for n in bare)
     more = "" if plain else strip_of(bare, decimal)
-    return None if more is None else "".join(sorted({*found, *more}))
+    if more is None:
+        return None
+    strip = "".join(sorted({*found, *more, *(c for v in values for c in v if c.isspace())}))
+    made = [(_stripped(v, strip, decimal), _stripped(n, more, decimal)) for v, n in zip(values, bare, strict=True)]
+    return strip if all(_PLAIN.fullmatch(t) and float(t) == float(n) for t, n in made) else None
 
 
 def odd_ones(table: Table, name: str) -> tuple[np.ndarray, int]:

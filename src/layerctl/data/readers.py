@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from layerctl.data.arrays import BUILTIN, builtin, read_npz
 from layerctl.data.delimited import Dialect, Heading, plain_tables, without_lines, without_mark
 from layerctl.data.faults import Faults
 from layerctl.data.jsonarrays import as_lines, begins_as_json
+from layerctl.data.restoring import by_lines
 from layerctl.data.streams import Stream, place_of
-from layerctl.data.table import Table, joined
+from layerctl.data.table import Table, joined, without
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.spec.reading import Reading
 
@@ -83,7 +85,7 @@ def tables(source: str, spec: Reading, folder: Path = Path(), given: str | None 
     paths = Files.of(source, folder).paths
     first: Table | None = None
     for number, path in enumerate(paths):
-        for table in _file(path, spec, given, rows):
+        for table in without_words(_file(path, spec, given, rows), spec):
             if first is None:
                 first = table
             elif number and list(table.columns) != list(first.columns):
@@ -156,6 +158,8 @@ def _begun(stream: Stream, path: str, kind: str, spec: Reading, given: str | Non
 def delimited_tables(stream: Iterable[bytes], heading: Heading, rows: int) -> Iterator[Table | None]:
     """Delimited text as tables: small ones by Python's csv module, others by the kernels, with the same results. None where the writer pauses."""
     stream = without_lines(without_mark(stream), heading.dialect.skip)
+    for change in heading.dialect.changes:
+        stream = by_lines(stream, change)
     if heading.dialect.runs:
         stream = (piece.replace(b"\t", b" ") for piece in stream)
     everything, small, pausing = _measured(stream, "scanning.cut_marked" if heading.dialect.marked else "scanning.cut")
@@ -221,15 +225,25 @@ def streamed(
         return
     kind, stream = _begun(Stream(source, spec.encoding, place, lenient=True, prompt=True), source, kind, spec, given)
     if kind == "jsonl":
-        yield from recut(object_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted), rows)
+        yield from recut(without_words(object_tables(stream, place.source.name, frozenset(spec.missing_values), rows, faults, wanted), spec), rows)
         return
     heading = Heading(Dialect.of(spec, source, kind), place.source.name, tuple(spec.targets), strict=True, faults=faults)
     count = 0
-    for table in recut(delimited_tables(stream, heading, rows), rows):
+    for table in recut(without_words(delimited_tables(stream, heading, rows), spec), rows):
         count += 1
         yield table
     if not count and heading.names:
         yield Table(place.source.name, {n: [] for n in heading.names}, [], spec.decimal)
+
+
+def without_words(found: Iterable[Table | None], spec: Reading) -> Iterator[Any]:
+    """Tables as they were read, in which the words that are missing values in some columns alone are."""
+    for table in found:
+        if table is None or not spec.missing_in:
+            yield table
+            continue
+        gone = {n: frozenset(w) for n, w in spec.missing_in.items() if n in table.columns}
+        yield replace(table, columns={n: without(c, gone[n]) if n in gone else c for n, c in table.columns.items()})
 
 
 def recut(found: Iterable[Table | None], rows: int) -> Iterator[Table]:

@@ -71,6 +71,10 @@ class Column(abc.ABC):
     def take(self, rows: np.ndarray) -> Column:
         """Some rows."""
 
+    def without(self, words: frozenset[str]) -> Any:
+        """The column as it was just read, with some words missing."""
+        return without(self.texts(), words)
+
     @classmethod
     @abc.abstractmethod
     def joined(cls, columns: Sequence[Any]) -> Column:
@@ -290,6 +294,13 @@ def picked_of(values: Any, rows: np.ndarray) -> Any:
     if isinstance(values, Column):
         return values.take(rows)
     return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+
+
+def without(values: Any, words: frozenset[str]) -> Any:
+    """A column in which some words are missing values."""
+    if isinstance(values, Column):
+        return values.without(words)
+    return values if isinstance(values, np.ndarray) else [None if v in words else v for v in values]
 
 
 def joined(tables: Sequence[Table]) -> Table:

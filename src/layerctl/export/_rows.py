@@ -18,7 +18,7 @@ from layerctl.data.pieces import pieces
 from layerctl.data.readers import read_table
 from layerctl.data.table import Table
 from layerctl.diagnostics import LayerctlError, Source, Span, fail
-from layerctl.export.base import DIFFERS, Traced, answers_of, dialect_of, held_back_rows
+from layerctl.export.base import DIFFERS, Traced, answers_of, dialect_of, held_back_rows, plain_reading
 from layerctl.ops.value import DTYPES
 from layerctl.predicting.lines import field
 from layerctl.temporary import scratch_folder
@@ -164,7 +164,7 @@ def own(traced: Traced, text: str) -> list[list[str]]:
         told = answers_of(model).columns(found if isinstance(found, dict) else {model.graph.outputs[0]: found})
         made = {n: c.tolist() for n, c in told.items()}
     else:
-        reading = replace(spec.reading(), delimiter=dialect.delimiter, encoding="utf-8", format="csv")
+        reading = replace(plain_reading(spec), delimiter=dialect.delimiter, encoding="utf-8", format="csv")
         with scratch_folder() as folder:
             path = Path(folder) / "rows.csv"
             path.write_text(text, encoding="utf-8", newline="")

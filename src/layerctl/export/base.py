@@ -166,7 +166,22 @@ def dialect_of(model: Any) -> Any:
     if spec is None:
         return Dialect(",", '"', frozenset(MISSING), ".", None)
     name = spec.source if isinstance(spec.source, str) else spec.source.train
-    return Dialect.of(spec.reading(), name)
+    return Dialect.of(plain_reading(spec), name)
+
+
+def plain_reading(spec: Any) -> Any:
+    """How exported programs read files: delimited text as it stands, with plain quotes, each line of as many fields."""
+    found = spec.reading()
+    quote = found.quote if found.quote in (None, "none") or len(found.quote) == 1 else '"'
+    return replace(found, wrapped=False, widths=None, ragged="error", quote=quote)
+
+
+def reading_notes(spec: Any) -> tuple[str, ...]:
+    """What to know of files that an exported program reads otherwise than layerctl does."""
+    found = None if spec is None else spec.reading()
+    if found is None or found == plain_reading(spec):
+        return ()
+    return ("the program reads plain delimited text: lines of fixed widths or in quotes as a whole, typographic quotes and ragged lines are layerctl's",)
 
 
 def answers_of(model: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.export._c.file import c_file
 from layerctl.export._rows import compare
-from layerctl.export.base import Report, refuse_states, traced
+from layerctl.export.base import Report, reading_notes, refuse_states, traced
 from layerctl.modelfile.atomic import reason, write
 from layerctl.temporary import scratch_folder
 
@@ -77,5 +77,6 @@ def _notes(model: Any) -> tuple[str, ...]:
     passing = spec is not None and bool(spec.skip)
     return (
         *((f"the program reads UTF-8; the data section says {spec.encoding}",) if coded else ()),
+        *reading_notes(spec),
         *(("the program takes lines that `skip` names for rows: give it a table without them",) if passing else ()),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.export._python.file import python_file
 from layerctl.export._rows import compare
-from layerctl.export.base import Report, refuse_states, traced
+from layerctl.export.base import Report, reading_notes, refuse_states, traced
 from layerctl.modelfile.atomic import write
 from layerctl.ops.numpy_lines import ROWS
 from layerctl.temporary import scratch_folder
@@ -34,7 +34,7 @@ def export(model: Any, path: Path) -> Report:
         program.write_text(text, encoding="utf-8")
         rows, difference = compare(made, path, lambda table: _run(program, table.encode(encoding, "replace"), path))
     write(path, [text.encode()])
-    return Report(rows, difference)
+    return Report(rows, difference, reading_notes(model.spec.data))
 
 
 def _run(program: Path, table: bytes, path: Path) -> str:

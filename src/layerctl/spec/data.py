@@ -12,7 +12,16 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, mode
 
 from layerctl.spec.reading import WHITESPACE, Encoding, Reading
 from layerctl.spec.section import Section
-from layerctl.spec.targets import INPUT, NEXT, UNITS, TargetSpec, is_one_target, target_spec, targets_by_output
+from layerctl.spec.targets import (
+    INPUT,
+    NEXT,
+    UNITS,
+    TargetSpec,
+    is_one_target,
+    target_spec,
+    targets_by_output,
+    words_of,
+)
 
 MISSING = ("?", "NA", "")
 DatePart = Literal["days", "elapsed", "year", "quarter", "month", "day", "weekday", "hour", "minute"]
@@ -71,6 +80,9 @@ class FeatureSpec(Section):
         "error", description="What stands for a missing value; `drop` leaves the row out of training."
     )
     constant: float | str | None = Field(None, description="The value of `missing: constant`.")
+    missing_values: list[str] | None = Field(
+        None, description="What stands for a missing value in these columns, beside the data section's: words that are values in other columns."
+    )
     unseen: Literal["bucket", "error", "most_frequent"] | None = Field(
         None, description="What becomes of a category that training did not have: a bucket of its own (0; the default), an error, or the most frequent one."
     )
@@ -96,6 +108,11 @@ class FeatureSpec(Section):
         None, description="What a date is taken apart into; days, month and weekday if not given. elapsed: days with the time of day as a fraction."
     )
     window: WindowSpec | None = Field(None, description="The windows of `kind: window`.")
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        return words_of(value)
 
     @field_validator("columns")
     @classmethod
@@ -127,6 +144,8 @@ class FeatureSpec(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> FeatureSpec:
+        if self.missing_values is not None and self.columns is None:
+            raise ValueError("'missing_values' of a feature needs its 'columns'")
         if self.missing == "constant" and self.constant is None:
             raise ValueError("'missing: constant' needs what stands for a missing value, as in `constant: 0`")
         if self.kind == "window" and self.window is None:
@@ -232,9 +251,17 @@ class DataSpec(Section):
     skip: list[str] = Field(
         default_factory=list, description="Lines that are no rows, such as titles, notes and totals, each by its beginning: they are passed over."
     )
+    wrapped: bool = Field(False, description="Whether each line stands in quotes as a whole, with its own quotes doubled.")
+    widths: list[PositiveInt] | None = Field(
+        None, min_length=1, description="Characters of each column, blanks behind it included, where columns stand below each other; the last as a line."
+    )
+    ragged: Literal["error", "fill", "drop"] = Field(
+        "error", description="What becomes of lines with another number of fields: an error; fill: fields that a line lacks at its end are missing, and one "
+        "with too many is left out of training; drop: both are left out."
+    )
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
     encoding: Encoding = Field("utf-8", description="The file's encoding.")
-    missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value.")
+    missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value, in all columns.")
     features: dict[str, FeatureSpec] = Field(
         description="The model's inputs by name; `features: {rows: {}}` is one input of all columns that nothing else takes."
     )
@@ -255,7 +282,7 @@ class DataSpec(Section):
         if value is None or value.lower() == "none":
             return "none"
         named = {"single": "\"'\"", "double": "'\"'"}.get(value.lower())
-        if len(value) != 1:
+        if len(value) != 1 and not (len(value) == len(set(value)) == 2 and not value.isascii()):
             raise ValueError(f"one sign or none is expected, got '{value}'" + (f"; write `quote: {named}`" if named else ""))
         return value
 
@@ -286,7 +313,7 @@ class DataSpec(Section):
     @field_validator("missing_values", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
-        return ["" if v is None else str(v) for v in value] if isinstance(value, list) else value
+        return words_of(value)
 
     @field_validator("source")
     @classmethod
@@ -319,6 +346,8 @@ class DataSpec(Section):
 
     @model_validator(mode="after")
     def _signs(self) -> DataSpec:
+        if self.widths is not None and self.delimiter is not None:
+            raise ValueError("'widths' cut a line where no delimiter does: leave 'delimiter' out")
         signs = {n: getattr(self, n) for n in ("delimiter", "quote", "escape", "comment")}
         for a, b in itertools.combinations([n for n, s in signs.items() if s], 2):
             if signs[a] == signs[b]:
@@ -327,8 +356,13 @@ class DataSpec(Section):
 
     def reading(self) -> Reading:
         """How files of these data are read."""
-        own = {f.name: getattr(self, f.name) for f in fields(Reading) if f.name != "targets"}
-        return Reading(**own, targets=[n for t in self.targets().values() for n in t.names()])
+        own = {f.name: getattr(self, f.name) for f in fields(Reading) if f.name not in ("targets", "missing_in")}
+        goals = self.targets().values()
+        missing: dict[str, list[str]] = {}
+        for part in (*((f.columns or (), f.missing_values) for f in self.features.values()), *((t.names(), t.missing_values) for t in goals)):
+            for column in part[0] if part[1] else ():
+                missing[column] = list(dict.fromkeys([*missing.get(column, ()), *(part[1] or ())]))
+        return Reading(**own, targets=[n for t in goals for n in t.names()], missing_in=missing)
 
     def targets(self) -> dict[str, TargetSpec]:
         """Targets by output; the one target of a single output is called by its column."""

@@ -28,3 +28,8 @@ class Reading:
     missing_values: list[str]
     targets: list[str]
     skip: list[str] = field(default_factory=list)
+    wrapped: bool = False
+    widths: list[int] | None = None
+    ragged: str = "error"
+    missing_in: dict[str, list[str]] = field(default_factory=dict)
+    """Words that stand for a missing value in some columns alone."""

@@ -18,6 +18,11 @@ _KINDS = ("category", "binary", "number", "labels")
 """Stands for a model's only input."""
 
 
+def words_of(value: Any) -> Any:
+    """Words as texts, whatever YAML takes them for."""
+    return ["" if v is None else str(v) for v in value] if isinstance(value, list) else value
+
+
 class TargetSpec(Section):
     """What the model is to predict: a column, several columns, an input itself, or the next token of a text."""
 
@@ -38,11 +43,19 @@ class TargetSpec(Section):
     along: str | None = Field(None, description="The input that has the steps of `kind: sequence`; the only text or sequence if not given.")
     join: bool = Field(False, description="Whether the rows of a text whose next token is predicted are one long text.")
     missing: Literal["error", "drop"] = Field("error", description="Whether rows without a target are refused or left out.")
+    missing_values: list[str] | None = Field(
+        None, description="What stands for a missing value in these columns, beside the data section's: words that are values in other columns."
+    )
 
     @field_validator("classes", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
         return [str(v) for v in value] if isinstance(value, list) else value
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return words_of(value)
 
     @field_validator("columns")
     @classmethod

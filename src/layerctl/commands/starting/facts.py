@@ -11,6 +11,7 @@ import numpy as np
 from layerctl.data.columns import one_spelling
 from layerctl.data.examining.dialect import Dialect
 from layerctl.data.examining.kinds import Column
+from layerctl.data.labels import truth_of
 from layerctl.data.table import Table
 
 MOST_NUMBERED_CLASSES = 10
@@ -22,7 +23,7 @@ LOPSIDED, MOST_ALIKE = 1.2, 0.2
 @dataclass(frozen=True)
 class Target:
     """A column to predict: `kind` is binary, classes or number; `classes` are its words in order of the output's units; the values of a number that is
-    `lopsided` reach far to one side, upwards if `lopsided_up`."""
+    `lopsided` reach far to one side, upwards if `lopsided_up`; one of `truth` says yes and no in several ways."""
 
     column: str
     kind: str
@@ -36,6 +37,7 @@ class Target:
     lopsided: bool = False
     lopsided_up: bool = False
     ignore_case: bool = False
+    truth: bool = False
 
     @property
     def imbalanced(self) -> bool:
@@ -87,9 +89,9 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
     suffix = _suffix(set(texts))
     labels = [v.removesuffix(suffix) if suffix else v for v in texts]
     often = Counter(labels)
-    merged = often if numbers else one_spelling(often)[0]
+    merged = often if numbers else _truths(often) if column.truth else one_spelling(often)[0]
     spelled = len(merged) < len(often)
-    classes = sorted(merged)
+    classes = list(merged) if column.truth else sorted(merged)
     counts = np.array([merged[c] for c in classes])
     if len(classes) == 1:
         raise ValueError(f"every row that has a value says '{classes[0]}': there is nothing to learn")
@@ -100,9 +102,18 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
         classes, counts = [classes[i] for i in order], counts[order]
     kind = "binary" if len(classes) == 2 else "classes"
     why = f"{len(classes)} classes" + (" (whole numbers; `--as number` predicts the number)" if numbers and wanted is None else "")
-    why += "; some are written in several ways, in which capital letters or blanks differ" if spelled else ""
+    if column.truth:
+        why += "; yes and no are written in several ways"
+    elif spelled:
+        why += "; some are written in several ways, in which capital letters or blanks differ"
     return Target(column.name, kind, why, tuple(classes), tuple(int(c) for c in counts), suffix, column.missing > 0,
-                  ignore_case=spelled)  # fmt: skip
+                  ignore_case=spelled and not column.truth, truth=column.truth)  # fmt: skip
+
+
+def _truths(often: Counter[str]) -> Counter[str]:
+    """How many rows say no, and yes, each under its most frequent spelling."""
+    best = {t: min((w for w in often if truth_of(w) == t), key=lambda w: (-often[w], w)) for t in (0.0, 1.0)}
+    return Counter({best[t]: sum(n for w, n in often.items() if truth_of(w) == t) for t in (0.0, 1.0)})
 
 
 def _lopsided(column: Column, rows: int) -> bool:

@@ -19,6 +19,7 @@ SHORT, OFTEN = 8, 5
 FAREST = 5
 """Deviations from the mean beyond which a number counts as being so far."""
 RESPELLED = "some words are written in several ways, which are one: `ignore_case: false` tells them apart"
+MISSING_HERE = "what stands for a missing value here is a value in another column"
 GAPS, FEW_GAPS = 0.05, 8
 """The share of rows, and their number, from which it is told to the model that a number is missing."""
 NOWHERE = -1e30
@@ -83,7 +84,8 @@ def out_name(out: Inputs, column: str) -> str:
 
 def _numbers(facts: Facts, out: Inputs) -> None:
     columns = facts.inputs("number")
-    alike = [c for c in columns if not (c.strip or c.units)]
+    alone = {c.name: more for c in columns if (more := _own(facts, c))}
+    alike = [c for c in columns if c.name not in alone]
     plain, far = [c.name for c in alike if not c.skewed], [c.name for c in alike if c.skewed]
     if plain:
         out.features["numbers"] = {"columns": plain, **SCALED}
@@ -93,11 +95,11 @@ def _numbers(facts: Facts, out: Inputs) -> None:
     if gaps := [c.name for c in alike if has_gaps(facts, c)]:
         _gaps(out, gaps, "gaps", {})
     for c in columns:
-        if c.strip or c.units:
-            name = out_name(out, c.name)
-            more = {**({"strip": c.strip} if c.strip else {}), **({"units": dict(c.units)} if c.units else {})}
+        if c.name in alone:
+            name, more = out_name(out, c.name), alone[c.name]
             out.said[name] = "\n".join([*([f"numbers with {c.strip!r} in them, which does not count"] if c.strip else []),
-                                        *(["what each unit behind a number is worth"] if c.units else [])])  # fmt: skip
+                                        *(["what each unit behind a number is worth"] if c.units else []),
+                                        *([MISSING_HERE] if "missing_values" in more else [])])  # fmt: skip
             if c.skewed:
                 _both_ways(out, [c.name], (name, f"{name}_tamed", f"{name}_far", f"{name}_clipped"), more)
             else:
@@ -106,6 +108,12 @@ def _numbers(facts: Facts, out: Inputs) -> None:
             if has_gaps(facts, c):
                 _gaps(out, [c.name], f"{name}_gaps", more)
     out.width += len(columns) + sum(c.skewed for c in columns)
+
+
+def _own(facts: Facts, c: Column) -> dict[str, Any]:
+    """How a column of numbers is read otherwise than others are."""
+    words = facts.dialect.reading.missing_in.get(c.name)
+    return {**({"strip": c.strip} if c.strip else {}), **({"units": dict(c.units)} if c.units else {}), **({"missing_values": words} if words else {})}
 
 
 def has_gaps(facts: Facts, c: Column) -> bool:
@@ -138,7 +146,13 @@ def _both_ways(out: Inputs, columns: list[str], names: tuple[str, str, str, str]
 
 
 def _categories(facts: Facts, out: Inputs) -> None:
-    columns = facts.inputs("category")
+    columns = [c for c in facts.inputs("category") if not c.truth]
+    if true := [c.name for c in facts.inputs("category") if c.truth]:
+        name = out_name(out, "answers")
+        out.features[name] = {"columns": true, "kind": "binary", "missing": "most_frequent", "unseen": "most_frequent"}
+        out.said[name] = "yes and no, however they are written"
+        out.parts.append(name)
+        out.width += len(true)
     narrow = [c for c in columns if c.distinct <= WIDE]
     policy = {"missing": "constant", "constant": "missing"}
     for name, some in (("categories", [c for c in narrow if not c.respelled]), ("words", [c for c in narrow if c.respelled])):
@@ -185,14 +199,17 @@ def _vectors(facts: Facts, out: Inputs) -> None:
 
 
 def _dates(facts: Facts, out: Inputs) -> None:
-    written: dict[tuple[str, ...], list[Column]] = {}
+    written: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Column]] = {}
     for c in facts.inputs("date"):
-        written.setdefault(c.formats, []).append(c)
-    for i, (forms, columns) in enumerate(written.items()):
+        written.setdefault((c.formats, tuple(facts.dialect.reading.missing_in.get(c.name, ()))), []).append(c)
+    for i, ((forms, words), columns) in enumerate(written.items()):
         name = "dates" if i == 0 else f"dates_{i + 1}"
         parts = date_parts(forms, [v for c in columns for v, _ in c.counts])
         out.features[name] = {"columns": [c.name for c in columns], "kind": "date", **format_entry(forms), "parts": parts, "missing": "median"}
         out.said[name] = f"dates are written {' or '.join(forms)}" if forms else "ISO dates"
+        if words:
+            out.features[name]["missing_values"] = list(words)
+            out.said[name] += f"\n{MISSING_HERE}"
         out.parts.append(name)
         out.width += 20 * len(columns)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from layerctl.commands.starting.facts import Facts, Target, target_of
+from layerctl.data.delimited import RaggedLines
 from layerctl.data.examining.dialect import Dialect, guess
 from layerctl.data.examining.kinds import Column, examine
 from layerctl.data.examining.rows import no_rows
@@ -22,6 +23,8 @@ CLEAR = frozenset({"target", "label", "class", "y", "outcome", "species", "respo
 MOST_CATEGORIES = 20
 A_CLASS = 0.05
 """The share of rows from which a word in a column to predict is a class, also a word such as unknown, which elsewhere stands for a missing value."""
+RAGGED, SHORT = 0.05, 1.0
+"""How many lines with another number of fields there may be for each that has the header's, and how many where all of them lack the last ones."""
 MOST_TURNS = 5
 """How often a file is opened anew because of lines that are no rows."""
 
@@ -57,12 +60,15 @@ def _without_notes(source: str, names: Sequence[str] | None, goals: Sequence[str
         LayerctlError: as `opened`.
     """
     skip: list[str] = []
+    ragged: tuple[str, str] | None = None
     for _ in range(MOST_TURNS):
+        uneven: RaggedLines | None = None
         try:
-            found = opened(source, names, goals, skip)
+            found = opened(source, names, goals, skip, ragged)
             wrong = list(no_rows(found[1], found[2]))
         except LayerctlError as error:
             wrong = list(error.diagnostics)
+            uneven = error if isinstance(error, RaggedLines) else None
             if not all(d.code == "data-ragged" for d in wrong):
                 raise
         if not wrong:
@@ -70,6 +76,10 @@ def _without_notes(source: str, names: Sequence[str] | None, goals: Sequence[str
         lines = _lines(source, {d.span.line for d in wrong if d.span is not None}, found[0] if wrong[0].code != "data-ragged" else None)
         if wrong[0].code == "row-is-header":
             names = list(found[1].columns)
+        if not lines and uneven is not None and uneven.lines <= (SHORT if uneven.short else RAGGED) * uneven.rows:
+            ragged = "fill", (f"{uneven.lines} lines have another number of fields, line {wrong[0].span.line if wrong[0].span else 1} the first: "
+                              "what one lacks at its end is missing, and one with too many is left out")  # fmt: skip
+            continue
         if not lines or set(lines) <= set(skip):
             break
         skip += lines
@@ -88,9 +98,12 @@ def _lines(source: str, numbers: set[int], dialect: Dialect | None) -> list[str]
     return [] if cut or not all(found) else found
 
 
-def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str] = (), skip: Sequence[str] | None = None) -> Opened:
+def opened(
+    source: str, names: Sequence[str] | None = None, goals: Sequence[str] = (), skip: Sequence[str] | None = None, ragged: tuple[str, str] | None = None
+) -> Opened:  # fmt: skip
     """A file's dialect with the words that stand for missing values, the table read by it, and its columns. A first line with one of the `goals` in it
-    is the header, whatever else it has. With `skip` lines that begin so, and titles above the header, are passed over.
+    is the header, whatever else it has. With `skip` lines that begin so, and titles above the header, are passed over. `ragged` is
+    what becomes of lines with another number of fields, and why.
 
     Raises:
         LayerctlError: for a file that cannot be read.
@@ -102,6 +115,8 @@ def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str]
     if skip:
         told = {"skip": "what is no row: titles, notes, units, totals"}
         dialect = replace(dialect, reading=replace(dialect.reading, skip=[*dialect.reading.skip, *skip]), why={**dialect.why, **told})
+    if ragged is not None:
+        dialect = replace(dialect, reading=replace(dialect.reading, ragged=ragged[0]), why={**dialect.why, "ragged": ragged[1]})
     if names is not None:
         named = source.startswith("builtin:") or format_of(source, dialect.reading) not in ("csv", "tsv")
         refuse_unused({"--columns": named}, f"the columns of {source} have names")
@@ -109,19 +124,24 @@ def opened(source: str, names: Sequence[str] | None = None, goals: Sequence[str]
         dialect = replace(dialect, reading=reading, why={**dialect.why, "columns": "as given"}, header=False)
     table = read_table(source, dialect.reading)
     columns = examine(table)
-    odd = {w for c in columns.values() if c.kind in ("number", "date") for w in c.odd}
+    odd = {n: set(c.odd) for n, c in columns.items() if c.kind in ("number", "date")}
     if any(no_rows(table, columns)):
-        odd = set()  # they are no values
-    seen = {w for n in table.columns for w in set(_texts(table, n)) & NOTHING}
+        odd = {}  # they are no values
+    values = {n: set(_texts(table, n)) - odd.get(n, set()) for n in table.columns}
     classes = _classes(table, columns, goals)
-    words = sorted((odd | seen) - set(MISSING) - classes)
-    if words:
-        strange = [f"{w!r} among the {c.kind}s of {n}" for n, c in columns.items() if c.kind in ("number", "date") for w in sorted(set(c.odd) & odd - PERHAPS)]
+    every = set().union(*odd.values())
+    some = {w for w in every if w in classes or any(w in found for found in values.values())}
+    own = {n: sorted(words & some) for n, words in odd.items() if words & some}
+    seen = {w for found in values.values() for w in found & NOTHING}
+    words = sorted(((every - some) | seen) - set(MISSING) - classes)
+    if words or own:
+        strange = [f"{w!r} among the {columns[n].kind}s of {n}" for n, found in odd.items() for w in sorted(found - (PERHAPS - some))]
         told = {"missing_values": f"{', '.join(strange[:5])} is taken for a missing value"} if strange else {}
-        dialect = replace(dialect, reading=replace(dialect.reading, missing_values=[*MISSING, *words]), why={**dialect.why, **told})
+        reading = replace(dialect.reading, missing_values=[*MISSING, *words], missing_in=own)
+        dialect = replace(dialect, reading=reading, why={**dialect.why, **told})
         table = read_table(source, dialect.reading)
         columns = examine(table)
-    return dialect, table, {n: replace(c, kind="category") if classes & set(c.odd) else c for n, c in columns.items()}
+    return dialect, table, columns
 
 
 def _classes(table: Table, columns: dict[str, Column], goals: Sequence[str]) -> set[str]:

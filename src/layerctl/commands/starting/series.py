@@ -51,7 +51,7 @@ def series_draft(facts: Facts, name: str, source: str, shares: tuple[float | Non
         data["features"]["season"] = {"columns": [dates[0].name], "kind": "date", **format_entry(forms), "parts": parts, "missing": "median"}
         draft.said["data", "features", "season"] = "of the window's last row"
         flat.append("season")
-    data["target"] = {k: v for k, v in target_plain(target).items() if k != "missing"}
+    data["target"] = {k: v for k, v in target_plain(target, facts.dialect.reading.missing_in.get(target.column)).items() if k != "missing"}
     draft.said["data", "target"] = f"{target.column}: {target.why}"
     data["split"] = {"validation": held[0], **({"test": held[1]} if held[1] and test is None else {}), "by": "time"}
     draft.said["data", "split"] = "the last rows are held back"

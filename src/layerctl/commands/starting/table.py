@@ -74,22 +74,25 @@ def data_head(facts: Facts, source: str, test: str | None, draft: Draft) -> dict
     out: dict[str, Any] = {"source": source if test is None else {"train": source, "test": test}, **dialect.settings()}
     if "columns" in out and not dialect.header:
         draft.said["data", "columns"] = f"the file has no header ({dialect.why.get('columns', '')}): name the columns as you like, here and below"
-    for key in ("columns", "delimiter", "quote", "escape", "comment", "skip", "decimal", "encoding", "format"):
+    for key in ("columns", "delimiter", "quote", "escape", "comment", "skip", "wrapped", "widths", "ragged", "decimal", "encoding", "format"):
         if key in out and key in dialect.why and ("data", key) not in draft.said:
             draft.said["data", key] = dialect.why[key]
     if skip := dialect.reading.skip:
         draft.notes.append(f"passed over as no rows: {', '.join(repr(line[:60]) for line in skip[:5])}{', …' if len(skip) > 5 else ''}")
+    if dialect.reading.ragged != "error":
+        draft.notes.append(dialect.why["ragged"])
     if facts.dialect.reading.format not in ("npz",) and not facts.source.startswith("builtin:"):
         out["missing_values"] = list(dialect.reading.missing_values)
         if set(dialect.reading.missing_values) - set(MISSING):
             draft.said["data", "missing_values"] = "what stands for a missing value in this file"
+        if set(dialect.reading.missing_values) - set(MISSING) or dialect.reading.missing_in:
             draft.notes.extend([told] if (told := dialect.why.get("missing_values")) else [])
     return out
 
 
 def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares: tuple[float, float], test: str | None, draft: Draft) -> dict[str, Any]:
     out = data_head(facts, source, test, draft)
-    out["features"] = inputs.features
+    out["features"], dialect = inputs.features, facts.dialect.reading
     if inputs.left_out:
         left = "\n".join(f"{n} is left out: {why}" for n, why in inputs.left_out.items())
         draft.said["data", "features"] = left
@@ -98,7 +101,7 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
     draft.notes.extend(giving_away(facts))
     for feature, text in inputs.said.items():
         draft.said["data", "features", feature] = text
-    goals = {o: target_plain(t) for o, t in zip(outputs, facts.targets, strict=True)}
+    goals = {o: target_plain(t, dialect.missing_in.get(t.column)) for o, t in zip(outputs, facts.targets, strict=True)}
     single = len(goals) == 1
     out["target"] = goals[outputs[0]] if single else goals
     draft.said["data", "target"] = "; ".join(f"{t.column}: {t.why}" for t in facts.targets)
@@ -127,8 +130,8 @@ def literal(value: Any) -> Any:
     return value.replace("${", "$${") if isinstance(value, str) else value
 
 
-def target_plain(target: Target) -> dict[str, Any]:
-    """A target's entry."""
+def target_plain(target: Target, missing: list[str] | None = None) -> dict[str, Any]:
+    """A target's entry; `missing` are words that stand for a missing value in its column alone."""
     out: dict[str, Any] = {"column": target.column, "kind": "number" if target.kind == "number" else "category"}
     if target.kind == "number":
         out["scale"] = "standard"
@@ -136,12 +139,16 @@ def target_plain(target: Target) -> dict[str, Any]:
             out["strip"] = target.strip
         if target.units:
             out["units"] = dict(target.units)
+    elif target.truth:
+        out["kind"] = "binary"
     elif len(target.classes) <= 100:
         out["classes"] = list(target.classes)
     if target.ignore_case:
         out["ignore_case"] = True
     if target.strip_suffix:
         out["strip_suffix"] = target.strip_suffix
+    if missing:
+        out["missing_values"] = missing
     return {**out, "missing": "drop"} if target.incomplete else out
 
 

@@ -23,6 +23,8 @@ ONE_OFF = 0.9
 """The share of equal lines from which a first line of one field less may be a header without a name for the rows'."""
 BLANKS = 0.15
 """What blanks as delimiters have to be better by."""
+UNNAMED = 0.1
+"""What a header that names one column less costs: commas in the numbers of one column alone look like one."""
 MANY_MORE = 2
 """How many times more columns any number of blanks has to make where another delimiter does as well."""
 
@@ -47,11 +49,9 @@ def rows_of(text: str, delimiter: str, quote: str | None, most: int = RECORDS, e
     return out
 
 
-def separators(text: str, usual: str, escape: str | None) -> tuple[str, str | None, str]:
-    """The delimiter and quote by which most records have the same number of fields; the format's own where others are no better."""
-    quotes: list[str | None] = ['"', None] if '"' in text else ['"']
-    if text.count("'") > 4 and _encloses(text, "'"):
-        quotes.insert(0, "'")
+def best_cut(text: str, usual: str, escape: str | None) -> tuple[float, str, str | None]:
+    """(how even, delimiter, quote) of the delimiter and quote by which most records have the same number of fields."""
+    quotes = _quotes(text)
     best: tuple[float, str, str | None] = (-1.0, usual, '"')
     for delimiter in (usual, *(d for d in DELIMITERS if d != usual), *RARE):
         if delimiter in RARE and best[0] > ONE_COLUMN:
@@ -60,12 +60,24 @@ def separators(text: str, usual: str, escape: str | None) -> tuple[str, str | No
             score = _regularity(rows_of(text, delimiter, quote, escape=escape), text, delimiter, quote)
             if score > best[0] + (0.0 if delimiter == best[1] else 0.02):
                 best = (score, delimiter, quote)
+    return best
+
+
+def _quotes(text: str) -> list[str | None]:
+    """The quotes that may be some; none at all is tried where there are any."""
+    quotes: list[str | None] = ['"', None] if '"' in text else ['"']
+    return ["'", *quotes] if text.count("'") > 4 and _encloses(text, "'") else quotes
+
+
+def separators(text: str, usual: str, escape: str | None) -> tuple[str, str | None, str]:
+    """The delimiter and quote by which most records have the same number of fields; the format's own where others are no better."""
+    best = best_cut(text, usual, escape)
     _, delimiter, quote = best
     if delimiter in RARE and best[0] < CERTAIN:
         delimiter = usual
     if delimiter in (usual, " ", "\t") and "  " in text:
         width = max((len(r) for r in rows_of(text, delimiter, quote, 1, escape)), default=1)
-        for around in quotes:
+        for around in _quotes(text):
             rows = rows_of(tightened(text), " ", around, escape=escape)
             score = _regularity(rows, text, " ", around)
             if score > CERTAIN - BLANKS and (score > best[0] or len(rows[0]) >= MANY_MORE * width):
@@ -117,8 +129,10 @@ def _regularity(rows: list[list[str]], text: str, delimiter: str, quote: str | N
     stray = sum(1 for f in fields if f[:1] == '"' and f[-1:] == '"' and len(f) > 1) if quote is None else 0
     swallowed = sum(f.count("\n") for f in fields) if quote is not None else 0
     longest = max((f.count("\n") for f in fields), default=0)
+    unnamed = widths[0] != width and share > ONE_OFF and is_short(rows)
     penalty = (
-        (0.9 if delimiter == " " else 0.3) * (widths[0] != width and not (share > ONE_OFF and is_short(rows)))
+        (0.9 if delimiter == " " else 0.3) * (widths[0] != width and not unnamed)
+        + UNNAMED * unnamed
         + 0.5 * stray / len(fields)
         + (0.6 if longest > 30 else 0.0)
         + (0.2 if swallowed > 2 * len(rows) else 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import string
@@ -12,8 +11,6 @@ from pathlib import Path
 from layerctl.data import zips
 from layerctl.data.delimited import COMMENTS, ESCAPE, LONGEST_MARK, MARK, told_apart
 from layerctl.data.examining.cutting import (
-    DELIMITERS,
-    RECORDS,
     SAMPLE,
     delimiter_escaped,
     is_short,
@@ -23,11 +20,13 @@ from layerctl.data.examining.cutting import (
 )
 from layerctl.data.examining.encodings import encoding_of, text_of
 from layerctl.data.examining.heads import has_header, line_of, named_above, refuse_title, titles
+from layerctl.data.examining.spoiled import pair_of, translated, widths_of, wrapped_by
 from layerctl.data.examining.words import looks_like_value
 from layerctl.data.images import ENDINGS
 from layerctl.data.jsonarrays import begins_as_json
 from layerctl.data.numbers import CURRENCIES, MINUS, NEGATIVE, PERCENT
 from layerctl.data.readers import BUILTIN, Files, format_of
+from layerctl.data.restoring import UNIT, cut_at, unwrapped
 from layerctl.data.streams import Stream
 from layerctl.diagnostics import Source, Span, fail
 from layerctl.source.files import instead
@@ -37,8 +36,6 @@ from layerctl.spec.reading import WHITESPACE, Reading
 UNREADABLE = "take a copy of the file that is whole, and check the disk"
 _SIGNS = {b"\x93NUMPY": "npz", b"PAR1\x15": "parquet", b"ARROW1\0": "arrow"}
 ROW_NAMES = "row_names"
-LONGEST_LINE = 100_000
-"""Characters of a line up to which it may be one field in quotes."""
 _HAS_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})*|\d+),\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _HAS_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _AROUND = f" {CURRENCIES}{PERCENT}{NEGATIVE}{MINUS}{string.ascii_letters}"
@@ -66,10 +63,13 @@ class Dialect:
             "escape": r.escape,
             "comment": r.comment,
             "skip": r.skip,
+            "wrapped": r.wrapped,
+            "widths": r.widths,
+            "ragged": r.ragged,
             "decimal": r.decimal,
             "encoding": r.encoding,
         }
-        usual = {"quote": '"', "skip": [], "decimal": ".", "encoding": "utf-8"}
+        usual = {"quote": '"', "skip": [], "wrapped": False, "ragged": "error", "decimal": ".", "encoding": "utf-8"}
         return {k: v for k, v in plain.items() if v != usual.get(k)}
 
 
@@ -122,14 +122,23 @@ def _delimited(
     if mark is not None:
         text = text.partition("\n")[2]
     escape = ESCAPE if _QUOTE_ESCAPED.search(text) else None
-    _refuse_quoted_lines(text, place)
+    if not passing:
+        _refuse_quoted_lines(text, place)
+    elif wrapped_by(text) is not None:
+        text, plain = unwrapped(text.encode()).decode(), replace(plain, wrapped=True)
+        why["wrapped"] = "each line is one field in quotes, with the columns in it"
+    if (pair := pair_of(text, usual, escape)) is not None:
+        text = translated(text, pair)
+    if (widths := widths_of(text, usual, escape)) is not None:
+        text, plain = cut_at(widths)(text.encode()).decode(), replace(plain, widths=widths)
+        why["widths"] = "no delimiter cuts the lines into the same number of fields, and all have blanks in the same places"
     text, comment, above = without_comments(text, usual, escape)
     if comment is not None:
         why["comment"] = f"lines that begin with it are cut into another number of fields, such as {above[0][:40]!r}"
-    delimiter, quote, reason = separators(text, usual, escape)
+    delimiter, quote, reason = (UNIT, None, "") if plain.widths else separators(text, usual, escape)
     if mark is not None and (named := mark[2].decode()).isprintable() and len(rows_of(text, named, quote, 1, escape)[0]) > 1:
         delimiter, reason = named, "the first line says so, as Excel has it"
-    why, runs = {**why, **({"delimiter": reason} if delimiter != usual else {})}, False
+    why, runs = {**why, **({"delimiter": reason} if delimiter != usual and reason else {})}, False
     if escape is None and delimiter_escaped(text, delimiter, quote):
         escape = ESCAPE
     if escape is not None:
@@ -144,7 +153,9 @@ def _delimited(
     refuse_title(rows, place)
     width = len(rows[0]) if rows else 1
     header, told = (True, "") if rows and goals & set(rows[0]) and not all(map(looks_like_value, rows[0])) else has_header(rows, width)
-    if quote is None:
+    if pair is not None:
+        quote, why["quote"] = pair, "fields stand between these"
+    elif quote is None and not plain.widths:
         why["quote"] = "with them as quotes, lines would run into each other"
     elif quote == "'":
         why["quote"] = "fields stand between apostrophes"
@@ -164,8 +175,8 @@ def _delimited(
         decimal, why["decimal"] = ",", "numbers are written as 1,5"
     made = replace(
         plain,
-        delimiter=WHITESPACE if runs else None if delimiter == usual else delimiter,
-        quote="none" if quote is None else quote,
+        delimiter=WHITESPACE if runs else None if delimiter == usual or plain.widths else delimiter,
+        quote='"' if plain.widths else "none" if quote is None else quote,
         escape=escape,
         comment=comment,
         decimal=decimal,
@@ -232,17 +243,14 @@ def without_comments(text: str, usual: str, escape: str | None) -> tuple[str, st
 
 
 def _refuse_quoted_lines(text: str, place: Span) -> None:
-    """Ends with the diagnostic for lines each of which is one field in quotes with delimiters in it, as spreadsheets write lines that they did not cut.
+    """Ends with the diagnostic for lines each of which is one field in quotes.
 
     Raises:
         LayerctlError: `data-quoted-lines`.
     """
-    lines = [line for line in text.split("\n", RECORDS)[:RECORDS] if 1 < len(line) < LONGEST_LINE]
-    whole = next(csv.reader(lines[:1]), []) if len(lines) > 1 and all(line[0] == line[-1] == '"' for line in lines) else []
-    cut = next((d for d in DELIMITERS[:-1] if len(whole) == 1 and d in whole[0]), None)
-    if cut is not None and all(len(r) == 1 and r[0].count(cut) >= whole[0].count(cut) for r in csv.reader(lines)):
+    if wrapped_by(text) is not None:
         fail("data-quoted-lines", "each line is one field in quotes, with the columns in it", Span(place.source, 1, 1),
-             hint="take the outer quotes off: `sed 's/^\"//; s/\"$//; s/\"\"/\"/g' FILE > rows.csv`")  # fmt: skip
+             hint="take the outer quotes off: `sed 's/^\"//; s/\"$//; s/\"\"/\"/g' FILE > rows.csv`, or say `wrapped: true`")  # fmt: skip
 
 
 def _decimal_comma(rows: list[list[str]], delimiter: str) -> bool:

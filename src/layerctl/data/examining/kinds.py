@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -10,14 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.columns import folded
+from layerctl.data.columns import BOOLEANS, folded
 from layerctl.data.dates import KNOWN_FORMATS, LOOKED_AT, mixed_formats, read_date, turned_formats
 from layerctl.data.examining.lists import numbers_in, separator_of
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
-from layerctl.data.measures import units_of
-from layerctl.data.numbers import CURRENCIES, numbers_of, strip_of, strip_of_marks, strip_of_measures
+from layerctl.data.measures import shares_of, units_of
+from layerctl.data.numbers import (
+    CURRENCIES,
+    numbers_of,
+    strip_of,
+    strip_of_marks,
+    strip_of_measures,
+    strip_of_percents,
+    strip_of_some,
+)
 from layerctl.data.table import Table
 
 FEW = 0.1
@@ -28,6 +37,8 @@ MANY_NUMBERS = 20
 """Different values with digits from which a few words without any stand for missing ones, however often."""
 FEW_MEASURES = 10
 """Different numbers with a unit behind them, such as 4WD, up to which they are words."""
+FEW_PHRASES, OFTEN_SAID = 20, 5
+"""Different phrases up to which, and rows for each from which, they are answers to choose from and no texts."""
 UNIQUE = 0.98
 MANY_ROWS, SPARSE = 100, 3
 """Whole numbers in so many rows, none twice though there are no more than so many for each row, are a part of a numbering: what is measured repeats."""
@@ -36,6 +47,7 @@ CODES = 0.01
 LEADING_ZERO = re.compile(r"0\d+")
 _DIGIT = re.compile(r"\d")
 _DATED = re.compile(r"\d[^\d\s]?.*\d")
+_GROUPED = re.compile(r"\D*(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\D*", re.ASCII)
 _DURATION = re.compile(r"P(\d+[WD])*(T(\d+(\.\d+)?[HMS])+)?")
 _NINES = re.compile(r"-99+([.,]0*)?|9{3,}([.,]0*)?")
 OFTEN_CODED, CODED = 3, 0.005
@@ -56,8 +68,8 @@ class Column:
 
     `missing` and `distinct` count rows and different values, `counts` has the most frequent values, `odd` words among numbers that are none,
     `formats` a date's (none: ISO 8601; several where it is written in several ways); of a `code` the digits are a word, whose leading zeros count;
-    of one that is `respelled` some words differ in capital letters or blanks only; of a vector each row has `size` numbers, with `separator` between them
-    (commas or semicolons if "").
+    of one that is `respelled` some words differ in capital letters or blanks only, one of `truth` says yes and no in several ways; of a vector each row
+    has `size` numbers, with `separator` between them (commas or semicolons if "").
     """
 
     name: str
@@ -80,6 +92,7 @@ class Column:
     units: Mapping[str, float] = field(default_factory=dict)
     code: bool = False
     respelled: bool = False
+    truth: bool = False
     size: int = 0
     separator: str = ""
 
@@ -105,7 +118,7 @@ def column(table: Table, name: str) -> Column:
     counts = Counter(present)
     if not present:
         return Column(name, "empty", "every value is missing", empty)
-    top = tuple(sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:20])
+    top = tuple(heapq.nsmallest(20, counts.items(), key=lambda p: (-p[1], p[0])))
     facts = {"missing": empty, "distinct": len(counts), "counts": top}
     if len(counts) == 1 and not empty:
         return Column(name, "constant", f"every value is {top[0][0]!r}", **facts)
@@ -116,10 +129,11 @@ def column(table: Table, name: str) -> Column:
 
 
 def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
-    odd = {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
+    plain = _plain_numbers(table, name)
+    odd = {} if plain is not None else {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
     if len(odd) == len(counts):
         return None
-    blanks = _blanks(counts)
+    blanks = _blanks(counts) if odd else frozenset()
     nothing = {v: n for v, n in odd.items() if v in blanks}
     strange = {v: n for v, n in odd.items() if v not in blanks}
     total = sum(counts.values())
@@ -132,9 +146,9 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
         return None
     if (code := _code_of_nines(counts, odd, table.decimal)) is not None:
         odd, strange, numbers = {**odd, code: counts[code]}, {**strange, code: counts[code]}, numbers - counts[code]
-    values = np.array(
+    values = plain if plain is not None and not odd else np.array(
         [float(_plain(v, table.decimal)) for v in table.texts(name) if v is not None and v in counts and v not in odd]
-    )
+    )  # fmt: skip
     why = (
         "all values are numbers"
         if not odd
@@ -150,6 +164,15 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
                   ordered=bool((np.diff(values) >= 0).all()))  # fmt: skip
 
 
+def _plain_numbers(table: Table, name: str) -> np.ndarray | None:
+    """A column's numbers where all values that are there are numbers; None else."""
+    if not table.is_numeric(name):
+        return None
+    values = table.numbers(name)
+    values = values[~np.isnan(values)]
+    return values if np.abs(values).max(initial=0.0) < LARGEST else None
+
+
 def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
     """The values that stand for missing ones among numbers or dates: the known words, and a few others without digits beside many values that have some."""
     words = {v for v in counts if not _DIGIT.search(v)}
@@ -160,6 +183,8 @@ def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
 def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: str) -> str | None:
     """A number of nines, such as -999, that stands for a missing one: the least or greatest, in several rows, farther from all others than these are
     from each other."""
+    if not any(v[0] in "-9" and _NINES.fullmatch(v) for v in counts):
+        return None
     values = {v: float(_plain(v, decimal)) for v in counts if v not in odd}
     if len(values) <= HANDFUL:
         return None
@@ -250,7 +275,7 @@ def _worn(table: Table, name: str, counts: Counter[str], facts: dict) -> Column 
     nothing = {v: n for v, n in counts.items() if v in blanks}
     worn = [v for v in counts if v not in nothing]
     strip = strip_of(worn, table.decimal) or (strip_of_measures(worn, table.decimal) if len(worn) > FEW_MEASURES else None)
-    strip = strip or strip_of_marks(worn, table.decimal)
+    strip = strip or strip_of_marks(worn, table.decimal) or strip_of_some(worn, table.decimal) or strip_of_percents(worn, table.decimal)
     kept, units = ("", None) if strip else _measured(worn, table.decimal)
     if not strip and not units:
         return None
@@ -273,8 +298,11 @@ def _measured(values: list[str], decimal: str) -> tuple[str, dict[str, float] | 
     strip = "".join(sorted(found)) if len(found) == 1 and all(found & set(v) for v in values) else ""
     if values and all(map(_DURATION.fullmatch, values)):
         strip = "PT"
+    if decimal == "." and any("," in v for v in values) and all(map(_GROUPED.fullmatch, values)):
+        strip += ","
     plain = [v.translate(dict.fromkeys(map(ord, strip))) for v in values]
-    return strip, units_of([v.replace(".", "").replace(",", ".") if decimal == "," else v for v in plain])
+    pointed = [v.replace(".", "").replace(",", ".") if decimal == "," else v for v in plain]
+    return strip, units_of(pointed) or shares_of(pointed)
 
 
 def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:
@@ -291,7 +319,8 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
         return Column(name, "vector", f"{size} numbers in each field", **{**facts, "odd": {}}, size=size, separator=mark)
     if (mark := separator_of(counts)) is not None:
         return Column(name, "list", f"lists of words with {mark!r} between them, {len(counts)} different ones", **{**facts, "odd": {}})
-    if is_text(table, name) and not clad > len(present) / 2:
+    repeated = len(counts) <= FEW_PHRASES and len(present) >= OFTEN_SAID * len(counts)
+    if is_text(table, name) and not clad > len(present) / 2 and not repeated:
         return Column(
             name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts
         )
@@ -304,4 +333,7 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
         )
     if numbers == len(present):
         return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
+    truth = len(counts) > 2 and len({BOOLEANS.get(w.lower()) for w in counts} - {None}) == 2 and all(w.lower() in BOOLEANS for w in counts)
+    if truth:
+        return Column(name, "category", f"truth values, written in {len(counts)} ways", **{**facts, "odd": {}}, truth=True)
     return Column(name, "category", f"words, {len(counts)} different ones", **facts, respelled=len(set(map(folded, counts))) < len(counts))

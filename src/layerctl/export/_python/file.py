@@ -15,7 +15,7 @@ import numpy as np
 
 from layerctl import __version__
 from layerctl.compile.differentiate import ancestors
-from layerctl.data import months
+from layerctl.data import moments, months
 from layerctl.data.features import spread
 from layerctl.diagnostics import Diagnostic, LayerctlError
 from layerctl.export._demands import unmet
@@ -24,7 +24,7 @@ from layerctl.ops.numpy_lines import NumpyLines, texts
 from layerctl.ops.value import NoForm
 from layerctl.predicting.telling import between_labels, named_numbers
 
-_COPIED = [Path(months.__file__), *(Path(__file__).parent / name for name in ("tables.py", "program.py"))]
+_COPIED = [*(Path(m.__file__) for m in (months, moments)), *(Path(__file__).parent / name for name in ("tables.py", "program.py"))]
 _WIDTH = 120
 CANNOT = {"steps", "next", "input"}
 """What features and targets ask for that the file cannot do, as `_demands` names it."""
@@ -148,7 +148,7 @@ def _schema(traced: Traced) -> dict[str, Any]:
     return {
         "delimiter": dialect.delimiter, "quote": dialect.quote, "runs": dialect.runs, "escape": dialect.escape, "comment": dialect.comment,
         "skip": list(dialect.skip),
-        "missing": sorted(dialect.missing), "decimal": dialect.decimal,
+        "missing": sorted(dialect.missing), "missing_in": spec.reading().missing_in if spec is not None else {}, "decimal": dialect.decimal,
         "columns": list(dialect.columns) if dialect.columns else None, "encoding": "utf-8-sig" if encoding == "utf-8" else encoding,
         "targets": [n for t in spec.targets().values() for n in t.names()] if spec is not None else [], "features": features, "outputs": outputs,
     }  # fmt: skip

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from layerctl.data.months import english
+from layerctl.data.moments import parsed
 
 WORDS = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 BETWEEN = re.compile(r"[\s,;]+")
@@ -74,7 +74,8 @@ def tables(stream, schema, rows=4096):
         for (line, _), fields in zip(piece, kept, strict=True):
             if len(fields) != len(names) and not (len(fields) == len(names) + 1 and fields[-1] is None):
                 raise BadData(f"line {line}: {len(fields)} fields where {len(names)} columns are expected")
-        yield {None: [line for line, _ in piece], **{n: [f[i] for f in kept] for i, n in enumerate(names)}}
+        own = {n: set(words) for n, words in schema["missing_in"].items()}
+        yield {None: [line for line, _ in piece], **{n: [None if f[i] in own.get(n, ()) else f[i] for f in kept] for i, n in enumerate(names)}}
 
 
 def column(table, name):
@@ -84,6 +85,8 @@ def column(table, name):
     return table[name]
 
 
+OUT_OF = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*((?:/|(?i:out of))\s*(\d+)(?:\s*[^\W\d_]+)?)")
+NOTE = re.compile(r"(?<=[^\s\[])\s*\[[^\[\]]*\]")
 PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
 FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
 HEX = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
@@ -102,6 +105,8 @@ def amount(text, units):
         return np.nan if match is None else sign * units["/"] * (float(match[1] or 0) + (int(match[2]) / int(match[3]) if match[2] else 0.0))
     if "0x" in units:
         return sign * units["0x"] * int(text, 16) if HEX.fullmatch(text) else np.nan
+    if (match := OUT_OF.fullmatch(text)) is not None:
+        return sign * units.get(match[2], np.nan) * float(match[1])
     while at < len(text):
         match = PART.match(text, at)
         if match is None or match[2] not in units:
@@ -118,7 +123,7 @@ def numbers(table, name, fill, schema, strip="", units=None):
         given = text
         if text is not None and strip:
             sign = "-" if any(c in text and c in strip for c in "(\u2212\u2013") or ("-" in strip and "-" in text[:1] + text[-1:]) else ""
-            text = sign + "".join(c for c in text if c not in strip).strip()
+            text = sign + "".join(c for c in (NOTE.sub("", text) if "[" in strip else text) if c not in strip).strip()
         if text is not None and schema["decimal"] == ",":
             text = text.replace(".", "").replace(",", ".")
         if text is not None and units:
@@ -183,19 +188,6 @@ def category(table, c):
 def truth(table, c):
     """Two values as 0 and 1 in float32: (rows, 1)."""
     return np.array(known(table, c, dict(zip(c["words"], c["values"], strict=True)), c["fill"]), np.float32)[:, None]
-
-
-def parsed(text, form):
-    """As strptime, which has no %q: a quarter, of which the first day is meant; %b and %B are months in other languages too."""
-    if "%q" in form:
-        found = re.fullmatch(re.sub("%[A-Za-pr-z]", ".+?", re.escape(form)).replace("%q", "([1-4])"), text)
-        if found is None:
-            raise ValueError(text)
-        text, form = f"{text[: found.start(1)]}{3 * int(found[1]) - 2:02d}{text[found.end(1) :]}", form.replace("%q", "%m")
-    try:
-        return datetime.datetime.strptime(text, form)
-    except ValueError:
-        return datetime.datetime.strptime(english(text, "%b" in form), form)
 
 
 def moment(text, forms):

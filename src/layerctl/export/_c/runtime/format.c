@@ -13,6 +13,21 @@ static int named(const char *p, const char *word)
     return n + (p[n] == '.');
 }
 
+/* How many bytes behind a day's number make it an ordinal, with `of` behind them; 0 if none do. */
+static int ordinal(const char *p)
+{
+    static const char *const ends[] = {"st", "nd", "rd", "th"};
+    int i, n;
+    for (i = 0; i < 4; i++) {
+        if ((n = named(p, ends[i])) == 0 || p[n - 1] == '.')
+            continue;
+        for (i = n; is_space((uint32_t)(unsigned char)p[i]); i++)
+            continue;
+        return i > n && named(p + i, "of") == 2 ? i + 2 : n;
+    }
+    return 0;
+}
+
 /* Whether a text is of a form; each number takes as many digits as it can while the rest still fits. */
 static int is_of_form(const char *p, const char *form, struct moment *found)
 {
@@ -70,6 +85,10 @@ static int is_of_form(const char *p, const char *form, struct moment *found)
         if (form[1] == 'd')
             tried.day = n;
         if (is_of_form(q, form + 2, &tried)) {
+            *found = tried;
+            return 1;
+        }
+        if (form[1] == 'd' && ordinal(q) != 0 && is_of_form(q + ordinal(q), form + 2, &tried)) {
             *found = tried;
             return 1;
         }

@@ -7,7 +7,7 @@ static int has(const char *characters, uint32_t wanted)
 }
 
 /* A field without the characters of `strip`, which do not count, and without blanks around what is left; parentheses, a typographic
-   minus and a minus at an end among them make it negative. */
+   minus and a minus at an end among them make it negative, and nothing in brackets behind something counts. */
 static const char *without(const char *field, const char *strip)
 {
     static char plain[LONGEST_RECORD + 2];
@@ -20,7 +20,9 @@ static const char *without(const char *field, const char *strip)
     while (*p != 0) {
         const char *start = p;
         const uint32_t c = code_point(&p);
-        if (!has(strip, c)) {
+        if (c == '[' && has(strip, c) && to != plain + 1 && strchr(p, ']') != NULL && strcspn(p, "[]") == strcspn(p, "]")) {
+            p = strchr(p, ']') + 1;
+        } else if (!has(strip, c)) {
             memcpy(to, start, (size_t)(p - start));
             to += p - start;
         } else if (c == '(' || c == 0x2212 || c == 0x2013 || (c == '-' && (start == field || *p == 0))) {
