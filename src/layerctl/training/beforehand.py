@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean, fail
+from layerctl.graph.doubts import out_of_reach
 from layerctl.graph.model import Model as Graph
 from layerctl.graph.outputs import unfit
 from layerctl.source.document import Mapping as MappingNode
@@ -61,6 +62,13 @@ def check_training(model: Model) -> None:
         except LayerctlError as error:
             problems.found += error.diagnostics
     problems.check()
+    note_reach(model)
+
+
+def note_reach(model: Model) -> None:
+    """Adds warnings for numbers to predict that the model cannot come near to; the rows are read only where its last layer has bounds."""
+    if model.schema is not None and model.spec.data is not None:
+        model.warnings += out_of_reach(model.graph, model.schema, lambda: match_targets(model.graph, model.data.train.targets))
 
 
 def held_back(data: DataSpec) -> bool:
