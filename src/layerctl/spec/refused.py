@@ -201,8 +201,8 @@ def type_cure(wanted: str, got: Any) -> str | None:
             return f"write {bare}" + ("; a comment begins with #" if "//" in text else f" without the '{text[-1]}'")
         if wanted == "a number" and (worth := _worth(text)) is not None:
             return f"write {worth:g}"
-        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\$\([A-Za-z_][\w.]*\)|\{[A-Za-z_][\w.]*\}", text):
-            return f'a variable is written "${{{text.strip("${}()")}}}"'
+        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\$\([A-Za-z_][\w.]*\)|\{[A-Za-z_][\w.]*\}|\{\{ *[A-Za-z_][\w.]* *\}\}|%\([A-Za-z_]\w*\)[sd]", text):
+            return f'a variable is written "${{{text.rstrip("sd").strip("%${}() ") if text[0] == "%" else text.strip("${}() ")}}}"'
         if re.fullmatch(r"[-+]?\d+" if wanted == "a whole number" else r"[-+]?[\d.]+(?:[eE][-+]?\d+)?" if wanted == "a number" else "(?!)", text):
             return f"write it without quotes: {text}"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
@@ -260,6 +260,10 @@ def _annotation(cls: type[BaseModel], loc: tuple[Any, ...]) -> Any:
 def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls: type[BaseModel], problems: Problems) -> None:
     """An argument that a nested section does not have: the key's place, and the name that was meant."""
     key, around = str(loc[-1]), top
+    if what == "data" and loc[0] == "features" and len(loc) > 2 and str(loc[1]) in cls.model_fields and isinstance(top, Mapping) and loc[1] in top:
+        problems.error("unknown-key", f"'{loc[1]}' is a key of data, and stands among the features", top.key(str(loc[1])).span,
+                       hint="start its line in the column of `features:`")  # fmt: skip
+        return
     for part in loc[1:-1]:
         below = around.get(str(part)) if isinstance(around, Mapping) else None
         around = below if below is not None else around
