@@ -75,6 +75,8 @@ def build_model(
 
 
 def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
+    if not node.items:
+        problems.error("missing-layer", "'model' has no layers", node.span, hint="write each one after a dash: `- Dense: 3`")
     wiring = wire(node, given, problems)
     _check_features(wiring.inputs, given, problems)
     if not wiring.inputs and not problems.errors:

@@ -17,6 +17,10 @@ def colon(p: Place) -> Diagnostic | None:
     first = len(p.row) - len(content)
     if re.search(r":(\s|$)", p.row[first : p.column]) and ":" not in p.row[first : p.column].split(": ")[0]:
         inner = re.match(r"(?:- )*([\w.]+): (([A-Za-z_]\w*): .*)$", p.row.strip())
+        round_ones = re.match(r"(?:- )*([\w.]+): \((\w+: .*)\)$", p.row.split(" #")[0].strip())
+        if round_ones is not None:
+            return Diagnostic("yaml-unquoted", "arguments stand in round brackets, expected braces", p.span(column=p.row.index("(")),
+                              hint=f"write `{round_ones[1]}: {{{round_ones[2]}}}`")  # fmt: skip
         braces = f"write `{inner[1]}: {{{inner[2]}}}`, or quote the value" if inner is not None and " " not in inner[3] else None
         return Diagnostic(
             "yaml-colon",

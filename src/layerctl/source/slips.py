@@ -140,8 +140,22 @@ def _brace_without_opener(p: Place, line: int, row: str) -> Diagnostic | None:
                       hint=f"write `{at['outer']}: {opener}{row[at.start('inner'):]}`")  # fmt: skip
 
 
+def _closed_in_a_comment(p: Place, line: int, row: str) -> Diagnostic | None:
+    """`{units: 8, #activation: relu}`: the brace that closes is in a comment."""
+    at = re.search(r"\s#", p.rows[line])
+    if at is None:
+        return None
+    before, behind = p.rows[line][: at.start()], p.rows[line][at.start() :]
+    for closer, opener in _CLOSERS.items():
+        if before.count(opener) > before.count(closer) and behind.count(closer) > behind.count(opener):
+            return Diagnostic("yaml-unclosed", f"'{opener}' is not closed, expected '{closer}'", p.span(line, before.rindex(opener)),
+                              hint=f"what stands behind ' #' is a comment: put '{closer}' before it, or quote the text")  # fmt: skip
+    return None
+
+
 _SLIPS = (
     _merge, _comment, _odd_space, _odd_dash, _end, _variable, _smart_quotes, _dash, _glued, _equals, _bracket_without_colon, _brace_without_opener,
+    _closed_in_a_comment,
 )  # fmt: skip
 
 

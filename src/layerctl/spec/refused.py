@@ -98,7 +98,7 @@ def report(
         cure = type_cure(wanted, got)
         known = _fields_of(_annotation(cls, loc))
         if cure is None and wanted.endswith("a mapping") and known:
-            cure = f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
+            cure = _of_features(reached, got) or f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
         problems.error("wrong-type", f"{what}: '{name}' must be {wanted}, got {told(got)}", where, hint=cure or about)
     elif kind in _BOUNDS:
         bound = e["ctx"][_BOUNDS[kind]]
@@ -204,7 +204,12 @@ def type_cure(wanted: str, got: Any) -> str | None:
         if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\$\([A-Za-z_][\w.]*\)|\{[A-Za-z_][\w.]*\}|\{\{ *[A-Za-z_][\w.]* *\}\}|%\([A-Za-z_]\w*\)[sd]", text):
             return f'a variable is written "${{{text.rstrip("sd").strip("%${}() ") if text[0] == "%" else text.strip("${}() ")}}}"'
         if re.fullmatch(r"[-+]?\d+" if wanted == "a whole number" else r"[-+]?[\d.]+(?:[eE][-+]?\d+)?" if wanted == "a number" else "(?!)", text):
-            return f"write it without quotes: {text}"
+            return f"write it without quotes: {text}" if text.isascii() else f"write it in ordinary digits: {float(text):g}"
+        ordinary = text.translate(dict.fromkeys(map(ord, "−–—‒"), "-"))
+        if ordinary != text and wanted in ("a number", "a whole number") and re.fullmatch(_NUMBER, ordinary):
+            return f"write it with the ordinary minus: {ordinary}"
+        if wanted == "a whole number" and re.fullmatch(r"\d+\s*%", text):
+            return f"write {text.rstrip('% ')} without the sign"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
             return f"write {float(text.rstrip('% ')) / 100:g}"
         if wanted == "true or false" and text.lower() in ("yes", "no", "on", "off", "true", "false"):
@@ -232,6 +237,17 @@ def type_cure(wanted: str, got: Any) -> str | None:
     if wanted == "text" and isinstance(got, (int, float)) and not isinstance(got, bool):
         return f'quote it: "{got}"'
     return None
+
+
+def _of_features(reached: tuple[str, ...], got: Any) -> str | None:
+    """How features are written that are columns' names alone, or one without `columns`."""
+    names = [got] if isinstance(got, str) else got
+    if reached[0] != "features" or not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        return None
+    columns = f"{{columns: [{', '.join(names)}]}}"
+    if len(reached) == 1:
+        return f"write `features: {{x: {columns}}}`; `x` is the model's input"
+    return f"write `{reached[-1]}: {columns}`" if len(reached) == 2 else None
 
 
 def _worth(text: str) -> float | None:
