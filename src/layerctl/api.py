@@ -14,7 +14,8 @@ from layerctl import __version__
 from layerctl.compile.step import Task
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail, placed
 from layerctl.graph.build import build_model
-from layerctl.graph.judging import judging, target_hints
+from layerctl.graph.doubts import doubts
+from layerctl.graph.judging import judging, rate_place, target_hints
 from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
 from layerctl.graph.outputs import (
@@ -24,7 +25,6 @@ from layerctl.graph.outputs import (
     check_names,
     check_targets,
     check_whole,
-    doubts,
     unmeasured,
 )
 from layerctl.ops.value import DTYPES
@@ -71,7 +71,7 @@ class Model:
         self.optimizer, self.outputs = judging(
             spec, self.graph, shapes, schema.variables() if schema is not None else {}
         )
-        self.warnings += doubts(self.graph, self.outputs)
+        self.warnings += doubts(self.graph, self.outputs, self.optimizer, rate_place(spec))
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
         self.thresholds: dict[str, float | dict[str, float]] = {}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pyarrow.feather
 import pyarrow.parquet
@@ -282,3 +283,23 @@ main()
 def test_ctrl_c_while_libraries_are_loaded(trained, loading, code):
     done = subprocess.run([sys.executable, "-c", SWALLOWED, loading], cwd=trained, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_a_damaged_file_that_python_compiled_is_told_and_removed(tmp_path, monkeypatch, capsys):
+    import importlib.util
+    import py_compile
+
+    from layerctl.cli import main as cli
+
+    (tmp_path / "of_a_full_disk.py").write_text("VALUE = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    kept = Path(importlib.util.cache_from_source(str(tmp_path / "of_a_full_disk.py")))
+    py_compile.compile(str(tmp_path / "of_a_full_disk.py"))
+    kept.write_bytes(kept.read_bytes()[:30])
+    monkeypatch.setattr(cli, "_command", lambda given: print(importlib.import_module("of_a_full_disk").VALUE))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["layers"])
+    assert ended.value.code == 2 and "bytecode-damaged" in capsys.readouterr().err and not kept.exists()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["layers"])
+    assert ended.value.code == 0 and capsys.readouterr().out == "3\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from layerctl.activations.base import Activation
 from layerctl.ops.elementwise import apply
 from layerctl.ops.softmax import softmax
@@ -18,6 +20,8 @@ class Linear(Activation):
 class Sigmoid(Activation):
     """`1 / (1 + exp(-x))`."""
 
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     def __call__(self, x: Value) -> Value:
         return apply("sigmoid", x)
 
@@ -25,12 +29,17 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`."""
 
+    span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+
     def __call__(self, x: Value) -> Value:
         return apply("tanh", x)
 
 
 class Softmax(Activation):
     """`exp(x) / sum(exp(x))` over `axis`."""
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    distribution: ClassVar[bool] = True
 
     axis: int = -1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from pydantic import Field
@@ -27,6 +28,8 @@ class LeakyRelu(Activation):
 class Relu6(Activation):
     """`min(max(x, 0), 6)`."""
 
+    span: ClassVar[tuple[float, float]] = (0.0, 6.0)
+
     aliases: ClassVar[tuple[str, ...]] = ("relu6",)
 
     def __call__(self, x: Value) -> Value:
@@ -35,6 +38,8 @@ class Relu6(Activation):
 
 class HardSigmoid(Activation):
     """`min(max(x slope + 1/2, 0), 1)`."""
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     slope: float = Field(1 / 6, description="How steep it is between; it was 0.2 before Keras 3.")
 
@@ -53,6 +58,8 @@ class HardSilu(Activation):
 
 class HardTanh(Activation):
     """`min(max(x, -1), 1)`."""
+
+    span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def __call__(self, x: Value) -> Value:
         return _clip(x, -1.0, 1.0)
@@ -90,6 +97,8 @@ class Threshold(Activation):
 class SparsePlus(Activation):
     """0 up to -1, `(x + 1)^2 / 4` up to 1, then `x`."""
 
+    span: ClassVar[tuple[float, float]] = (0.0, math.inf)
+
     def __call__(self, x: Value) -> Value:
         middle = apply("square", x + 1.0) * 0.25
         return apply("where", x <= -1.0, 0.0, apply("where", x < 1.0, middle, x))
@@ -97,6 +106,8 @@ class SparsePlus(Activation):
 
 class SparseSigmoid(Activation):
     """0 up to -1, `(x + 1) / 2` up to 1, then 1."""
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __call__(self, x: Value) -> Value:
         return apply("where", x <= -1.0, 0.0, apply("where", x >= 1.0, 1.0, (x + 1.0) * 0.5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from layerctl.activations.base import Activation
 from layerctl.ops.elementwise import apply
 from layerctl.ops.value import Value
@@ -13,6 +15,10 @@ class Relu(Activation):
     negative_slope: float = 0.0
     max_value: float | None = None
     threshold: float = 0.0
+
+    def bounds(self) -> tuple[float, float]:
+        below = -math.inf if self.negative_slope else 0.0
+        return below, math.inf if self.max_value is None else self.max_value
 
     def __call__(self, x: Value) -> Value:
         if self.threshold == 0.0 and self.negative_slope == 0.0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from layerctl.activations.base import Activation
@@ -15,6 +16,9 @@ class Elu(Activation):
 
     alpha: float = 1.0
 
+    def bounds(self) -> tuple[float, float]:
+        return -self.alpha, math.inf
+
     def __call__(self, x: Value) -> Value:
         return apply("where", x > 0.0, x, apply("expm1", apply("min", x, 0.0)) * self.alpha)
 
@@ -23,6 +27,9 @@ class Celu(Activation):
     """`max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)`."""
 
     alpha: float = 1.0
+
+    def bounds(self) -> tuple[float, float]:
+        return -self.alpha, math.inf
 
     def __call__(self, x: Value) -> Value:
         return apply("relu", x) + apply("expm1", apply("min", x, 0.0) / self.alpha) * self.alpha
@@ -39,12 +46,16 @@ class Selu(Activation):
 class Softplus(Activation):
     """`log(1 + exp(x))`."""
 
+    span: ClassVar[tuple[float, float]] = (0.0, math.inf)
+
     def __call__(self, x: Value) -> Value:
         return apply("softplus", x)
 
 
 class Softsign(Activation):
     """`x / (1 + |x|)`."""
+
+    span: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def __call__(self, x: Value) -> Value:
         return x / (1.0 + abs(x))
@@ -80,6 +91,8 @@ class Mish(Activation):
 class Exponential(Activation):
     """`exp(x)`."""
 
+    span: ClassVar[tuple[float, float]] = (0.0, math.inf)
+
     def __call__(self, x: Value) -> Value:
         return apply("exp", x)
 
@@ -87,12 +100,16 @@ class Exponential(Activation):
 class LogSigmoid(Activation):
     """`log(sigmoid(x))`."""
 
+    span: ClassVar[tuple[float, float]] = (-math.inf, 0.0)
+
     def __call__(self, x: Value) -> Value:
         return apply("log_sigmoid", x)
 
 
 class LogSoftmax(Activation):
     """`log(softmax(x))` over `axis`."""
+
+    span: ClassVar[tuple[float, float]] = (-math.inf, 0.0)
 
     axis: int = -1
 
@@ -109,6 +126,8 @@ class TanhShrink(Activation):
 
 class Squareplus(Activation):
     """`(x + sqrt(x^2 + b)) / 2`."""
+
+    span: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     b: float = 4.0
 

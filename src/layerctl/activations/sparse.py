@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from layerctl.activations.base import Activation
 from layerctl.ops.cumulative import cumulative
 from layerctl.ops.elementwise import apply, cast
@@ -18,6 +20,9 @@ class Sparsemax(Activation):
 
     Keras's tau sums all running sums of the support, where the paper takes the last one; the numbers here are Keras's.
     """
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    distribution: ClassVar[bool] = True
 
     axis: int = -1
 

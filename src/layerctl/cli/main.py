@@ -79,6 +79,9 @@ def _main(arguments: list[str] | None) -> None:
             sys.exit(_shortest(_no_memory()))
         if early.came:
             sys.exit(ExitCode.INTERRUPTED)
+        if (damaged := _damaged_bytecode(error)) is not None:
+            _tell([damaged], given)
+            sys.exit(ExitCode.USER)
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             cure = "use --threads 1, or raise the limits (ulimit -u, ulimit -v)"
             _tell([Diagnostic("out-of-memory", "the system lets no further thread be started", None, (), cure)], given)
@@ -104,6 +107,23 @@ def _for_want_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _damaged_bytecode(error: Exception) -> Diagnostic | None:
+    """A module's compiled file that Python cannot read, and wrote on a full disk: without it Python compiles the module again."""
+    if not isinstance(error, (EOFError, ValueError)) or "marshal" not in str(error):
+        return None
+    frame = error.__traceback__
+    while frame is not None and not frame.tb_frame.f_locals.get("bytecode_path"):
+        frame = frame.tb_next
+    if frame is None:
+        return None
+    path = str(frame.tb_frame.f_locals["bytecode_path"])
+    try:
+        os.unlink(path)
+    except OSError:
+        return Diagnostic("bytecode-damaged", "what Python keeps of a module is damaged", Span(Source(path)), (), "remove the file: Python makes it again")
+    return Diagnostic("bytecode-damaged", "what Python keeps of a module was damaged, and is removed", Span(Source(path)), (), "give the command again")
 
 
 def _shortest(found: Diagnostic) -> int:

@@ -39,12 +39,14 @@ def train(
         LayerctlError: for the file, the data, the folder; NumericalError when a loss is not finite.
     """
     from layerctl.api import Model
+    from layerctl.training.beforehand import note_reach
 
     model = Model.from_yaml(source, overrides=overrides, seed=seed, threads=threads, widths="read")
     folder = Path(out) if out else Path("runs") / model.spec.name
     check_folder(folder, resume, force)
     if force:
         _drop_checkpoints(folder)
+    note_reach(model)
     end = _End(model, folder, report)
     outcome = model.fit(run=folder, resume=resume, max_seconds=max_seconds, max_steps=max_steps, observer=observer, on_trainer=on_trainer,
                         finish=end)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -178,6 +179,10 @@ class Heading:
             cure = self._hint()
         elif text.startswith("1 fields"):
             cure = f"hardly a line has the delimiter {self.dialect.delimiter!r}: say the right one, as in `delimiter: \"\\t\"`"
+        elif len(self.names) == 1 and not self.headless:
+            mark = re.match(r"\s*([#;%]|//)", self.names[0])
+            title = json.dumps(self.names[0][:30], ensure_ascii=False)
+            cure = f'say `comment: "{mark[1]}"`' if mark is not None and len(mark[1]) == 1 else f"say `skip: [{title}]` if the first line is a title"
         else:
             cure = "name a column for each field in `columns`" if self.headless else "give the header a name for each field, or say `delimiter`"
         return Diagnostic(first.code, f"{text}, in {alike} of {len(self.bad) + self.rows} lines", first.span, hint=cure)

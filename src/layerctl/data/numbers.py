@@ -46,6 +46,8 @@ MOSTLY = 0.9
 REPEATED = "the header stands in the file a second time: remove the line"
 MANY = 20
 FEW = 3
+LONGEST_WORD = 30
+"""Different words, and letters of one, up to which they are told."""
 
 
 def numbers_of(table: Table, name: str, strip: str = "", units: Mapping[str, float] | None = None) -> np.ndarray:
@@ -244,7 +246,7 @@ def _cure(table: Table, name: str) -> str | None:
     strip = strip_of(bad, table.decimal)
     if strip:
         return f'say which characters do not count: `strip: "{strip}"`'
-    if bad and len(bad) <= FEW and not any(c.isdigit() for t in bad for c in t):
+    if bad and len(bad) <= FEW and max(map(len, bad)) <= LONGEST_WORD and not any(c.isdigit() for t in bad for c in t):
         listed = ", ".join(f'"{t}"' for t in bad)
         return f"if {listed} stands for a missing value, add it to `missing_values` in the data section; if the column holds words, say `kind: category`"
     return "correct it, list what stands for a missing value in `missing_values`, or say `kind: category` if the column holds words" if bad else None

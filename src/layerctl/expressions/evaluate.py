@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Span, did_you_mean
+from layerctl.expressions.mistakes import nearest
 from layerctl.expressions.parse import parse
 from layerctl.expressions.tree import (
     Binary,
@@ -98,6 +99,18 @@ def _misused(name: str, function: Callable[..., Any], given: int, message: str) 
     return (f"{name} takes {len(takes)} arguments, got {given}" if "positional argument" in message else message), listed
 
 
+_CURES = {
+    "cannot be cut": "give a number that divides it, or another `axis`",
+    "axis": "axes are counted from 0, the batch; -1 is the last",
+    "cannot multiply": "the last size of the first must be the last but one of the second: `transpose` exchanges them",
+    "cannot combine": "let both have the same sizes, or 1 in place of them: `reshape` and `expand_dims` make such",
+    "operands, got": "give it a value for each, between the parentheses",
+    "is no order of": "name each dimension once: 0 is the batch",
+    "expected a tensor or a number": "text is taken as an argument by its name alone, such as f(x, mode='a')",
+}
+"""What helps where an operation refused, by words of what it says."""
+
+
 class _Evaluation:
     def __init__(
         self,
@@ -130,7 +143,10 @@ class _Evaluation:
                 message = "the result is beyond the largest float, 1.8e308"
             cure = "change its numbers so that the result is one" if isinstance(error, ArithmeticError) else None
             cure = "indices count from 0, and the first dimension is the batch" if message.startswith("index ") else cure
-            if isinstance(error, TypeError) and isinstance(tree, Call):
+            cure = cure or next((c for words, c in _CURES.items() if words in message), None)
+            if "has no len()" in message:
+                message, cure = "len takes a list or a text, got a number", "take the number itself, without `len`"
+            elif isinstance(error, TypeError) and isinstance(tree, Call):
                 message, cure = _misused(tree.function, function, len(args), message)
             raise LayerctlError(Diagnostic("expression-value", message or type(error).__name__, tree.span, hint=cure)) from error
 
@@ -138,7 +154,7 @@ class _Evaluation:
         listed = sorted(known)
         hint = f"there are {', '.join(listed[:20])}{', …' if len(listed) > 20 else ''}" if listed else None
         return LayerctlError(
-            Diagnostic(code, f"there is no {what} '{name}'{did_you_mean(name, listed)}", span, hint=hint)
+            Diagnostic(code, f"there is no {what} '{name}'{nearest(name, listed)}", span, hint=hint)
         )
 
     def _number(self, tree: Number) -> Any:

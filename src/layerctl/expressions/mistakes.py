@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 from typing import Any
+
+from layerctl.diagnostics import did_you_mean
 
 Mistake = tuple[int, int, str, str | None]
 """Start and end, in indices of the text; message; hint."""
@@ -21,6 +24,14 @@ _SIGNS = {
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _SKIPPED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|#[^\n]*")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`; did you mean 'sum'?` for `reduce_sum` or `summ`, or nothing."""
+    bare = name.removeprefix("reduce_")
+    return f"; did you mean '{bare}'?" if bare != name and bare in known else did_you_mean(name, known)
+
+
 class UnknownWord(ValueError):
     """A name or a function (by `code`) that an expression uses and nobody knows."""
 
@@ -37,7 +48,7 @@ TOO_DEEP_CURE = "give parts of it names, or write a layer under `define:`"
 def before_parsing(text: str) -> Mistake | None:
     """What is seen without parsing: nothing at all, brackets, signs of other languages."""
     if not text.strip():
-        return 0, 1, "an empty expression, expected one such as `x * 2`", None
+        return 0, 1, "an empty expression, expected one such as `x * 2`", "write the name of a variable, or a value computed of names"
     bare = _SKIPPED.sub(lambda m: " " * len(m[0]), text)
     opened: list[tuple[str, int]] = []
     for at, sign in enumerate(bare):
@@ -51,6 +62,9 @@ def before_parsing(text: str) -> Mistake | None:
             opener, start = opened.pop()
             if opener != _CLOSERS[sign]:
                 return at, at + 1, f"'{sign}' closes '{opener}', expected '{_OPENERS[opener]}'", f"put '{_OPENERS[opener]}' before it"
+    asked = re.match(r"\s*[Ee][Nn][Vv]\s*[:.]\s*([A-Za-z_]\w*)", bare)
+    if asked:
+        return asked.start(1), asked.end(1), f"'{asked[0].strip()}' is no variable of the environment", f"write `${{env:{asked[1]}}}`"
     if opened:
         opener, start = opened[-1]
         return start, start + 1, f"'{opener}' is not closed, expected '{_OPENERS[opener]}'", f"put '{_OPENERS[opener]}' where it ends"

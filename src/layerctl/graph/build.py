@@ -25,6 +25,10 @@ def finish(name: str, wiring: Wiring, outputs: list[str]) -> Model:
 def ports(node: Node, problems: Problems) -> dict[str, Port]:
     """The `inputs` mapping of a functional model."""
     out: dict[str, Port] = {}
+    single = [n.entries[0] for n in node.items if isinstance(n, MappingNode) and len(n) == 1] if isinstance(node, Sequence) else []
+    if isinstance(node, Sequence) and single and len(single) == len(node.items):
+        problems.error("wrong-type", "'inputs' must be a mapping of names to shapes, got a list", node.span, hint="write its lines without the dashes")
+        node = MappingNode(single, node._span, node.path)
     if not isinstance(node, MappingNode):
         problems.error(
             "wrong-type",
@@ -71,6 +75,8 @@ def build_model(
 
 
 def _sequential(spec: Spec, node: Sequence, given: Mapping[str, Port], problems: Problems) -> Model:
+    if not node.items:
+        problems.error("missing-layer", "'model' has no layers", node.span, hint="write each one after a dash: `- Dense: 3`")
     wiring = wire(node, given, problems)
     _check_features(wiring.inputs, given, problems)
     if not wiring.inputs and not problems.errors:
@@ -110,15 +116,16 @@ def _functional(spec: Spec, node: MappingNode, given: Mapping[str, Port], proble
         key = str(e.key.value)
         if e.key in strangers:
             dashed = key.lstrip("-")
-            layer = dashed in catalogue("layers").names or dashed in definitions()
+            layer = key not in known and not closest(key, known) and (dashed in catalogue("layers").names or dashed in definitions())
             hint = "a model is a list of layers, or a mapping of inputs, layers and outputs"
             hint = f"a list has dashes, each with a space behind it: `- {dashed}: …`" if layer else hint
             near = "" if layer else did_you_mean(key, known)
             problems.error("unknown-key", f"'model' has no key '{key}'{near}", e.key.span, hint=hint)
-    node = _out_of_inputs(node, problems)
+    meant = {str(k.value): near for k in strangers if (near := closest(str(k.value), known)) and near not in node}
+    node = _out_of_inputs(node.renamed(meant), problems)
     declared = node.get("inputs")
     inputs = ports(declared, problems) if declared is not None else dict(given)
-    if declared is not None and not isinstance(declared, MappingNode):
+    if declared is not None and not isinstance(declared, MappingNode) and not inputs:
         inputs = dict(given) or {"?": Port(None, "f32")}  # what the layers would take
     listed = node.get("layers")
     if listed is None:

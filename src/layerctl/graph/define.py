@@ -67,12 +67,13 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
 def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> MappingNode:
     """The definition; keys that are nearly right are read as what is meant, and said to be wrong. `whole`: none of its keys stands elsewhere."""
     meant: dict[str, str] = {}
-    is_block = body.get("layers") is not None
+    every = {**BLOCK_KEYS, **LAYER_KEYS}
+    is_block = body.get("layers") is not None or any(k not in every and closest(str(k), every) == "layers" for k in body.keys())  # noqa: SIM118
     known = BLOCK_KEYS if is_block else LAYER_KEYS
     for e in body.entries:
         key = str(e.key.value)
         if key not in known:
-            near = did_you_mean(key, known) or did_you_mean(key, BLOCK_KEYS)
+            near = did_you_mean(key, known) or did_you_mean(key, every)
             right = closest(key, known) or ("weights" if "weights" in known and _has_shapes(e.value) else None)
             if right is not None and right not in body:
                 meant[key] = right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -10,7 +11,7 @@ from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean
 from layerctl.graph.build import using_definitions
 from layerctl.graph.model import Model
-from layerctl.graph.outputs import check_softmax
+from layerctl.graph.outputs import check_likeliest, check_softmax
 from layerctl.layers.base import unique
 from layerctl.losses.base import BY_SHAPE, Loss, resolve_loss
 from layerctl.metrics.base import LossMean, Metric, resolve_metric
@@ -71,6 +72,8 @@ class Output:
         cure = "the last layer and the loss go together: one unit for a number or two classes (binary_crossentropy), one for each of more classes"
         if kind == "metric" and self.loss is not None and self.loss.classes and not judge.of_classes:
             cure = "of classes there are accuracy, f1_score and auc; mae, mean_squared_error and r2_score judge numbers"
+        elif kind == "metric" and self.loss is not None and self.loss.classes:
+            cure = "`accuracy` goes with any loss of classes; where the target holds their numbers there are the metrics that begin with Sparse"
         raise LayerctlError(Diagnostic("target-shape", text, self.places.get(id(judge)), (), cure)) from error
 
 
@@ -102,6 +105,16 @@ def judging(
     return optimizer, outputs
 
 
+def rate_place(spec: Spec) -> Span | None:
+    """Where the file gives the learning rate; the optimizer's place, if any, where it gives none."""
+    node = spec.compile.get("optimizer") if spec.compile is not None else None
+    if isinstance(node, MappingNode) and len(node) == 1:
+        given = node.entries[0].value
+        found = given.get("learning_rate") if isinstance(given, MappingNode) else given
+        return (found if found is not None else node).span
+    return node.span if node is not None else None
+
+
 def check_keys(node: MappingNode, problems: Problems) -> None:
     """The section has the keys of `COMPILE` and no others."""
     unknown = [e.key for e in node.entries if e.key.value not in COMPILE]
@@ -120,6 +133,7 @@ def _judges(node: MappingNode, model: Model, outputs: dict[str, Output], shapes:
     for key in ("metrics", "weighted_metrics"):
         for name, n in _by_output(node.get(key), "metrics", model, problems, listed=True).items():
             getattr(outputs[name], key).update(_metrics(n, key, outputs[name], shapes[name], problems))
+    check_likeliest(outputs, shapes, problems)
 
 
 def _check_patterns(optimizer: Any, model: Model, node: Node, problems: Problems) -> None:
@@ -229,7 +243,7 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
                            hint="give one for each, or one number for all of them")  # fmt: skip
         for part, each in zip(parts, given, strict=False):
             value = each.plain()
-            if not isinstance(value, (int, float)) or isinstance(value, bool):
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
                 problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span, hint="as in `loss_weights: {price: 1.0, size: 0.2}`")
                 break
             part.weight = float(value)

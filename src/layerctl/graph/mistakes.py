@@ -14,7 +14,7 @@ from layerctl.losses.base import BY_SHAPE
 from layerctl.metrics.base import BY_LOSS
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.construct import definitions, entry
-from layerctl.spec.data import DataSpec, FeatureSpec
+from layerctl.spec.data import DataSpec, is_feature
 from layerctl.spec.file import Spec
 from layerctl.spec.variables import resolved
 
@@ -47,14 +47,9 @@ def _features(spec: Spec) -> dict[str, Any]:
     named = data.get("features") if isinstance(data, Mapping) else None
     if not isinstance(named, Mapping) or not isinstance(data, Mapping):
         return {}
-    moved = [e for e in data.entries if e.key.value not in DataSpec.model_fields and _is_feature(e.value)]  # a feature that lost its indentation
-    own = [e for e in named.entries if e.key.value not in DataSpec.model_fields or _is_feature(e.value)]
+    moved = [e for e in data.entries if e.key.value not in DataSpec.model_fields and is_feature(e.value)]  # a feature that lost its indentation
+    own = [e for e in named.entries if e.key.value not in DataSpec.model_fields or is_feature(e.value)]
     return {str(e.key.value): _GUESS for e in (*own, *moved)}
-
-
-def _is_feature(node: Node) -> bool:
-    """Whether a value may be a feature's, by its keys."""
-    return isinstance(node, Mapping) and all(k in FeatureSpec.model_fields for k in node.keys())  # noqa: SIM118
 
 
 def _of_model(spec: Spec) -> Iterable[Diagnostic]:

@@ -247,6 +247,14 @@ def _shape_cure(text: str, given: list[Value]) -> str | None:
         return "name what it joins: `from: [a, b]`"
     if "does not fit into" in text:
         return "take a smaller kernel, or `padding: same`"
+    if "of the same rank" in text:
+        return "put Flatten, Reshape or a pooling before one of them"
+    if "one -1 at most" in text:
+        return "write sizes whose product is the number of elements, -1 once at most"
+    if "no multiple of groups" in text:
+        return "take a number of groups that divides the input's channels, or leave `groups` out"
+    if "leaves nothing" in text:
+        return "take away less"
     if "axis" in text:
         return "axes are counted from 0, the batch; -1 is the last"
     if "no order of the dimensions" in text:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from layerctl.catalogue import snake_case
 from layerctl.diagnostics import Diagnostic, Problems, Span, did_you_mean
-from layerctl.graph.model import Model, Step
+from layerctl.graph.doubts import ending, last
+from layerctl.graph.model import Model
 from layerctl.ops.value import Shape, shown
 from layerctl.spec.features import FeatureSchema
 
-_UNBOUNDED = ("Linear", "Relu", "LeakyRelu", "Elu", "Selu", "Gelu")
-"""Activations whose results are no probabilities, and whose logarithm may not exist."""
+_LIKELIEST = ("CategoricalAccuracy", "SparseCategoricalAccuracy", "TopKCategoricalAccuracy", "SparseTopKCategoricalAccuracy")
+"""Metrics of which unit is the greatest."""
 
 
 def check_ids(model: Model, schema: FeatureSchema, problems: Problems) -> None:
@@ -58,17 +58,22 @@ def check_whole(model: Model, schema: FeatureSchema, problems: Problems) -> None
                            port.span, hint="leave `dtype` out; ids come from `kind: category, encode: index`, whole numbers from `scale: none`")  # fmt: skip
 
 
-def _last(model: Model, name: str) -> Step | None:
-    return next((s for s in model.steps if name in s.names), None)
-
-
 def check_softmax(model: Model, shapes: Mapping[str, Shape], problems: Problems) -> None:
     """A softmax over one number is 1 whatever the model does: nothing can be learned from it."""
     for name in model.outputs:
-        step, shape = _last(model, name), shapes[name]
-        if step is not None and len(shape) > 1 and shape[-1] == 1 and _activation(step.layer) == "Softmax":
+        step, shape = last(model, name), shapes[name]
+        if step is not None and len(shape) > 1 and shape[-1] == 1 and type(ending(step.layer)).__name__ == "Softmax":
             problems.error("bad-value", f"a softmax over one number is always 1: the output '{name}' of shape (None, 1) tells nothing", step.span,
                            hint="one unit takes `activation: sigmoid`; a softmax takes one unit for each class")  # fmt: skip
+
+
+def check_likeliest(outputs: Mapping[str, Any], shapes: Mapping[str, Shape], problems: Problems) -> None:
+    """A metric of the likeliest unit tells nothing where there is one unit: that is always the likeliest."""
+    for name, judged in outputs.items():
+        for label, metric in (judged.metrics | judged.weighted_metrics).items():
+            if type(metric).__name__ in _LIKELIEST and len(shapes[name]) > 1 and shapes[name][-1] == 1:
+                text = f"the metric '{label}' asks which of several units is the likeliest, but the output '{name}' has one"
+                problems.error("target-shape", text, judged.places.get(id(metric)), hint="one unit takes `accuracy` or `binary_accuracy`")
 
 
 def check_metrics(schema: FeatureSchema, outputs: Mapping[str, Any], problems: Problems) -> None:
@@ -88,7 +93,7 @@ def check_metrics(schema: FeatureSchema, outputs: Mapping[str, Any], problems: P
 def check_targets(model: Model, schema: FeatureSchema, outputs: Mapping[str, Any], shapes: Mapping[str, Shape], problems: Problems) -> None:
     """What the file's own losses compare has the target's shape: where a row has one value the output has one, or one for each class."""
     for name, judged in outputs.items():
-        target, step = schema.target(name), _last(model, name)
+        target, step = schema.target(name), last(model, name)
         if target is None or target.kind not in ("category", "number") or not judged.losses or any(hasattr(p.loss, "_body") for p in judged.losses):
             continue
         place, shape = step.span if step is not None else None, shapes[name]
@@ -104,10 +109,13 @@ def check_targets(model: Model, schema: FeatureSchema, outputs: Mapping[str, Any
                 cure = "give the last layer one unit"
             what = f"the output '{name}' has {int(shape[-1])} numbers, and the target '{target.column}' is one for {type(loss).__name__}"
             problems.error("target-shape", what, place, hint=cure)
-        elif classes and width is not None and width < len(classes):
+        elif classes and width is not None and width != len(classes):
             what = f"the output '{name}' has {width} unit{'s' * (width > 1)}, and the target {len(classes)} classes: {listed(classes)}"
             more = "; one unit is for a number, and mean_squared_error" if width == 1 else ""
-            problems.error("label-out-of-range", what, place, hint=f"give the last layer {len(classes)} units{more}")
+            if width > len(classes):
+                more = "; where there are classes that the training rows lack, name all in the target: `classes: [...]`"
+            code = "label-out-of-range" if width < len(classes) else "target-shape"
+            problems.error(code, what, place, hint=f"give the last layer {len(classes)} units{more}")
 
 
 def check_names(model: Model, targets: Iterable[str], place: Callable[[str], Span | None], problems: Problems) -> None:
@@ -146,31 +154,3 @@ def unfit(callback: Any, trainer: Any, metrics: list[str], held: bool, span: Spa
         return missing
     kind, place = type(callback).__name__, callback.place(*re.findall(r"'(\w+)'", objection)) or span
     return Diagnostic("bad-callback", f"{kind}: {objection}", place, (), f"`layerctl layers {kind}` says what it takes")
-
-
-def doubts(model: Model, outputs: Mapping[str, Any]) -> list[Diagnostic]:
-    """Warnings for crossentropies that take probabilities and get numbers of any size."""
-    found = []
-    for name, judged in outputs.items():
-        step = _last(model, name)
-        activation = _activation(step.layer) if step is not None else None
-        for part in judged.losses:
-            kind = type(part.loss).__name__
-            if step is None or activation not in _UNBOUNDED or getattr(part.loss, "from_logits", None) is not False:
-                continue
-            wanted = "sigmoid" if kind.startswith("Binary") else "softmax"
-            has = "no activation" if activation == "Linear" else f"the activation {snake_case(activation)}"
-            found.append(Diagnostic(
-                "not-probabilities", f"the loss {kind} takes probabilities, but the output '{name}' has {has}", step.span, (),
-                f"say `activation: {wanted}`, or `loss: {{{kind}: {{from_logits: true}}}}` for an output without activation", "warning",
-            ))  # fmt: skip
-    return found
-
-
-def _activation(layer: Any) -> str | None:
-    """The kind of activation at the end of a layer; Linear where the layer has the argument and it is not given; None where it has none."""
-    if type(layer).__name__ in ("Softmax", "ReLU"):
-        return {"ReLU": "Relu"}.get(type(layer).__name__, "Softmax")
-    if "activation" not in type(layer).model_fields or type(layer).__name__ in ("LSTM", "GRU", "SimpleRNN"):
-        return None
-    return "Linear" if layer.activation is None else type(layer.activation).__name__

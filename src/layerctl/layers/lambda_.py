@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from layerctl.diagnostics import LayerctlError, Span, did_you_mean
 from layerctl.expressions.evaluate import evaluate
 from layerctl.expressions.functions import functions
-from layerctl.expressions.mistakes import UnknownWord
+from layerctl.expressions.mistakes import UnknownWord, nearest
 from layerctl.expressions.parse import parse
 from layerctl.layers.base import Layer, training
 from layerctl.ops.reshape import Reshape
@@ -44,7 +44,7 @@ class Lambda(Layer):
             raise ValueError(first.message + (f"; {first.hint}" if first.hint else "")) from error
         for f in tree.functions():
             if f not in functions():
-                raise UnknownWord(f"there is no function '{f}'{did_you_mean(f, functions())}", f, "unknown-function")
+                raise UnknownWord(f"there is no function '{f}'{nearest(f, functions())}", f, "unknown-function")
         return str(value)
 
     def model_post_init(self, context: Any) -> None:

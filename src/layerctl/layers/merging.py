@@ -165,7 +165,7 @@ class Concatenate(_Merge):
     def call(self, inputs: list[Value]) -> Value:
         if len({v.rank for v in inputs}) > 1:
             got = ", ".join(shown(v.shape) for v in inputs)
-            raise ShapeError(f"Concatenate needs tensors of the same rank, got {got}: Flatten, Reshape or a pooling first")
+            raise ShapeError(f"Concatenate needs tensors of the same rank, got {got}")
         return concat(inputs, self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any) -> Any:

@@ -17,6 +17,10 @@ def colon(p: Place) -> Diagnostic | None:
     first = len(p.row) - len(content)
     if re.search(r":(\s|$)", p.row[first : p.column]) and ":" not in p.row[first : p.column].split(": ")[0]:
         inner = re.match(r"(?:- )*([\w.]+): (([A-Za-z_]\w*): .*)$", p.row.strip())
+        round_ones = re.match(r"(?:- )*([\w.]+): \((\w+: .*)\)$", p.row.split(" #")[0].strip())
+        if round_ones is not None:
+            return Diagnostic("yaml-unquoted", "arguments stand in round brackets, expected braces", p.span(column=p.row.index("(")),
+                              hint=f"write `{round_ones[1]}: {{{round_ones[2]}}}`")  # fmt: skip
         braces = f"write `{inner[1]}: {{{inner[2]}}}`, or quote the value" if inner is not None and " " not in inner[3] else None
         return Diagnostic(
             "yaml-colon",
@@ -42,12 +46,15 @@ def colon(p: Place) -> Diagnostic | None:
         over = len(row) - len(row.lstrip())
         return Diagnostic("yaml-indentation", f"an item indented by {p.row.index('-')} spaces below one of {over}, expected {over}",
                           p.span(column=p.row.index("-")), hint="items of one list start in the same column")  # fmt: skip
+    inner = re.fullmatch(r"([\w.]+): +([A-Za-z_]\w*)", text)
+    below = p.row.strip().split(" #")[0].rstrip()
+    nested = f"write `{inner[1]}: {{{inner[2]}: {{{below}}}}}`; or " if inner is not None and re.fullmatch(r"[\w.]+: +\S+", below) else ""
     return Diagnostic(
         "yaml-indentation",
         f"a key under line {above + 1}, which already has a value",
         p.span(column=first),
         notes=(Note("the line with the value", p.span(above, at, len(text))),),
-        hint="give both lines the same indentation; or a line with the key that it belongs to is missing between them, such as `data:`",
+        hint=f"{nested}give both lines the same indentation; or a line with the key that it belongs to is missing between them, such as `data:`",
     )
 
 

@@ -47,6 +47,11 @@ class _Override:
                 "override-syntax", f"'{text}' has no '=', expected path=value", whole, hint="as in `--set fit.epochs=3`"
             )
         self.parts: list[tuple[str, Span]] = []
+        indexed = re.sub(r"\[(-?\d+)\]", r".\1", path)
+        if indexed != path:
+            at = path.index("[") + 1
+            fail("override-syntax", f"the path '{path}' has brackets, expected an item's number between dots", Span(self.source, 1, at, 1, path.index("]") + 2),
+                 hint=f"write `--set {indexed}={value}`")  # fmt: skip
         at = 1
         for part in path.split("."):
             if not part.strip() or part != part.strip():

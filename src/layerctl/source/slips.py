@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from layerctl.diagnostics import Diagnostic, Note
 from layerctl.source.marks import ODD_SPACE, ODD_SPACE_CURE, SPACES, Place
+from layerctl.source.sections import SECTIONS
 
 _ODD = "".join(sorted(SPACES))
 _START = r"^(?P<start>\s*(?:- +)*)"
@@ -34,7 +35,7 @@ def _merge(p: Place, line: int, row: str) -> Diagnostic | None:
 
 
 def _comment(p: Place, line: int, row: str) -> Diagnostic | None:
-    at = re.match(r"^\s*(?P<mark>//|/\*|%%)\s*(?P<text>.*)$", row)
+    at = re.search(r"(?:^\s*|[,{\[]\s*)(?P<mark>//|/\*|%%)\s*(?P<text>.*)$", row)
     return at and Diagnostic("yaml-syntax", f"'{at['mark']}' begins no comment", p.span(line, at.start("mark"), len(at["mark"])),
                       hint=f"a comment begins with '#': write `# {at['text']}`")  # fmt: skip
 
@@ -139,8 +140,22 @@ def _brace_without_opener(p: Place, line: int, row: str) -> Diagnostic | None:
                       hint=f"write `{at['outer']}: {opener}{row[at.start('inner'):]}`")  # fmt: skip
 
 
+def _closed_in_a_comment(p: Place, line: int, row: str) -> Diagnostic | None:
+    """`{units: 8, #activation: relu}`: the brace that closes is in a comment."""
+    at = re.search(r"\s#", p.rows[line])
+    if at is None:
+        return None
+    before, behind = p.rows[line][: at.start()], p.rows[line][at.start() :]
+    for closer, opener in _CLOSERS.items():
+        if before.count(opener) > before.count(closer) and behind.count(closer) > behind.count(opener):
+            return Diagnostic("yaml-unclosed", f"'{opener}' is not closed, expected '{closer}'", p.span(line, before.rindex(opener)),
+                              hint=f"what stands behind ' #' is a comment: put '{closer}' before it, or quote the text")  # fmt: skip
+    return None
+
+
 _SLIPS = (
     _merge, _comment, _odd_space, _odd_dash, _end, _variable, _smart_quotes, _dash, _glued, _equals, _bracket_without_colon, _brace_without_opener,
+    _closed_in_a_comment,
 )  # fmt: skip
 
 
@@ -155,7 +170,7 @@ def uneven(p: Place) -> Diagnostic | None:
     above = p.previous()
     if above < 0:
         return None
-    blame = _first_deeper(p, own) if _indent(rows[above]) > own else _first_shallower(p, above, own) or _fallen(p, above, own)
+    blame = _key_at_the_top(p, own) or _first_deeper(p, own) if _indent(rows[above]) > own else _first_shallower(p, above, own) or _fallen(p, above, own)
     if blame is None:
         return None
     line, wanted = blame
@@ -189,6 +204,16 @@ def _level(p: Place, own: int) -> int:
             break
         count += _indent(p.rows[line]) == own
     return count
+
+
+def _key_at_the_top(p: Place, own: int) -> tuple[int, int] | None:
+    """The head of the lines above, where it fell to the first column and is no section: a key like this line's."""
+    head = next((i for i in _lines(p, p.line - 1, lambda i: i - 1) if _indent(p.rows[i]) < own), None)
+    before = p.previous(head) if head is not None else -1
+    if head is None or before < 0 or _indent(p.rows[head]) or _indent(p.rows[before]) < own:
+        return None
+    key = re.fullmatch(r"(\w+):", p.rows[head].split(" #")[0].rstrip())
+    return (head, own) if key is not None and key[1] not in SECTIONS else None
 
 
 def _first_deeper(p: Place, own: int) -> tuple[int, int] | None:

@@ -23,6 +23,11 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
     bare = [k for k, v in mapping.entries if isinstance(v, Scalar) and v.text == "" and v.style == "plain" and ":" not in k.text and "(" not in k.text]
     if len(bare) > 1 and len(bare) == len(mapping.entries):
         listed = ", ".join(k.text for k in bare)
+        pairs = [re.fullmatch(r"([A-Za-z_]\w*) *=>? *(\S.*)", k.text) for k in bare]
+        if all(pairs):
+            named = ", ".join(f"{m[1]}: {m[2]}" for m in pairs if m is not None)
+            problems.error("yaml-colon", f"'{{{listed}}}' has '=' in place of ':'", mapping.span, hint=f"write `{{{named}}}`")
+            return
         problems.error("yaml-syntax", f"'{{{listed}}}' has values without names", mapping.span,
                        hint=f"in braces each value has a name, `{{name: value}}`; a list stands in brackets, `[{listed}]`")  # fmt: skip
         return
@@ -55,7 +60,7 @@ def check_flow(mapping: Mapping, problems: Problems) -> None:
             return
         unfinished = re.match(r"(\w+) +(\S.*)", key.text)
         if unfinished is not None and not key.text.startswith("not "):
-            problems.error("yaml-colon", f"no ':' after '{unfinished[1]}'", key.span, hint=f"write `{unfinished[1]}: {unfinished[2].lstrip('= ')}`")
+            problems.error("yaml-colon", f"no ':' after '{unfinished[1]}'", key.span, hint=f"write `{unfinished[1]}: {unfinished[2].lstrip('=> ')}`")
             return
         if re.fullmatch(r"\w+:\S+", key.text):
             name, rest = key.text.split(":", 1)

@@ -211,11 +211,19 @@ def _arguments(
             cure, hint = argument_here(what, name, cls.model_fields)
             if "layer" in cls.model_fields and catalogue("layers").get(name) is not None:
                 cure, hint = "", f"write `{what}: {{layer: {{{name}: …}}}}`"
+            if what == "data" and "features" in node and _is_feature(item.value):
+                cure, hint = "", "a feature is indented below `features:`, in the column of the others"
             listed = cut_at_comma(node, item.key)
             problems.error("unknown-argument", f"{what} has no argument '{name}'{'' if listed else cure}", item.key.span, hint=listed or hint)
             continue
         _one(cls, name, item.value, item.key.span, values, nodes, problems)
     return values, nodes
+
+
+def _is_feature(node: Node) -> bool:
+    from layerctl.spec.data import is_feature
+
+    return is_feature(node)
 
 
 def _one(cls: type[BaseModel], name: str, node: Node, key: Span, values: dict, nodes: dict, problems: Problems) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
+from layerctl.source.document import Mapping, Node
 from layerctl.spec.reading import WHITESPACE, Encoding, Reading
 from layerctl.spec.section import Section
 from layerctl.spec.targets import (
@@ -377,3 +378,8 @@ class DataSpec(Section):
     def resampling(self) -> SamplingSpec | None:
         """How the training rows' classes are evened out."""
         return SamplingSpec(method=self.sampling) if isinstance(self.sampling, str) else self.sampling
+
+
+def is_feature(node: Node) -> bool:
+    """Whether a value may be a feature's, by its keys."""
+    return isinstance(node, Mapping) and len(node) > 0 and all(k in FeatureSpec.model_fields for k in node.keys())  # noqa: SIM118

@@ -21,6 +21,7 @@ from pydantic import (
 from layerctl.configured import reference
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar
+from layerctl.source.sections import SECTIONS
 from layerctl.spec.construct import construct
 from layerctl.spec.data import DataSpec
 from layerctl.spec.foreign import TYPOGRAPHIC, section_of
@@ -31,19 +32,6 @@ from layerctl.spec.variables import resolved, variables_of
 
 FORMAT = 1
 FORMAT_KEY = "layerctl"
-SECTIONS = {
-    "layerctl": "The format of the file: 1.",
-    "include": "Files whose sections this one starts from, relative to it; what stands here goes before what stands there.",
-    "name": "The run's name; the file's name if not given.",
-    "seed": "The seed of weights, splits, order and noise; 0 if not given.",
-    "vars": "Values for `${name}` anywhere; `--set vars.name=64` changes one.",
-    "data": "Where rows come from, and how columns become the model's inputs and targets.",
-    "define": "Blocks and layers of one's own, by name.",
-    "model": "The layers: a list, or inputs, layers and outputs.",
-    "compile": "How the model is judged and trained: optimizer, losses and metrics.",
-    "fit": "How long and in what pieces training goes on.",
-}
-"""The sections of a file, and what each is for."""
 
 COMPILE = {
     "optimizer": "How gradients change weights; rmsprop if not given.",
@@ -281,7 +269,7 @@ def _variables(root: Mapping, problems: Problems) -> dict[str, Any]:
         return {}
     if not isinstance(node, Mapping):
         problems.error("wrong-type", "'vars' must be a mapping of names to values", node.span, hint="as in `vars: {width: 32}`")
-        return {}
+        problems.check()  # else each use of a variable would be a mistake too
     try:
         return variables_of(node)
     except LayerctlError as error:

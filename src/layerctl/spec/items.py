@@ -98,6 +98,7 @@ def item(node: Node, problems: Problems) -> Item | None:
             owner = kinds[0].key.value
             hint = f"'{key}' is an argument of {owner}: indent it below the layer, or write {{{key}: ...}} behind the colon"
         elif isinstance(kinds[0].value, Scalar) and kinds[0].key.value in ("type", "class_name", "layer", "class"):
+            extra, key = kinds[0], str(kinds[0].key.value)
             hint = f"write the layer's name as the key: `- {kinds[0].value.text}: {{…}}`"
         elif use and not (len(kinds) > 1):
             hint = "an item makes a layer, or uses one again: write two items"

@@ -98,7 +98,7 @@ def report(
         cure = type_cure(wanted, got)
         known = _fields_of(_annotation(cls, loc))
         if cure is None and wanted.endswith("a mapping") and known:
-            cure = f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
+            cure = _of_features(reached, got) or f"as in `{reached[-1]}: {{{known[0]}: …}}`; its arguments are {', '.join(known)}"
         problems.error("wrong-type", f"{what}: '{name}' must be {wanted}, got {told(got)}", where, hint=cure or about)
     elif kind in _BOUNDS:
         bound = e["ctx"][_BOUNDS[kind]]
@@ -201,10 +201,15 @@ def type_cure(wanted: str, got: Any) -> str | None:
             return f"write {bare}" + ("; a comment begins with #" if "//" in text else f" without the '{text[-1]}'")
         if wanted == "a number" and (worth := _worth(text)) is not None:
             return f"write {worth:g}"
-        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\$\([A-Za-z_][\w.]*\)|\{[A-Za-z_][\w.]*\}", text):
-            return f'a variable is written "${{{text.strip("${}()")}}}"'
+        if re.fullmatch(r"\$\{?[\w.]+[^{}]*\}?|\$\([A-Za-z_][\w.]*\)|\{[A-Za-z_][\w.]*\}|\{\{ *[A-Za-z_][\w.]* *\}\}|%\([A-Za-z_]\w*\)[sd]", text):
+            return f'a variable is written "${{{text.rstrip("sd").strip("%${}() ") if text[0] == "%" else text.strip("${}() ")}}}"'
         if re.fullmatch(r"[-+]?\d+" if wanted == "a whole number" else r"[-+]?[\d.]+(?:[eE][-+]?\d+)?" if wanted == "a number" else "(?!)", text):
-            return f"write it without quotes: {text}"
+            return f"write it without quotes: {text}" if text.isascii() else f"write it in ordinary digits: {float(text):g}"
+        ordinary = text.translate(dict.fromkeys(map(ord, "−–—‒"), "-"))
+        if ordinary != text and wanted in ("a number", "a whole number") and re.fullmatch(_NUMBER, ordinary):
+            return f"write it with the ordinary minus: {ordinary}"
+        if wanted == "a whole number" and re.fullmatch(r"\d+\s*%", text):
+            return f"write {text.rstrip('% ')} without the sign"
         if wanted in ("a number", "a whole number") and re.fullmatch(r"[\d.]+\s*%", text):
             return f"write {float(text.rstrip('% ')) / 100:g}"
         if wanted == "true or false" and text.lower() in ("yes", "no", "on", "off", "true", "false"):
@@ -234,6 +239,17 @@ def type_cure(wanted: str, got: Any) -> str | None:
     return None
 
 
+def _of_features(reached: tuple[str, ...], got: Any) -> str | None:
+    """How features are written that are columns' names alone, or one without `columns`."""
+    names = [got] if isinstance(got, str) else got
+    if reached[0] != "features" or not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        return None
+    columns = f"{{columns: [{', '.join(names)}]}}"
+    if len(reached) == 1:
+        return f"write `features: {{x: {columns}}}`; `x` is the model's input"
+    return f"write `{reached[-1]}: {columns}`" if len(reached) == 2 else None
+
+
 def _worth(text: str) -> float | None:
     """The number of a fraction or a power, such as `1/100` or `10^-3`."""
     found = re.fullmatch(rf"({_NUMBER})\s*(/|\^|\*\*)\s*({_NUMBER})", text)
@@ -260,6 +276,10 @@ def _annotation(cls: type[BaseModel], loc: tuple[Any, ...]) -> Any:
 def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls: type[BaseModel], problems: Problems) -> None:
     """An argument that a nested section does not have: the key's place, and the name that was meant."""
     key, around = str(loc[-1]), top
+    if what == "data" and loc[0] == "features" and len(loc) > 2 and str(loc[1]) in cls.model_fields and isinstance(top, Mapping) and loc[1] in top:
+        problems.error("unknown-key", f"'{loc[1]}' is a key of data, and stands among the features", top.key(str(loc[1])).span,
+                       hint="start its line in the column of `features:`")  # fmt: skip
+        return
     for part in loc[1:-1]:
         below = around.get(str(part)) if isinstance(around, Mapping) else None
         around = below if below is not None else around

@@ -38,12 +38,16 @@ def variables_of(node: MappingNode) -> dict[str, Any]:
 def _evaluate(text: str, span: Span | None, scope: Mapping[str, Any]) -> Any:
     """The value of an expression; dotted names are looked up first."""
     from layerctl.expressions.evaluate import evaluate_text
+    from layerctl.expressions.parse import MODULES
 
     found: dict[str, Any] = {}
 
     def replace(match: re.Match[str]) -> str:
         value: Any = scope.get(match[1])
         if not isinstance(value, Mapping):
+            if match[1] not in (*scope, *MODULES, "env") and not text[match.end() :].lstrip().startswith("("):
+                fail("unknown-variable", f"there is no variable '{match[1]}'{did_you_mean(match[1], scope)}", span,
+                     hint="dots are for `features.NAME.size`; a value of another section is put into `vars:`")  # fmt: skip
             return match[0]
         for part in match[2][1:].split("."):
             if not isinstance(value, Mapping) or part not in value:
@@ -76,10 +80,17 @@ def at_variables(document: Document) -> Iterator[None]:
         if not isinstance(given, MappingNode):
             raise
         places = {str(e.key.value): e.value.span for e in given}
-        found = _by_variable(error.diagnostics, places)
+        found = _by_variable([_bare(d, places) for d in error.diagnostics], places)
         if found == list(error.diagnostics):
             raise
         raise type(error)(found) from error
+
+
+def _bare(d: Diagnostic, places: Mapping[str, Span]) -> Diagnostic:
+    """The error of a value that is the name of a variable: it lacks its `${}`."""
+    row = d.span.source.line(d.span.line) if d.span is not None and d.span.line and d.code == "wrong-type" else None
+    name = row[d.span.column - 1 : d.span.end_column - 1].strip("\"'") if row is not None and d.span is not None else ""
+    return replace(d, hint=f'a variable is written "${{{name}}}"') if name in places else d
 
 
 def _by_variable(diagnostics: Iterable[Diagnostic], places: Mapping[str, Span]) -> list[Diagnostic]:

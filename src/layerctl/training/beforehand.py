@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Span, did_you_mean, fail
+from layerctl.graph.doubts import out_of_reach
 from layerctl.graph.model import Model as Graph
 from layerctl.graph.outputs import unfit
 from layerctl.source.document import Mapping as MappingNode
@@ -61,6 +62,13 @@ def check_training(model: Model) -> None:
         except LayerctlError as error:
             problems.found += error.diagnostics
     problems.check()
+    note_reach(model)
+
+
+def note_reach(model: Model) -> None:
+    """Adds warnings for numbers to predict that the model cannot come near to; the rows are read only where its last layer has bounds."""
+    if model.schema is not None and model.spec.data is not None:
+        model.warnings += out_of_reach(model.graph, model.schema, lambda: match_targets(model.graph, model.data.train.targets))
 
 
 def held_back(data: DataSpec) -> bool:
@@ -72,7 +80,8 @@ def held_back(data: DataSpec) -> bool:
 def _of_callbacks(model: Model, data: DataSpec) -> list[Diagnostic]:
     metrics, span = list(model.task().metrics()), model.spec.span(("fit", "callbacks"))
     outlook = Outlook(metrics, model.optimizer, held_back(data))
-    return [d for c in model.spec.fit.callbacks if (d := unfit(c, outlook, metrics, outlook.held, span)) is not None]
+    places = [model.spec.span(("fit", "callbacks", i)) or span for i in range(len(model.spec.fit.callbacks))]
+    return [d for c, at in zip(model.spec.fit.callbacks, places, strict=True) if (d := unfit(c, outlook, metrics, outlook.held, at)) is not None]
 
 
 def _weights(model: Model) -> None:
@@ -105,7 +114,9 @@ def _of_truths(loss: Any) -> bool:
 def check_trainable(model: Model) -> None:
     if model.optimizer is None or not any(o.loss for o in model.outputs.values()):
         root = model.spec.document.root.span
-        fail("missing-section", "the file does not say how to train: it has no loss", model.spec.span(("compile",)) or root,
+        compile = model.spec.compile
+        place = compile.key("loss").span if compile is not None and "loss" in compile else model.spec.span(("compile",))
+        fail("missing-section", "the file does not say how to train: it has no loss", place or root,
              hint="add `compile: {optimizer: adam, loss: mean_squared_error}`")  # fmt: skip
 
 
