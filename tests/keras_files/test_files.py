@@ -553,7 +553,7 @@ def test_a_vocabulary_that_was_learned_is_read_from_beside_the_weights(kind, tmp
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_the_state_of_an_optimizer_is_left_and_metrics_keep_their_names(suffix, tmp_path):
+def test_metrics_keep_their_names(suffix, tmp_path):
     model = small()
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae", keras.metrics.MeanSquaredError()])
     assert not imported(model, tmp_path, suffix).warnings
@@ -561,7 +561,7 @@ def test_the_state_of_an_optimizer_is_left_and_metrics_keep_their_names(suffix, 
     for _ in range(2):
         model.train_on_batch(x, y)
     done = imported(model, tmp_path, suffix)
-    assert ["the optimizer's state after 2 steps stays in the file" in d.message for d in done.warnings] == [True]
+    assert not done.warnings
     with load(done.model) as ours:
         theirs = model.evaluate(x, y, verbose=0, return_dict=True)
         assert ours.evaluate(x, y) == pytest.approx(theirs, rel=1e-5)

@@ -7,10 +7,8 @@ from typing import Any
 
 from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, Problems, Span
-from layerctl.importing.archive import Saved
 from layerctl.importing.graph import Body
 from layerctl.importing.objects import CURE, Reader
-from layerctl.modelfile.hdf5 import Group
 
 _RESOLVED = ("accuracy", "acc", "crossentropy", "ce")
 """Metrics whose meaning depends on the loss."""
@@ -45,18 +43,6 @@ def compile_section(given: Any, body: Body, span: Span) -> tuple[dict[str, Any],
     return (out if "loss" in out else {}), [*warnings, *reader.warnings]
 
 
-def left_state(saved: Saved, span: Span) -> list[Diagnostic]:
-    """A warning where the file has an optimizer that has made steps: what it gathered is not read."""
-    root = saved.weights
-    group = root and (root.at("optimizer", "vars") or next(iter((root.at("optimizer_weights") or Group()).groups.values()), None))
-    counts = [group.arrays[k] for k in ("0", "iteration") if k in group.arrays] if group else []
-    steps = int(counts[0].read()) if counts and counts[0].shape == () and "int" in counts[0].dtype else 0
-    if not steps:
-        return []
-    text = f"the optimizer's state after {steps} steps stays in the file: training begins here with a new one, and a schedule at its first step"
-    return [Diagnostic("not-imported", text, span, hint="predictions do not depend on it; to go on with it, train in Keras", severity="warning")]
-
-
 def _renamed(value: Any, body: Body) -> Any:
     """Entries by output under the outputs' names in the YAML."""
     if isinstance(value, Mapping) and "class_name" not in value:
@@ -85,7 +71,7 @@ def _entry(reader: Reader, kind: str, value: Any) -> Any:
         return value  # results are told under the name that was given
     made = reader.named(kind, value, kind[:-2] if kind == "losses" else "metric")
     name = value.get("config", {}).get("name") if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping) else None
-    if kind == "metrics" and isinstance(made, (str, dict)) and isinstance(name, str) and name.isidentifier():
+    if kind == "metrics" and isinstance(made, (str, dict)) and isinstance(name, str) and name.isprintable() and name and "/" not in name:
         label = made if isinstance(made, str) else next(iter(made))
         cls = catalogue(kind).get(label)
         if cls is not None and name != snake_case(cls.__name__):

@@ -9,7 +9,8 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
-from layerctl.importing.compiling import compile_section, left_state
+from layerctl.importing.compiling import compile_section
+from layerctl.importing.gathered import gathered
 from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
@@ -57,10 +58,11 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str], defi
         weights, copied = weights_of(model.graph, saved, problems, span)
         problems.check()
         model.set_weights({**model.weights, **weights})
+        model.gathered, left = gathered(model, saved, span)
         beside = target.with_suffix(".safetensors")
         model.save(beside)
         write(target, [text.encode()])
-    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more, *copied])
+    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more, *copied, *left])
 
 
 def definitions_in(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
@@ -105,7 +107,7 @@ def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, A
         sections["compile"] = compiled
     if body.batch is not None:
         sections["fit"] = {"batch_size": body.batch}
-    return sections, [*models.reader.warnings, *warnings, *(left_state(saved, span) if compiled else ())]
+    return sections, [*models.reader.warnings, *warnings]
 
 
 def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:
