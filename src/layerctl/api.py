@@ -398,6 +398,7 @@ def of_file(file: Path, found: ModelFile, threads: int | None = None) -> Model:
         schema = FeatureSchema.from_dict(found.features) if found.features else None
     model = Model(spec, schema, threads)
     model._loaded, model._place, model.gathered = dict(found.tensors), place, dict(found.gathered)
+    model.started = True
     model.scores = dict(found.scores)
     model.thresholds = found.thresholds
     model.folder = origin_of(file)

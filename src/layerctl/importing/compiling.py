@@ -9,6 +9,7 @@ from layerctl.catalogue import catalogue, snake_case
 from layerctl.diagnostics import Diagnostic, Problems, Span
 from layerctl.importing.graph import Body
 from layerctl.importing.objects import CURE, Reader
+from layerctl.importing.text import is_name
 
 _RESOLVED = ("accuracy", "acc", "crossentropy", "ce")
 """Metrics whose meaning depends on the loss."""
@@ -71,7 +72,7 @@ def _entry(reader: Reader, kind: str, value: Any) -> Any:
         return value  # results are told under the name that was given
     made = reader.named(kind, value, kind[:-2] if kind == "losses" else "metric")
     name = value.get("config", {}).get("name") if isinstance(value, Mapping) and isinstance(value.get("config"), Mapping) else None
-    if kind == "metrics" and isinstance(made, (str, dict)) and isinstance(name, str) and name.isprintable() and name and "/" not in name:
+    if kind == "metrics" and isinstance(made, (str, dict)) and isinstance(name, str) and is_name(name):
         label = made if isinstance(made, str) else next(iter(made))
         cls = catalogue(kind).get(label)
         if cls is not None and name != snake_case(cls.__name__):
