@@ -9,7 +9,7 @@ from typing import Any
 
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
-from layerctl.importing.compiling import compile_section
+from layerctl.importing.compiling import compile_section, counted_as_keras_does
 from layerctl.importing.gathered import gathered
 from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
@@ -124,10 +124,18 @@ def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dic
     bare = {k: v for k, v in sections.items() if k != "compile"}
     build(bare)
     try:
-        return build(sections), sections, []
+        model = build(sections)
+        counted = {**sections, "compile": counted_as_keras_does(sections["compile"], _widths(model))}
+        return (model if counted == sections else build(counted)), counted, []
     except LayerctlError as error:
         text = "; ".join(d.message for d in error.diagnostics)
         return build(bare), bare, [Diagnostic("not-imported", f"the compile section was left out: {text}", span, severity="warning")]
+
+
+def _widths(model: Any) -> dict[str, int]:
+    """How many numbers each output has in its last dimension."""
+    shapes = {n: shape for step in model.graph.steps for n, shape in zip(step.names, step.shapes, strict=False)}
+    return {n: int(shapes[n][-1]) if len(shapes.get(n, ())) > 1 else 1 for n in model.graph.outputs}
 
 
 def _head(saved: Saved) -> list[str]:
