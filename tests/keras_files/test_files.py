@@ -101,7 +101,7 @@ def test_the_yaml(tmp_path):
     model = heads()
     imported(model, tmp_path)
     text = (tmp_path / "model.yaml").read_text()
-    assert "- Dense: 9  # (9), 72 weights" in text and "outputs: [kind, size_head]" in text
+    assert "- Dense: 9  # (9), 72 weights" in text and "outputs: [kind, size]" in text
     with Model.from_yaml(tmp_path / "model.yaml") as ours:
         assert [type(o.loss).__name__ for o in ours.outputs.values()] == ["SparseCategoricalCrossentropy", "MeanAbsoluteError"]
         assert [part.weight for o in ours.outputs.values() for part in o.losses] == [2.0, 0.5] and list(ours.outputs["kind"].metrics) == ["accuracy"]
@@ -619,6 +619,25 @@ MASKED = {
 @pytest.mark.parametrize("name", MASKED)
 def test_masks_go_where_they_go_in_keras(name, tmp_path):
     check_both_ways(MASKED[name](), tmp_path)
+
+
+def test_what_changes_nothing_keeps_its_mask(tmp_path):
+    ids = keras.Input((6,), dtype="int32")
+    x = L.Embedding(9, 4, mask_zero=True)(ids)
+    same = [L.Reshape((-1, 4))(x), L.Permute((1, 2))(x), ops.cast(x, "float32"), L.Reshape((3, 8))(x), L.Permute((2, 1))(x)]
+    check_import(keras.Model(ids, [L.SimpleRNN(2)(v) for v in same]), tmp_path)
+
+
+def test_training_leaves_what_normalization_learned(tmp_path):
+    layer = L.Normalization()
+    layer.adapt(np.arange(12, dtype=np.float32).reshape(4, 3))
+    model = keras.Sequential([keras.Input((3,)), layer, L.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    with load(imported(model, tmp_path).model) as ours:
+        x = np.ones((4, 3), np.float32)
+        before = ours.predict(x)
+        ours.fit(x, np.zeros((4, 2), np.float32))
+        np.testing.assert_array_equal(ours.predict(x), before)
 
 
 def test_a_mask_of_what_is_joined(tmp_path):

@@ -163,12 +163,15 @@ class Models:
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
         if saved.get("class_name") in tensorflow_ops.CLASSES:
             return self._older_op(saved, name, calls)
-        if functional and is_op(saved):
+        nothing = self.masked and _changes_nothing(str(saved.get("class_name")), saved.get("config") or {}, saved.get("inbound_nodes"))
+        if functional and is_op(saved) and not nothing:
             return Part(name, str(saved.get("class_name")), plain_values(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
         if opened is None:
             return Part(name, "?", {}, calls)
         kind, config = opened
+        if nothing:
+            kind, config = "Identity", {k: config[k] for k in ("name", "trainable", "dtype") if k in config}
         part = Part(name, kind, config, calls)
         if kind == "CustomScaleLayer":  # of keras.applications
             part.kind, part.arguments = "Lambda", {"function": f"x[0] + x[1] * {config.get('scale', 1.0)}"}
@@ -260,6 +263,26 @@ class Models:
         by_key = dict(zip(keys, outputs, strict=False))
         unmasked = [i for i, t in enumerate(ports.values()) if lost is not None and lost.ever(t)]
         return Body(str(config.get("name") or "functional"), inputs, calls.pruned(outputs), outputs, False, by_key, self.batch, unmasked)
+
+
+def _changes_nothing(kind: str, config: Mapping[str, Any], nodes: Any) -> bool:
+    """Whether a layer or op gives the very tensor that it is given, its mask with it, which others of its class do not pass on."""
+    if kind == "Permute":
+        return bool(config.get("dims") == list(range(1, len(config.get("dims") or ()) + 1)))
+    taken = [_first_tensor(n) for n in nodes] if isinstance(nodes, list) and nodes else [{}]
+    if kind == "Cast":
+        return all(t.get("dtype") == config.get("dtype") for t in taken) and config.get("dtype") is not None
+    wanted, shapes = config.get("target_shape"), [t.get("shape") for t in taken]
+    if kind != "Reshape" or not isinstance(wanted, list) or not all(isinstance(s, list) and len(s) == len(wanted) + 1 for s in shapes):
+        return False
+    return all(w in (-1, n) for s in shapes for w, n in zip(wanted, s[1:], strict=True))
+
+
+def _first_tensor(node: Any) -> Mapping[str, Any]:
+    """What a call's node says of the first tensor that it takes: its shape and dtype."""
+    args = node.get("args") if isinstance(node, Mapping) else None
+    found = args[0].get("config") if isinstance(args, list) and args and isinstance(args[0], Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _keys(given: Any, count: int) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
 from layerctl.importing.compiling import compile_section, counted_as_keras_does
@@ -20,6 +22,7 @@ from layerctl.modelfile.atomic import write
 from layerctl.source.document import Mapping
 from layerctl.source.read import load
 from layerctl.temporary import clean_stale
+from layerctl.training.adapting import marks
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str], defi
         problems = Problems()
         weights, copied = weights_of(model.graph, saved, problems, span)
         problems.check()
-        model.set_weights({**model.weights, **weights})
+        learned = {w.path: np.ones(w.shape) for w in marks(model.graph)}  # Keras adapts when it is told to, and never in training
+        model.set_weights({**model.weights, **weights, **learned})
         model.gathered, left = gathered(model, saved, span)
         beside = target.with_suffix(".safetensors")
         model.save(beside)
