@@ -80,6 +80,8 @@ class Model:
         self._data: Any = None
         self._loaded: dict[str, np.ndarray] | None = None
         self._place: Span | None = None
+        self.gathered: dict[str, np.ndarray] = {}
+        """What an optimizer has gathered before, for the next training to go on with."""
         self.started = False
         """Whether the weights that `fit` names have been taken."""
 
@@ -339,7 +341,7 @@ class Model:
         warning = write_model(path, ModelFile(
             self.resolved(), self.weights, self.schema.to_dict() if self.schema is not None else {},
             self._data.fingerprint if self._data is not None else "", {k: float(v) for k, v in (scores or {}).items()},
-            {"layerctl": __version__, "numpy": np.__version__},
+            {"layerctl": __version__, "numpy": np.__version__}, gathered=self.gathered,
         ))  # fmt: skip
         if warning is not None:
             self.warnings.append(warning)
@@ -395,7 +397,8 @@ def of_file(file: Path, found: ModelFile, threads: int | None = None) -> Model:
     with placed(place):
         schema = FeatureSchema.from_dict(found.features) if found.features else None
     model = Model(spec, schema, threads)
-    model._loaded, model._place = dict(found.tensors), place
+    model._loaded, model._place, model.gathered = dict(found.tensors), place, dict(found.gathered)
+    model.started = True
     model.scores = dict(found.scores)
     model.thresholds = found.thresholds
     model.folder = origin_of(file)

@@ -151,6 +151,11 @@ def test_fit_starts_from_weights(base, tmp_path):
     with new_model(tmp_path, text) as model:
         model.fit(X, X[:, :3], observer=heard)
         np.testing.assert_array_equal(model.weights["dense_1/kernel"], base.weights["dense_1/kernel"])
+        model.set_weights({p: w * 2 for p, w in model.weights.items()})
+        model.save(tmp_path / "new.safetensors")
+    with load(tmp_path / "new.safetensors") as again:
+        again.fit(X, X[:, :3])
+        np.testing.assert_array_equal(again.weights["dense_1/kernel"], base.weights["dense_1/kernel"] * 2)
     assert heard.lines == ["10 weights from base.npz", "not in the file: other/kernel, other/bias", "in the file alone: head/kernel, head/bias"]
     with new_model(tmp_path, text.replace("partial: true", "partial: false")) as model, pytest.raises(LayerctlError) as caught:
         model.fit(X, X[:, :3])

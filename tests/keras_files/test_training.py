@@ -65,6 +65,13 @@ def test_architectures(make, tmp_path):
     compare(*trained_by_both(make(), tmp_path, keras.optimizers.SGD(0.01, momentum=0.9)))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_each_step_has_its_own_batch_statistics(masked, tmp_path):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.BatchNormalization(momentum=0.5)])
+    layers = [keras.layers.Masking()] * masked + [keras.layers.TimeDistributed(inner if not masked else inner.layers[-1])]
+    compare(*trained_by_both(keras.Sequential([keras.Input((5, 4 - masked)), *layers]), tmp_path, keras.optimizers.SGD(0.01)))
+
+
 def small():
     return keras.Sequential([keras.Input((5,)), keras.layers.Dense(6, activation="tanh"), keras.layers.Dense(2)])
 

@@ -27,7 +27,8 @@ class Task:
     """A model with all that training and evaluation need.
 
     `rate` is the learning rate's place (f32 scalar), which callbacks set; a schedule computes over it. `loss_total` and
-    `loss_count` accumulate the reported loss; `not_finite` holds the first step (from 1) whose loss was not finite, or 0.
+    `loss_count` accumulate the reported loss; `not_finite` holds the first step (from 1) whose loss was not finite, or 0. `steps_before`
+    are those that the optimizer had made before it came here.
     """
 
     model: Model
@@ -37,6 +38,7 @@ class Task:
     layout: Layout = field(default_factory=Layout)
     groups: list[Group] = field(default_factory=list)
     slots: dict[tuple[str, str], Weight] = field(default_factory=dict)
+    steps_before: int = 0
 
     def __post_init__(self) -> None:
         self.iteration = Weight("optimizer/iteration", (), "i64", None, trainable=False)

@@ -9,6 +9,7 @@ from layerctl.catalogue import catalogue
 from layerctl.importing.expressions import SEVERAL, Inexpressible, constant, expression, is_causal
 from layerctl.importing.nodes import Call, Tensor, tensors
 from layerctl.importing.objects import Reader
+from layerctl.importing.text import is_name
 from layerctl.layers.base import Layer, call_arguments, no_mask, unique
 from layerctl.modelfile.strictjson import shown
 
@@ -119,13 +120,14 @@ class Calls:
         self.last = head
         self._mask_results(part, cls, call, results)
 
-    def outputs(self, wanted: Sequence[Tensor]) -> list[str]:
-        """The names of a model's results; of a tensor that it gives twice, a copy."""
+    def outputs(self, wanted: Sequence[Tensor], keys: Sequence[str] = ()) -> list[str]:
+        """The names of a model's results: their keys where they have such; of a tensor that it gives twice, a copy."""
         out: list[str] = []
-        for t in wanted:
+        for i, t in enumerate(wanted):
             name = self.name(t)
-            if name in out:
-                copy = unique(f"{name}_again", self.taken)
+            key = keys[i] if keys and is_name(keys[i]) and keys[i] not in self.taken else None
+            if key is not None or name in out:
+                copy = unique(key or f"{name}_again", self.taken)
                 self.items.append({"Lambda": "x", "name": copy, "from": name})
                 self.last = name = copy
             out.append(name)
@@ -191,7 +193,10 @@ class Calls:
             if first is not None:
                 args = [kwargs.pop(first)]
         if args and isinstance(args[0], Mapping):
-            args[0] = [args[0][n] for n in part.inputs if n in args[0]] if part.inputs else list(args[0].values())
+            given, keys = args[0], part.config.get("input_layers")
+            keys = sorted(keys) if isinstance(keys, Mapping) else list(part.inputs) or sorted(given)
+            self._all_given(where, given, keys)
+            args[0] = [given[k] for k in keys if k in given]
         named |= dict(zip(takes, args, strict=False))
         if len(args) > len(takes) or not args:
             self.reader.refuse(where, f"is called with {len(args)} arguments, expected 1 to {len(takes)}")
@@ -226,6 +231,11 @@ class Calls:
             elif not cls.supports_masking or passed_by:
                 inner[first] = self._unmasked(inner[first])
         return (inner[first] if len(inner) == 1 else inner), flags
+
+    def _all_given(self, where: str, given: Mapping[str, Any], keys: Sequence[str]) -> None:
+        lacking = [k for k in keys if k not in given]
+        if lacking:
+            self.reader.refuse(where, f"is called with {', '.join(map(shown, given))}, and takes {shown(lacking[0])} too")
 
     def _attention_mask(self, part: Part, call: Call, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         """Makes one mask of all those that an attention is given; Keras looks at the query's own in place of one that is given for it."""

@@ -13,6 +13,7 @@ from layerctl.importing.calls import Calls, makes_masks, result_count
 from layerctl.importing.expressions import Inexpressible, is_op
 from layerctl.importing.nodes import BadNode, Call, Tensor, calls_of, flattened, plain_values, tensors
 from layerctl.importing.objects import Reader
+from layerctl.importing.text import is_name
 from layerctl.importing.unmasked import Unmasked
 from layerctl.layers.base import unique
 from layerctl.layers.input import STRING
@@ -147,10 +148,10 @@ class Models:
         return out
 
     def _usable(self, name: object, where: str) -> bool:
-        usable = isinstance(name, str) and name and len(name) <= 200 and name not in (".", "..") and name.isprintable() and not set("/\\") & set(name)
+        usable = is_name(name)
         if not usable:
             self.reader.refuse(where, f"a layer is called {shown(name)}: a name is printable text without slashes")
-        return bool(usable)
+        return usable
 
     def _part(self, saved: Mapping[str, Any], name: str, calls: list[Call], functional: bool) -> Part | None:
         where = f"layer '{name}'"
@@ -162,12 +163,15 @@ class Models:
                         inputs=tuple(body.inputs) if body else ())  # fmt: skip
         if saved.get("class_name") in tensorflow_ops.CLASSES:
             return self._older_op(saved, name, calls)
-        if functional and is_op(saved):
+        nothing = self.masked and _changes_nothing(str(saved.get("class_name")), saved.get("config") or {}, saved.get("inbound_nodes"))
+        if functional and is_op(saved) and not nothing:
             return Part(name, str(saved.get("class_name")), plain_values(saved.get("config") or {}), calls, op=True)
         opened = self.reader.opened(saved, where)
         if opened is None:
             return Part(name, "?", {}, calls)
         kind, config = opened
+        if nothing:
+            kind, config = "Identity", {k: config[k] for k in ("name", "trainable", "dtype") if k in config}
         part = Part(name, kind, config, calls)
         if kind == "CustomScaleLayer":  # of keras.applications
             part.kind, part.arguments = "Lambda", {"function": f"x[0] + x[1] * {config.get('scale', 1.0)}"}
@@ -242,22 +246,54 @@ class Models:
         by_name = {p.name: p for p in parts}
         wanted = [_shifted(t, by_name.get(t.layer)) for t in flattened(config.get("output_layers"))]
         inputs: dict[str, dict[str, Any]] = {}
-        for t in sources:
+        ports = _ports(config.get("input_layers"), sources, set(by_name))
+        for port, t in ports.items():
             part = by_name.get(t.layer)
             if part is None or part.kind != "InputLayer":
                 raise BadNode(f"the input {shown(t.layer)} is none of its layers")
-            inputs[t.layer] = self._input(part.config, f"input '{t.layer}'")
+            inputs[port] = self._input(part.config, f"input '{t.layer}'")
         lost = None if self.reader.before_3 or not self.has_masks else Unmasked(parts, wanted, {n: b.unmasked for n, b in self.bodies.items() if b.unmasked})
-        calls = Calls(self.reader, {n: Tensor(n, 0, 0) for n in inputs}, {p.name for p in parts}, lost, self.masked and self.depth > 1)
+        calls = Calls(self.reader, ports, {p.name for p in parts}, lost, self.masked and self.depth > 1)
         for call in (c for p in parts for c in p.calls):
             call.has_masks &= self.has_masks
-        for part, number in _ordered([p for p in parts if p.kind != "InputLayer"], set(inputs)):
+        for part, number in _ordered([p for p in parts if p.kind != "InputLayer"], {t.layer for t in sources}):
             calls.add(part, number, _used(parts, part, number, wanted))
-        outputs = calls.outputs(wanted)
-        keys = config.get("output_layers")
-        by_key = {str(k): n for k, n in zip(keys, outputs, strict=False)} if isinstance(keys, Mapping) and len(keys) == len(outputs) else {}
-        unmasked = [i for i, n in enumerate(inputs) if lost is not None and lost.ever(Tensor(n, 0, 0))]
+        keys = _keys(config.get("output_layers"), len(wanted))
+        outputs = calls.outputs(wanted, keys if self.depth == 1 else ())
+        by_key = dict(zip(keys, outputs, strict=False))
+        unmasked = [i for i, t in enumerate(ports.values()) if lost is not None and lost.ever(t)]
         return Body(str(config.get("name") or "functional"), inputs, calls.pruned(outputs), outputs, False, by_key, self.batch, unmasked)
+
+
+def _changes_nothing(kind: str, config: Mapping[str, Any], nodes: Any) -> bool:
+    """Whether a layer or op gives the very tensor that it is given, its mask with it, which others of its class do not pass on."""
+    if kind == "Permute":
+        return bool(config.get("dims") == list(range(1, len(config.get("dims") or ()) + 1)))
+    taken = [_first_tensor(n) for n in nodes] if isinstance(nodes, list) and nodes else [{}]
+    if kind == "Cast":
+        return all(t.get("dtype") == config.get("dtype") for t in taken) and config.get("dtype") is not None
+    wanted, shapes = config.get("target_shape"), [t.get("shape") for t in taken]
+    if kind != "Reshape" or not isinstance(wanted, list) or not all(isinstance(s, list) and len(s) == len(wanted) + 1 for s in shapes):
+        return False
+    return all(w in (-1, n) for s in shapes for w, n in zip(wanted, s[1:], strict=True))
+
+
+def _first_tensor(node: Any) -> Mapping[str, Any]:
+    """What a call's node says of the first tensor that it takes: its shape and dtype."""
+    args = node.get("args") if isinstance(node, Mapping) else None
+    found = args[0].get("config") if isinstance(args, list) and args and isinstance(args[0], Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _keys(given: Any, count: int) -> list[str]:
+    """The keys of a model's inputs or outputs where they are a mapping, which Keras's users feed them and find them by."""
+    return sorted(map(str, given)) if isinstance(given, Mapping) and len(given) == count else []
+
+
+def _ports(given: Any, sources: Sequence[Tensor], layers: set[str]) -> dict[str, Tensor]:
+    """The inputs by name: their layers' names, or their keys where no layer is called so."""
+    keys = _keys(given, len(sources)) or [t.layer for t in sources]
+    return {k if is_name(k) and k not in layers else t.layer: t for k, t in zip(keys, sources, strict=True)}
 
 
 def _shifted(t: Tensor, part: Part | None) -> Tensor:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail
 from layerctl.importing.archive import Saved, read
-from layerctl.importing.compiling import compile_section, left_state
+from layerctl.importing.compiling import compile_section, counted_as_keras_does
+from layerctl.importing.gathered import gathered
 from layerctl.importing.graph import Models
 from layerctl.importing.objects import Reader
 from layerctl.importing.text import document
@@ -19,6 +22,7 @@ from layerctl.modelfile.atomic import write
 from layerctl.source.document import Mapping
 from layerctl.source.read import load
 from layerctl.temporary import clean_stale
+from layerctl.training.adapting import marks
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,13 @@ def import_model(path: str | os.PathLike[str], out: str | os.PathLike[str], defi
         problems = Problems()
         weights, copied = weights_of(model.graph, saved, problems, span)
         problems.check()
-        model.set_weights({**model.weights, **weights})
+        learned = {w.path: np.ones(w.shape) for w in marks(model.graph)}  # Keras adapts when it is told to, and never in training
+        model.set_weights({**model.weights, **weights, **learned})
+        model.gathered, left = gathered(model, saved, span)
         beside = target.with_suffix(".safetensors")
         model.save(beside)
         write(target, [text.encode()])
-    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more, *copied])
+    return Imported(target, beside, len(model.graph.layers()), len(weights), [*warnings, *more, *copied, *left])
 
 
 def definitions_in(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
@@ -105,7 +111,7 @@ def _sections(saved: Saved, span: Span, target: Path, own: dict[str, dict[str, A
         sections["compile"] = compiled
     if body.batch is not None:
         sections["fit"] = {"batch_size": body.batch}
-    return sections, [*models.reader.warnings, *warnings, *(left_state(saved, span) if compiled else ())]
+    return sections, [*models.reader.warnings, *warnings]
 
 
 def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dict[str, Any], list[Diagnostic]]:
@@ -122,10 +128,18 @@ def _built(sections: dict[str, Any], target: Path, span: Span) -> tuple[Any, dic
     bare = {k: v for k, v in sections.items() if k != "compile"}
     build(bare)
     try:
-        return build(sections), sections, []
+        model = build(sections)
+        counted = {**sections, "compile": counted_as_keras_does(sections["compile"], _widths(model))}
+        return (model if counted == sections else build(counted)), counted, []
     except LayerctlError as error:
         text = "; ".join(d.message for d in error.diagnostics)
         return build(bare), bare, [Diagnostic("not-imported", f"the compile section was left out: {text}", span, severity="warning")]
+
+
+def _widths(model: Any) -> dict[str, int]:
+    """How many numbers each output has in its last dimension."""
+    shapes = {n: shape for step in model.graph.steps for n, shape in zip(step.names, step.shapes, strict=False)}
+    return {n: int(shapes[n][-1]) if len(shapes.get(n, ())) > 1 else 1 for n in model.graph.outputs}
 
 
 def _head(saved: Saved) -> list[str]:

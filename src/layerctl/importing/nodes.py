@@ -153,7 +153,7 @@ def flattened(value: Any) -> list[Tensor]:
     if isinstance(value, list) and value and isinstance(value[0], str):
         return [tensor_of(value)]
     if isinstance(value, Mapping):
-        return [t for v in value.values() for t in flattened(v)]
+        return [t for k in sorted(value, key=str) for t in flattened(value[k])]
     if isinstance(value, list):
         return [t for v in value for t in flattened(v)]
     raise BadNode(f"an input or output is written as {str(value)[:60]}")

@@ -81,6 +81,8 @@ class Reader:
         name, config = opened
         if kind == "activations" and name == "Activation":
             return self.named(kind, config.get("activation"), where)
+        if name == "LossScaleOptimizer":  # scales so that float16 has room for the gradients, and takes the scale off again
+            return self.named(kind, config.get("inner_optimizer"), where)
         if kind == "activations" and name in LAYERS_AS_ACTIVATIONS:
             name, config = LAYERS_AS_ACTIVATIONS[name], {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
         cls = catalogue(kind).get(name)

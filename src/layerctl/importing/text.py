@@ -10,6 +10,12 @@ from layerctl.source.dump import dumps
 WIDEST = 110
 
 
+def is_name(value: object) -> bool:
+    """Whether what a file calls a layer can be its name here."""
+    short = isinstance(value, str) and 0 < len(value) <= 200 and value not in (".", "..")
+    return short and str(value).isprintable() and not set("/\\") & set(str(value))
+
+
 def document(head: Sequence[str], sections: Mapping[str, Any], notes: Sequence[str]) -> str:
     """The text of a model file. `notes` are comments for the model's items, in order."""
     out = [f"# {line}" for line in head]

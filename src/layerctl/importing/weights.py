@@ -93,6 +93,11 @@ def _places(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[
     return ((name, here) for name, here, _ in _placed(config, place, path))
 
 
+def paths(config: Mapping[str, Any]) -> list[str]:
+    """The paths of a model's layers, those of nested models in their places, as Keras lists them."""
+    return [name for name, _, _ in _placed(config, "", "")]
+
+
 def _placed(config: Mapping[str, Any], place: str, path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(a layer's path, its place in the file, its configuration)."""
     inner = config.get("config")

@@ -10,8 +10,8 @@ from pydantic import Field
 from layerctl.catalogue import snake_case
 from layerctl.configured import LayerField
 from layerctl.layers._recurrence import Recurrent
-from layerctl.layers.base import Layer, call_arguments
-from layerctl.ops.concat import concat
+from layerctl.layers.base import Layer, call_arguments, training
+from layerctl.ops.concat import concat, stack
 from layerctl.ops.reshape import reshape
 from layerctl.ops.slicing import flip
 from layerctl.ops.value import Shape, ShapeError, Value, shown
@@ -94,7 +94,10 @@ def _alike(layer: Layer, **other: Any) -> Layer:
 
 
 class TimeDistributed(Layer):
-    """A layer applied to every step by itself, with the same weights. Shapes: (batch, time, ...) → (batch, time, ...)."""
+    """A layer applied to every step by itself, with the same weights: BatchNormalization takes each step's statistics in training.
+
+    Shapes: (batch, time, ...) → (batch, time, ...).
+    """
 
     category: ClassVar[str] = "recurrent"
     supports_masking: ClassVar[bool] = True
@@ -113,9 +116,21 @@ class TimeDistributed(Layer):
             raise ShapeError(f"TimeDistributed needs an input of at least 3 dimensions (batch, time, ...), got {shown(input_shape)}")
 
     def call(self, inputs: Value, mask: Value | None = None) -> Value:
+        if training() and any(not w.trainable for w in self.layer.weights()):
+            return self._one_by_one(inputs, mask)
         batch, time = inputs.shape[:2]
         steps = reshape(inputs, (batch * time, *inputs.shape[2:]))
         if mask is not None and mask.rank > 2 and "mask" in call_arguments(type(self.layer)):  # a mask within each step
             steps.mask = reshape(mask, (batch * time, *mask.shape[2:]))
         y = self.layer(steps)
         return reshape(y, (batch, time, *y.shape[1:]))
+
+    def _one_by_one(self, inputs: Value, mask: Value | None) -> Value:
+        """A layer that learns of batches, as BatchNormalization does, learns of each step's rows by themselves, one step after the other."""
+        out = []
+        for i in range(inputs.shape[1]):
+            step = inputs[:, i]
+            if mask is not None and "mask" in call_arguments(type(self.layer)):
+                step.mask = mask[:, i]
+            out.append(self.layer(step))
+        return stack(out, 1)

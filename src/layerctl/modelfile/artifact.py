@@ -21,6 +21,7 @@ from layerctl.modelfile.strictjson import shown
 FORMAT = 1
 DECISIONS = "layerctl.decisions"
 LABELS = "labels"
+GATHERED = "optimizer/"
 TRAINING = "layerctl.training"  # a JSON list: tensors of a checkpoint that are not weights
 
 
@@ -39,6 +40,7 @@ class ModelFile:
         format: the version of this layout.
         decisions: output → {"threshold": …, …}: above which probability the second of two classes is predicted, and how that was chosen;
             of an output of labels → {"labels": {label: {"threshold": …, …}}}.
+        gathered: what an optimizer has gathered, for training to go on with: `optimizer/WEIGHT/SLOT`, its steps and its rate.
     """
 
     yaml: str
@@ -50,6 +52,7 @@ class ModelFile:
     layerctl_version: str = __version__
     format: int = FORMAT
     decisions: dict[str, Any] = field(default_factory=dict)
+    gathered: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def thresholds(self) -> dict[str, float | dict[str, float]]:
@@ -70,7 +73,8 @@ def write_model(path: str | os.PathLike[str], model: ModelFile) -> Diagnostic | 
         LayerctlError: `cannot-write`, `header-too-large`, `bad-tensor-name`.
         TypeError: features or scores that are not plain data.
     """
-    return tensors.save(path, model.tensors, metadata_of(model))
+    hidden = {TRAINING: strictjson.dumps(sorted(model.gathered))} if model.gathered else {}
+    return tensors.save(path, {**model.tensors, **model.gathered}, {**metadata_of(model), **hidden})
 
 
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
@@ -131,6 +135,7 @@ def model_from(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[st
         decisions=decisions,
         created_by=created_by,
         layerctl_version=version,
+        gathered={n: a for n, a in arrays.items() if n in hidden and n.startswith(GATHERED)},
     )
 
 

@@ -202,7 +202,8 @@ class _Reader:
         shape, dtype = tuple(int(d) for d in item.shape or ()), item.dtype
         if item.external or item.is_virtual:
             _unsafe(self.path, f"takes the array {where[:200]!r} from another file")
-        if dtype.kind not in "fiub":
+        halves = dtype.kind == "V" and dtype.itemsize == 2 and item.attrs.get("dtype") == "bfloat16"
+        if dtype.kind not in "fiub" and not halves:
             return Array(shape, str(dtype), lambda: damaged(self.path, f"has an array of {dtype} at {where[:200]!r}, expected numbers"))
         count = 1
         for d in shape:
@@ -211,6 +212,8 @@ class _Reader:
         self.total += size
         if size > max(stored * (MOST_EXPANSION if item.chunks else 1), 0) or self.total > memory():
             _unsafe(self.path, f"declares {size} bytes at {where[:200]!r} and holds {stored}")
+        if halves:
+            return Array(shape, "float32", lambda: (self._values(item, where).view(np.uint16).astype(np.uint32) << 16).view(np.float32))
         return Array(shape, str(dtype), lambda: self._values(item, where))
 
     def _values(self, item: Any, where: str) -> np.ndarray:

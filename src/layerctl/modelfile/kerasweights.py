@@ -88,6 +88,14 @@ def _name(group: Group, key: str) -> str:
     return own.name if own is not None and own.name else key
 
 
+def in_order(group: Group) -> list[Array]:
+    """A group's arrays as its list of names has them, or by their numbers."""
+    listed = group.attributes.get("weight_names")
+    named = [_at(group, str(n)) for n in listed] if isinstance(listed, list) else []
+    found = [a for a in named if a is not None]
+    return found if found and len(found) == len(named) else [group.arrays[k] for k in _numbered(group.arrays)]
+
+
 def _numbered(arrays: Mapping[str, Array]) -> list[str]:
     return sorted(arrays, key=lambda k: (0, int(k), k) if k.isdecimal() and len(k) < 9 else (1, 0, k))
 

@@ -53,6 +53,8 @@ class InitialWeights(BaseModel):
     file: str = Field(description="A .safetensors, .npz, .weights.h5, .h5 or .keras file; relative to the model file.")
     by_name: bool = Field(True, description="Whether weights are matched by their names, or by their order.")
     partial: bool = Field(False, description="Whether only those that match are taken, in place of an error.")
+    optimizer: bool = Field(False, description="Whether what the file's optimizer has gathered is taken too, so that training goes on where the file's "
+                                               "ended.")
 
 
 WeightsField = Annotated[InitialWeights | None, BeforeValidator(lambda v: {"file": v} if isinstance(v, str) else v)]
@@ -74,7 +76,7 @@ class FitSpec(BaseModel):
     validation_batch_size: PositiveInt | None = Field(
         None, description="Rows of one validation step; batch_size if not given."
     )
-    weights: WeightsField = Field(None, description="A file of weights to start from, or {file, by_name, partial}.")
+    weights: WeightsField = Field(None, description="A file of weights to start from, or {file, by_name, partial, optimizer}.")
     class_weight: dict[str, NonNegativeFloat] | Literal["balanced"] | None = Field(
         None, description="Weight of each class's samples in training, by its name or index; balanced: each class has the same share."
     )

@@ -8,6 +8,7 @@ from layerctl.data.dataset import Dataset
 from layerctl.diagnostics import fail
 from layerctl.graph.model import Model, Step
 from layerctl.layers.base import Layer
+from layerctl.ops.value import Weight
 from layerctl.training.session import Session
 
 
@@ -36,6 +37,11 @@ def _waiting(session: Session) -> Iterator[tuple[Step, str | None, Layer]]:
             if layer.adapts and not int(session.state.view(layer.adapted())[()]):
                 direct = layer is step.layer and isinstance(step.sources, str) and step.sources in model.inputs
                 yield step, step.sources if direct else None, layer
+
+
+def marks(model: Model) -> list[Weight]:
+    """The weights that say whether layers have seen rows: 0 until they have."""
+    return [layer.adapted() for layer in _inside(model) if layer.adapts]
 
 
 def _inside(layer: Layer) -> Iterator[Layer]:

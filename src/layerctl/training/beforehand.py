@@ -88,9 +88,12 @@ def _weights(model: Model) -> None:
     """The file of weights to start from is there, and has them."""
     given = model.spec.fit.weights
     if given is not None:
+        from layerctl.training.gathered import gathered_in
         from layerctl.training.starting import matched
 
         matched(model.graph.weights(), model.folder / given.file, by_name=given.by_name, partial=given.partial, span=model.spec.span(("fit", "weights")))
+        if given.optimizer:
+            gathered_in(model.folder / given.file, model.spec.span(("fit", "weights")))
 
 
 def _targets(model: Model) -> None:

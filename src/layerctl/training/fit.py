@@ -262,7 +262,7 @@ class Trainer:
 
     def _steps_left(self) -> int:
         """Steps that the budget still allows."""
-        return self.max_steps - self.steps_done() if self.max_steps is not None else 1 << 62
+        return self.max_steps + self.session.task.steps_before - self.steps_done() if self.max_steps is not None else 1 << 62
 
     def _steps(self, begun: float) -> bool:
         session, n = self.session, len(self.train)

@@ -15,6 +15,7 @@ from layerctl.training.adapting import adapt
 from layerctl.training.beforehand import check_trainable
 from layerctl.training.events import Ended, Observer, Started
 from layerctl.training.fit import Outcome, Trainer
+from layerctl.training.gathered import gathered_in, put
 from layerctl.training.observers import Observers, failed, observers
 from layerctl.training.runfolder import HISTORY, MODEL, ORIGIN, RESOLVED, RunFolder
 from layerctl.training.session import parameters
@@ -54,6 +55,7 @@ def train(
         if on_trainer is not None:
             on_trainer(trainer)
         take_weights(model, session, observer)
+        take_gathered(model, session)
         if folder is not None:
             if resume:
                 _resume(trainer, folder, rows.fingerprint, observer)
@@ -133,9 +135,18 @@ def take_weights(model: Model, session: Any, observer: Observer) -> None:
     span = model.spec.span(("fit", "weights"))
     taken, found = starting_weights(model.graph.weights(), model.folder / given.file, by_name=given.by_name, partial=given.partial, span=span)
     session.set_weights({**session.weights(), **taken})
+    if given.optimizer:
+        model.gathered = gathered_in(model.folder / given.file, span)
     model.started = True
     for line in found.lines(given.file):
         observer.message(line)
+
+
+def take_gathered(model: Model, session: Any) -> None:
+    """What an optimizer has gathered in another program or run, once: after it the session's own goes on."""
+    if model.gathered:
+        put(session, model.gathered, model.spec.span(("fit", "weights")))
+        model.gathered = {}
 
 
 def _last_scores(outcome: Outcome) -> dict[str, float]:

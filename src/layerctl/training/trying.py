@@ -12,7 +12,7 @@ from layerctl.training.beforehand import check_trainable
 from layerctl.training.events import Observer
 from layerctl.training.order import row_order
 from layerctl.training.session import Session
-from layerctl.training.training import take_weights
+from layerctl.training.training import take_gathered, take_weights
 
 if TYPE_CHECKING:
     from layerctl.api import Model
@@ -71,6 +71,7 @@ def ready(model: Model, observer: Observer) -> Ready:
     assert rows is not None
     session = model.session(rows, train=True, report=observer.compiling)
     take_weights(model, session, observer)
+    take_gathered(model, session)
     adapt(session, rows)
     return Ready(model, session, rows, held if held is not None and len(held) else None, min(model.spec.fit.batch_size, len(rows)))
 
