@@ -203,8 +203,8 @@ class Stream:
                 at = self.lines + piece[: piece.index(b"\0")].count(b"\n") + 1
                 place = self.place if self.lenient else self._at(at, piece, piece.index(b"\0"))
                 fail("file-binary", f"the file has a NUL byte in line {at}: it is not text", place,
-                     hint="text has none: say `encoding: utf-16` if it is that, or save it as CSV; arrays and Parquet are known by their ending, "
-                     "or by `format`")  # fmt: skip
+                     hint="text has none: `tr -d '\\0' < FILE > rows.csv` takes stray ones out; say `encoding: utf-16` if it is that; arrays and "
+                     "Parquet are known by their ending, or by `format`")  # fmt: skip
             filled = filled or bool(piece.strip())
             self.lines += 0 if self.lenient else line_ends(piece)
             yield piece
