@@ -60,7 +60,12 @@ def outputs(result) -> list[np.ndarray]:
 
 
 def called(model: keras.Model, x: list[np.ndarray]):
-    """The model's result, its inputs as it takes them."""
+    """The model's result, its inputs as it takes them; a mapping in the order of its keys, which is Keras's."""
+    result = _called(model, x)
+    return {k: result[k] for k in sorted(result)} if isinstance(result, dict) else result
+
+
+def _called(model: keras.Model, x: list[np.ndarray]):
     if isinstance(model, keras.Sequential) or not isinstance(model.input, (list, dict)):
         return model(x[0], training=False)
     named = isinstance(model.input, dict)
