@@ -139,20 +139,6 @@ def test_errors_of_a_target_with_far_values_count_less_where_rows_are_few(tmp_pa
         assert ("errors beyond one deviation" in (tmp_path / "model.yaml").read_text()) == (loss != "mean_squared_error")
 
 
-def test_classes_of_some_hundred_rows_have_networks_side_by_side(tmp_path):
-    for rows, branches in ((300, 1), (560, 8), (900, 1)):
-        columns = flowers(rows)
-        write(tmp_path / "t.csv", {**columns, "branches": columns["colour"], "species_deep_some": columns["width"]})
-        init(tmp_path, "t.csv", "-t", "species")
-        items = {i["name"]: i for i in plain(tmp_path)["model"]["layers"]}
-        assert ("branches" in items) == (branches > 1)
-        if branches > 1:
-            assert items["branches"]["Reshape"] == [8, 128] and items["hidden_1"]["Dense"]["units"] == 8 * 128
-            assert items["species_deep_each"]["EinsumDense"]["output_shape"] == [8, 3]
-            assert "networks side by side" in (tmp_path / "model.yaml").read_text()
-            assert "accuracy" in trained(tmp_path)
-
-
 def test_an_untidy_table(tmp_path):
     """Ids, dates of another form, prices with marks, quoted lines, holes by several words, a semicolon, latin-1."""
     rng = random.Random(1)

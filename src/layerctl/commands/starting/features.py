@@ -73,8 +73,7 @@ def out_name(out: Inputs, column: str) -> str:
     """A feature's name after a column: a word, and none that is taken."""
     made = re.sub(r"\W+", "_", column).strip("_")[:40] or "column"
     made = made if made[0].isalpha() else f"c_{made}"
-    reserved = {"numbers", "skewed", "categories", "tamed", "far", "clipped", "row", "gaps", "gaps_marks", "input", "hidden_1", "hidden_2", "drop_1", "drop_2",
-                "branches"}  # fmt: skip
+    reserved = {"numbers", "skewed", "categories", "tamed", "far", "clipped", "row", "gaps", "gaps_marks", "input", "hidden_1", "hidden_2", "drop_1", "drop_2"}
     taken = reserved | set(out.features)
     name, i = (f"{made}_in" if made in taken or made.startswith("dates") else made), 2
     while name in taken:

@@ -23,17 +23,13 @@ STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 UPWARDS = "where(x > 0, x + 0.5 * x * x, x)"
 """What leads to numbers of which some are far above the others: what the layers add up is nearer to their logarithm."""
-BRANCHES, LEFT_OUT = 8, 0.5
-"""Small networks side by side, whose mean is surer than each of them, and the share of them that each row leaves out in training, lest they lean on
-one another."""
 AVERAGED = 0.98
 """What the running mean of the weights keeps of itself at each step: about the last fifty steps count."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model, and how it is trained, for a number of rows; with `patience` 0 all epochs, at a rate that falls along a cosine; `branches` are
-    networks of that size side by side."""
+    """How large a model, and how it is trained, for a number of rows; with `patience` 0 all epochs, at a rate that falls along a cosine."""
 
     units: int
     dropout: float
@@ -44,7 +40,6 @@ class Size:
     patience: int
     rows: int
     hidden: int = 2
-    branches: int = 1
 
 
 def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Size:
@@ -77,8 +72,7 @@ def _watched_not(rows: int, width: int, classes: int, words: bool) -> Size:
         return Size(128, 0.1, 0.001, 0.1, 64, math.ceil(most / math.ceil(max(rows, 1) / 64)), 0, rows)
     batch = 32 if rows < 1_000 else 64 if rows < 10_000 else 256
     if classes and rows < STEADY:
-        return Size(128, 0.3 if width > rows / 4 else 0.2, 0.0015, 0.5, batch, math.ceil(1_500 / math.ceil(rows / batch)), 0, rows,
-                    branches=BRANCHES)  # fmt: skip
+        return Size(128, 0.3 if width > rows / 4 else 0.2, 0.0015, 0.5, batch, math.ceil(1_500 / math.ceil(rows / batch)), 0, rows)
     if not classes and rows < min(STEADY, AMPLE * width):
         return Size(128, 0.3, 0.002, 1.5, 16, math.ceil(2_000 / math.ceil(rows / 16)), 0, rows)
     dropout = 0.3 if width > rows / 4 else 0.2 if not classes or rows < 1_000 else 0.1
@@ -99,7 +93,10 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     row = joined(parts, "row", items)
     deep = row
     if inputs.parts or len(parts) > 1 or inputs.arrays:
-        deep = _branches(deep, items, said, size) if size.branches > 1 else _hidden(deep, items, size)
+        for i, units in enumerate((size.units, size.units // 2)[: size.hidden]):
+            items.append({"Dense": {"units": units, "activation": "relu"}, "name": f"hidden_{i + 1}", "from": deep})
+            items.append({"Dropout": size.dropout, "name": f"drop_{i + 1}"})
+            deep = f"drop_{i + 1}"
     outputs = []
     for target in facts.targets:
         name = _output_name(target, {i["name"] for i in items if "name" in i} | set(inputs.features))
@@ -107,7 +104,7 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
             said[f"{name}_wide"] = "what is linear in the row is learned straight from it, the rest by the layers; both begin at nothing"
             units, activation = _head(target)["units"], _head(target).get("activation")
             items.append({"Dense": {"units": units, "kernel_initializer": "zeros"}, "name": f"{name}_wide", "from": row})
-            _deep_end(f"{name}_deep", deep, units, items, said, size)
+            items.append({"Dense": {"units": units, "use_bias": False, "kernel_initializer": "zeros"}, "name": f"{name}_deep", "from": deep})
             curved = size.hidden == 2 and target.lopsided_up
             items.append({"Add": {}, "name": f"{name}_sum" if activation or curved else name, "from": [f"{name}_wide", f"{name}_deep"]})
             if activation:
@@ -121,43 +118,6 @@ def layers_of(facts: Facts, inputs: Inputs, size: Size) -> tuple[list[Item], lis
     return items, outputs, said
 
 
-def _hidden(row: str, items: list[Item], size: Size) -> str:
-    """Hidden layers, one behind the other, with dropout."""
-    last = row
-    for i, units in enumerate((size.units, size.units // 2)[: size.hidden]):
-        items.append({"Dense": {"units": units, "activation": "relu"}, "name": f"hidden_{i + 1}", "from": last})
-        items.append({"Dropout": size.dropout, "name": (last := f"drop_{i + 1}")})
-    return last
-
-
-def _branches(row: str, items: list[Item], said: dict[str, str], size: Size) -> str:
-    """Two hidden layers of each branch: (batch, branches, units)."""
-    n, first, second = size.branches, size.units, size.units // 2
-    items.append({"Dense": {"units": n * first, "activation": "relu"}, "name": "hidden_1", "from": row})
-    items.append({"Dropout": size.dropout, "name": "drop_1"})
-    items.append({"Reshape": [n, first], "name": "branches"})
-    said["branches"] = f"{n} networks side by side, each with weights of its own"
-    items.append({"EinsumDense": {"equation": "bki,kio->bko", "output_shape": [n, second], "bias_axes": "ko", "activation": "relu",
-                                  "kernel_initializer": {"VarianceScaling": {"scale": float(n), "mode": "fan_avg", "distribution": "uniform"}}},
-                  "name": "hidden_2"})  # fmt: skip
-    said["hidden_2"] = "weights begin as GlorotUniform's of one branch would"
-    items.append({"Dropout": size.dropout, "name": "drop_2"})
-    return "drop_2"
-
-
-def _deep_end(name: str, deep: str, units: int, items: list[Item], said: dict[str, str], size: Size) -> None:
-    """What the hidden layers add to an output; of branches their mean."""
-    if size.branches == 1:
-        items.append({"Dense": {"units": units, "use_bias": False, "kernel_initializer": "zeros"}, "name": name, "from": deep})
-        return
-    n, each, some = size.branches, f"{name}_each", f"{name}_some"
-    items.append({"EinsumDense": {"equation": "bki,kio->bko", "output_shape": [n, units], "kernel_initializer": "zeros"}, "name": each, "from": deep})
-    items.append({"Dropout": {"rate": LEFT_OUT, "noise_shape": [None, n, 1]}, "name": some})
-    said[some] = "each row of training leaves half of the networks out, lest they lean on one another"
-    items.append({"GlobalAveragePooling1D": {}, "name": name})
-    said[name] = "the mean of all"
-
-
 def _head(target: Target) -> dict[str, Any]:
     if target.kind == "number":
         return {"units": 1}
@@ -169,7 +129,7 @@ def _output_name(target: Target, taken: set[str]) -> str:
 
     made = re.sub(r"\W+", "_", target.column).strip("_")[:40] or "output"
     made = made if made[0].isalpha() else f"target_{made}"
-    while any(f"{made}{end}" in taken for end in ("", "_wide", "_deep", "_deep_each", "_deep_some", "_sum")):
+    while any(f"{made}{end}" in taken for end in ("", "_wide", "_deep", "_sum")):
         made += "_out"
     return made
 
