@@ -139,6 +139,20 @@ def test_errors_of_a_target_with_far_values_count_less_where_rows_are_few(tmp_pa
         assert ("errors beyond one deviation" in (tmp_path / "model.yaml").read_text()) == (loss != "mean_squared_error")
 
 
+def test_far_values_are_not_judged_by_a_few_rows(tmp_path):
+    """With one or two far values among the held-back rows the loss on them says nothing of when training should end."""
+    rng = np.random.default_rng(0)
+    for rows, spread, early in ((900, 1.0, False), (900, 0.1, True), (4_000, 1.0, True)):
+        x = rng.normal(size=rows)
+        write(tmp_path / "t.csv", {"x": x.round(3).tolist(), "price": np.exp(spread * (x + rng.normal(size=rows))).round(3).tolist()})
+        init(tmp_path, "t.csv", "-t", "price")
+        found = plain(tmp_path)
+        assert ("callbacks" in found["fit"]) == early and found["data"]["split"]["validation"] == 0.05
+        rate = found["compile"]["optimizer"]["AdamW"]["learning_rate"]
+        assert rate == 0.002 if early else rate["CosineDecay"]["decay_steps"] == found["fit"]["epochs"] * 27
+        assert ("held-back rows tell nothing" in (tmp_path / "model.yaml").read_text()) != early
+
+
 def test_an_untidy_table(tmp_path):
     """Ids, dates of another form, prices with marks, quoted lines, holes by several words, a semicolon, latin-1."""
     rng = random.Random(1)

@@ -19,6 +19,9 @@ AMPLE = 100
 """Rows for each number of a row from which even a curve that bends often is more than chance."""
 SOME = 2_000
 """Training rows below which models of numbers are dropped out of more, and held to smaller weights."""
+FAR_ROWS, FAR_STEPS = 3_000, 4_000
+"""Training rows below which it is one or two of the held-back rows that say nearly all of the loss, where some numbers to predict are far above the
+others; and the steps that are taken in place of asking them."""
 STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 UPWARDS = "where(x > 0, x + 0.5 * x * x, x)"
@@ -29,7 +32,8 @@ AVERAGED = 0.98
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model, and how it is trained, for a number of rows; with `patience` 0 all epochs, at a rate that falls along a cosine."""
+    """How large a model, and how it is trained, for a number of rows; with `patience` 0 all epochs, at a rate that falls along a cosine, because rows are
+    few or, if `far`, because of far values."""
 
     units: int
     dropout: float
@@ -40,11 +44,13 @@ class Size:
     patience: int
     rows: int
     hidden: int = 2
+    far: bool = False
 
 
-def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Size:
+def size_of(rows: int, width: int, held: float, classes: int, words: bool, far: bool = False) -> Size:
     """For `rows` training rows of `width` numbers and categories, while the share `held` of rows is held back for validation; `classes`: the most that
-    a target has, 0 where only numbers are predicted; `words`: texts, arrays or a series are read."""
+    a target has, 0 where only numbers are predicted; `words`: texts, arrays or a series are read; `far`: some of the numbers to predict are far above the
+    others."""
     if not held or rows < (WATCHED if words else STEADY):
         return _watched_not(rows, width, classes, words)
     numbers = not classes
@@ -55,6 +61,8 @@ def size_of(rows: int, width: int, held: float, classes: int, words: bool) -> Si
     decay = 0.02 if words else 0.2 if numbers else 0.5
     if numbers and not words and rows < SOME:
         dropout, decay = 0.3, 0.6
+    if far and numbers and not words and rows < FAR_ROWS:
+        return Size(units, dropout, 0.002, decay, batch, math.ceil(FAR_STEPS / math.ceil(rows / batch)), 0, rows, far=True)
     return Size(units, dropout, 0.002 if batch <= 64 else 0.003, decay, batch, epochs, max(4, min(25, epochs // 5)), rows)
 
 

@@ -40,7 +40,7 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     words = bool(inputs.texts or inputs.arrays)
     shares = shares_of(facts.rows, shares, words)
     rows = round(facts.rows * (1 - shares[0] - shares[1]))
-    size = size_of(rows, inputs.width, shares[0], max(len(t.classes) for t in facts.targets), words)
+    size = size_of(rows, inputs.width, shares[0], max(len(t.classes) for t in facts.targets), words, any(t.lopsided_up for t in facts.targets))
     items, outputs, told = layers_of(facts, inputs, size)
     draft = Draft({"layerctl": 1, "name": name, "seed": 1})
     draft.plain["data"] = literal(_data(facts, inputs, outputs, source, shares, test, draft))
@@ -52,6 +52,8 @@ def table_draft(facts: Facts, name: str, source: str, shares: tuple[float | None
     draft.plain["fit"] = fit_of(size)
     if any(bends(t, size) for t in facts.targets):
         draft.said["compile", "loss"] = "some values are far to one side: errors beyond one deviation count as they are, not squared"
+    if size.far:
+        draft.said["fit", "epochs"] = "all epochs: some values are so far above the others that a few held-back rows tell nothing of when to end"
     if size.patience:
         draft.said["compile", "optimizer"] = "weights are held small and averaged over the last steps; what leads straight to the output learns faster"
         draft.said["fit", "callbacks"] = (
