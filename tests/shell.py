@@ -14,5 +14,5 @@ def with_command(folder: Path) -> dict[str, str]:
     for name, arguments in (("layerctl", "-m layerctl "), ("python", "")):
         (place / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments}"$@"\n')
         (place / name).chmod(0o755)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("_LAYERCTL", "_TYPER", "COMP_", "GITHUB_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("_LAYERCTL", "_TYPER", "COMP_", "GITHUB_", "XLA_FLAGS"))}
     return {**kept, "PATH": f"{place}:{os.environ['PATH']}", "TERM": "dumb", "COLUMNS": "80"}
