@@ -9,6 +9,7 @@ import yaml
 
 from layerctl.commands.init import init
 from layerctl.commands.starting.gathering import gather
+from layerctl.data.examining.columns import findings
 from layerctl.diagnostics import LayerctlError
 
 CITIES = ["Oslo", "New York", "Santa Cruz de la Sierra", "Rome"]
@@ -101,6 +102,8 @@ def test_yes_and_no_in_several_ways(tmp_path):
     rows = [[*r[:3], ways[r[3]][i % 4] if i else r[3]] for i, r in enumerate(table())]
     data, facts, _ = started(tmp_path, text_of(rows))
     assert data["target"] == {"column": "buys", "kind": "binary"} and len(facts.targets[0].classes) == 2
+    said = [d for d in findings(facts.table, facts.columns, frozenset(["buys"])) if "'buys'" in d.message]
+    assert [d.code for d in said] == ["column-spelling"] and "`kind: binary` in the target" in said[0].hint
     data, _, _ = started(tmp_path, text_of(rows), "town")
     assert data["features"]["answers"] == {"columns": ["buys"], "kind": "binary", "missing": "most_frequent", "unseen": "most_frequent"}
 

@@ -70,7 +70,10 @@ def _of(table: Table, c: Column, target: bool) -> Iterator[Diagnostic]:
     yield from _disguised(table, c)
     if c.kind == "number":
         yield from _far(table, c)
-    if c.kind in ("category", "id") and c.distinct > 1:
+    if c.truth:
+        yield warning(table, 0, c.name, "column-spelling", f"yes and no are written in {c.distinct} ways, such as {c.counts[0][0]!r} and {c.counts[1][0]!r}",
+                      f"`kind: binary` in the {'target' if target else 'feature'} takes them for two values")  # fmt: skip
+    elif c.kind in ("category", "id") and c.distinct > 1:
         yield from _alike(table, c, target)
 
 
