@@ -271,6 +271,14 @@ def test_a_journal_of_something_else_is_refused(folder):
     said(folder, "tune", "flowers.yaml", "--out", "alien", "--force", "--trials", "1")
 
 
+@pytest.mark.parametrize("line, words", [("garbage", "journal.log:1:1: error: this line is no log"), ("[]", "journal.log:1:1"),
+                                         ('{"op_code": 99, "worker_id": "w"}', "a log of a kind that there is not")])  # fmt: skip
+def test_a_line_that_is_no_log_is_told_before_a_trial_begins(tmp_path, line, words):
+    (tmp_path / "journal.log").write_text(line + "\n")
+    with pytest.raises(LayerctlError, match=re.escape(words)):
+        storage(tmp_path)
+
+
 def test_a_full_disk_leaves_no_half_line_for_others_to_write_behind(tmp_path):
     store = storage(tmp_path)
     study = optuna.create_study(storage=store)

@@ -19,7 +19,8 @@ def header(file: Any, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
         start = file.tell()
         shape, columns_first, dtype = reader(file)
     except Exception as error:  # numpy parses the header's text with Python's own parser, which raises what it likes
-        raise ValueError(f"it has no header of numpy's ({str(error).splitlines()[0][:80] if str(error) else type(error).__name__})") from error
+        said = str(error).partition(": <")[0].splitlines()  # an object's address is another in each process
+        raise ValueError(f"it has no header of numpy's ({said[0][:80] if said else type(error).__name__})") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
     count = 1

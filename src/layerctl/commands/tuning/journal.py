@@ -77,10 +77,29 @@ def storage(folder: Path) -> Any:
     writing = Turn(folder / "journal.lock")
     with writing.taken():
         _mend(path)
+        _check(path)
     try:
         return JournalStorage(Journal(str(path), lock_obj=writing))
-    except (ValueError, KeyError, TypeError) as error:  # what Optuna makes of a line that is no log of its own
-        fail("bad-journal", f"this is no journal of a study: {error}", Span(Source(str(path))), hint="start anew with --force, or in another folder with --out")
+    except (ValueError, KeyError, TypeError, AssertionError) as error:  # what Optuna makes of a line that is no log of its own
+        what = "it has a log of a kind that there is not" if isinstance(error, AssertionError) else error
+        fail("bad-journal", f"this is no journal of a study: {what}", Span(Source(str(path))), hint="start anew with --force, or in another folder with --out")
+
+
+def _check(path: Path) -> None:
+    """Each line is one of Optuna's logs as far as its form goes: of the last one it would say so only when another is added.
+
+    Raises:
+        LayerctlError: `bad-journal`, with the line.
+    """
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                log = json.loads(line)
+            except ValueError:
+                log = None
+            if not isinstance(log, dict) or type(log.get("op_code")) is not int:
+                fail("bad-journal", "this line is no log of a study", Span(Source(str(path)), number, 1),
+                     hint="remove the line; or start anew with --force, or in another folder with --out")  # fmt: skip
 
 
 def _append(path: Path, lines: bytes) -> None:
