@@ -628,6 +628,18 @@ def test_what_changes_nothing_keeps_its_mask(tmp_path):
     check_import(keras.Model(ids, [L.SimpleRNN(2)(v) for v in same]), tmp_path)
 
 
+def test_quantized_layers_are_refused_and_lora_is_told(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3), L.Dense(2)])
+    model.layers[0].enable_lora(2)
+    done = check_import(model, tmp_path)
+    assert ["LoRA" in d.message for d in done.warnings] == [True]
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.Dense(2, name="b")])
+    model.quantize("int8")
+    model.save(tmp_path / "q.keras")
+    text = "layer 'a' and 1 more: is quantized ('int8'), which rounds what the layer is given too"
+    assert refused(tmp_path / "q.keras", tmp_path) == [("cannot-import", text)]
+
+
 def test_training_leaves_what_normalization_learned(tmp_path):
     layer = L.Normalization()
     layer.adapt(np.arange(12, dtype=np.float32).reshape(4, 3))
