@@ -624,8 +624,9 @@ def test_masks_go_where_they_go_in_keras(name, tmp_path):
 def test_what_changes_nothing_keeps_its_mask(tmp_path):
     ids = keras.Input((6,), dtype="int32")
     x = L.Embedding(9, 4, mask_zero=True)(ids)
-    same = [L.Reshape((-1, 4))(x), L.Permute((1, 2))(x), ops.cast(x, "float32"), L.Reshape((3, 8))(x), L.Permute((2, 1))(x)]
-    check_import(keras.Model(ids, [L.SimpleRNN(2)(v) for v in same]), tmp_path)
+    same = [L.Reshape((-1, 4))(x), L.Permute((1, 2))(x), ops.cast(x, "float32"), ops.convert_to_tensor(x)]
+    others = [ops.copy(x), L.Reshape((3, 8))(x), L.Permute((2, 1))(x)]
+    check_import(keras.Model(ids, [L.SimpleRNN(2)(v) for v in same + others]), tmp_path)
 
 
 def test_quantized_layers_are_refused_and_lora_is_told(tmp_path):
