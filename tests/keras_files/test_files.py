@@ -624,8 +624,21 @@ def test_masks_go_where_they_go_in_keras(name, tmp_path):
 def test_what_changes_nothing_keeps_its_mask(tmp_path):
     ids = keras.Input((6,), dtype="int32")
     x = L.Embedding(9, 4, mask_zero=True)(ids)
-    same = [L.Reshape((-1, 4))(x), L.Permute((1, 2))(x), ops.cast(x, "float32"), L.Reshape((3, 8))(x), L.Permute((2, 1))(x)]
-    check_import(keras.Model(ids, [L.SimpleRNN(2)(v) for v in same]), tmp_path)
+    same = [L.Reshape((-1, 4))(x), L.Permute((1, 2))(x), ops.cast(x, "float32"), ops.convert_to_tensor(x)]
+    others = [ops.copy(x), L.Reshape((3, 8))(x), L.Permute((2, 1))(x)]
+    check_import(keras.Model(ids, [L.SimpleRNN(2)(v) for v in same + others]), tmp_path)
+
+
+def test_quantized_layers_are_refused_and_lora_is_told(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3), L.Dense(2)])
+    model.layers[0].enable_lora(2)
+    done = check_import(model, tmp_path)
+    assert ["LoRA" in d.message for d in done.warnings] == [True]
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.Dense(2, name="b")])
+    model.quantize("int8")
+    model.save(tmp_path / "q.keras")
+    text = "layer 'a' and 1 more: is quantized ('int8'), which rounds what the layer is given too"
+    assert refused(tmp_path / "q.keras", tmp_path) == [("cannot-import", text)]
 
 
 def test_training_leaves_what_normalization_learned(tmp_path):

@@ -17,6 +17,7 @@ _INFIX = {
 }  # fmt: skip
 _NAMES = {
     "Absolute": "abs", "Concat": "concatenate", "Negative": "negative", "GetItem": "get_item", "LayerNorm": "layer_normalization",
+    "ConvertToTensor": "identity", "Copy": "identity", "Conj": "identity", "Conjugate": "identity", "Real": "identity", "Fabs": "abs",
     "RMSNorm": "rms_normalization", "BatchNorm": "batch_normalization", "RGBToGrayscale": "rgb_to_grayscale",
 }  # fmt: skip
 _FLAT = ("Repeat", "Roll", "Take", "TakeAlongAxis", "Sort", "Argsort")
@@ -25,7 +26,7 @@ _IGNORED = {
     "dilation_rate": (1, [1, 1]), "antialias": (False,), "crop_to_aspect_ratio": (False,), "pad_to_aspect_ratio": (False,), "fill_mode": ("constant",),
     "fill_value": (0.0,), "synchronized": (False,), "mode": ("constant",), "decimals": (0,), "flash_attention": (None, False, True),
     "dtype": (None,), "sorted": (True,), "endpoint": (True,), "retstep": (False,), "rms_scaling": (False,),
-    "data_format": (None, "channels_last"), "sparse": (False,),
+    "data_format": (None, "channels_last"), "sparse": (False,), "ragged": (False,),
 }  # fmt: skip
 """Arguments of ops that functions here do not have, with the values that change nothing."""
 _ADDING = ("Sum", "Prod", "Cumsum", "Cumprod")

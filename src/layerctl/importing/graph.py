@@ -270,8 +270,9 @@ def _changes_nothing(kind: str, config: Mapping[str, Any], nodes: Any) -> bool:
     if kind == "Permute":
         return bool(config.get("dims") == list(range(1, len(config.get("dims") or ()) + 1)))
     taken = [_first_tensor(n) for n in nodes] if isinstance(nodes, list) and nodes else [{}]
-    if kind == "Cast":
-        return all(t.get("dtype") == config.get("dtype") for t in taken) and config.get("dtype") is not None
+    if kind in ("Cast", "ConvertToTensor"):
+        wanted = config.get("dtype")
+        return wanted is None or all(t.get("dtype") == wanted for t in taken)
     wanted, shapes = config.get("target_shape"), [t.get("shape") for t in taken]
     if kind != "Reshape" or not isinstance(wanted, list) or not all(isinstance(s, list) and len(s) == len(wanted) + 1 for s in shapes):
         return False

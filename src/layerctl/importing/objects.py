@@ -222,6 +222,8 @@ class Reader:
         if "vocabulary" in cls.model_fields and config.get("vocabulary") is None:
             self.refuse(where, f"{kind} has a vocabulary that was made of data, which is not in the file's configuration",
                         "give the layer its vocabulary as an argument before saving")  # fmt: skip
+        if config.get("lora_rank"):
+            self.warn("the file's LoRA is in the kernels: training changes them whole here, and their LoRA's parts alone in Keras")
         if kind == "RandomShear":
             config |= {k: v[1] for k in ("x_factor", "y_factor") if isinstance(v := config.get(k), list) and len(v) == 2 and v[0] == -v[1]}
         out = self.arguments(cls, config, where)
@@ -238,6 +240,9 @@ class Reader:
         """A dtype or policy's name; float32 where the file has none."""
         if isinstance(value, Mapping):
             config = value.get("config")
+            if isinstance(config, Mapping) and config.get("mode") is not None and config.get("name") is None:
+                self.refuse(where, f"is quantized ({shown(config['mode'])}), which rounds what the layer is given too", "save the model before `quantize()`")
+                return None
             value = config.get("name") if isinstance(config, Mapping) else None
         if value is None or value == "float32":
             return "float32"
