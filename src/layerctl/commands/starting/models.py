@@ -19,7 +19,7 @@ AMPLE = 100
 """Rows for each number of a row from which even a curve that bends often is more than chance."""
 SOME = 2_000
 """Training rows below which models of numbers are dropped out of more, and held to smaller weights."""
-FAR_ROWS, FAR_STEPS = 3_000, 4_000
+FAR_ROWS, FAR_STEPS = 3_000, 1_500
 """Training rows below which it is one or two of the held-back rows that say nearly all of the loss, where some numbers to predict are far above the
 others; and the steps that are taken in place of asking them."""
 STRAIGHT = 4.0
