@@ -67,7 +67,7 @@ def test_columns_of_fixed_widths(rows):
 
 
 @settings(max_examples=60, deadline=None)
-@given(ROWS.map(lambda rows: [tuple(f.replace('"', "") or "-" for f in r) for r in rows]))
+@given(ROWS.map(lambda rows: [tuple(f.replace('"', "").strip() or "-" for f in r) for r in rows]))
 def test_typographic_quotes(rows):
     text = "".join(",".join(f"“{f}”" for f in row) + "\n" for row in [("p", "q", "r"), *rows])
     assert read(text, quote="“”") == {n: [r[i].strip() for r in rows] for i, n in enumerate("pqr")}
