@@ -243,9 +243,11 @@ def keras_steps(optimizer, starts, grads, constraint=None):
     for v in variables:
         v.constraint = constraint
     optimizer.build(variables)
-    for step in grads:
-        optimizer.apply(list(step), variables)
-    return [np.asarray(v) for v in variables]
+    step = jax.jit(optimizer.stateless_apply)  # one compilation in place of one for each of its ops
+    values, own = [v.value for v in variables], [v.value for v in optimizer.variables]
+    for some in grads:
+        values, own = step(own, list(some), values)
+    return [np.asarray(v) for v in values]
 
 
 def case():
