@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -41,6 +41,16 @@ def respelled(codes: np.ndarray, labels: list[str], classes: Sequence[str]) -> t
 def truth_of(word: str) -> float:
     """1 for a word for yes, 0 for one for no."""
     return BOOLEANS[word.lower()]
+
+
+def say_both(words: Collection[str]) -> bool:
+    """Whether all words are ones for yes or no, and both are said."""
+    return {BOOLEANS.get(w.lower()) for w in words} == {0.0, 1.0}
+
+
+def best_spelled(counts: Mapping[str, int]) -> dict[float, str]:
+    """The most frequent of the words for no, and of those for yes, where both are said."""
+    return {t: min((w for w in counts if truth_of(w) == t), key=lambda w: (-counts[w], w)) for t in (0.0, 1.0)}
 
 
 def truths(table: Table, name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.data.columns import BOOLEANS, folded, narrowed, one_spelling, stripped_of
-from layerctl.data.labels import coded_labels, cut, respelled, truth_of, truths
+from layerctl.data.labels import best_spelled, coded_labels, cut, respelled, say_both, truth_of, truths
 from layerctl.data.numbers import numbers_of
 from layerctl.data.statistics import distinct, mean_and_deviation
 from layerctl.data.table import SHOWN, BadRows, Table, columns_hint, words_for_numbers
@@ -142,9 +142,9 @@ def _counted(codes: np.ndarray, labels: list[str], rows: np.ndarray) -> Counter[
 
 def _truth(counts: Counter[str]) -> dict[str, str]:
     """Spellings of truth values, each with the most frequent spelling of the same; empty if the words are none or say all the same."""
-    if not counts or any(w.lower() not in BOOLEANS for w in counts) or len({truth_of(w) for w in counts}) < 2:
+    if not say_both(counts):
         return {}
-    best = {t: min((w for w in counts if truth_of(w) == t), key=lambda w: (-counts[w], w)) for t in (0.0, 1.0)}
+    best = best_spelled(counts)
     return {s: best[t] for w, t in BOOLEANS.items() for s in (w, w.capitalize(), w.upper())} | {w: best[truth_of(w)] for w in counts}
 
 

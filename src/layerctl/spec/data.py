@@ -18,10 +18,10 @@ from layerctl.spec.targets import (
     NEXT,
     UNITS,
     TargetSpec,
+    Words,
     is_one_target,
     target_spec,
     targets_by_output,
-    words_of,
 )
 
 MISSING = ("?", "NA", "")
@@ -81,7 +81,7 @@ class FeatureSpec(Section):
         "error", description="What stands for a missing value; `drop` leaves the row out of training."
     )
     constant: float | str | None = Field(None, description="The value of `missing: constant`.")
-    missing_values: list[str] | None = Field(
+    missing_values: Words | None = Field(
         None, description="What stands for a missing value in these columns, beside the data section's: words that are values in other columns."
     )
     unseen: Literal["bucket", "error", "most_frequent"] | None = Field(
@@ -109,11 +109,6 @@ class FeatureSpec(Section):
         None, description="What a date is taken apart into; days, month and weekday if not given. elapsed: days with the time of day as a fraction."
     )
     window: WindowSpec | None = Field(None, description="The windows of `kind: window`.")
-
-    @field_validator("missing_values", mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        return words_of(value)
 
     @field_validator("columns")
     @classmethod
@@ -262,7 +257,7 @@ class DataSpec(Section):
     )
     decimal: Literal[".", ","] = Field(".", description="The decimal sign.")
     encoding: Encoding = Field("utf-8", description="The file's encoding.")
-    missing_values: list[str] = Field(list(MISSING), description="What stands for a missing value, in all columns.")
+    missing_values: Words = Field(list(MISSING), description="What stands for a missing value, in all columns.")
     features: dict[str, FeatureSpec] = Field(
         description="The model's inputs by name; `features: {rows: {}}` is one input of all columns that nothing else takes."
     )
@@ -310,11 +305,6 @@ class DataSpec(Section):
         if odd is not None:
             raise ValueError(f"each says how one line begins, got {odd!r}")
         return value
-
-    @field_validator("missing_values", mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        return words_of(value)
 
     @field_validator("source")
     @classmethod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from layerctl.diagnostics import did_you_mean
 from layerctl.spec.foreign import value_here
@@ -18,9 +18,12 @@ _KINDS = ("category", "binary", "number", "labels")
 """Stands for a model's only input."""
 
 
-def words_of(value: Any) -> Any:
-    """Words as texts, whatever YAML takes them for."""
+def _as_texts(value: Any) -> Any:
     return ["" if v is None else str(v) for v in value] if isinstance(value, list) else value
+
+
+Words = Annotated[list[str], BeforeValidator(_as_texts)]
+"""Words as texts, whatever YAML takes them for."""
 
 
 class TargetSpec(Section):
@@ -43,7 +46,7 @@ class TargetSpec(Section):
     along: str | None = Field(None, description="The input that has the steps of `kind: sequence`; the only text or sequence if not given.")
     join: bool = Field(False, description="Whether the rows of a text whose next token is predicted are one long text.")
     missing: Literal["error", "drop"] = Field("error", description="Whether rows without a target are refused or left out.")
-    missing_values: list[str] | None = Field(
+    missing_values: Words | None = Field(
         None, description="What stands for a missing value in these columns, beside the data section's: words that are values in other columns."
     )
 
@@ -51,11 +54,6 @@ class TargetSpec(Section):
     @classmethod
     def _texts(cls, value: Any) -> Any:
         return [str(v) for v in value] if isinstance(value, list) else value
-
-    @field_validator("missing_values", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        return words_of(value)
 
     @field_validator("columns")
     @classmethod

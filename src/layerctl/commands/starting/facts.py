@@ -11,7 +11,7 @@ import numpy as np
 from layerctl.data.columns import one_spelling
 from layerctl.data.examining.dialect import Dialect
 from layerctl.data.examining.kinds import Column
-from layerctl.data.labels import truth_of
+from layerctl.data.labels import best_spelled, truth_of
 from layerctl.data.table import Table
 
 MOST_NUMBERED_CLASSES = 10
@@ -112,8 +112,7 @@ def target_of(table: Table, column: Column, wanted: str | None = None) -> Target
 
 def _truths(often: Counter[str]) -> Counter[str]:
     """How many rows say no, and yes, each under its most frequent spelling."""
-    best = {t: min((w for w in often if truth_of(w) == t), key=lambda w: (-often[w], w)) for t in (0.0, 1.0)}
-    return Counter({best[t]: sum(n for w, n in often.items() if truth_of(w) == t) for t in (0.0, 1.0)})
+    return Counter({best: sum(n for w, n in often.items() if truth_of(w) == t) for t, best in best_spelled(often).items()})
 
 
 def _lopsided(column: Column, rows: int) -> bool:

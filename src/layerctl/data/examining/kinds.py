@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from layerctl.data.columns import BOOLEANS, folded
+from layerctl.data.columns import folded
 from layerctl.data.dates import KNOWN_FORMATS, LOOKED_AT, mixed_formats, read_date, turned_formats
 from layerctl.data.examining.lists import numbers_in, separator_of
 from layerctl.data.examining.words import COMPACT_DAYS, NOTHING, PERHAPS, compact_day, date_format, dressed, numeric
 from layerctl.data.features import is_text
 from layerctl.data.images import is_images
+from layerctl.data.labels import say_both
 from layerctl.data.measures import shares_of, units_of
 from layerctl.data.numbers import (
     CURRENCIES,
@@ -333,7 +334,7 @@ def _words(table: Table, name: str, present: list[str], counts: Counter[str], fa
         )
     if numbers == len(present):
         return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
-    truth = len(counts) > 2 and len({BOOLEANS.get(w.lower()) for w in counts} - {None}) == 2 and all(w.lower() in BOOLEANS for w in counts)
+    truth = len(counts) > 2 and say_both(counts)
     if truth:
         return Column(name, "category", f"truth values, written in {len(counts)} ways", **{**facts, "odd": {}}, truth=True)
     return Column(name, "category", f"words, {len(counts)} different ones", **facts, respelled=len(set(map(folded, counts))) < len(counts))
