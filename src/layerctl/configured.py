@@ -22,6 +22,15 @@ class Configured(BaseModel):
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Spares pydantic the evaluation of what is no field's type, which it does again in every class below: a fifth of making the classes."""
+        super().__init_subclass__(**given)
+        for name, annotation in vars(cls).get("__annotations__", {}).items():
+            if isinstance(annotation, str) and annotation.startswith("ClassVar["):
+                cls.__annotations__[name] = ClassVar
+            elif name.startswith("_"):
+                cls.__annotations__[name] = Any
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that differ from their defaults, as plain data: what a YAML file says of it."""
         out = {}

@@ -6,6 +6,7 @@ from layerctl.cli import early  # isort: skip
 import contextlib
 import errno
 import gc
+import importlib.util
 import io
 import os
 import signal
@@ -39,11 +40,24 @@ def main(arguments: list[str] | None = None) -> None:
             signal.signal(number, signal.SIG_IGN if arguments is None else handler)
 
 
+def _read_when_used(name: str) -> None:
+    """Makes a module that whoever imports it gets at once, and that is read at its first use."""
+    parent, _, own = name.rpartition(".")
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        return
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    setattr(sys.modules[parent], own, module)
+
+
 def _main(arguments: list[str] | None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     _open_streams()
     gc.set_threshold(100_000)  # start-up makes many objects and no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them reads every installed package's metadata
+    _read_when_used("importlib.metadata")  # which pydantic imports for those plugins; it takes a twelfth of numpy's, pydantic's and typer's imports
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here, and end the process where memory is short
     room.watch()
     _utf8()
