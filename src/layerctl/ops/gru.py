@@ -14,14 +14,15 @@ from layerctl.ops.concat import concat
 from layerctl.ops.elementwise import apply
 from layerctl.ops.function_forms import np_sigmoid
 from layerctl.ops.gru_kernels import backward_after, backward_before, forward_after, forward_before
-from layerctl.ops.kernel import Call
+from layerctl.ops.kernel import Call, Scratch
 from layerctl.ops.matmul import matmul
 from layerctl.ops.numpy_lines import NumpyLines, copied
 from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.onnx_recurrent import Layer, recurrent
+from layerctl.ops.projecting import AHEAD, Projection
 from layerctl.ops.recurrent import before_each, carried, check, kernel_gradient, macs, over_time, packed, shares
 from layerctl.ops.reduce import reduce
-from layerctl.ops.value import Node, Op, Type, Value, current
+from layerctl.ops.value import SIZE_OF, Node, Op, Type, Value, current
 
 
 class GruAfter(Op):
@@ -45,11 +46,22 @@ class GruAfter(Op):
         return [dx, kernel_gradient(before_each(h0, hs), inner), reduce("sum", inner, (0, 1)), dh0, *[None] * len(mask)]
 
     def calls(self, node: Node) -> list[Call]:
-        (x, u, b, h0, *mask), (hs, gates, candidates) = node.inputs, node.outputs
+        return self.projecting(Projection(node.inputs[0]), node.inputs[1:], node.outputs)
+
+    def projecting(self, x: Projection, inputs: Sequence[Value], outputs: Sequence[Value | None]) -> list[Call]:
+        """The calls for an input that is projected on the way, where it is not yet, and the outputs that are kept: hs, and gates and candidates or None."""
+        (u, b, h0, *mask), (hs, gates, candidates) = inputs, outputs
+        assert hs is not None
         batch, steps, units = map(int, hs.shape)
-        panels, fill = packed(x.dtype, u, units, 3 * units)
-        args = (x, panels, b, h0, mask[0] if mask else None, gates, candidates, hs, batch, steps, units, int(bool(mask)))
-        return [fill, Call(forward_after.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=_work(batch, steps, units))]
+        held, gates = (steps, gates) if gates is not None else (1, Scratch(_size(hs, 3)))
+        room = Scratch(_size(hs, 3 * AHEAD)) if x.features else gates
+        own_held, candidates = (steps, candidates) if candidates is not None else (1, Scratch(_size(hs, 1)))
+        fills, given = x.plan(hs.dtype, 3 * units)
+        panels, fill = packed(hs.dtype, u, units, 3 * units)
+        masks = mask[0] if mask else None
+        args = (*given, panels, b, h0, masks, room, gates, candidates, hs, batch, steps, units, int(bool(mask)), held, own_held)
+        work = _work(batch, steps, units, x.features)
+        return [*fills, fill, Call(forward_after.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=work)]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
@@ -123,12 +135,23 @@ class GruBefore(Op):
         return [dx, du, dh0, *[None] * len(mask)]
 
     def calls(self, node: Node) -> list[Call]:
-        (x, u, h0, *mask), (hs, gates, resets) = node.inputs, node.outputs
+        return self.projecting(Projection(node.inputs[0]), node.inputs[1:], node.outputs)
+
+    def projecting(self, x: Projection, inputs: Sequence[Value], outputs: Sequence[Value | None]) -> list[Call]:
+        """As `GruAfter.projecting`; of the outputs gates and resets are kept or None."""
+        (u, h0, *mask), (hs, gates, resets) = inputs, outputs
+        assert hs is not None
         batch, steps, units = map(int, hs.shape)
-        panels, fill = packed(x.dtype, u, units, 2 * units, row=3 * units)
-        last, fill_last = packed(x.dtype, u, units, units, column=2 * units, row=3 * units)
-        args = (x, panels, last, h0, mask[0] if mask else None, gates, resets, hs, batch, steps, units, int(bool(mask)))
-        return [fill, fill_last, Call(forward_before.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=_work(batch, steps, units))]
+        held, own_held = steps if gates is not None else AHEAD if x.features else 1, steps if resets is not None else 1
+        gates = Scratch(_size(hs, 3 * held)) if gates is None else gates
+        resets = Scratch(_size(hs, 1)) if resets is None else resets
+        fills, given = x.plan(hs.dtype, 3 * units)
+        panels, fill = packed(hs.dtype, u, units, 2 * units, row=3 * units)
+        last, fill_last = packed(hs.dtype, u, units, units, column=2 * units, row=3 * units)
+        masks = mask[0] if mask else None
+        args = (*given, panels, last, h0, masks, gates, resets, hs, batch, steps, units, int(bool(mask)), held, own_held)
+        work = _work(batch, steps, units, x.features)
+        return [*fills, fill, fill_last, Call(forward_before.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=work)]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
@@ -165,8 +188,6 @@ class GruBeforeGradient(Op):
         return gates.type, h0.type
 
     def calls(self, node: Node) -> list[Call]:
-        from layerctl.ops.kernel import Scratch
-
         (u, h0, gates, hs, g, *mask), (dx, dh) = node.inputs, node.outputs
         batch, steps, units = map(int, hs.shape)
         panels, fill = packed(hs.dtype, u, 2 * units, units, transposed=True, row=3 * units)
@@ -179,8 +200,14 @@ class GruBeforeGradient(Op):
         return macs(node, node.inputs[0])
 
 
-def _work(batch: int, steps: int, units: int) -> float:
-    return batch * steps * units * (0.08 * units + 4)
+def _work(batch: int, steps: int, units: int, features: int = 0) -> float:
+    return batch * steps * units * (0.08 * (units + features) + 4)
+
+
+def _size(hs: Value, states: int) -> int:
+    """Bytes of so many states for each row of the batch."""
+    batch, _, units = map(int, hs.shape)
+    return SIZE_OF[hs.dtype] * batch * units * states
 
 
 Function = Callable[[Value], Value]

@@ -1,7 +1,9 @@
 """The kernels of gated recurrent units: each share runs its rows of the batch through all steps of time.
 
-x, dx, gates (batch, steps, 3 units); hs, candidates, resets (batch, steps, units); h0, dh (batch, units); bias (3 units). A masked step
-keeps h. With y = sigmoid(x) the derivative is y - y y, with y = tanh(x) it is 1 - y y.
+dx, gates (batch, steps, 3 units); hs, candidates, resets (batch, steps, units); h0, dh (batch, units); bias (3 units). x is (batch, steps,
+features), which w projects, or (batch, steps, 3 units), projected already, where features is 0. Going forward, gates have their last `held`
+steps, candidates and resets their last `own_held`. A masked step keeps h. With y = sigmoid(x) the derivative is y - y y, with y = tanh(x)
+it is 1 - y y.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from typing import Any
 
 from layerctl.ops.kernel import kernel
 from layerctl.ops.primitives import fma, offset, share_low, sigmoid, tanh
+from layerctl.ops.projecting import AHEAD, project
 from layerctl.ops.recurrent import add_product, copy_rows, fade
+from layerctl.ops.tiles import fetch_ahead
 
 
 def mix(z: Any, h: Any, candidate: Any, to: Any, units: int) -> None:
@@ -21,28 +25,40 @@ def mix(z: Any, h: Any, candidate: Any, to: Any, units: int) -> None:
 
 @kernel
 def forward_after(
-    task: int, tasks: int, x: "T*", packed_kernel: "T*", bias: "T*", h0: "T*", mask: "u8*", gates: "T*", candidates: "T*", hs: "T*",
-    batch: "i64", steps: "i64", units: "i64", masked: "i64",
+    task: int, tasks: int, x: "T*", w: "T*", x_bias: "T*", features: "i64", how: "i64", packed_kernel: "T*", bias: "T*", h0: "T*", mask: "u8*",
+    room: "T*", gates: "T*", candidates: "T*", hs: "T*", batch: "i64", steps: "i64", units: "i64", masked: "i64", held: "i64", own_held: "i64",
 ):  # fmt: skip
-    """y = h @ U + b; z, r = sigmoid(x + y); candidate = tanh(x_h + r y_h); h = z h + (1 - z) candidate. gates are left (z, r, y_h)."""
+    """y = h @ U + b; z, r = sigmoid(x + y); candidate = tanh(x_h + r y_h); h = z h + (1 - z) candidate. gates are left (z, r, y_h).
+
+    room (batch, AHEAD, 3 units) holds what is projected ahead.
+    """
     low = share_low(batch, task, tasks)
     rows = share_low(batch, task + 1, tasks) - low
     wide = 3 * units
     for t in range(steps):
-        at = low * steps + t
-        copy_rows(rows, bias, 0, offset(gates, at * wide), steps * wide, wide)
+        given, given_row, ahead = offset(x, (low * steps + t) * wide), steps * wide, offset(room, (low * AHEAD + t % AHEAD) * wide)
+        if features != 0:
+            given, given_row = ahead, AHEAD * wide
+            if t % AHEAD == 0:
+                first = offset(x, (low * steps + t) * features)
+                project(rows, min(AHEAD, steps - t), first, steps * features, features, w, x_bias, how, wide, ahead, AHEAD * wide)
+        now, own = offset(gates, (low * held + t % held) * wide), offset(candidates, (low * own_held + t % own_held) * units)
+        copy_rows(rows, bias, 0, now, held * wide, wide)
         h, stride = offset(h0, low * units), units
         if t > 0:
-            h, stride = offset(hs, (at - 1) * units), steps * units
-        add_product(rows, h, stride, units, packed_kernel, wide, offset(gates, at * wide), steps * wide)
+            h, stride = offset(hs, (low * steps + t - 1) * units), steps * units
+        add_product(rows, h, stride, units, packed_kernel, wide, now, held * wide)
         for row in range(rows):
-            here = at + row * steps
+            here = (low + row) * steps + t
             before, to = offset(h, row * stride), offset(hs, here * units)
             if masked != 0 and mask[here] == 0:
                 copy_rows(1, before, 0, to, 0, units)
             else:
-                after_row(offset(x, here * wide), offset(gates, here * wide), offset(candidates, here * units), units)
-                mix(offset(gates, here * wide), before, offset(candidates, here * units), to, units)
+                y, candidate = offset(now, row * held * wide), offset(own, row * own_held * units)
+                after_row(offset(given, row * given_row), y, candidate, units)
+                mix(y, before, candidate, to, units)
+            if held == steps and t + 1 < steps:
+                fetch_ahead(now, (row * held + 1) * wide, wide)
 
 
 def after_row(x: Any, gates: Any, candidate: Any, units: int) -> None:
@@ -115,36 +131,37 @@ def after_reset_gradient(gates: Any, dx: Any, inner: Any, units: int) -> None:
 
 @kernel
 def forward_before(
-    task: int, tasks: int, x: "T*", packed_kernel: "T*", packed_candidate: "T*", h0: "T*", mask: "u8*", gates: "T*", resets: "T*", hs: "T*",
-    batch: "i64", steps: "i64", units: "i64", masked: "i64",
+    task: int, tasks: int, x: "T*", w: "T*", x_bias: "T*", features: "i64", how: "i64", packed_kernel: "T*", packed_candidate: "T*", h0: "T*",
+    mask: "u8*", gates: "T*", resets: "T*", hs: "T*", batch: "i64", steps: "i64", units: "i64", masked: "i64", held: "i64", own_held: "i64",
 ):  # fmt: skip
     """z, r = sigmoid(x + h @ U); candidate = tanh(x_h + (r h) @ U_h); h = z h + (1 - z) candidate. gates are left (z, r, candidate)."""
     low = share_low(batch, task, tasks)
     rows = share_low(batch, task + 1, tasks) - low
-    wide = 3 * units
+    wide, gates_row, own_row = 3 * units, held * 3 * units, own_held * units
     for t in range(steps):
-        at = low * steps + t
-        copy_rows(rows, offset(x, at * wide), steps * wide, offset(gates, at * wide), steps * wide, wide)
+        now, own = offset(gates, (low * held + t % held) * wide), offset(resets, (low * own_held + t % own_held) * units)
+        if features == 0:
+            copy_rows(rows, offset(x, (low * steps + t) * wide), steps * wide, now, gates_row, wide)
+        elif t % AHEAD == 0:
+            first = offset(x, (low * steps + t) * features)
+            project(rows, min(AHEAD, steps - t), first, steps * features, features, w, x_bias, how, wide, now, gates_row)
         h, stride = offset(h0, low * units), units
         if t > 0:
-            h, stride = offset(hs, (at - 1) * units), steps * units
-        add_product(rows, h, stride, units, packed_kernel, 2 * units, offset(gates, at * wide), steps * wide)
+            h, stride = offset(hs, (low * steps + t - 1) * units), steps * units
+        add_product(rows, h, stride, units, packed_kernel, 2 * units, now, gates_row)
         for row in range(rows):
-            here = at + row * steps
-            reset_row(offset(gates, here * wide), offset(h, row * stride), offset(resets, here * units), units)
-        add_product(
-            rows, offset(resets, at * units), steps * units, units, packed_candidate, units, offset(gates, at * wide + 2 * units), steps * wide
-        )  # fmt: skip
+            reset_row(offset(now, row * gates_row), offset(h, row * stride), offset(own, row * own_row), units)
+        add_product(rows, own, own_row, units, packed_candidate, units, offset(now, 2 * units), gates_row)
         for row in range(rows):
-            here = at + row * steps
+            here = (low + row) * steps + t
             before, to = offset(h, row * stride), offset(hs, here * units)
-            candidate = offset(gates, here * wide + 2 * units)
+            candidate = offset(now, row * gates_row + 2 * units)
             for j in range(units):
                 candidate[j] = tanh(candidate[j])
             if masked != 0 and mask[here] == 0:
                 copy_rows(1, before, 0, to, 0, units)
             else:
-                mix(offset(gates, here * wide), before, candidate, to, units)
+                mix(offset(now, row * gates_row), before, candidate, to, units)
 
 
 def reset_row(gates: Any, h: Any, to: Any, units: int) -> None:

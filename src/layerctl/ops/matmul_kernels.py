@@ -18,8 +18,8 @@ ROW_BLOCK, FEWEST_ROWS = 256, 24
 WORTH_COPYING, FAR_APART, PAD = 128, 512, 16
 """Columns for which a block of a may be copied to lines next to each other, elements between its lines from which that pays, and those that
 the copy's lines are further apart than they are long: a power of two would make them fall into the same sets of a cache again."""
-DEPTH_BLOCK = 128
-"""Terms after which a product goes on with the next panel: so much of one stays in the nearest cache (32 KB of float32)."""
+DEPTH_BLOCK, DEEPEST = 128, 384
+"""Terms after which a product goes on with the next panel: the widest panel's and a narrow one's, that so much of one stays in the nearest cache."""
 NEAR, FAR = 1 << 16, 1 << 19
 """Elements of a block of a that stay in the second cache, so that all of a panel's terms may be gone through before the next panel, and of a b that
 comes from a farther one, so that the next panel is asked for while one is used."""
@@ -61,6 +61,11 @@ def pack(
         at += rows
 
 
+def deepest(width: int) -> int:
+    """Terms of a panel that are gone through at once at most, for kernels."""
+    return min(DEEPEST, DEPTH_BLOCK * WIDEST_PANEL // width)
+
+
 def copy_lines(lines: int, length: int, source: Any, step: int, to: Any, to_step: int) -> None:
     """to[i * to_step + j] = source[i * step + j] for each of the lines."""
     for i in range(lines):
@@ -73,7 +78,7 @@ def copy_lines(lines: int, length: int, source: Any, step: int, to: Any, to_step
 def multiply(
     task: int, tasks: int, a: "T*", b: "T*", packed: "T*", near: "T*", c: "T*", bias: "T*", how: "i64", batch: "i64", m: "i64",
     n: "i64", k: "i64", chunks: "i64", blocks: "i64", cuts: "i64", a_batch: "i64", a_row: "i64", a_column: "i64", b_batch: "i64", b_row: "i64",
-    b_column: "i64", shared: "i64", depth_block: "i64", own: "i64", room: "i64",
+    b_column: "i64", shared: "i64", own: "i64", room: "i64",
 ):  # fmt: skip
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
@@ -98,7 +103,12 @@ def multiply(
         a0 = offset(a, which * a_batch + top * a_row)
         c0 = offset(c, (outer * m + top) * n)
         low, high = share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)
-        steps = (high - low) * ((end - start + depth_block - 1) // depth_block)
+        most = deepest(width)
+        if room != 0:
+            most = min(most, room // (rows + PAD) - PAD)
+        pieces = max((end - start + most - 1) // most, 1)
+        depth_block = (end - start + pieces - 1) // pieces
+        steps = (high - low) * pieces
         far, down = k * n >= FAR, room == 0 and rows * (end - start) <= NEAR
         p, k0, copied = low, start, start
         row_step, column_step = a_row, a_column
@@ -122,7 +132,7 @@ def multiply(
                 if next_p == high:
                     next_p, next_k = low, k0 + depth
             lines, length = min(depth_block, end - next_k), min(width, n - next_p * width)
-            panel = offset(packed, task * depth_block * width)
+            panel = offset(packed, task * DEPTH_BLOCK * WIDEST_PANEL)
             if own != 0:
                 pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
                 ahead, apart = offset(b, which * b_batch + next_k * b_row + next_p * width * b_column), b_row
@@ -224,7 +234,8 @@ def plan_multiply(
     units, packs = batch * chunks * blocks * cuts, batch if b_strides[0] else 1
     own = blocks == 1 and packs == batch and not lasts(b)
     rows, copied = -(-m // blocks), spread(-(-m // blocks), -(-n // cuts), a_strides)
-    room = max(rows * (DEPTH_BLOCK + PAD), DEPTH_BLOCK * (rows + PAD)) if copied else 0
+    deep = max(DEPTH_BLOCK, min(DEEPEST, NEAR // (rows + PAD) - PAD))
+    room = (rows + PAD) * (min(deep, k) + PAD) if copied else 0
     tasks = min(units, MANY) if own or copied else units
     packed = Scratch(size * tasks * DEPTH_BLOCK * WIDEST_PANEL if own else packed_size(dtype, packs, k, n))
     if not own:
@@ -232,7 +243,7 @@ def plan_multiply(
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
     args = (
         a, b, packed, Scratch(size * tasks * room) if copied else packed, to, *finish.args(to), batch, m, n, k, chunks, blocks, cuts,
-        *a_strides, *b_strides, int(packs == 1), DEPTH_BLOCK, int(own), room
+        *a_strides, *b_strides, int(packs == 1), int(own), room
     )  # fmt: skip
     work = batch * n * k * max(0.02 * m, READING_B) * SIZE_OF[dtype] / 4
     whole = batch == chunks == cuts == 1 and m % blocks == 0 and a_strides[1:] == (k, 1)

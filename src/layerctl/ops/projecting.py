@@ -7,7 +7,7 @@ from typing import Any
 
 from layerctl.ops.finish import BIAS
 from layerctl.ops.kernel import Call, Scratch
-from layerctl.ops.matmul_kernels import DEPTH_BLOCK, packed_size, plan_pack
+from layerctl.ops.matmul_kernels import deepest, packed_size, plan_pack
 from layerctl.ops.primitives import offset
 from layerctl.ops.tiles import finished_strip, padded, tile_width
 from layerctl.ops.value import Node, Op, Type, Value
@@ -45,7 +45,7 @@ def project(
     width = tile_width(packed)
     k = 0
     while k < features:
-        depth = min(DEPTH_BLOCK, features - k)
+        depth = min(deepest(width), features - k)
         for p in range((n + width - 1) // width):
             columns = min(width, n - p * width)
             panel = offset(packed, p * features * width + k * padded(columns, packed))

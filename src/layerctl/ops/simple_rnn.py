@@ -14,6 +14,7 @@ from layerctl.ops.numpy_lines import NumpyLines, copied
 from layerctl.ops.onnx_graph import OnnxGraph
 from layerctl.ops.onnx_recurrent import Layer, recurrent
 from layerctl.ops.primitives import fma, offset, share_low, tanh
+from layerctl.ops.projecting import AHEAD, Projection, project
 from layerctl.ops.recurrent import (
     add_product,
     before_each,
@@ -32,14 +33,22 @@ from layerctl.ops.value import Node, Op, Type, Value, current
 
 @kernel
 def forward(
-    task: int, tasks: int, x: "T*", packed_kernel: "T*", h0: "T*", mask: "u8*", hs: "T*", batch: "i64", steps: "i64", units: "i64", masked: "i64"
+    task: int, tasks: int, x: "T*", w: "T*", bias: "T*", features: "i64", how: "i64", packed_kernel: "T*", h0: "T*", mask: "u8*", hs: "T*",
+    batch: "i64", steps: "i64", units: "i64", masked: "i64",
 ):  # fmt: skip
-    """h = tanh(x_t + h @ U); a masked step keeps h. x, hs (batch, steps, units); h0 (batch, units); shares are cut along the batch."""
+    """h = tanh(x_t @ w + bias + h @ U); a masked step keeps h. Shares are cut along the batch.
+
+    x (batch, steps, features), or (batch, steps, units) where it is projected already and features is 0; hs (batch, steps, units); h0 (batch, units).
+    """
     low = share_low(batch, task, tasks)
     rows = share_low(batch, task + 1, tasks) - low
     for t in range(steps):
         at = low * steps + t
-        copy_rows(rows, offset(x, at * units), steps * units, offset(hs, at * units), steps * units, units)
+        if features == 0:
+            copy_rows(rows, offset(x, at * units), steps * units, offset(hs, at * units), steps * units, units)
+        elif t % AHEAD == 0:
+            first = offset(x, at * features)
+            project(rows, min(AHEAD, steps - t), first, steps * features, features, w, bias, how, units, offset(hs, at * units), steps * units)
         h, stride = offset(h0, low * units), units
         if t > 0:
             h, stride = offset(hs, (at - 1) * units), steps * units
@@ -105,11 +114,18 @@ class SimpleRnn(Op):
         return [dx, kernel_gradient(before_each(h0, hs), dx), dh0, *[None] * len(mask)]
 
     def calls(self, node: Node) -> list[Call]:
-        (x, u, h0, *mask), (hs,) = node.inputs, node.outputs
+        return self.projecting(Projection(node.inputs[0]), node.inputs[1:], node.outputs)
+
+    def projecting(self, x: Projection, inputs: Sequence[Value], outputs: Sequence[Value | None]) -> list[Call]:
+        """The calls for an input that is projected on the way, where it is not yet."""
+        (u, h0, *mask), (hs,) = inputs, outputs
+        assert hs is not None
         batch, steps, units = map(int, hs.shape)
-        panels, fill = packed(x.dtype, u, units, units)
-        args = (x, panels, h0, mask[0] if mask else None, hs, batch, steps, units, int(bool(mask)))
-        return [fill, Call(forward.at(T=x.dtype), args, tasks=shares(batch), steady=True, work=batch * steps * units * (0.03 * units + 1))]
+        fills, given = x.plan(hs.dtype, units)
+        panels, fill = packed(hs.dtype, u, units, units)
+        args = (*given, panels, h0, mask[0] if mask else None, hs, batch, steps, units, int(bool(mask)))
+        work = batch * steps * units * (0.03 * (units + x.features) + 1)
+        return [*fills, fill, Call(forward.at(T=hs.dtype), args, tasks=shares(batch), steady=True, work=work)]
 
     def macs(self, node: Node) -> int:
         return macs(node, node.inputs[1])
