@@ -10,6 +10,7 @@ import pytest
 from products import digests
 
 from layerctl.kernels.target import host
+from layerctl.ops import matmul_kernels
 from layerctl.ops.finish import BIAS, RELU
 from layerctl.ops.matmul_kernels import multiply, pack
 
@@ -39,17 +40,20 @@ def test_bits_do_not_depend_on_vectors(expected, width):
 
 @pytest.mark.parametrize("how", [1, 2, 3])
 @pytest.mark.parametrize("own", [0, 1])
-@pytest.mark.parametrize("room", [0, 200])
-def test_a_product_finishes_its_result(own, how, room):
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_product_finishes_its_result(own, how, copied, monkeypatch):
+    monkeypatch.setattr(matmul_kernels, "DEEPEST", 3)
     rng = np.random.default_rng(3)
     batch, m, k, n, blocks = 2, 13, 5, 11, 3
     a, b = (rng.standard_normal(s).astype(np.float32) for s in ((batch, m, k), (batch, k, n)))
     a[0, 0, 0] = np.nan
     bias, packed, c = rng.standard_normal(n).astype(np.float32), np.zeros(batch * k * 64, np.float32), np.full(batch * m * n, np.nan, np.float32)
+    room = (5 + matmul_kernels.PAD) * (3 + matmul_kernels.PAD) if copied else 0
     near = np.full(room, np.nan, np.float32)
+    lines, steps = (np.ascontiguousarray(a.swapaxes(1, 2)), (1, m)) if copied else (a, (k, 1))
     if not own:
         pack.function(0, 1, b.ravel(), packed, batch, k, n, k * n, n, 1)
-    multiply.function(0, 1, a.ravel(), b.ravel(), packed, near, c, bias, how, batch, m, n, k, 1, blocks, 1, m * k, k, 1, k * n, n, 1, 0, 3, own, room)
+    multiply.function(0, 1, lines.ravel(), b.ravel(), packed, near, c, bias, how, batch, m, n, k, 1, blocks, 1, m * k, *steps, k * n, n, 1, 0, own, room)
     wanted = a @ b + (bias if how & BIAS else 0)
     wanted = np.where(wanted <= 0, 0, wanted) if how & RELU else wanted
     np.testing.assert_allclose(c.reshape(batch, m, n), wanted, rtol=1e-5, atol=1e-6)

@@ -18,8 +18,11 @@ ROW_BLOCK, FEWEST_ROWS = 256, 24
 WORTH_COPYING, FAR_APART, PAD = 128, 512, 16
 """Columns for which a block of a may be copied to lines next to each other, elements between its lines from which that pays, and those that
 the copy's lines are further apart than they are long: a power of two would make them fall into the same sets of a cache again."""
-DEPTH_BLOCK, DEEPEST = 128, 384
-"""Terms after which a product goes on with the next panel: the widest panel's and a narrow one's, that so much of one stays in the nearest cache."""
+DEPTH_BLOCK, DEEPEST, NARROW = 128, 1024, 16
+"""Terms after which a product goes on with the next panel, so that the widest ones' stay in the nearest cache (32 KB of float32), and those of
+panels of up to 16 columns, which come from the second cache in time."""
+OWN = max(DEPTH_BLOCK * WIDEST_PANEL, DEEPEST * NARROW)
+"""Elements of a panel that a share packs for itself."""
 NEAR, FAR = 1 << 16, 1 << 19
 """Elements of a block of a that stay in the second cache, so that all of a panel's terms may be gone through before the next panel, and of a b that
 comes from a farther one, so that the next panel is asked for while one is used."""
@@ -63,7 +66,7 @@ def pack(
 
 def deepest(width: int) -> int:
     """Terms of a panel that are gone through at once at most, for kernels."""
-    return min(DEEPEST, DEPTH_BLOCK * WIDEST_PANEL // width)
+    return DEEPEST if width <= NARROW else DEPTH_BLOCK
 
 
 def copy_lines(lines: int, length: int, source: Any, step: int, to: Any, to_step: int) -> None:
@@ -83,7 +86,8 @@ def multiply(
     """c[q, chunk] = a[q] @ packed[q] over each chunk of k; shares are cut along (batch, chunk, block of rows, cut of the panels).
 
     `own`: b is not packed beforehand; each share packs what it needs next into its own panel of `packed`, which stays in cache.
-    `room`: each share copies the part of a that it needs to so many elements of `near` first, by lines as long as they are read.
+    `room`: each share copies the part of a that it needs to so many elements of `near` first, by lines as long as they are read; beside narrow
+    panels only where a is transposed.
     What is ready is finished by `bias` and `how` (see ops/tiles.py) if `how` is not 0; there is one chunk then.
     """
     width = tile_width(packed)
@@ -103,25 +107,25 @@ def multiply(
         a0 = offset(a, which * a_batch + top * a_row)
         c0 = offset(c, (outer * m + top) * n)
         low, high = share_low(panels, cut, cuts), share_low(panels, cut + 1, cuts)
-        most = deepest(width)
-        if room != 0:
+        most, copies = deepest(width), room != 0 and (width > NARROW or a_column != 1)
+        if copies:
             most = min(most, room // (rows + PAD) - PAD)
         pieces = max((end - start + most - 1) // most, 1)
         depth_block = (end - start + pieces - 1) // pieces
         steps = (high - low) * pieces
-        far, down = k * n >= FAR, room == 0 and rows * (end - start) <= NEAR
+        far, down = k * n >= FAR, not copies and rows * (end - start) <= NEAR
         p, k0, copied = low, start, start
         row_step, column_step = a_row, a_column
         for step in range(steps):
             depth = min(depth_block, end - k0)
             part = offset(a0, k0 * a_column)
-            if room != 0 and k0 == copied:
+            if copies and k0 == copied:
                 lines, length, row_step, column_step = rows, depth, depth + PAD, 1
                 if a_column != 1:
                     lines, length, row_step, column_step = depth, rows, 1, rows + PAD
                 copy_lines(lines, length, part, max(a_row, a_column), offset(near, task * room), length + PAD)
                 copied = k0 + depth
-            if room != 0:
+            if copies:
                 part = offset(near, task * room)
             columns = min(width, n - p * width)
             next_p, next_k = p, k0 + depth
@@ -132,7 +136,7 @@ def multiply(
                 if next_p == high:
                     next_p, next_k = low, k0 + depth
             lines, length = min(depth_block, end - next_k), min(width, n - next_p * width)
-            panel = offset(packed, task * DEPTH_BLOCK * WIDEST_PANEL)
+            panel = offset(packed, task * OWN)
             if own != 0:
                 pack_panel(depth, columns, offset(b, which * b_batch + k0 * b_row + p * width * b_column), b_row, b_column, panel)
                 ahead, apart = offset(b, which * b_batch + next_k * b_row + next_p * width * b_column), b_row
@@ -237,7 +241,7 @@ def plan_multiply(
     deep = max(DEPTH_BLOCK, min(DEEPEST, NEAR // (rows + PAD) - PAD))
     room = (rows + PAD) * (min(deep, k) + PAD) if copied else 0
     tasks = min(units, MANY) if own or copied else units
-    packed = Scratch(size * tasks * DEPTH_BLOCK * WIDEST_PANEL if own else packed_size(dtype, packs, k, n))
+    packed = Scratch(size * tasks * OWN if own else packed_size(dtype, packs, k, n))
     if not own:
         out.append(plan_pack(dtype, batch, k, n, b, b_strides, packed))
     to = c if chunks == 1 else Scratch(size * batch * chunks * m * n)
