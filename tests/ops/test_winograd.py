@@ -16,6 +16,7 @@ from layerctl.runtime.machine import State
 CASES = [
     ((3, 8, 8, 64), 64, "same"), ((2, 32, 34, 16), 16, "same"), ((1, 6, 10, 16), 48, "same"), ((5, 4, 4, 32), 16, "valid"),
     ((2, 10, 8, 80), 96, "valid"), ((1, 2, 2, 16), 16, "same"), ((2, 4, 70, 16), 256, "same"),
+    ((2, 7, 9, 32), 16, "same"), ((3, 13, 13, 16), 32, "same"), ((1, 7, 15, 16), 16, "valid"), ((2, 12, 5, 16), 16, "same"),
 ]  # fmt: skip
 
 
@@ -65,14 +66,15 @@ def test_a_row_has_the_same_bits_in_every_batch(batch):
     assert (whole[2 : 2 + batch] == some).all()
 
 
-def test_the_plain_form_finishes_its_lines():
-    n, h, across, c, f = 2, 4, 6, 16, 32
+@pytest.mark.parametrize(("h", "across"), [(4, 6), (5, 7)])
+def test_the_plain_form_finishes_its_lines(h, across):
+    n, c, f = 2, 16, 32
     rng = np.random.default_rng(3)
     x, w = (rng.standard_normal(s).astype(np.float32) for s in ((n, h, across, c), (3, 3, c, f)))
     u, packed, y = np.zeros(PLACES * c * f, np.float32), np.zeros(PLACES * c * f, np.float32), np.full(n * h * across * f, np.nan, np.float32)
     transform_taps.function(0, 1, w.ravel(), u, c * f, 0, 1)
     pack_places.function(0, 1, u, packed, c, f, f, 1)
-    room = np.zeros(PLACES * ((c + f) * 2 * across // 2 + 32) + BEHIND + c, np.float32)
+    room = np.zeros(PLACES * ((c + f) * 2 * ((across + 1) // 2) + 32) + BEHIND + c + 4 * f, np.float32)
     bias = rng.standard_normal(f).astype(np.float32)
     winograd.function(
         0, 1, x.ravel(), packed, y, room, np.zeros(c // 4, np.int64), bias, BIAS | RELU, n, c, f, h, across, h, across, 1, 1, 2, len(room)

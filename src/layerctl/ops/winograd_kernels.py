@@ -12,6 +12,7 @@ from typing import Any
 
 from layerctl.ops.finish import PLAIN, Finish
 from layerctl.ops.kernel import Call, Scratch, kernel
+from layerctl.ops.matmul_kernels import copy_lines
 from layerctl.ops.patches import PIXEL, QUAD, patch_strip
 from layerctl.ops.primitives import offset, share_low
 from layerctl.ops.tiles import fetch_ahead, finish, pack_panel, tile_width
@@ -22,6 +23,8 @@ from layerctl.ops.winograd import PLACES, winograd_input, winograd_output, winog
 TASKS = 16
 SQUARES, MOST_CHANNELS = 32, 256
 """Squares of outputs of a block, about; channels and filters at most: with more, the block leaves the second cache."""
+FEWEST_ODD = 5
+"""Outputs of an odd line from which on the squares' work beyond it costs less than they save."""
 BEHIND = PIXEL * PIXEL
 """Elements that tiles read behind a block."""
 
@@ -30,7 +33,7 @@ def fits(dtype: str, groups: int, channels: int, filters: int, window: Window, o
     """Whether a convolution (or the gradient of its input, `out` lines and columns of it) is computed in this way."""
     alike = window.kernel == (1, 3, 3) and window.strides == window.dilation == (1, 1, 1) and window.size[0] == 1 and groups == 1
     sizes = all(n % PIXEL == 0 and 0 < n <= MOST_CHANNELS for n in (channels, filters))
-    return dtype == "f32" and alike and sizes and all(n % 2 == 0 for n in out[1:])
+    return dtype == "f32" and alike and sizes and all(n % 2 == 0 or n >= FEWEST_ODD for n in out[1:])
 
 
 @kernel
@@ -58,16 +61,17 @@ def winograd(
 ):  # fmt: skip
     """y (batch, oh, ow, filters) of x (batch, h, w, channels) padded by ph and pw before, a block of up to `together` pairs of lines at a time.
 
-    `room` has what is transformed, (places, sixteens, squares, 16), the products, (places, squares, filters), and zeros, for each share;
-    `tables` where each four channels are. Lines are finished (see ops/tiles.py) a pair at a time.
+    `room` has what is transformed, (places, sixteens, squares, 16), the products, (places, squares, filters), zeros, and a square that
+    reaches beyond y, for each share; `tables` where each four channels are. Lines are finished (see ops/tiles.py) a pair at a time.
     """
-    pairs, across = oh // 2, ow // 2
+    pairs, across = (oh + 1) // 2, (ow + 1) // 2
     units = batch * pairs
     most = together * across
     step, product_step = channels * most + PIXEL, filters * most + PIXEL
     turned, table = offset(room, task * room_size), offset(tables, task * (channels // QUAD))
     products = offset(turned, PLACES * step + BEHIND)
     zeros = offset(products, PLACES * product_step)
+    square = offset(zeros, channels)
     for q in range(channels // QUAD):
         table[q] = q * QUAD // PIXEL * (most * PIXEL) + q * QUAD % PIXEL
     for i in range(channels):
@@ -82,16 +86,25 @@ def winograd(
                 to = offset(turned, (i * across + j) * PIXEL)
                 winograd_input(channels, source, line, 2 * j - pw, h, w, zeros, to, step, most * PIXEL)
         after = (unit + count) // pairs
-        ahead = (after * h + (unit + count - after * pairs) * 2 - ph + 2) * w * channels
+        following = (unit + count - after * pairs) * 2
         multiply_places(
-            count * across, channels, filters, turned, step, table, packed, products, product_step, x, ahead, y, (unit + count) * 2 * ow * filters
+            count * across, channels, filters, turned, step, table, packed, products, product_step, x,
+            (after * h + following - ph + 2) * w * channels, y, (after * oh + following) * ow * filters,
         )  # fmt: skip
         for i in range(count):
-            found, line_of_y = offset(products, i * across * filters), offset(y, (unit + i) * 2 * ow * filters)
+            image = (unit + i) // pairs
+            line = (unit + i - image * pairs) * 2
+            found, line_of_y = offset(products, i * across * filters), offset(y, (image * oh + line) * ow * filters)
+            lines = min(2, oh - line)
             for j in range(across):
-                winograd_output(filters, offset(found, j * filters), product_step, offset(line_of_y, 2 * j * filters), ow * filters)
+                own, to = offset(found, j * filters), offset(line_of_y, 2 * j * filters)
+                if lines == 2 and 2 * j + 2 <= ow:
+                    winograd_output(filters, own, product_step, to, ow * filters)
+                else:
+                    winograd_output(filters, own, product_step, square, 2 * filters)
+                    copy_lines(lines, min(2, ow - 2 * j) * filters, square, 2 * filters, to, ow * filters)
             if how != 0:
-                finish(2 * ow, filters, line_of_y, filters, bias, how)
+                finish(lines * ow, filters, line_of_y, filters, bias, how)
         unit += count
 
 
@@ -126,10 +139,10 @@ def plan_winograd(
     f32 = SIZE_OF["f32"]
     n = channels * filters
     u, packed = Scratch(f32 * PLACES * n), Scratch(f32 * PLACES * n)
-    units = batch * out[1] // 2
-    together = min(units, max(1, 2 * SQUARES // out[2]))
-    most = together * out[2] // 2
-    room_size = PLACES * ((channels + filters) * most + 2 * PIXEL) + BEHIND + channels
+    across = (out[2] + 1) // 2
+    units = batch * ((out[1] + 1) // 2)
+    together = min(units, max(1, SQUARES // across))
+    room_size = PLACES * ((channels + filters) * together * across + 2 * PIXEL) + BEHIND + channels + 4 * filters
     tasks = min(units, TASKS)
     args = (
         x, packed, y, Scratch(f32 * tasks * room_size), Scratch(8 * tasks * channels // QUAD), *how.args(y), batch, channels, filters,
