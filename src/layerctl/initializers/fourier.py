@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from layerctl.expressions.frequencies import COSINES, window_of
 from layerctl.initializers.base import Initializer
 
+
 def _window(value: Any) -> Any:
     if value is None or (isinstance(value, str) and value in COSINES):
         return value
