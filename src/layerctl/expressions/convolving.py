@@ -33,8 +33,8 @@ def _restored(y: Value, data_format: str | None) -> Value:
     return move_axis(y, -1, 1) if data_format == "channels_first" else y
 
 
-def _padded(padding: str, n: int, what: str) -> str:
-    if padding not in (("valid", "same", "causal") if n == 1 else ("valid", "same")):
+def _padded(padding: str, what: str) -> str:
+    if padding not in ("valid", "same"):
         raise ShapeError(f"{what} takes padding 'valid' or 'same', got {padding!r}")
     return padding
 
@@ -47,7 +47,7 @@ def _conv(
     if left:
         raise ShapeError(f"conv: {x.shape[-1]} channels are no multiple of the {w.shape[-2]} of the kernel")
     steps, apart = _each(strides, n, "strides"), _each(dilation_rate, n, "dilation_rate")
-    return _restored(conv.conv(x, w, steps, _padded(padding, n, "conv"), apart, groups), data_format)
+    return _restored(conv.conv(x, w, steps, _padded(padding, "conv"), apart, groups), data_format)
 
 
 def _depthwise(
@@ -59,7 +59,7 @@ def _depthwise(
         raise ShapeError(f"depthwise_conv: the kernel is for {channels} channels, x has {x.shape[-1]}")
     each = reshape.reshape(w, (*size, 1, channels * multiplier))
     steps, apart = _each(strides, n, "strides"), _each(dilation_rate, n, "dilation_rate")
-    return _restored(conv.conv(x, each, steps, _padded(padding, n, "depthwise_conv"), apart, int(channels)), data_format)
+    return _restored(conv.conv(x, each, steps, _padded(padding, "depthwise_conv"), apart, int(channels)), data_format)
 
 
 def _separable(
@@ -75,10 +75,8 @@ def _transposed(
 ) -> Value:  # fmt: skip
     x, w, n = _of_space(inputs, kernel, data_format, "conv_transpose")
     extra = None if output_padding is None else _each(output_padding, n, "output_padding", 0)
-    if padding not in ("valid", "same"):
-        raise ShapeError(f"conv_transpose takes padding 'valid' or 'same', got {padding!r}")
-    y = conv.conv_transpose(x, w, _each(strides, n, "strides"), padding, _each(dilation_rate, n, "dilation_rate"), extra)
-    return _restored(y, data_format)
+    steps, apart = _each(strides, n, "strides"), _each(dilation_rate, n, "dilation_rate")
+    return _restored(conv.conv_transpose(x, w, steps, _padded(padding, "conv_transpose"), apart, extra), data_format)
 
 
 def _segments(kind: str) -> Callable[..., Value]:

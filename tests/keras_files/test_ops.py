@@ -1,0 +1,67 @@
+"""Functions of keras.ops between the layers of a model, whose kernels and places are numbers of the program's."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras import ops
+from saved import check_import, imported
+
+from layerctl.diagnostics import LayerctlError
+
+RNG = np.random.default_rng(3)
+
+
+def kernel(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def convolved():
+    inputs = keras.Input((8, 9, 3))
+    x = ops.conv(inputs, kernel(3, 3, 3, 4), strides=2, padding="same")
+    apart_by_two = ops.conv(x, kernel(2, 2, 4, 6), dilation_rate=[1, 2])
+    apart = ops.depthwise_conv(inputs, kernel(3, 3, 3, 2), padding="same")
+    both = ops.separable_conv(apart, kernel(2, 2, 6, 1), kernel(1, 1, 6, 2), strides=(2, 2))
+    wide = ops.conv_transpose(both, kernel(3, 3, 5, 2), strides=2, padding="same", output_padding=1)
+    first = ops.conv(ops.transpose(inputs, (0, 3, 1, 2)), kernel(3, 3, 3, 2), data_format="channels_first")
+    return keras.Model(inputs, [apart_by_two, both, wide, first, ops.max_pool(wide, 2, padding="same"), ops.average_pool(apart, (3, 2), 1)])
+
+
+def filtered_by_each_row():
+    """A kernel that the model computes itself."""
+    inputs = keras.Input((6, 2), batch_size=1)
+    made = ops.reshape(L.Dense(12)(L.Flatten()(inputs)), (3, 2, 2))
+    return keras.Model(inputs, ops.conv(inputs, made, padding="same"))
+
+
+def graph():
+    """Messages along the edges of a graph whose nodes are the rows."""
+    edges = np.array([[0, 0, 1, 2, 2], [1, 2, 2, 0, 1]])
+    nodes = keras.Input((4,), batch_size=3)
+    messages = L.Dense(5, activation="tanh")(ops.take(nodes, edges[0], axis=0))
+    summed = ops.segment_sum(messages, ops.convert_to_tensor(edges[1]), 3)
+    largest = ops.segment_max(messages, ops.convert_to_tensor(edges[1]), num_segments=3, sorted=False)
+    return keras.Model(nodes, [L.Dense(2)(ops.concatenate([nodes, summed, largest], axis=-1)), summed])
+
+
+def spectra():
+    sound = keras.Input((40,))
+    real, imag = ops.rfft(sound)
+    power = ops.sqrt(real**2 + imag**2 + 1e-6)
+    frames = ops.stft(sound, sequence_length=8, sequence_stride=4, fft_length=16, window="hamming")
+    low = ops.irfft((real, imag * 0.5), 40)
+    mixed = ops.fft2((L.Reshape((5, 8))(low), L.Reshape((5, 8))(sound)))
+    return keras.Model(sound, [power, low, ops.log(ops.abs(frames[0]) + 1.0), frames[1], mixed[0], *ops.ifft2(mixed), ops.fft(mixed)[1]])
+
+
+@pytest.mark.parametrize("make", [convolved, filtered_by_each_row, graph, spectra], ids=lambda f: f.__name__)
+def test_ops(make, tmp_path):
+    model = make()
+    check_import(model, tmp_path, n=model.inputs[0].shape[0] or 3)
+
+
+def test_segments_whose_number_is_not_said(tmp_path):
+    nodes = keras.Input((4,), batch_size=3)
+    model = keras.Model(nodes, ops.segment_sum(nodes, ops.convert_to_tensor([0, 1, 1])))
+    with pytest.raises(LayerctlError, match="num_segments"):
+        imported(model, tmp_path)
