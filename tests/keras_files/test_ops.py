@@ -22,9 +22,8 @@ def convolved():
     apart_by_two = ops.conv(x, kernel(2, 2, 4, 6), dilation_rate=[1, 2])
     apart = ops.depthwise_conv(inputs, kernel(3, 3, 3, 2), padding="same")
     both = ops.separable_conv(apart, kernel(2, 2, 6, 1), kernel(1, 1, 6, 2), strides=(2, 2))
-    wide = ops.conv_transpose(both, kernel(3, 3, 5, 2), strides=2, padding="same", output_padding=1)
     first = ops.conv(ops.transpose(inputs, (0, 3, 1, 2)), kernel(3, 3, 3, 2), data_format="channels_first")
-    return keras.Model(inputs, [apart_by_two, both, wide, first, ops.max_pool(wide, 2, padding="same"), ops.average_pool(apart, (3, 2), 1)])
+    return keras.Model(inputs, [apart_by_two, both, first, ops.max_pool(x, 2, padding="same"), ops.average_pool(apart, (3, 2), 1)])
 
 
 def filtered_by_each_row():
