@@ -23,7 +23,7 @@ def convolved():
     apart = ops.depthwise_conv(inputs, kernel(3, 3, 3, 2), padding="same")
     both = ops.separable_conv(apart, kernel(2, 2, 6, 1), kernel(1, 1, 6, 2), strides=(2, 2))
     first = ops.conv(ops.transpose(inputs, (0, 3, 1, 2)), kernel(3, 3, 3, 2), data_format="channels_first")
-    return keras.Model(inputs, [apart_by_two, both, first, ops.max_pool(x, 2, padding="same"), ops.average_pool(apart, (3, 2), 1)])
+    return keras.Model(inputs, [apart_by_two, both, first, ops.max_pool(x, (2, 2), (2, 2), padding="same"), ops.average_pool(apart, (3, 2), (1, 1))])
 
 
 def filtered_by_each_row():
