@@ -1,5 +1,7 @@
 """Functions of keras.ops between the layers of a model, whose kernels and places are numbers of the program's."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import ops
 from saved import check_both_ways, check_import, imported
 
 from layerctl.diagnostics import LayerctlError
+from layerctl.importing.keras import import_model
 
 RNG = np.random.default_rng(3)
 
@@ -69,3 +72,33 @@ def test_segments_whose_number_is_not_said(tmp_path):
     model = keras.Model(nodes, ops.segment_sum(nodes, ops.convert_to_tensor([0, 1, 1])))
     with pytest.raises(LayerctlError, match="num_segments"):
         imported(model, tmp_path)
+
+
+HOSTILE = {
+    "strides that are none": ("Conv", {"strides": "wide"}), "no steps": ("Conv", {"strides": 0}), "an own padding": ("Conv", {"padding": "reflect"}),
+    "a dilation of parts": ("Conv", {"dilation_rate": [1.5, 1]}), "channels elsewhere": ("Conv", {"data_format": "middle"}),
+    "segments without end": ("SegmentSum", {"num_segments": 10**15}), "no segment": ("SegmentSum", {"num_segments": -1}),
+    "a long transform": ("RFFT", {"fft_length": 10**12}), "no transform": ("RFFT", {"fft_length": 0}), "half a transform": ("RFFT", {"fft_length": 2.5}),
+    "frames that stand": ("STFT", {"sequence_stride": 0}), "frames of nothing": ("STFT", {"sequence_length": -4}),
+    "frames of texts": ("STFT", {"sequence_length": "long"}),
+    "a window of others": ("STFT", {"window": "round"}), "a window too short": ("STFT", {"window": [1.0]}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def saved_ops():
+    x, images = keras.Input((12,), batch_size=2), keras.Input((4, 4, 1), batch_size=2)
+    segments = ops.segment_sum(x, ops.convert_to_tensor([0, 1]), 3)
+    return keras.Model([x, images], [ops.conv(images, kernel(2, 2, 1, 1)), segments, ops.rfft(x)[0], ops.stft(x, 4, 2, 4)[0]]).to_json()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_arguments_of_ops(name, saved_ops, tmp_path):
+    kind, change = HOSTILE[name]
+    saved = json.loads(saved_ops)
+    next(layer for layer in saved["config"]["layers"] if layer["class_name"] == kind)["config"].update(change)
+    (tmp_path / "saved.json").write_text(json.dumps(saved))
+    with pytest.raises(LayerctlError) as refused:
+        import_model(tmp_path / "saved.json", tmp_path / "model.yaml")
+    assert all(d.code != "internal-error" and d.span is not None for d in refused.value.diagnostics)
+    assert not (tmp_path / "model.yaml").exists()

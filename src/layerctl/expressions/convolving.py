@@ -12,13 +12,16 @@ from layerctl.ops.select import one_hot
 from layerctl.ops.transpose import move_axis, transpose
 from layerctl.ops.value import ShapeError, Value, product, shown
 
+MOST = 1_000_000
+"""Segments of a sum."""
+
 
 def _each(value: Any, n: int, what: str, least: int = 1) -> list[int]:
     """A number for each dimension."""
-    sizes = [value] * n if isinstance(value, int) else list(value)
+    sizes = value if isinstance(value, (list, tuple)) else [value] * n
     if len(sizes) != n or any(type(s) is not int or s < least for s in sizes):
         raise ShapeError(f"{what} is one whole number of at least {least}, or {n} of them, got {value!r}")
-    return sizes
+    return list(sizes)
 
 
 def _of_space(x: Value, kernel: Any, data_format: str | None, what: str) -> tuple[Value, Value, int]:
@@ -84,8 +87,8 @@ def _segments(kind: str) -> Callable[..., Value]:
 
     def function(data: Value, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Value:
         ids = as_value(segment_ids, "i32")
-        if num_segments is None or type(num_segments) is not int or num_segments < 1:
-            raise ShapeError(f"segment_{kind} needs num_segments, the number of segments, got {num_segments!r}")
+        if type(num_segments) is not int or not 0 < num_segments <= MOST:
+            raise ShapeError(f"segment_{kind} needs num_segments, the number of segments (1 to {MOST}), got {num_segments!r}")
         if ids.rank != 1 or not data.rank or int(ids.shape[0]) != int(data.shape[0]):
             raise ShapeError(f"segment_{kind}: an id for each row of {shown(data.shape)} is needed, got {shown(ids.shape)}")
         rest = data.shape[1:]
