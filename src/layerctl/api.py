@@ -219,10 +219,12 @@ class Model:
 
     def fit(
         self, x: Any = None, y: Any = None, *, run: str | os.PathLike[str] | None = None, resume: bool = False, max_seconds: float | None = None,
-        max_steps: int | None = None, observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, Any] | None = None,
-        finish: Callable[[Any], Any] | None = None,
+        max_steps: int | None = None, observer: Any = None, on_trainer: Callable[[Any], None] | None = None, validation: tuple[Any, ...] | None = None,
+        finish: Callable[[Any], Any] | None = None, sample_weight: Any = None,
     ) -> Any:  # fmt: skip
         """Trains as the `fit` section says, on the data section's rows or on arrays.
+
+        `validation` is (x, y) or (x, y, weights); weights, and `sample_weight`, are a number for each row, or for each step of each row.
 
         `run` is the folder for the model, checkpoints and history; with `resume` training goes on from its newest checkpoint. It ends after
         `max_seconds` or `max_steps` (those before a resume included), with the model saved. `finish` is called with the outcome when the
@@ -238,6 +240,7 @@ class Model:
             x,
             y,
             validation=validation,
+            sample_weight=sample_weight,
             run=run,
             resume=resume,
             max_seconds=max_seconds,
@@ -248,16 +251,18 @@ class Model:
         )
 
     def evaluate(
-        self, data: Any = None, y: Any = None, *, split: str = "test", batch_size: int | None = None
+        self, data: Any = None, y: Any = None, *, split: str = "test", batch_size: int | None = None, sample_weight: Any = None
     ) -> dict[str, float]:
         """Loss and metrics on a split of the data section (`test`, or the next best where there is none), a file, or arrays.
+
+        `sample_weight` goes with arrays: a number for each row, or for each step of each row.
 
         Raises:
             LayerctlError: if there is nothing to judge by, or for what is wrong in the data.
         """
         from layerctl.training.using import evaluation_rows
 
-        rows = evaluation_rows(self, data, y, split)
+        rows = evaluation_rows(self, data, y, split, sample_weight)
         session = self.session(rows)
         return session.evaluate(rows, batch_size or self.spec.fit.batch_size)
 

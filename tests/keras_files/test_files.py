@@ -700,6 +700,15 @@ def test_a_functional_model_of_a_class_of_ones_own(tmp_path):
     assert len(said) == 2 and all("'Trainer' of the program that saved the file: its layers are read" in m for m in said)
 
 
+def test_a_model_within_that_is_called_as_a_layer(tmp_path):
+    """Twins, as keras.io writes them: the tower is called `embedding`."""
+    tower = keras.Sequential([keras.Input((6,)), L.Dense(4, activation="tanh"), L.BatchNormalization()], name="embedding")
+    a, b = keras.Input((6,)), keras.Input((6,))
+    far = ops.sqrt(ops.maximum(ops.sum(ops.square(tower(a) - tower(b)), axis=1, keepdims=True), 1e-7))
+    done = check_both_ways(keras.Model([a, b], L.Dense(1, activation="sigmoid")(far)), tmp_path)
+    assert "name: embedding\n" in done.yaml.read_text()
+
+
 def test_activations_with_arguments(tmp_path):
     x = keras.Input((5,))
     y = [L.Dense(3, activation=a)(x) for a in (L.LeakyReLU(negative_slope=0.3), L.ReLU(max_value=0.5), L.ELU(alpha=0.4), L.Softmax(axis=1))]

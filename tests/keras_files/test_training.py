@@ -72,6 +72,13 @@ def test_each_step_has_its_own_batch_statistics(masked, tmp_path):
     compare(*trained_by_both(keras.Sequential([keras.Input((5, 4 - masked)), *layers]), tmp_path, keras.optimizers.SGD(0.01)))
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_normalized_kernel_is_trained(frozen, tmp_path):
+    first = keras.layers.SpectralNormalization(keras.layers.Conv1D(3, 2, trainable=not frozen))
+    model = keras.Sequential([keras.Input((5, 2)), first, keras.layers.Flatten(), keras.layers.SpectralNormalization(keras.layers.Dense(2))])
+    compare(*trained_by_both(model, tmp_path, keras.optimizers.Adam(0.01)))
+
+
 def small():
     return keras.Sequential([keras.Input((5,)), keras.layers.Dense(6, activation="tanh"), keras.layers.Dense(2)])
 

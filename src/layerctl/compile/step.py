@@ -234,6 +234,8 @@ def update(task: Task, trace: Trace, loss: Value) -> None:
     optimizer = task.optimizer
     assert optimizer is not None
     wanted = [w for w in trainable(task) if w in trace.initial]
+    for w in wanted:  # what a layer made of a trained weight in the forward pass (SpectralNormalization) ends with it, as in Keras on JAX
+        trace.weights[w] = trace.initial[w]
     scale = optimizer.loss_scale_factor
     grads = gradients(loss if scale is None else loss * scale, [trace.initial[w] for w in wanted])
     pairs = [(w, g if scale is None else g / scale) for w, g in zip(wanted, grads, strict=True) if g is not None]

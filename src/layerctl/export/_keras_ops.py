@@ -88,9 +88,15 @@ _declare("nn", ("block_size",), "depth_to_space", "space_to_depth")
 _declare("image", ("size", "strides", "dilation_rate", "padding"), "extract_patches")
 _declare("image", ("size", "interpolation"), "resize")
 _declare("numpy", ("axes",), "tensordot")
-_OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2, "append": 2, "dot_product_attention": 3}
+_declare("nn", ("strides", "padding", "data_format", "dilation_rate"), "conv", "depthwise_conv", "separable_conv")
+_declare("math", ("num_segments", "sorted"), "segment_sum", "segment_max", "segment_min", "segment_prod")
+_OPS |= {n: ("keras.src.ops.math", n.upper(), ()) for n in ("fft", "fft2", "ifft2")}
+_OPS |= {n: ("keras.src.ops.math", n.upper(), ("fft_length",)) for n in ("rfft", "irfft")}
+_OPS["stft"] = ("keras.src.ops.math", "STFT", ("sequence_length", "sequence_stride", "fft_length", "window", "center"))
+_OPERANDS = {"take": 2, "tensordot": 2, "take_along_axis": 2, "append": 2, "dot_product_attention": 3, "conv": 2, "depthwise_conv": 2,
+             "separable_conv": 3, **dict.fromkeys(("segment_sum", "segment_max", "segment_min", "segment_prod"), 2)}
 """How many tensors stand before an op's other arguments, where it is not one."""
-_RESULTS = ("split", "top_k", "unstack", "array_split", "moments")
+_RESULTS = ("split", "top_k", "unstack", "array_split", "moments", "fft", "fft2", "ifft2", "rfft", "stft")
 """Ops with several results."""
 _OPS["concat"] = _OPS["concatenate"]
 _DEFAULTS = {"gelu": {"approximate": False}, "concatenate": {"axis": 0}, "concat": {"axis": 0}, "take": {"axis": 0}, "repeat": {"axis": 0},

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from layerctl.expressions.composed import COMPOSED
+from layerctl.expressions.convolving import CONVOLVING
 from layerctl.expressions.cutting import FURTHER
+from layerctl.expressions.frequencies import FREQUENCIES, PAIRED
 from layerctl.ops import concat as joining
 from layerctl.ops import gather, order, reduce, reshape, select, slicing, transpose
 from layerctl.ops.cumulative import cumulative
@@ -323,15 +325,15 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "log2": lambda x: apply("log", x) * (1 / math.log(2)), "log10": lambda x: apply("log", x) * (1 / math.log(10)),
     "exp2": lambda x: apply("exp", x * math.log(2)), "erfc": lambda x: 1.0 - apply("erf", x), "fliplr": lambda x: slicing.flip(x, [1]),
     "flipud": lambda x: slicing.flip(x, [0]), **FURTHER,
-    **COMPOSED, "logaddexp": lambda a, b: apply("max", a, b) + apply("log1p", apply("exp", -abs(a - b))),
+    **COMPOSED, **CONVOLVING, **FREQUENCIES, "logaddexp": lambda a, b: apply("max", a, b) + apply("log1p", apply("exp", -abs(a - b))),
 }  # fmt: skip
 
 
 _WITHOUT_TENSOR = frozenset({
     "einsum", "concatenate", "concat", "stack", "vstack", "hstack", "arange", "linspace", "zeros", "ones", "full", "eye", "random_uniform",
-    "random_normal", "select", "dstack",
+    "random_normal", "select", "dstack", *PAIRED,
 })  # fmt: skip
-"""Functions whose first argument is a text, a list of tensors, a shape or a number."""
+"""Functions whose first argument is a text, a list or pair of tensors, a shape or a number."""
 
 
 @functools.cache

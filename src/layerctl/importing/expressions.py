@@ -34,7 +34,9 @@ _ADDING = ("Sum", "Prod", "Cumsum", "Cumprod")
 
 
 _SUBSCRIPTS = {*string.ascii_letters, ",", "-", ">", ".", " "}
-SEVERAL = ("Split", "ArraySplit", "Hsplit", "Vsplit", "TopK", "Unstack", "Moments", "Meshgrid", "Slogdet", "Eigh", "Qr", "Svd")
+SEVERAL = (
+    "Split", "ArraySplit", "Hsplit", "Vsplit", "TopK", "Unstack", "Moments", "Meshgrid", "Slogdet", "Eigh", "Qr", "Svd", "FFT", "FFT2", "IFFT2", "RFFT", "STFT",
+)  # fmt: skip
 """Ops with several results."""
 
 

@@ -6,13 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from layerctl.expressions.frequencies import COSINES, window_of
 from layerctl.initializers.base import Initializer
-
-COSINES = {
-    "hann": (0.5, 0.5), "hamming": (0.54, 0.46), "blackman": (0.42, 0.5, 0.08), "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
-    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168), "boxcar": (1.0,),
-}  # fmt: skip
-"""Windows that are sums of cosines (Harris 1978): the weights of cos(2 pi k n / (length - 1)) with alternating signs."""
 
 
 def _window(value: Any) -> Any:
@@ -25,26 +20,6 @@ def _window(value: Any) -> Any:
 
 WindowField = Annotated[Any, BeforeValidator(_window)]
 """A window by name, as a list of numbers, or none."""
-
-
-def window_of(window: Any, length: int, periodic: bool) -> Any:
-    """A window's numbers, float64.
-
-    Raises:
-        ValueError: for a list of another length.
-    """
-    import numpy as np
-
-    if window is None:
-        return np.ones(length)
-    if not isinstance(window, str):
-        if len(window) != length:
-            raise ValueError(f"the window has {len(window)} numbers, the frame {length}")
-        return np.asarray(window, np.float64)
-    if length == 1:
-        return np.ones(1)
-    angle = 2 * np.pi * np.arange(length) / (length if periodic else length - 1)
-    return sum((-1) ** k * a * np.cos(k * angle) for k, a in enumerate(COSINES[window]))
 
 
 class STFT(Initializer):

@@ -1,18 +1,8 @@
-"""Windows, Fourier matrices and mel filters, as known numbers."""
+"""Mel filters, as known numbers."""
 
 from __future__ import annotations
 
 from typing import Any
-
-
-def fourier_matrices(window: Any, fft: int) -> tuple[Any, Any]:
-    """The real and the imaginary part of the transform of a frame of `fft` numbers times a window, as matrices (fft, fft // 2 + 1)."""
-    import numpy as np
-
-    # the angle's whole turns are taken off in integers, so that long frames lose nothing
-    turns = np.outer(np.arange(fft), np.arange(fft // 2 + 1)) % fft
-    angle = -2 * np.pi * turns / fft
-    return np.cos(angle) * window[:, None], np.sin(angle) * window[:, None]
 
 
 def mel_matrix(mels: int, bins: int, rate: int, low: float, high: float) -> Any:

@@ -227,9 +227,10 @@ def normalized(x: Value, axes: Sequence[int], least: float = 1e-12) -> Value:
 
 
 class SpectralNormalization(Layer):
-    """A layer whose kernel is divided by its largest singular value before each training step. Miyato et al. 2018.
+    """A layer whose kernel is divided by its largest singular value in each training step. Miyato et al. 2018.
 
-    The value is found by `power_iterations` of the power method, from the vector that the step before ended with.
+    The optimizer changes the kernel as it was before, as in Keras on JAX; one that is not trained stays divided. The value is
+    found by `power_iterations` of the power method, from the vector that the step before ended with.
     Shapes: as those of the layer.
     """
 

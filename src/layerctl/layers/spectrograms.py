@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from layerctl.initializers.fourier import STFT, WindowField, window_of
+from layerctl.expressions.frequencies import fourier_matrices, window_of
+from layerctl.initializers.fourier import STFT, WindowField
 from layerctl.layers._arguments import DataFormat
-from layerctl.layers._spectra import fourier_matrices, mel_matrix
+from layerctl.layers._spectra import mel_matrix
 from layerctl.layers.base import Layer
 from layerctl.ops.concat import concat
 from layerctl.ops.conv import conv

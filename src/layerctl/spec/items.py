@@ -120,7 +120,8 @@ def item(node: Node, problems: Problems) -> Item | None:
     kind = kinds[0] if kinds else None
     named = node.get("name")
     layers = catalogue("layers")
-    if kind is not None and layers.get(str(kind.key.value)) is None and isinstance(named, Scalar) and layers.get(named.text) is not None:
+    called = layers.get(named.text) if isinstance(named, Scalar) else None
+    if kind is not None and called is not None and layers.get(str(kind.key.value)) is None and str(kind.key.value) in called.model_fields:
         problems.error("unknown-key", f"'{kind.key.value}' is not a key of a layer's item", kind.key.span,
                        hint=f"write the layer's name as the key: `- {named.text}: {{{kind.key.value}: …}}`")  # fmt: skip
         return None

@@ -29,6 +29,7 @@ BEST = "callback/"
 def train(
     model: Model, x: Any, y: Any, *, validation: Any, run: Any, resume: bool, max_seconds: float | None, observer: Observer | None,
     on_trainer: Callable[[Trainer], None] | None, max_steps: int | None = None, finish: Callable[[Outcome], Finished] | None = None,
+    sample_weight: Any = None,
 ) -> Outcome:  # fmt: skip
     """Trains a model; see `Model.fit`. `finish` is what is done with the saved model before observers hear of the end."""
     from layerctl.training.using import dataset_of, prepared
@@ -36,7 +37,7 @@ def train(
     observer = observer or Observer()
     check_trainable(model)
     if x is not None:
-        rows = dataset_of(model, x, y)
+        rows = dataset_of(model, x, y, sample_weight)
         held = dataset_of(model, *validation) if validation is not None else None
     else:
         rows, held = model.data.train, model.data.validation

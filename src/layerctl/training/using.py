@@ -34,8 +34,8 @@ def rows_of(model: Model, x: Any) -> Dataset:
     return dataset_of(model, x, None)
 
 
-def dataset_of(model: Model, x: Any, y: Any) -> Dataset:
-    """Arrays as a data set, checked against the model's inputs."""
+def dataset_of(model: Model, x: Any, y: Any, sample_weight: Any = None) -> Dataset:
+    """Arrays as a data set, checked against the model's inputs. Weights are a number for each row, or for each step of each row."""
     if isinstance(x, Dataset):
         return x
     graph = model.graph
@@ -54,11 +54,24 @@ def dataset_of(model: Model, x: Any, y: Any) -> Dataset:
             array = np.asarray(array)
             kind = np.int32 if array.dtype.kind in "iub" else np.float32
             targets[name] = np.ascontiguousarray(array.astype(kind, copy=False))
+    weights = None if sample_weight is None else _weights(sample_weight)
     n = len(next(iter(inputs.values())))
-    for name, array in {**inputs, **targets}.items():
+    for name, array in {**inputs, **targets, **({} if weights is None else {"sample_weight": weights})}.items():
         if len(array) != n:
             fail("wrong-rows", f"'{name}' has {len(array)} rows, the first input has {n}", hint="inputs and targets have a row for each row")
-    return Dataset.of_arrays({k: inputs[k] for k in graph.inputs}, targets)
+    rows = Dataset.of_arrays({k: inputs[k] for k in graph.inputs}, targets)
+    return rows if weights is None else rows.with_targets(rows.targets, weights)
+
+
+def _weights(given: Any) -> np.ndarray:
+    weights = np.asarray(given)
+    if weights.ndim not in (1, 2) or weights.dtype.kind not in "fiub":
+        fail("wrong-dtype", f"sample_weight needs numbers of shape (rows) or (rows, steps), got {weights.dtype} {shown(weights.shape)}",
+             hint="give each row a number of at least 0")  # fmt: skip
+    weights = np.ascontiguousarray(weights.astype(np.float32, copy=False))
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        fail("bad-value", f"sample_weight has {weights[~(np.isfinite(weights) & (weights >= 0))][0]:g}", hint="give each row a number of at least 0")
+    return weights
 
 
 def _named(x: Any, names: list[str], what: str) -> dict[str, Any]:
@@ -210,14 +223,14 @@ def _class_weights(model: Model, rows: Dataset) -> np.ndarray | None:
     return own * rows.weights.reshape(*rows.weights.shape, *[1] * (own.ndim - rows.weights.ndim))
 
 
-def evaluation_rows(model: Model, data: Any, y: Any, split: str) -> Dataset:
+def evaluation_rows(model: Model, data: Any, y: Any, split: str, sample_weight: Any = None) -> Dataset:
     """The rows to judge by: a split of the data section, a file, or arrays, with targets as the losses take them."""
-    out = prepared(model, rows_to_judge(model, data, y, split))
+    out = prepared(model, rows_to_judge(model, data, y, split, sample_weight))
     assert out is not None
     return out
 
 
-def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
+def rows_to_judge(model: Model, data: Any, y: Any, split: str, sample_weight: Any = None) -> Dataset:
     """The same with targets as the features made them: class ids are whole numbers."""
     if not any(o.loss or o.metrics for o in model.outputs.values()):
         fail(
@@ -227,7 +240,7 @@ def rows_to_judge(model: Model, data: Any, y: Any, split: str) -> Dataset:
             hint="add `compile: {loss: …, metrics: […]}` and train again",
         )
     if y is not None:
-        rows = dataset_of(model, data, y)
+        rows = dataset_of(model, data, y, sample_weight)
     elif isinstance(data, Dataset):
         rows = data
     elif data is not None:
