@@ -162,7 +162,7 @@ def _text(name: str, items: list[Item], said: dict[str, str], rows: int) -> str:
     said[mean] = "the mean of the words' vectors, without the padding behind them; nothing where a text has no words"
     items.append({"Embedding": {**of_words, "output_dim": COUNTED, "embeddings_initializer": "glorot_uniform"}, "name": weights, "from": name})
     items.append({"Lambda": UNITS_OF_WORDS, "name": counted, "from": [weights, name]})
-    said[counted] = "units with a weight for each word: what a dense layer makes of the words' counts, by the root of how many there are"
+    said[counted] = "units with a weight for each word: what a dense layer makes of the words' counts, divided by the root of how many words there are"
     items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases", "from": words})
     items.append({"GlobalMaxPooling1D": {}, "name": strongest})
     items.append({"Concatenate": {"axis": -1}, "name": whole, "from": [mean, strongest, counted]})
