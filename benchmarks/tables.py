@@ -1,6 +1,6 @@
 """What `layerctl init` writes against scikit-learn's MLPClassifier and MLPRegressor, on real and made-up tables.
 
-    python benchmarks/tables.py [NAME or real, made, odd, chosen-by, held-out, drawn ...] [--seeds 3] [--data ../shared/data] [--json FILE]
+    python benchmarks/tables.py [NAME or real, made, odd, chosen-by, held-out, drawn, texts ...] [--seeds 3] [--data ../shared/data] [--json FILE]
 
 Each table is cut into a file for training and one for the test, by seed. layerctl gets the first file and the target's name: `init`, `train`,
 `predict` on the second. scikit-learn gets all rows of the first, with each column's true kind: StandardScaler behind a SimpleImputer,
@@ -28,6 +28,7 @@ from tables_made import MADE
 from tables_odd import ODD
 from tables_packages import CHOSEN_BY, HELD_OUT
 from tables_real import REAL, Columns
+from tables_texts import TEXTS
 
 TEST = 0.25
 WORST = -0.5
@@ -149,8 +150,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    real = {n: lambda seed, f=f: f(given.data) for n, f in {**REAL, **CHOSEN_BY, **HELD_OUT, **DRAWN}.items()}
-    groups = {"real": REAL, "made": MADE, "odd": ODD, "chosen-by": CHOSEN_BY, "held-out": HELD_OUT, "drawn": DRAWN}
+    real = {n: lambda seed, f=f: f(given.data) for n, f in {**REAL, **CHOSEN_BY, **HELD_OUT, **DRAWN, **TEXTS}.items()}
+    groups = {"real": REAL, "made": MADE, "odd": ODD, "chosen-by": CHOSEN_BY, "held-out": HELD_OUT, "drawn": DRAWN, "texts": TEXTS}
     known = {**real, **MADE, **ODD}
     print(f"{'table':24} {'rows':>6} {'score':>8} {'layerctl':>9} {'sklearn':>9} {'scaled':>9} {'ahead':>6} {'s':>6}")
     out, gaps = [], {"classes": [], "numbers": []}

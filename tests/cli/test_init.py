@@ -409,6 +409,8 @@ def test_rows_without_a_word_of_text_are_predicted(tmp_path):
     write(tmp_path / "notes.csv", {"note": texts, "x": [rng.random() for _ in texts], "kind": ["yes" if "good" in t else "no" for t in texts]})
     init(tmp_path, "notes.csv", "--target", "kind")
     assert plain(tmp_path)["data"]["features"]["note"]["kind"] == "text"
+    layers = {layer["name"]: layer for layer in plain(tmp_path)["model"]["layers"]}
+    assert layers["note_all"]["from"] == ["note_mean", "note_strongest", "note_counted"] and layers["note_counted"]["from"] == ["note_weights", "note"]
     trained(tmp_path)
     (tmp_path / "new.csv").write_text('note,x\n"",0.5\n"?!",0.5\na good thing,0.1\n')
     assert len(predictions(tmp_path, "new.csv")) == 3 and set(predictions(tmp_path, "new.csv")) <= {"yes", "no"}

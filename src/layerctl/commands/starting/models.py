@@ -26,6 +26,8 @@ STRAIGHT = 4.0
 """How many times faster layers learn that lead from the row straight to an output: words that are met seldom are learned there."""
 UPWARDS = "where(x > 0, x + 0.5 * x * x, x)"
 """What leads to numbers of which some are far above the others: what the layers add up is nearer to their logarithm."""
+COUNTED = 64
+"""Units that have a weight for each word of a text."""
 AVERAGED = 0.98
 """What the running mean of the weights keeps of itself at each step: about the last fifty steps count."""
 
@@ -142,21 +144,28 @@ def _output_name(target: Target, taken: set[str]) -> str:
     return made
 
 
-MEAN_OF_WORDS = (
-    "sum(x[0] * expand_dims(where(x[1] > 0, 1.0, 0.0), -1), axis=1) / maximum(sum(where(x[1] > 0, 1.0, 0.0), axis=1, keepdims=True), 1.0)"
-)
+IS_WORD = "where(x[1] > 0, 1.0, 0.0)"
+SUM_OF_WORDS = f"sum(x[0] * expand_dims({IS_WORD}, -1), axis=1)"
+WORDS = f"maximum(sum({IS_WORD}, axis=1, keepdims=True), 1.0)"
+MEAN_OF_WORDS = f"{SUM_OF_WORDS} / {WORDS}"
+UNITS_OF_WORDS = f"relu({SUM_OF_WORDS} / sqrt({WORDS}))"
 
 
 def _text(name: str, items: list[Item], said: dict[str, str], rows: int) -> str:
-    """Words as vectors; their mean says what a text is about, the strongest pair or triple of words what stands out."""
+    """Words as vectors; their mean says what a text is about, the strongest pair or triple of words what stands out, and units that
+    have a weight for each word, as a dense layer over the words' counts has, say which words there are."""
     size = 32 if rows < 20_000 else 64
-    words, mean, strongest, whole = (f"{name}_{part}" for part in ("words", "mean", "strongest", "all"))
-    items.append({"Embedding": {"input_dim": f"${{features.{name}.size}}", "output_dim": size}, "name": words, "from": name})
+    words, mean, strongest, weights, counted, whole = (f"{name}_{part}" for part in ("words", "mean", "strongest", "weights", "counted", "all"))
+    of_words = {"input_dim": f"${{features.{name}.size}}"}
+    items.append({"Embedding": {**of_words, "output_dim": size}, "name": words, "from": name})
     items.append({"Lambda": MEAN_OF_WORDS, "name": mean, "from": [words, name]})
     said[mean] = "the mean of the words' vectors, without the padding behind them; nothing where a text has no words"
+    items.append({"Embedding": {**of_words, "output_dim": COUNTED, "embeddings_initializer": "glorot_uniform"}, "name": weights, "from": name})
+    items.append({"Lambda": UNITS_OF_WORDS, "name": counted, "from": [weights, name]})
+    said[counted] = "units with a weight for each word: what a dense layer makes of the words' counts, divided by the root of how many words there are"
     items.append({"Conv1D": {"filters": 2 * size, "kernel_size": 3, "padding": "same", "activation": "relu"}, "name": f"{name}_phrases", "from": words})
     items.append({"GlobalMaxPooling1D": {}, "name": strongest})
-    items.append({"Concatenate": {"axis": -1}, "name": whole, "from": [mean, strongest]})
+    items.append({"Concatenate": {"axis": -1}, "name": whole, "from": [mean, strongest, counted]})
     items.append({"Dropout": 0.4, "name": f"{name}_text"})
     return f"{name}_text"
 
