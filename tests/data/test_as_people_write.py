@@ -104,3 +104,16 @@ def test_yes_and_no_in_several_ways():
 def test_answers_of_many_words_are_categories():
     answers = ["Strongly agree with this statement", "Rather agree with this statement", "Do not agree with it at all"]
     assert column(Table("t.csv", {"x": answers * 20}, list(range(60))), "x").kind == "category"
+
+
+@pytest.mark.parametrize("written", ["{},{:02d}", "1.{:03d},{:02d}", "€ {},{:02d}", "({},{:02d})"])
+def test_a_comma_in_one_column_alone_is_a_decimal_sign(written):
+    values = [(100 + 7 * i, i % 100) for i in range(60)]
+    found, made = read([written.format(*v) for v in values])
+    sign, more = (-1 if "(" in written else 1), (1000 if "1." in written else 0)
+    assert found.kind == "number" and made == [sign * (more + a + b / 100) for a, b in values]
+
+
+def test_commas_between_thousands_are_none():
+    found, made = read([f"{i},{i:03d}" for i in range(1, 60)])
+    assert found.kind == "number" and made == [1001.0 * i for i in range(1, 60)]

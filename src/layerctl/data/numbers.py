@@ -26,6 +26,9 @@ _WRITTEN = re.compile(
 )  # fmt: skip
 """One sign between thousands, the same all along; or as in India, where a lakh is 1,00,000."""
 _DOTTED = re.compile(r"\D*\d{1,3}(?:\.\d{3})*\D*", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:\.\d{3})+|\d+),(?:\d{1,2}|\d{4,})(?![\d,.])", re.ASCII)
+"""A comma that stands between no thousands."""
+_LETTER = re.compile(r"[A-Za-z]")
 _AFFIXED = re.compile(rf"(\D*?)([+-]?\.?\d(?:[\d.{_GROUPS}]*\d)?)(\D*)", re.ASCII)
 """What stands before a number, the number, and what stands behind it."""
 _BEFORE = re.compile(
@@ -91,10 +94,12 @@ def _named(units: Mapping[str, float]) -> str:
 
 def _stripped(text: str, strip: str, decimal: str) -> str:
     """The text without what does not count; with parentheses, or the typographic minus, in `strip` a number that has them is negative, as is one with a
-    minus at an end where the minus is in `strip`."""
+    minus at an end where the minus is in `strip`. Where a point does not count, and no word does either, a comma is the decimal sign."""
     ends = text.strip()[:1] + text.strip()[-1:]
     sign = "-" if any(c in text and c in strip for c in (NEGATIVE[0], *MINUS)) or ("-" in strip and "-" in ends) else ""
     text = (NOTE.sub("", text) if "[" in strip else text).translate(dict.fromkeys(map(ord, strip)))
+    if "." in strip and "," not in strip and not _LETTER.search(strip):
+        decimal = ","
     return sign + (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
 
 
@@ -111,6 +116,10 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
     if decimal == "." and all(map(_DOTTED.fullmatch, values)) and any(v.count(".") > 1 for v in values):
         more = strip_of([v.replace(".", ",") for v in values], decimal)
         return None if more is None else "".join(sorted({*more, "."} - {","}))
+    if decimal == "." and any(map(_DECIMAL_COMMA.search, values)) and 2 * sum("," in v for v in values) > len(values):
+        plain = all(_PLAIN.fullmatch(_stripped(v, "", ",")) for v in values)
+        more = "" if plain else strip_of(values, ",")
+        return None if more is None else "".join(sorted({*more, "."}))
     found: set[str] = set()
     signs: Counter[str] = Counter()
     for text in values:

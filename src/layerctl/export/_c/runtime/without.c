@@ -6,6 +6,16 @@ static int has(const char *characters, uint32_t wanted)
     return 0;
 }
 
+/* Whether a comma is the decimal sign: a point does not count, and no letter does either. */
+static int comma_counts(const char *strip)
+{
+    const char *p = strip;
+    for (; *p != 0; p++)
+        if (*p == ',' || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'))
+            return 0;
+    return strchr(strip, '.') != NULL;
+}
+
 /* A field without the characters of `strip`, which do not count, and without blanks around what is left; parentheses, a typographic
    minus and a minus at an end among them make it negative, and nothing in brackets behind something counts. */
 static const char *without(const char *field, const char *strip)
@@ -30,6 +40,9 @@ static const char *without(const char *field, const char *strip)
         }
     }
     *to = 0;
+    if (comma_counts(strip))
+        for (to = plain + 1; *to != 0; to++)
+            *to = *to == ',' ? '.' : *to;
     kept = stripped(plain + 1);
     if (!negative || *kept == 0)
         return kept;
