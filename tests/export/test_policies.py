@@ -37,6 +37,7 @@ FEATURES = {
     "months": '{columns: [spelt], kind: date, format: "%d %b %Y", missing: median}',
     "footnotes": '{columns: [noted], kind: number, strip: "[]†", missing: mean}',
     "commas": '{columns: [costs], kind: number, strip: "€. ", missing: mean}',
+    "shortened": '{columns: [fee], kind: number, strip: ",Fr. ", missing: mean}',
     "negative": "{columns: [owed], kind: number, missing: mean}",
     "most-frequent": "{columns: [job], kind: category, unseen: most_frequent, missing: most_frequent}",
     "binary": "{columns: [member, side], kind: binary, missing: most_frequent, unseen: most_frequent}",
@@ -71,7 +72,7 @@ def rows(n=60):
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text",
-                    "trade", "shout", "lasts", "ran", "season", "share_of", "bits", "spelt", "noted", "rated", "there", "costs"])  # fmt: skip
+                    "trade", "shout", "lasts", "ran", "season", "share_of", "bits", "spelt", "noted", "rated", "there", "costs", "fee"])  # fmt: skip
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -90,6 +91,7 @@ def rows(n=60):
             " ".join([f"{1 + i % 28}{['', 'st', 'th of', 'ND'][i % 4]}", MONTHS[i % 10], f"20{10 + i % 10}"]),
             [f"{i}[a]", f"{i}.5 [12]", f"{i}†", f"[{i}]", str(i)][i % 5], [f"{i % 6}/5", f"{i % 9}.5 out of 10", ""][i % 3],
             f"2020-0{1 + i % 9}-11 {i % 24:02d}:30 {['UTC', 'PDT', 'CEST', 'IST'][i % 4]}", f"{i % 3 + 1}.{i:03d},{i % 100:02d} €" if i % 7 else "",
+            f"Fr. {i},{i:03d}.5" if i % 5 else "",
         ])  # fmt: skip
     return out.getvalue()
 

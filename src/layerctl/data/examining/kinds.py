@@ -48,10 +48,14 @@ CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
 _DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[^\W\d_]{2}|[\u3000-\uffff]|\D{4}")
+"""What a text has and a telephone's number has not."""
 _DATED = re.compile(r"\d[^\d\s]?.*\d")
 _GROUPED = re.compile(r"\D*(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\D*", re.ASCII)
 _DURATION = re.compile(r"P(\d+[WD])*(T(\d+(\.\d+)?[HMS])+)?")
 _NINES = re.compile(r"-99+([.,]0*)?|9{3,}([.,]0*)?")
+_BELOW = re.compile(r"-[1-9]\d*([.,]0*)?")
+FAR_BELOW = 3
 OFTEN_CODED, CODED = 3, 0.005
 """In how many rows, and in what share of them, a number of nines stands for a missing one."""
 HANDFUL = 10
@@ -200,8 +204,8 @@ def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
 
 def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: str) -> str | None:
     """A number of nines, such as -999, that stands for a missing one: the least or greatest, in several rows, farther from all others than these are
-    from each other."""
-    if not any(v[0] in "-9" and _NINES.fullmatch(v) for v in counts):
+    from each other; or another whole number below nought, such as -200, that is three times as far below all others."""
+    if not any(n >= OFTEN_CODED and v[0] in "-9" and (_NINES.fullmatch(v) or _BELOW.fullmatch(v)) for v, n in counts.items()):
         return None
     values = {v: float(_plain(v, decimal)) for v in counts if v not in odd}
     if len(values) <= HANDFUL:
@@ -210,7 +214,8 @@ def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: s
         others = [x for v, x in values.items() if v != code]
         gap = min(others) - values[code] if values[code] < min(others) else values[code] - max(others)
         often = counts[code] >= max(OFTEN_CODED, CODED * sum(counts.values()))
-        if often and _NINES.fullmatch(code) and gap > max(others) - min(others):
+        nines, below = _NINES.fullmatch(code), _BELOW.fullmatch(code) and values[code] < min(others)
+        if often and (nines or below) and gap > (1 if nines else FAR_BELOW) * (max(others) - min(others)):
             return code
     return None
 
@@ -338,7 +343,8 @@ def _words(table: Table, name: str, present: int, counts: Counter[str], facts: d
     if (mark := separator_of(counts)) is not None:
         return Column(name, "list", f"lists of words with {mark!r} between them, {len(counts)} different ones", **{**facts, "odd": {}})
     repeated = len(counts) <= FEW_PHRASES and present >= OFTEN_SAID * len(counts)
-    if is_text(table, name) and not clad > present / 2 and not repeated:
+    lettered = 2 * sum(n for v, n in counts.items() if _WORD.search(v)) > present
+    if lettered and is_text(table, name) and not clad > present / 2 and not repeated:
         return Column(
             name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {present} rows", **facts
         )
