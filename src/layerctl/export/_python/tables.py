@@ -86,7 +86,8 @@ def column(table, name):
 
 
 OUT_OF = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*((?:/|(?i:out of))\s*(\d+)(?:\s*[^\W\d_]+)?)")
-LETTER, SHORTENED = re.compile("[A-Za-z]"), re.compile(r"[A-Za-z]\.")
+LETTER = re.compile("[A-Za-z]")
+SHORTENED = re.compile(r"[A-Za-z]\.")
 NOTE = re.compile(r"(?<=[^\s\[])\s*\[[^\[\]]*\]")
 PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
 FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
