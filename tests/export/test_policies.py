@@ -37,6 +37,8 @@ FEATURES = {
     "months": '{columns: [spelt], kind: date, format: "%d %b %Y", missing: median}',
     "footnotes": '{columns: [noted], kind: number, strip: "[]†", missing: mean}',
     "commas": '{columns: [costs], kind: number, strip: "€. ", missing: mean}',
+    "words of one column": "{columns: [m2], kind: number, missing: mean, missing_values: ['0', '5.000', none]}",
+    "words of one column of words": "{columns: [job], kind: category, missing: constant, constant: cook, missing_values: [smith]}",
     "shortened": '{columns: [fee], kind: number, strip: ",Fr. ", missing: mean}',
     "negative": "{columns: [owed], kind: number, missing: mean}",
     "most-frequent": "{columns: [job], kind: category, unseen: most_frequent, missing: most_frequent}",
@@ -54,7 +56,6 @@ PYTHON = {
     "units": "{columns: [lasts], kind: number, missing: mean, units: {h: 60, min: 1}}",
     "fractions": "{columns: [share_of], kind: number, missing: mean, units: {/: 1}}",
     "hex": "{columns: [bits], kind: number, missing: mean, units: {0x: 2}}",
-    "words of one column": "{columns: [m2], kind: number, missing: mean, missing_values: ['0', '5.000', none]}",
     "ratings": '{columns: [rated], kind: number, missing: mean, units: {"/5": 2, "out of 10": 1}}',
     "zones": '{columns: [there], kind: date, format: "%Y-%m-%d %H:%M %Z", parts: [elapsed, hour]}',
     "clock": "{columns: [ran], kind: number, missing: mean, units: {':': 60}}",
@@ -209,7 +210,7 @@ def test_features_in_python_that_c_refuses_by_name(name, tmp_path):
         agree(tmp_path, model, text, [python])
         with pytest.raises(LayerctlError, match=r"m.yaml:\d+:\d+: error: C export has no form for .* of the feature 'x' \[cannot-export\]"):
             c.export(model, tmp_path / "m.c")
-        as_numbers = "units" in PYTHON[name] or "missing_values" in PYTHON[name]  # numbers come as numbers
+        as_numbers = "units" in PYTHON[name]  # numbers come as numbers
         assert bool(onnx.export(model, tmp_path / "m.onnx", raw=True).notes) != as_numbers
 
 
