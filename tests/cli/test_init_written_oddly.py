@@ -445,13 +445,28 @@ def test_numberings_and_names_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "encoding", "found"), [
-    ("город,Москва\nрост,Казань\n", "utf-8", "latin-1"), ("größe,Köln\nprénom,Málaga\n", "latin-1", "latin-1"), ("5 € – “a”,b\n", "cp1252", "cp1252"),
+    ("город,Москва\nрост,Казань\n", "utf-8", "utf-8"), ("größe,Köln\nprénom,Málaga\n", "latin-1", "latin-1"), ("5 € – “a”,b\n", "cp1252", "cp1252"),
     ("Ä,Ö\nÜ,É\n°,µ\n", "latin-1", "latin-1"), ("situação,ação\nnão,informações\n", "latin-1", "latin-1"),
 ])  # fmt: skip
 def test_encodings_of_latin_alphabets_and_broken_utf8(tmp_path, text, encoding, found):
     (tmp_path / "t.csv").write_bytes(text.encode(encoding) + (b"\xff,\xfe\n" if encoding == "utf-8" else b""))
     data = (tmp_path / "t.csv").read_bytes()
     assert encoding_of(str(tmp_path / "t.csv"), data, frozenset())[0] == found
+
+
+def test_stray_bytes_in_utf8_are_refused_with_their_place(tmp_path):
+    rows = "".join(f"{('Zürich', 'Genève', 'Köln')[i % 3]},{i},{'ab'[i % 2]}\n" for i in range(60))
+    (tmp_path / "t.csv").write_bytes(("town,x,y\n" + rows).encode() + b"Caf\xe9,3,a\n")
+    failed = run(tmp_path, "init", "t.csv", "--target", "y", code=2)
+    assert "t.csv:62:4" in failed.stderr and "iconv" in failed.stderr
+
+
+@pytest.mark.parametrize(("header", "target"), [("", "e"), ("kind,cap,odour\n", "e"), ("", "a")])
+def test_a_value_to_predict_makes_no_header(tmp_path, header, target):
+    rows = [("e", "c"), ("p", "b")] * 20 + [("p", "c"), ("e", "b")] * 20
+    (tmp_path / "t.csv").write_text(header + "".join(f"{k},{c},{'xyz'[i % 3]}\n" for i, (k, c) in enumerate(rows)))
+    failed = run(tmp_path, "init", "t.csv", "--target", target, code=2)
+    assert f"there is no column '{target}'" in failed.stderr
 
 
 @pytest.mark.parametrize(("written", "units", "strip"), [

@@ -28,6 +28,8 @@ def read(values, name="x", decimal="."):
     ("2022-07-01 10:00:00 PDT", "%Y-%m-%d %H:%M:%S %Z", "2022-07-01T10:00:00-07:00"),
     ("01.07.2022 10:00 CEST", "%d.%m.%Y %H:%M %Z", "2022-07-01T10:00:00+02:00"),
     ("Fri Jul 01 10:00:00 IST 2022", "%a %b %d %H:%M:%S %Z %Y", "2022-07-01T10:00:00+05:30"),
+    ("2022/07/01 4:05:30 PM GMT+2", "%Y/%m/%d %I:%M:%S %p %Z", "2022-07-01T16:05:30+02:00"),
+    ("2022-07-01 10:00 UTC-03:30", "%Y-%m-%d %H:%M %Z", "2022-07-01T10:00:00-03:30"),
     ("7/1/2022 4:05 p.m.", "%m/%d/%Y %I:%M %p", "2022-07-01T16:05:00"),
 ])  # fmt: skip
 def test_dates(text, form, iso):
@@ -104,3 +106,50 @@ def test_yes_and_no_in_several_ways():
 def test_answers_of_many_words_are_categories():
     answers = ["Strongly agree with this statement", "Rather agree with this statement", "Do not agree with it at all"]
     assert column(Table("t.csv", {"x": answers * 20}, list(range(60))), "x").kind == "category"
+
+
+@pytest.mark.parametrize("written", ["{},{:02d}", "1.{:03d},{:02d}", "€ {},{:02d}", "({},{:02d})"])
+def test_a_comma_in_one_column_alone_is_a_decimal_sign(written):
+    values = [(100 + 7 * i, i % 100) for i in range(60)]
+    found, made = read([written.format(*v) for v in values])
+    sign, more = (-1 if "(" in written else 1), (1000 if "1." in written else 0)
+    assert found.kind == "number" and made == [sign * (more + a + b / 100) for a, b in values]
+
+
+def test_commas_between_thousands_are_none():
+    found, made = read([f"{i},{i:03d}" for i in range(1, 60)])
+    assert found.kind == "number" and made == [1001.0 * i for i in range(1, 60)]
+
+
+@pytest.mark.parametrize("before", ["Fr. ", "Rs. ", "SFr. ", "kr. ", "approx. "])
+def test_a_point_behind_a_word_is_no_decimal_sign(before):
+    found, made = read([f"{before}{1000 + i:,}.{i:02d}" for i in range(60)])
+    assert found.kind == "number" and made == [1000 + i + i / 100 for i in range(60)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(numbers)
+def test_letters_of_footnotes_do_not_count(values):
+    found, made = read([f"{v}{['', ' a', '', ' p', ''][i % 5]}" for i, v in enumerate(values)])
+    assert found.kind == "number" and made == [float(v) for v in values]
+
+
+def test_letters_behind_most_numbers_are_kept():
+    values = [f"{v}{' a' if v % 5 else ''}" for v in range(100, 160)]
+    assert strip_of_marks(values, ".") is None
+
+
+def test_a_number_far_below_all_others_is_missing():
+    table = Table("t.csv", {"x": ["-200" if i % 20 == 0 else f"{i / 9:.1f}" for i in range(300)]}, list(range(300)))
+    assert column(table, "x").odd == {"-200": 15}
+    table = Table("t.csv", {"x": ["-40" if i % 20 == 0 else f"{i / 9:.1f}" for i in range(300)]}, list(range(300)))
+    assert column(table, "x").odd == {}, "it is not three times as far away as the others are from each other"
+
+
+@pytest.mark.parametrize("make", [lambda i: f"+49 30 {100000 + 7919 * i}", lambda i: f"{i % 100:02d}-{i % 7}-{i:05d} {i:04d} {i:03d} {i:02d}"])
+def test_telephones_are_no_texts(make):
+    assert column(Table("t.csv", {"x": [make(i) for i in range(200)]}, list(range(200))), "x").kind == "id"
+
+
+def test_digits_that_are_not_told_are_words():
+    assert column(Table("t.csv", {"zip": [f"{100 + i % 80}xx" for i in range(400)]}, list(range(400))), "zip").kind == "category"

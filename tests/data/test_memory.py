@@ -1,6 +1,7 @@
 """A file larger than the memory that a process may have is trained on, with the bits that it has in memory."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from layerctl.modelfile.artifact import read_model
 
@@ -128,3 +130,31 @@ def test_fields_of_several_numbers_and_labels_in_bounded_memory(tmp_path):
     small, large = (read_model(tmp_path / name / "model.safetensors") for name in ("small", "whole"))
     assert small.data == large.data and small.features == large.features
     assert all(small.tensors[n].tobytes() == a.tobytes() for n, a in large.tensors.items())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA is Linux's")
+def test_a_file_larger_than_memory_is_looked_at(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [",".join(f"{v:.6f}" for v in r) for r in rng.normal(size=(2000, 80))]
+    many, limit = 150_000, 450 << 20
+    with open(tmp_path / "wide.csv", "w") as file:
+        file.write(",".join(f"x{i}" for i in range(80)) + ",size,kind,t\n")
+        for i in range(many):
+            size = "unknown size" if i == many - 900 else i % 37
+            file.write(f"{rows[i % 2000]},{size},{'abc'[i % 3]},{'rare' if i == many - 700 else 'yn'[i % 2]}\n")
+    assert many * 83 * 58 > 1.5 * limit, "the texts of all fields take more than the process may have"
+    run = [sys.executable, "-c", LIMITED, str(limit)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "GITHUB_ACTIONS": ""}
+
+    def told(*arguments):
+        done = subprocess.run([*run, *arguments, "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
+        assert done.returncode in (0, 1), done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    made = told("init", "wide.csv", "--target", "t", "-o", "m.yaml")
+    assert made["rows"] == many and 1000 < made["looked_at"] < many / 2
+    data = yaml.safe_load((tmp_path / "m.yaml").read_text())["data"]
+    assert "unknown size" in data["missing_values"] and data["target"]["classes"] == ["n", "rare", "y"], "which the file has in one row each, near its end"
+    found = told("data", "wide.csv", "--target", "t", "--rows", "2000")
+    assert found["rows"] == many and 1000 < found["looked_at"] < 2600
+    assert next(f["line"] for f in found["findings"] if f["code"] == "column-missing" and "'size'" in f["message"]) == many - 900 + 2

@@ -36,6 +36,10 @@ FEATURES = {
     "strip": "{columns: [price, share], kind: number, missing: mean}",
     "months": '{columns: [spelt], kind: date, format: "%d %b %Y", missing: median}',
     "footnotes": '{columns: [noted], kind: number, strip: "[]†", missing: mean}',
+    "commas": '{columns: [costs], kind: number, strip: "€. ", missing: mean}',
+    "words of one column": "{columns: [m2], kind: number, missing: mean, missing_values: ['0', '5.000', none]}",
+    "words of one column of words": "{columns: [job], kind: category, missing: constant, constant: cook, missing_values: [smith]}",
+    "shortened": '{columns: [fee], kind: number, strip: ",Fr. ", missing: mean}',
     "negative": "{columns: [owed], kind: number, missing: mean}",
     "most-frequent": "{columns: [job], kind: category, unseen: most_frequent, missing: most_frequent}",
     "binary": "{columns: [member, side], kind: binary, missing: most_frequent, unseen: most_frequent}",
@@ -52,7 +56,6 @@ PYTHON = {
     "units": "{columns: [lasts], kind: number, missing: mean, units: {h: 60, min: 1}}",
     "fractions": "{columns: [share_of], kind: number, missing: mean, units: {/: 1}}",
     "hex": "{columns: [bits], kind: number, missing: mean, units: {0x: 2}}",
-    "words of one column": "{columns: [m2], kind: number, missing: mean, missing_values: ['0', '5.000', none]}",
     "ratings": '{columns: [rated], kind: number, missing: mean, units: {"/5": 2, "out of 10": 1}}',
     "zones": '{columns: [there], kind: date, format: "%Y-%m-%d %H:%M %Z", parts: [elapsed, hour]}',
     "clock": "{columns: [ran], kind: number, missing: mean, units: {':': 60}}",
@@ -70,7 +73,7 @@ def rows(n=60):
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["n", "m", "n2", "m2", "price", "share", "job", "member", "side", "day", "days", "moment", "vector", "tags", "y", "owed", "text",
-                    "trade", "shout", "lasts", "ran", "season", "share_of", "bits", "spelt", "noted", "rated", "there"])  # fmt: skip
+                    "trade", "shout", "lasts", "ran", "season", "share_of", "bits", "spelt", "noted", "rated", "there", "costs", "fee"])  # fmt: skip
     for i in range(n):
         a, b = rng.normal(size=2) * 2
         job = ["cook", "smith", "smith", "", "naïve"][i % 5]
@@ -88,7 +91,8 @@ def rows(n=60):
             f"Q{1 + i % 4} {2000 + i % 9}", ["", f"{i} 1/2", f"{i % 5}/8", f"{i}.5"][i % 4], f"0x{i:X}",
             " ".join([f"{1 + i % 28}{['', 'st', 'th of', 'ND'][i % 4]}", MONTHS[i % 10], f"20{10 + i % 10}"]),
             [f"{i}[a]", f"{i}.5 [12]", f"{i}†", f"[{i}]", str(i)][i % 5], [f"{i % 6}/5", f"{i % 9}.5 out of 10", ""][i % 3],
-            f"2020-0{1 + i % 9}-11 {i % 24:02d}:30 {['UTC', 'PDT', 'CEST', 'IST'][i % 4]}",
+            f"2020-0{1 + i % 9}-11 {i % 24:02d}:30 {['UTC', 'PDT', 'CEST', 'IST'][i % 4]}", f"{i % 3 + 1}.{i:03d},{i % 100:02d} €" if i % 7 else "",
+            f"Fr. {i},{i:03d}.5" if i % 5 else "",
         ])  # fmt: skip
     return out.getvalue()
 
@@ -206,7 +210,7 @@ def test_features_in_python_that_c_refuses_by_name(name, tmp_path):
         agree(tmp_path, model, text, [python])
         with pytest.raises(LayerctlError, match=r"m.yaml:\d+:\d+: error: C export has no form for .* of the feature 'x' \[cannot-export\]"):
             c.export(model, tmp_path / "m.c")
-        as_numbers = "units" in PYTHON[name] or "missing_values" in PYTHON[name]  # numbers come as numbers
+        as_numbers = "units" in PYTHON[name]  # numbers come as numbers
         assert bool(onnx.export(model, tmp_path / "m.onnx", raw=True).notes) != as_numbers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="The most 
 Json = Annotated[bool, typer.Option("--json", help="Results and diagnostics as JSON.")]
 Diagnostics = Annotated[str | None, typer.Option("--diagnostics", metavar="text|json|github|sarif", callback=lambda form: _known(form),
                                                 help="The form of errors and warnings; json and sarif have standard output to themselves.")]
+Rows = Annotated[str | None, typer.Option("--rows", metavar="N|all", help="About how many rows are looked at; what memory has room for if not given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 
 Prompt = Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="A language model goes on with this text; DATA may hold it instead.")]
@@ -58,3 +60,12 @@ def seconds(text: str | None) -> float | None:
     if not 0 < value < 1e9:
         raise usage(f"--max-time takes a time such as 90s, 10m or 1h, got '{text}'")
     return value
+
+
+def number_of_rows(text: str | None) -> int | None:
+    """`all`, or a number of rows."""
+    if text is None or (text.isdecimal() and 0 < int(text) < 1e15):
+        return None if text is None else int(text)
+    if text != "all":
+        raise usage(f"--rows takes a number of rows or all, got '{text}'")
+    return sys.maxsize

@@ -24,7 +24,8 @@ _READING = ("data-", "file-encoding", "file-binary", "file-empty")
 
 @dataclass(frozen=True)
 class Report:
-    """What was found: how the file is written and why, its columns, the targets (and whether they are classes), rows by part."""
+    """What was found: how the file is written and why, its columns, the targets (and whether they are classes), rows by part, how many rows
+    were looked at."""
 
     source: str
     rows: int
@@ -34,6 +35,7 @@ class Report:
     targets: Mapping[str, bool]
     parts: Mapping[str, int]
     findings: list[Diagnostic] = field(default_factory=list)
+    looked_at: int = 0
 
     @property
     def errors(self) -> int:
@@ -41,8 +43,8 @@ class Report:
         return sum(d.severity == "error" for d in self.findings)
 
 
-def look(source: str, *, target: str | None = None, columns: Sequence[str] | None = None) -> Report:
-    """Looks at a file of data, or at the data section of a model file, a run or a trained model.
+def look(source: str, *, target: str | None = None, columns: Sequence[str] | None = None, rows: int | None = None) -> Report:
+    """Looks at a file of data, of which about `rows` rows are looked at, or at the data section of a model file, a run or a trained model.
 
     Raises:
         LayerctlError: for what is not there or cannot be read at all, and for targets that are no columns.
@@ -53,16 +55,17 @@ def look(source: str, *, target: str | None = None, columns: Sequence[str] | Non
     if not source.startswith("builtin:") and (Path(source).suffix.lower() in (".yaml", ".yml") or is_model(source)):
         refuse_unused({"--columns": columns is not None}, "the model's file says how its data are read",
                       {"--columns": "leave it out, or give the file of data itself"})  # fmt: skip
+        refuse_unused({"--rows": rows is not None}, "a model's rows are all looked at", {"--rows": "leave it out, or give the file of data itself"})
         return _of_model(source, target)
-    return _of_file(source, target, columns)
+    return _of_file(source, target, columns, rows)
 
 
-def _of_file(source: str, target: str | None, names: Sequence[str] | None) -> Report:
+def _of_file(source: str, target: str | None, names: Sequence[str] | None, most: int | None) -> Report:
     from layerctl.commands.starting.gathering import clear_target, named_targets, opened
     from layerctl.data.examining.dialect import guess
 
     try:
-        dialect, table, columns = opened(source, names)
+        dialect, table, columns = opened(source, names, most=most)
     except LayerctlError as error:
         found = _readers(error)
         dialect = guess(source) if found[0].code not in ("file-empty", "data-title", "data-quoted-lines") else None
@@ -70,7 +73,7 @@ def _of_file(source: str, target: str | None, names: Sequence[str] | None) -> Re
     goals = named_targets([target], table, columns) if target else [g] if (g := clear_target(columns)) else []
     judged = {g: _is_classes(table, columns[g]) for g in goals}
     findings = list(_findings(table, columns, judged))
-    return Report(source, len(table), dialect.settings(), dialect.why, list(columns.values()), judged, {}, findings)
+    return Report(source, table.whole or len(table), dialect.settings(), dialect.why, list(columns.values()), judged, {}, findings, len(table))
 
 
 def _readers(error: LayerctlError) -> list[Diagnostic]:
@@ -134,7 +137,7 @@ def _of_model(source: str, target: str | None) -> Report:
         judged = {n: c for n, c in columns.items() if used is None or n in used or n in targets}
         findings += [*across(parts, _taken(spec, table, span)), *unseen(parts, judged, targets)]
     sizes = {p.name: len(p.rows) for p in parts}
-    return Report(source, len(table), _settings(spec), {}, list(columns.values()), targets, sizes, findings)
+    return Report(source, len(table), _settings(spec), {}, list(columns.values()), targets, sizes, findings, len(table))
 
 
 def _section(source: str) -> tuple[DataSpec, Path, int, dict[str, str | None], Any]:
@@ -239,7 +242,7 @@ def plain(report: Report) -> dict[str, Any]:
                 "format": c.formats[0] if len(c.formats) == 1 else list(c.formats) or None,
                 "most_frequent": [{"value": v, "rows": n} for v, n in c.counts[:5]], "low": c.low, "high": c.high} for c in report.columns]  # fmt: skip
     return {
-        "event": "data", "source": report.source, "rows": report.rows, "dialect": dict(report.dialect), "why": dict(report.why),
+        "event": "data", "source": report.source, "rows": report.rows, "looked_at": report.looked_at, "dialect": dict(report.dialect), "why": dict(report.why),
         "targets": {n: "classes" if c else "number" for n, c in report.targets.items()}, "parts": dict(report.parts), "columns": columns,
         "errors": report.errors, "warnings": len(report.findings) - report.errors, "findings": [d.as_dict() for d in report.findings],
     }  # fmt: skip

@@ -9,24 +9,27 @@ from pathlib import Path
 
 from layerctl.diagnostics import Source, Span, fail
 
+LOOKED = "looked at {some} of {rows} rows, from all over the file, those with new words among them"
+
 
 @dataclass(frozen=True)
 class Started:
-    """The file that was written, what it predicts, and what was found on the way."""
+    """The file that was written, what it predicts, how many rows there are and were looked at, and what was found on the way."""
 
     path: Path | None
     text: str
     targets: tuple[str, ...]
     rows: int
     notes: list[str] = field(default_factory=list)
+    looked_at: int = 0
 
 
 def init(
     source: str | None, *, target: str | None = None, out: str | None = None, wanted: str | None = None, columns: Sequence[str] | None = None,
     template: str | None = None, test: str | None = None, validation: float | None = None, held: float | None = None,
-    name: str | None = None, force: bool = False,
+    name: str | None = None, force: bool = False, rows: int | None = None,
 ) -> Started:  # fmt: skip
-    """Writes a model file for `source`.
+    """Writes a model file for `source`, of which about `rows` rows are looked at.
 
     Raises:
         LayerctlError: for a file that cannot be read, targets that are not there, and files that are there already, unless `force`.
@@ -37,7 +40,7 @@ def init(
 
     _check_options(source, template, {
         "--target": bool(target), "--as": wanted is not None, "--columns": columns is not None, "--test": test is not None or held is not None,
-        "--validation": validation is not None,
+        "--validation": validation is not None, "--rows": rows is not None,
     }, wanted)  # fmt: skip
     path = Path(out) if out else None
     if path is not None and path.exists() and not force:
@@ -54,14 +57,14 @@ def init(
     if source is None:
         made = Started(None, builtin_text(template or "table", name), (), 0)
     elif template not in (None, "table", "timeseries"):
-        made = _of_template(str(template), source, goals, columns, name, folder)
+        made = _of_template(str(template), source, goals, columns, name, folder, rows)
     else:
-        made = _of_data(source, goals, wanted, columns, template, test, (validation, held), name, folder)
+        made = _of_data(source, goals, wanted, columns, template, test, (validation, held), name, folder, rows)
     text = f"{modeline(SHIPPED.name if path is None else schema_name(folder))}\n{made.text}"
     if path is not None:
         clean_stale(path.parent)
         write(path, [text.encode()])
-    return Started(path, text, made.targets, made.rows, made.notes)
+    return Started(path, text, made.targets, made.rows, made.notes, made.looked_at)
 
 
 def _check_options(source: str | None, template: str | None, given: dict[str, bool], wanted: str | None) -> None:
@@ -85,14 +88,14 @@ def _check_options(source: str | None, template: str | None, given: dict[str, bo
 
 def _of_data(
     source: str, goals: Sequence[str], wanted: str | None, columns: Sequence[str] | None, template: str | None, test: str | None,
-    shares: tuple[float | None, float | None], name: str | None, folder: Path,
+    shares: tuple[float | None, float | None], name: str | None, folder: Path, most: int | None,
 ) -> Started:  # fmt: skip
     from layerctl.commands.starting.gathering import base_name, gather
     from layerctl.commands.starting.series import is_series, series_draft
     from layerctl.commands.starting.table import table_draft
     from layerctl.source.dump import dumps, printable
 
-    facts = gather(source, goals, "number" if template == "timeseries" else wanted, columns, test)
+    facts = gather(source, goals, "number" if template == "timeseries" else wanted, columns, test, most)
     draft_of = series_draft if template == "timeseries" or (template is None and is_series(facts)) else table_draft
     draft = draft_of(
         facts,
@@ -107,29 +110,33 @@ def _of_data(
         else [f"nothing was said of the target: {facts.targets[0].column} it is, the only column that can be meant"]
     )
     head = f"# {printable(', '.join(t.column for t in facts.targets))} from {base_name(source)}: {facts.rows} rows, {len(facts.columns)} columns.\n"
+    if facts.table.whole:
+        head += f"# {LOOKED.format(some=len(facts.table), rows=facts.rows)}: what is said below is said of these.\n"
+        chosen.append(f"{LOOKED.format(some=len(facts.table), rows=facts.rows)} (`--rows all` takes all)")
     return Started(
         None,
         head + dumps(draft.plain, draft.said),
         tuple(t.column for t in facts.targets),
         facts.rows,
         [*chosen, *draft.notes],
+        len(facts.table),
     )
 
 
 def _of_template(
-    template: str, source: str, goals: Sequence[str], columns: Sequence[str] | None, name: str | None, folder: Path
+    template: str, source: str, goals: Sequence[str], columns: Sequence[str] | None, name: str | None, folder: Path, most: int | None
 ) -> Started:
     from layerctl.commands.starting import templates
     from layerctl.commands.starting.gathering import base_name
 
     templates.builtin_text(template, None)
     facts = (
-        templates.facts_without_target(source, columns)
+        templates.facts_without_target(source, columns, most)
         if template in templates.UNTARGETED
-        else templates.facts_with_classes(source, goals, columns)
+        else templates.facts_with_classes(source, goals, columns, most)
     )
     text = templates.filled(template, facts, relative(source, folder), name or base_name(source))
-    return Started(None, text, tuple(t.column for t in facts.targets), facts.rows)
+    return Started(None, text, tuple(t.column for t in facts.targets), facts.rows, looked_at=len(facts.table))
 
 
 def schema_name(folder: Path) -> str:

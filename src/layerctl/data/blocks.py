@@ -6,7 +6,7 @@ import ctypes
 import functools
 import secrets
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,13 +115,43 @@ class Block:
     A field that ends before it starts is missing whatever the words for missing values are.
     """
 
-    def __init__(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, dialect: Dialect, memory: Memory):
+    def __init__(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, dialect: Dialect, memory: Memory | None):
         self.data, self.starts, self.ends, self.lines, self.dialect = data, starts, ends, lines, dialect
         rows, columns = starts.shape
-        self._values = memory.take(columns * rows, np.float64).reshape(columns, rows)
-        self._states = memory.take(columns * rows, np.uint8).reshape(columns, rows)
+        if memory is not None:
+            self._values = memory.take(columns * rows, np.float64).reshape(columns, rows)
+            self._states = memory.take(columns * rows, np.uint8).reshape(columns, rows)
         self._done = np.zeros(columns, np.uint8)
         self._underway: Underway[np.ndarray] | None = None
+
+    @classmethod
+    def merged(cls, blocks: Sequence[Block]) -> Block:
+        """One block of the records of several: what is asked of each column is then asked once."""
+        for block in blocks:
+            block._settle()
+        at = np.cumsum([0, *(b.data.size for b in blocks)], dtype=np.int32)
+        starts = np.concatenate([b.starts + low for b, low in zip(blocks, at, strict=False)])
+        ends = np.concatenate([b.ends + low for b, low in zip(blocks, at, strict=False)])
+        states, values = np.concatenate([b._states for b in blocks], axis=1), np.concatenate([b._values for b in blocks], axis=1)
+        out = cls(np.concatenate([b.data for b in blocks]), starts, ends, np.concatenate([b.lines for b in blocks]), blocks[0].dialect, None)
+        out._values, out._states, out._done = values, states, np.minimum.reduce([b._done for b in blocks])
+        return out
+
+    def picked(self, rows: np.ndarray) -> Block:
+        """Some records, with bytes of their own."""
+        self._settle()
+        starts, ends = self.starts[rows], self.ends[rows]
+        there = ends >= starts
+        low = np.where(there, starts, self.data.size).min(axis=1, initial=self.data.size)
+        sizes = np.maximum(np.where(there, ends, 0).max(axis=1, initial=0) - low, 0).astype(np.int64)
+        at = np.cumsum(sizes) - sizes
+        data = np.zeros(int(sizes.sum()) + BEYOND, np.uint8)
+        data[: len(data) - BEYOND] = self.data[np.arange(len(data) - BEYOND) + np.repeat(low - at, sizes)]
+        shift = (at - low).astype(np.int32)[:, None]
+        starts, ends = np.where(there, starts + shift, 0), np.where(there, ends + shift, objects.NOT_THERE)
+        out = Block(data, starts, ends, self.lines[rows], self.dialect, None)
+        out._values, out._states, out._done = self._values[:, rows], self._states[:, rows], self._done.copy()
+        return out
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -169,13 +199,23 @@ class Block:
     def lose(self, column: int, words: frozenset[str]) -> None:
         """Takes the fields of a column that are one of some words for missing ones."""
         self._settle()
-        starts, ends = self.starts[:, column], self.ends[:, column]
-        for word in (w.encode() for w in words):
-            rows = np.flatnonzero(ends - starts == len(word))
-            for i, byte in enumerate(word):
-                rows = rows[self.data[starts[rows] + i] == byte]
-            starts[rows], ends[rows] = 0, objects.NOT_THERE
+        for word in words:
+            rows = self._rows_of(column, word)
+            self.starts[rows, column], self.ends[rows, column] = 0, objects.NOT_THERE
             self._values[column, rows], self._states[column, rows] = np.nan, MISSING
+
+    def holding(self, column: int, word: str, low: int, high: int) -> bool:
+        """Whether one of some rows has a word."""
+        rows = self._rows_of(column, word)
+        return bool(((rows >= low) & (rows < high)).any())
+
+    def _rows_of(self, column: int, word: str) -> np.ndarray:
+        """The rows whose field is a word."""
+        starts, text = self.starts[:, column], word.encode()
+        rows = np.flatnonzero(self.ends[:, column] - starts == len(text))
+        for i, byte in enumerate(text):
+            rows = rows[self.data[starts[rows] + i] == byte]
+        return rows
 
     def written(self, row: int, column: int) -> str:
         """A field as it is written."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,10 @@ from layerctl.data.table import Column, Table
 
 Part = tuple[Block, int, int]
 """A block, and from which to which of its rows."""
+FEW_WORDS, SAME = 40, 0.1
+"""Words that are looked for among bytes; the share of different texts up to which they take little memory."""
+LARGEST = 1 << 30
+"""Bytes of blocks that are made into one."""
 
 
 class Fields(Column):
@@ -75,10 +81,9 @@ class Fields(Column):
 
     def text(self, row: int) -> str | None:
         at = row if self._rows is None else int(self._rows[row])
-        for (block, low, _), end, start in zip(self._parts, self._ends, [0, *self._ends], strict=False):
-            if at < end:
-                return block.text(low + at - start, self._column)
-        raise IndexError(row)
+        part = bisect.bisect_right(self._ends, at)
+        block, low, _ = self._parts[part]
+        return block.text(low + at - (self._ends[part - 1] if part else 0), self._column)
 
     def take(self, rows: np.ndarray) -> Fields:
         return Fields(self._parts, self._column, rows if self._rows is None else self._rows[rows], self._known)
@@ -98,6 +103,15 @@ class Fields(Column):
         for block, _, _ in self._parts:
             block.lose(self._column, words)
         return Fields(self._parts, self._column, self._rows)
+
+    def having(self, words: frozenset[str]) -> frozenset[str]:
+        if self._rows is not None or len(words) > FEW_WORDS:
+            return super().having(words)
+        return frozenset(w for w in words if any(b.holding(self._column, w, low, high) for b, low, high in self._parts) and w)
+
+    def forget(self) -> None:
+        if len(self._known.get("coded", ((), ()))[1]) > SAME * len(self):
+            del self._known["coded"]
 
     @classmethod
     def joined(cls, columns: Sequence[Fields]) -> Fields:
@@ -172,3 +186,36 @@ def _fitting(
     starts, ends = np.append(starts, starts[:1] * 0), np.append(ends, ends[:1] * 0 + NOT_THERE)
     cells = cells[fits]
     return Block(data, starts[cells], ends[cells], lines[fits], heading.dialect, memory)
+
+
+def merged(table: Table) -> Table:
+    """A table of many small blocks as one of a single block; another, or one of more than a block may have, as it is."""
+    parts = _blocks(table)
+    if len(parts) < 2 or any(high - low < len(b) for b, low, high in parts) or sum(b.data.size for b, _, _ in parts) > LARGEST:
+        return table
+    return _of_block(table, Block.merged([b for b, _, _ in parts]))
+
+
+def picked(table: Table, rows: np.ndarray) -> Table:
+    """Some rows, in a form that holds nothing of the others."""
+    made = table.take(rows)
+    parts = _blocks(table)
+    if not parts:
+        return replace(made, columns={n: c.texts() if isinstance(c, Column) else c for n, c in made.columns.items()})
+    ends = np.cumsum([high - low for _, low, high in parts])
+    cuts = np.searchsorted(rows, [0, *ends])
+    blocks = [b.picked(rows[i:j] - (end - high)) for (b, _, high), end, i, j in zip(parts, ends, cuts, cuts[1:], strict=False)]
+    return _of_block(made, Block.merged(blocks))
+
+
+def _blocks(table: Table) -> Sequence[Part]:
+    """The parts of blocks that a table's columns all are; none if they are not."""
+    columns = list(table.columns.values())
+    if not all(isinstance(c, Fields) and c._rows is None for c in columns):
+        return []
+    parts = [[(id(b), low, high) for b, low, high in c._parts] for c in columns]
+    return columns[0]._parts if columns and all(p == parts[0] for p in parts) else []
+
+
+def _of_block(table: Table, block: Block) -> Table:
+    return replace(table, columns={n: Fields([(block, 0, len(block))], c._column) for n, c in table.columns.items()})

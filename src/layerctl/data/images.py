@@ -55,6 +55,9 @@ def is_images(table: Table, column: str) -> bool:
     """Whether a column holds paths of images."""
     if isinstance(table.columns[column], np.ndarray):
         return False
+    first = next((v for i in range(min(len(table), _LOOKED_AT)) if (v := table.columns[column][i]) is not None), "")
+    if not first.lower().endswith(ENDINGS):
+        return False
     alone = Table(table.name, {column: table.columns[column]})
     values = [v for v in alone.part(0, min(len(table), _LOOKED_AT)).texts(column) if v is not None]
     return bool(values) and all(v.lower().endswith(ENDINGS) for v in values)

@@ -26,10 +26,15 @@ _WRITTEN = re.compile(
 )  # fmt: skip
 """One sign between thousands, the same all along; or as in India, where a lakh is 1,00,000."""
 _DOTTED = re.compile(r"\D*\d{1,3}(?:\.\d{3})*\D*", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:\.\d{3})+|\d+),(?:\d{1,2}|\d{4,})(?![\d,.])", re.ASCII)
+"""A comma that stands between no thousands."""
+SHORTENED = re.compile(r"[A-Za-z]\.")
+_LETTER = re.compile(r"[A-Za-z]")
 _AFFIXED = re.compile(rf"(\D*?)([+-]?\.?\d(?:[\d.{_GROUPS}]*\d)?)(\D*)", re.ASCII)
 """What stands before a number, the number, and what stands behind it."""
 _BEFORE = re.compile(
-    r"(?i:ca?\.?|circa|approx\.?|about|around|up to|rs\.)|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|SGD|HKD|KRW|TRY"
+    r"(?i:ca?\.?|circa|approx\.?|about|around|up to|rs\.|s?fr\.?|kr\.)"
+    r"|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|SGD|HKD|KRW|TRY"
     r"|US\$|R\$|A\$|C\$|HK\$|Rs|kr"
 )
 """Words before a number that do not make it a name: about, and currencies' codes."""
@@ -40,7 +45,9 @@ NOTE = re.compile(r"(?<=[^\s\[])\s*\[[^\[\]]*\]")
 """A footnote's mark in brackets behind a number; where the bracket is among what does not count, nothing in it does."""
 FEW_MARKED = 10
 """Different numbers with marks up to which they are words."""
-_MARKED = re.compile(rf"^(?:[{BOUNDS}~≈]|(?i:ca|circa|approx|about|around))\s?|(?<=\d)(?:[+*†‡§¶¹²³⁴⁵⁶⁷⁸⁹⁰]{{1,3}}|\s?\[[^\[\]]*\])$")
+_FLAG = re.compile(r"(?<=\d)\s[abcefpr]$")
+"""A footnote's letter, as statistical offices put it behind a number."""
+_MARKED = re.compile(rf"^(?:[{BOUNDS}~≈]|(?i:ca|circa|approx|about|around))\s?|(?<=\d)(?:[+*†‡§¶¹²³⁴⁵⁶⁷⁸⁹⁰]{{1,3}}|\s?\[[^\[\]]*\])$|{_FLAG.pattern}")
 _CODED = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 MOSTLY = 0.9
 REPEATED = "the header stands in the file a second time: remove the line"
@@ -91,10 +98,16 @@ def _named(units: Mapping[str, float]) -> str:
 
 def _stripped(text: str, strip: str, decimal: str) -> str:
     """The text without what does not count; with parentheses, or the typographic minus, in `strip` a number that has them is negative, as is one with a
-    minus at an end where the minus is in `strip`."""
+    minus at an end where the minus is in `strip`. Where a point does not count, and no word does either, a comma is the decimal sign; where a letter with a
+    point behind it is in `strip`, as in `Fr.`, a point counts unless it stands behind a letter."""
     ends = text.strip()[:1] + text.strip()[-1:]
     sign = "-" if any(c in text and c in strip for c in (NEGATIVE[0], *MINUS)) or ("-" in strip and "-" in ends) else ""
-    text = (NOTE.sub("", text) if "[" in strip else text).translate(dict.fromkeys(map(ord, strip)))
+    text = NOTE.sub("", text) if "[" in strip else text
+    if SHORTENED.search(strip):
+        text, strip = SHORTENED.sub(lambda m: m[0][0], text), strip.replace(".", "")
+    text = text.translate(dict.fromkeys(map(ord, strip)))
+    if "." in strip and "," not in strip and not _LETTER.search(strip):
+        decimal = ","
     return sign + (text.replace(".", "").replace(",", ".") if decimal == "," else text).strip()
 
 
@@ -111,6 +124,10 @@ def strip_of(values: Sequence[str], decimal: str) -> str | None:
     if decimal == "." and all(map(_DOTTED.fullmatch, values)) and any(v.count(".") > 1 for v in values):
         more = strip_of([v.replace(".", ",") for v in values], decimal)
         return None if more is None else "".join(sorted({*more, "."} - {","}))
+    if decimal == "." and any(map(_DECIMAL_COMMA.search, values)) and 2 * sum("," in v for v in values) > len(values):
+        plain = all(_PLAIN.fullmatch(_stripped(v, "", ",")) for v in values)
+        more = "" if plain else strip_of(values, ",")
+        return None if more is None else "".join(sorted({*more, "."}))
     found: set[str] = set()
     signs: Counter[str] = Counter()
     for text in values:
@@ -159,6 +176,8 @@ def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
     around = {(m[1].strip(), m[3].strip()) if m else None for m in cut}
     before, after = around.pop() or ("", "") if len(around) == 1 else ("", "")
     letters = before.strip(CURRENCIES + " ")
+    if set(after.lower()) in ({"x"}, {"*"}):
+        return None  # digits that are not told
     if not (before or after) or before[:1] in tuple(BOUNDS) or (any(map(str.isalpha, letters)) and not _BEFORE.fullmatch(before)) or letters == "#":
         return None
     inner = [m[2] for m in cut if m is not None]
@@ -168,19 +187,22 @@ def strip_of_measures(values: Sequence[str], decimal: str) -> str | None:
     more = "" if plain else strip_of(inner, decimal)
     if more is None:
         return None
-    strip = "".join(sorted({*before, *after, *more, *(c for v in values for c in v if c.isspace())}))
+    found_in = {*before, *after, *more, *(c for v in values for c in v if c.isspace())}
+    short = SHORTENED.search(before)
+    strip = "".join(sorted(found_in - set(short[0] if short else ""))) + (short[0] if short else "")
     found = [_stripped(v, strip, decimal) for v in values]
     alike = all(_PLAIN.fullmatch(t) and float(t) == float(_stripped(n, more, decimal)) for t, n in zip(found, inner, strict=True))
     return strip if alike else None
 
 
 def strip_of_marks(values: Sequence[str], decimal: str) -> str | None:
-    """As `strip_of`, for numbers some of which have a mark: `~12`, `about 12`, `<0.5`, `10,000+`, `3.2*`, `7†`, `7[a]`. Where less or more is marked, the
-    most are numbers as they are; few different ones are words, such as the ages `<18` and `>65`."""
+    """As `strip_of`, for numbers some of which have a mark: `~12`, `about 12`, `<0.5`, `10,000+`, `3.2*`, `7†`, `7[a]`, `7 b`. Where less or
+    more, or a letter, is marked, the most are numbers as they are; few different ones are words, such as the ages `<18` and `>65`."""
     bare = [_MARKED.sub("", v) for v in values]
     found = {c for v in values for m in _MARKED.findall(v) for c in (f"{m.strip()[:1]}{m.strip()[-1:]}" if "[" in m else m.strip())}
     bounds = sum(v[:1] in BOUNDS for v in values)
-    if not found or "" in bare or len(set(bare)) <= FEW_MARKED or bounds > 0.5 * len(values):
+    flags = sum(_FLAG.search(v) is not None for v in values)
+    if not found or "" in bare or len(set(bare)) <= FEW_MARKED or max(bounds, flags) > 0.5 * len(values):
         return None
     return _alike(values, bare, found, decimal)
 

@@ -185,8 +185,10 @@ class Stream:
         except UnicodeDecodeError as error:
             line = self.lines + error.object[: error.start].count(b"\n") + 1
             byte = error.object[error.start]
-            fail("file-encoding", f"the file is not {self.encoding}: byte 0x{byte:02x} in line {line}", self._at(line, error.object, error.start),
-                 hint=f"say which `encoding` it has ({', '.join(e for e in ENCODINGS if e != self.encoding)}) in the data section")  # fmt: skip
+            hint = f"say which `encoding` it has ({', '.join(e for e in ENCODINGS if e != self.encoding)}) in the data section"
+            if self.encoding == "utf-8" and mostly_utf8(error.object):
+                hint = "the other letters are UTF-8: correct it, or leave out what is not: `iconv -c -f utf-8 -t utf-8 FILE > rows.csv`"
+            fail("file-encoding", f"the file is not {self.encoding}: byte 0x{byte:02x} in line {line}", self._at(line, error.object, error.start), hint=hint)
             raise
 
     def _at(self, line: int, piece: bytes, at: int) -> Span:
@@ -217,6 +219,12 @@ def decoder_of(encoding: str, first: bytes) -> str:
     if encoding != "utf-16" or first.startswith(MARKS_OF_UTF_16):
         return encoding
     return "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
+
+
+def mostly_utf8(text: bytes, share: float = 0.5) -> bool:
+    """Whether more than a share of the bytes beyond ASCII are letters in UTF-8."""
+    high = np.count_nonzero(np.frombuffer(text, np.uint8) > 0x7F)
+    return bool(high) and sum(len(c.encode()) for c in text.decode("utf-8", "ignore") if c > "\x7f") > share * high
 
 
 def line_ends(piece: bytes) -> int:

@@ -75,6 +75,14 @@ class Column(abc.ABC):
         """The column as it was just read, with some words missing."""
         return without(self.texts(), words)
 
+    def having(self, words: frozenset[str]) -> frozenset[str]:
+        """Those of some words that occur."""
+        return words.intersection(self.coded()[1])
+
+    def forget(self) -> None:
+        """Lets go of what takes memory and can be made again."""
+        return
+
     @classmethod
     @abc.abstractmethod
     def joined(cls, columns: Sequence[Any]) -> Column:
@@ -123,6 +131,7 @@ class Table:
         decimal: the decimal sign.
         files: where rows come from several files, for each row the number of its file in `names`.
         headless: whether the file's first record is taken for a row.
+        whole: how many rows the source has, where these are some of them.
     """
 
     name: str
@@ -132,6 +141,7 @@ class Table:
     files: np.ndarray | None = None
     names: tuple[str, ...] = ()
     headless: bool = False
+    whole: int | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -171,6 +181,13 @@ class Table:
         known: dict[str, int] = {}
         codes = [-1 if v is None else known.setdefault(v, len(known)) for v in self.texts(column)]
         return np.array(codes, np.int32), list(known)
+
+    def having(self, column: str, words: frozenset[str]) -> frozenset[str]:
+        """Those of some words that occur in a column of texts."""
+        values = self.columns[column]
+        if isinstance(values, np.ndarray):
+            return frozenset()
+        return values.having(words) if isinstance(values, Column) else words.intersection(v for v in values if v is not None)
 
     def missing(self, column: str) -> np.ndarray:
         """Where a value is missing; in a column of arrays, where one of their numbers is."""

@@ -50,9 +50,6 @@ def unmet(traced: Any, what: str, cannot: Container[str]) -> list[Diagnostic]:
     out: dict[str, Diagnostic] = {}
     features: dict[str, FeatureFit] = traced.features
     for name, fit in features.items():
-        if "missing_values" in cannot and model.spec.data is not None and model.spec.data.features[name].missing_values:
-            text = f"{what} export has no form for missing values in some columns alone, of the feature '{name}'"
-            out.setdefault(text, Diagnostic("cannot-export", text, span("features", name, "missing_values"), (), OTHER_TARGETS))
         for c in fit.columns:
             for key, words in of_column(c):
                 if key in cannot:

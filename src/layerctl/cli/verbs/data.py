@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerctl.cli.options import Json
+from layerctl.cli.options import Json, Rows, number_of_rows
 from layerctl.diagnostics import ExitCode
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def data_command(
         str | None,
         typer.Option("--columns", metavar="NAMES", help="Names for the columns of a file without a header: a,b,c."),
     ] = None,
+    rows: Rows = None,
     as_json: Json = False,
 ) -> None:
     """Look at data before training: kinds of columns, what is wrong and what to do; exit 1 if there are errors."""
     from layerctl.cli import output
     from layerctl.commands.data import look, plain
 
-    report = look(source, target=target, columns=columns.split(",") if columns else None)
+    report = look(source, target=target, columns=columns.split(",") if columns else None, rows=number_of_rows(rows))
     if as_json:
         output.emit(plain(report))
     else:
@@ -49,9 +50,12 @@ def data_command(
 
 def _text(report: Report) -> str:
     from layerctl.cli.render import table
+    from layerctl.commands.init import LOOKED
 
     parts = ", ".join(f"{n:,} for {p}" for p, n in report.parts.items())
     lines = [f"{report.source}: {report.rows:,} rows, {len(report.columns)} columns{f'; {parts}' if parts else ''}"]
+    if report.looked_at < report.rows:
+        lines.append(f"  {LOOKED.format(some=f'{report.looked_at:,}', rows=f'{report.rows:,}')} (`--rows all` takes all)")
     for key, value in report.dialect.items():
         shown = (
             ", ".join(map(str, value[:6])) + (", …" if len(value) > 6 else "")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from layerctl.cli.ending import usage
-from layerctl.cli.options import Json
+from layerctl.cli.options import Json, Rows, number_of_rows
 from layerctl.diagnostics import did_you_mean
 
 _KINDS = ("classes", "number")
@@ -23,6 +23,7 @@ def init_command(
     test: Annotated[str | None, typer.Option("--test", metavar="FILE|SHARE", help="A file of test rows, or the share of rows held back.")] = None,
     validation: Annotated[float | None, typer.Option("--validation", metavar="SHARE", help="The share of rows held back for validation.")] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="The model's name; the file's if not given.")] = None,
+    rows: Rows = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Write a commented model file that trains as it is: for a file of data, or from a template."""
@@ -37,11 +38,12 @@ def init_command(
     started = init(
         source, target=target, out=out, wanted=wanted, columns=columns.split(",") if columns else None, template=template,
         test=test if share is None else None, held=share, validation=_share("--validation", None if validation is None else str(validation)), name=name,
-        force=force,
+        force=force, rows=number_of_rows(rows),
     )  # fmt: skip
     if as_json:
         output.emit({"event": "init", "file": None if started.path is None else str(started.path), "targets": list(started.targets),
-                     "rows": started.rows, "notes": started.notes, **({"text": started.text} if started.path is None else {})})  # fmt: skip
+                     "rows": started.rows, "looked_at": started.looked_at, "notes": started.notes,
+                     **({"text": started.text} if started.path is None else {})})  # fmt: skip
         return
     for note in started.notes:
         output.say(note)

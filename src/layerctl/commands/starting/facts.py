@@ -59,7 +59,7 @@ class Facts:
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return len(self.table)
+        return self.table.whole or len(self.table)
 
     def inputs(self, kind: str) -> list[Column]:
         """The columns of a kind that are not to be predicted."""

@@ -118,7 +118,7 @@ def _own(facts: Facts, c: Column) -> dict[str, Any]:
 
 def has_gaps(facts: Facts, c: Column) -> bool:
     """Whether a column's missing values are so many that it may tell something that they are."""
-    return c.missing >= FEW_GAPS and c.missing > GAPS * facts.rows
+    return c.missing >= FEW_GAPS and c.missing > GAPS * len(facts.table)
 
 
 def _gaps(out: Inputs, columns: list[str], name: str, more: dict[str, Any]) -> None:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from layerctl.commands.starting.facts import Facts, Target, target_of
 from layerctl.data.delimited import RaggedLines
+from layerctl.data.examining import kinds
 from layerctl.data.examining.dialect import Dialect, guess
-from layerctl.data.examining.kinds import Column, examine
+from layerctl.data.examining.kinds import column, examine
 from layerctl.data.examining.rows import no_rows
+from layerctl.data.examining.sampling import looked_at
 from layerctl.data.examining.words import NOTHING, PERHAPS
-from layerctl.data.readers import read_table
-from layerctl.data.table import Table
+from layerctl.data.table import Table, without
 from layerctl.diagnostics import LayerctlError, Source, Span, did_you_mean, fail
 from layerctl.spec.data import MISSING
 
@@ -29,13 +32,16 @@ MOST_TURNS = 5
 """How often a file is opened anew because of lines that are no rows."""
 
 
-def gather(source: str, targets: Sequence[str], wanted: str | None = None, names: Sequence[str] | None = None, test: str | None = None) -> Facts:
-    """What is known of a file; `targets` name columns (or their numbers, from 1), `names` the columns of a file without a header.
+def gather(
+    source: str, targets: Sequence[str], wanted: str | None = None, names: Sequence[str] | None = None, test: str | None = None, most: int | None = None
+) -> Facts:  # fmt: skip
+    """What is known of a file; `targets` name columns (or their numbers, from 1), `names` the columns of a file without a header, `most` is how many
+    rows are looked at.
 
     Raises:
         LayerctlError: for a file that cannot be read, for targets that are not there or cannot be predicted.
     """
-    dialect, table, columns = _without_notes(source, names, targets)
+    dialect, table, columns = _without_notes(source, names, targets, most)
     goals = named_targets(targets, table, columns) or [_clear(table, columns)]
     if none := list(no_rows(table, columns)):
         raise LayerctlError(none)
@@ -46,14 +52,14 @@ def gather(source: str, targets: Sequence[str], wanted: str | None = None, names
         except ValueError as error:
             fail("bad-target", f"column '{name}' cannot be predicted: {error}", table.span(0, name), hint=_listing(columns))
     if test is not None:
-        found = [_with_test(t, test, dialect) for t in found]
+        found = [_with_test(t, test, dialect, most) for t in found]
     return Facts(source, dialect, table, columns, tuple(found), test)
 
 
-Opened = tuple[Dialect, Table, dict[str, Column]]
+Opened = tuple[Dialect, Table, dict[str, kinds.Column]]
 
 
-def _without_notes(source: str, names: Sequence[str] | None, goals: Sequence[str]) -> Opened:
+def _without_notes(source: str, names: Sequence[str] | None, goals: Sequence[str], most: int | None = None) -> Opened:
     """As `opened`, but lines that are no rows are skipped, which the dialect then says: titles, notes, units, totals, a header that comes again.
 
     Raises:
@@ -64,7 +70,7 @@ def _without_notes(source: str, names: Sequence[str] | None, goals: Sequence[str
     for _ in range(MOST_TURNS):
         uneven: RaggedLines | None = None
         try:
-            found = opened(source, names, goals, skip, ragged)
+            found = opened(source, names, goals, skip, ragged, most)
             wrong = list(no_rows(found[1], found[2]))
         except LayerctlError as error:
             wrong = list(error.diagnostics)
@@ -99,11 +105,12 @@ def _lines(source: str, numbers: set[int], dialect: Dialect | None) -> list[str]
 
 
 def opened(
-    source: str, names: Sequence[str] | None = None, goals: Sequence[str] = (), skip: Sequence[str] | None = None, ragged: tuple[str, str] | None = None
+    source: str, names: Sequence[str] | None = None, goals: Sequence[str] = (), skip: Sequence[str] | None = None, ragged: tuple[str, str] | None = None,
+    most: int | None = None,
 ) -> Opened:  # fmt: skip
     """A file's dialect with the words that stand for missing values, the table read by it, and its columns. A first line with one of the `goals` in it
     is the header, whatever else it has. With `skip` lines that begin so, and titles above the header, are passed over. `ragged` is
-    what becomes of lines with another number of fields, and why.
+    what becomes of lines with another number of fields, and why; `most` how many rows are looked at.
 
     Raises:
         LayerctlError: for a file that cannot be read.
@@ -122,29 +129,30 @@ def opened(
         refuse_unused({"--columns": named}, f"the columns of {source} have names")
         reading = replace(dialect.reading, columns=list(names))
         dialect = replace(dialect, reading=reading, why={**dialect.why, "columns": "as given"}, header=False)
-    table = read_table(source, dialect.reading)
+    table = looked_at(source, dialect.reading, most, [part for g in goals for part in (g, *g.split(","))])
     columns = examine(table)
     odd = {n: set(c.odd) for n, c in columns.items() if c.kind in ("number", "date")}
     if any(no_rows(table, columns)):
         odd = {}  # they are no values
-    values = {n: set(_texts(table, n)) - odd.get(n, set()) for n in table.columns}
+    every = frozenset().union(*odd.values())
+    values = {n: table.having(n, every | NOTHING) for n in table.columns}
     classes = _classes(table, columns, goals)
-    every = set().union(*odd.values())
-    some = {w for w in every if w in classes or any(w in found for found in values.values())}
+    some = {w for w in every if w in classes or any(w in found and w not in odd.get(n, ()) for n, found in values.items())}
     own = {n: sorted(words & some) for n, words in odd.items() if words & some}
-    seen = {w for found in values.values() for w in found & NOTHING}
+    seen = NOTHING & frozenset().union(*values.values())
     words = sorted(((every - some) | seen) - set(MISSING) - classes)
     if words or own:
         strange = [f"{w!r} among the {columns[n].kind}s of {n}" for n, found in odd.items() for w in sorted(found - (PERHAPS - some))]
         told = {"missing_values": f"{', '.join(strange[:5])} is taken for a missing value"} if strange else {}
         reading = replace(dialect.reading, missing_values=[*MISSING, *words], missing_in=own)
         dialect = replace(dialect, reading=reading, why={**dialect.why, **told})
-        table = read_table(source, dialect.reading)
-        columns = examine(table)
+        lost = {n: w for n, found in values.items() if (w := found & {*words, *own.get(n, ())})}
+        table = replace(table, columns={n: without(c, lost[n]) if n in lost else c for n, c in table.columns.items()})
+        columns = {n: column(table, n) if n in lost else c for n, c in columns.items()}
     return dialect, table, columns
 
 
-def _classes(table: Table, columns: dict[str, Column], goals: Sequence[str]) -> set[str]:
+def _classes(table: Table, columns: dict[str, kinds.Column], goals: Sequence[str]) -> set[str]:
     """Words met so often in columns of words to predict that they are classes, whatever they stand for elsewhere."""
     named = named_targets(goals, table, columns) or [n for n in [clear_target(columns)] if n is not None]
     often = [Counter(_texts(table, n)) for n in named if columns[n].kind not in ("number", "date")]
@@ -152,11 +160,10 @@ def _classes(table: Table, columns: dict[str, Column], goals: Sequence[str]) -> 
 
 
 def _texts(table: Table, name: str) -> list[str]:
-    values = table.columns[name]
-    return [v for v in values if v is not None] if isinstance(values, list) else []
+    return [] if isinstance(table.columns[name], np.ndarray) else [v for v in table.texts(name) if v is not None]
 
 
-def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Column]) -> list[str]:
+def named_targets(targets: Sequence[str], table: Table, columns: dict[str, kinds.Column]) -> list[str]:
     """Columns by their names, or by their numbers from 1 (from -1 backwards); several with commas between, unless a column is called so.
 
     Raises:
@@ -176,11 +183,11 @@ def named_targets(targets: Sequence[str], table: Table, columns: dict[str, Colum
     return out
 
 
-def _parted(names: str, columns: dict[str, Column]) -> list[str]:
+def _parted(names: str, columns: dict[str, kinds.Column]) -> list[str]:
     return [names] if names in columns else [part for n in names.split(",") if (part := n.strip())]
 
 
-def clear_target(columns: dict[str, Column]) -> str | None:
+def clear_target(columns: dict[str, kinds.Column]) -> str | None:
     """The one column that can be meant where no target is named: by its name, or the only column of words at an end of a table of numbers."""
     by_name = [c.name for c in columns.values() if c.name.lower().strip() in CLEAR]
     if len(by_name) == 1:
@@ -193,23 +200,23 @@ def clear_target(columns: dict[str, Column]) -> str | None:
     return None
 
 
-def _clear(table: Table, columns: dict[str, Column]) -> str:
+def _clear(table: Table, columns: dict[str, kinds.Column]) -> str:
     found = clear_target(columns)
     if found is None:
         fail("no-target", "which column is to be predicted?", Span(Source(table.name)), hint=f"name it with --target; {_listing(columns)}")
     return str(found)
 
 
-def _listing(columns: dict[str, Column], most: int = 30) -> str:
+def _listing(columns: dict[str, kinds.Column], most: int = 30) -> str:
     shown = [f"{c.name} ({c.kind})" for c in list(columns.values())[:most]]
     return f"the columns are {', '.join(shown)}" + (f" and {len(columns) - most} more" if len(columns) > most else "")
 
 
-def _with_test(target: Target, test: str, dialect: Dialect) -> Target:
+def _with_test(target: Target, test: str, dialect: Dialect, most: int | None) -> Target:
     """The target with an ending that only the test file's labels have."""
     if target.kind == "number":
         return target
-    table = read_table(test, dialect.reading)
+    table = looked_at(test, dialect.reading, most, [target.column])
     if target.column not in table.columns:
         fail("unknown-column", f"{test} lacks the target '{target.column}'", Span(Source(test)), hint=f"it has {', '.join(table.columns)}")
     new = {v for v in table.texts(target.column) if v is not None} - set(target.classes)

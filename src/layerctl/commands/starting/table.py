@@ -99,7 +99,8 @@ def _data(facts: Facts, inputs: Inputs, outputs: list[str], source: str, shares:
         left = "\n".join(f"{n} is left out: {why}" for n, why in inputs.left_out.items())
         draft.said["data", "features"] = left
         draft.notes.extend(left.split("\n"))
-    draft.notes.extend(f"{t.column}: {n} of {facts.rows} rows are without it, and left out" for t in facts.targets if (n := facts.columns[t.column].missing))
+    seen = f"{len(facts.table)} rows{' looked at' if facts.table.whole else ''}"
+    draft.notes.extend(f"{t.column}: {n} of {seen} are without it, and left out" for t in facts.targets if (n := facts.columns[t.column].missing))
     draft.notes.extend(giving_away(facts))
     for feature, text in inputs.said.items():
         draft.said["data", "features", feature] = text

@@ -132,19 +132,19 @@ def _needs(facts: Facts, template: str, what: str) -> None:
     fail("template-data", f"the template '{template}' needs {what}", Span(Source(facts.source)), hint=f"the columns are {listed}")
 
 
-def facts_without_target(source: str, columns: Sequence[str] | None) -> Facts:
+def facts_without_target(source: str, columns: Sequence[str] | None, most: int | None = None) -> Facts:
     """A table for a template that predicts no column."""
     from layerctl.commands.starting.gathering import opened
 
-    dialect, table, found = opened(source, columns)
+    dialect, table, found = opened(source, columns, most=most)
     return Facts(source, dialect, table, found, ())
 
 
-def facts_with_classes(source: str, goals: Sequence[str], columns: Sequence[str] | None) -> Facts:
+def facts_with_classes(source: str, goals: Sequence[str], columns: Sequence[str] | None, most: int | None = None) -> Facts:
     """A table whose target is taken for classes, whatever it is written as."""
     from layerctl.commands.starting.gathering import gather
 
-    found = gather(source, goals, None, columns)
+    found = gather(source, goals, None, columns, most=most)
     target = found.targets[0]
     if target.kind == "number" and found.columns[target.column].distinct <= 1000:
         again = target_of(found.table, found.columns[target.column], "classes")

@@ -183,7 +183,7 @@ def _far(table: Table, c: Column) -> Iterator[Diagnostic]:
 
 def numbers(table: Table, c: Column) -> np.ndarray:
     """A column's numbers; NaN for what is missing or no number."""
-    if isinstance(table.columns[c.name], np.ndarray):
+    if isinstance(table.columns[c.name], np.ndarray) or (not c.odd and not c.strip and not c.units and table.is_numeric(c.name)):
         return table.numbers(c.name)
     gone = {*c.odd, *NOTHING}
     plain = [None if v is None or v in gone else v for v in table.texts(c.name)]

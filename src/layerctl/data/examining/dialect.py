@@ -19,7 +19,7 @@ from layerctl.data.examining.cutting import (
     tightened,
 )
 from layerctl.data.examining.encodings import encoding_of, text_of
-from layerctl.data.examining.heads import has_header, line_of, named_above, refuse_title, titles
+from layerctl.data.examining.heads import has_header, line_of, named_above, names_one, refuse_title, titles
 from layerctl.data.examining.spoiled import pair_of, translated, widths_of, wrapped_by
 from layerctl.data.examining.words import looks_like_value
 from layerctl.data.images import ENDINGS
@@ -152,7 +152,7 @@ def _delimited(
         rows, why["skip"] = rows[len(skip) :], "what stands above the header"
     refuse_title(rows, place)
     width = len(rows[0]) if rows else 1
-    header, told = (True, "") if rows and goals & set(rows[0]) and not all(map(looks_like_value, rows[0])) else has_header(rows, width)
+    header, told = (True, "") if rows and names_one(goals, rows, 0) and not all(map(looks_like_value, rows[0])) else has_header(rows, width)
     if pair is not None:
         quote, why["quote"] = pair, "fields stand between these"
     elif quote is None and not plain.widths:

@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Callable
 
-from layerctl.data.streams import Stream, decoder_of
+from layerctl.data.streams import Stream, decoder_of, mostly_utf8
 from layerctl.diagnostics import Source, Span
 
 SURE = 0.8
@@ -64,6 +64,8 @@ def encoding_of(path: str, head: bytes, goals: frozenset[str]) -> tuple[str, str
     whole = head[: head.rfind(b"\n") + 1] or head
     if found := _of_script(whole):
         return found, f"some bytes are no UTF-8, and nearly all are usual characters in {found}"
+    if mostly_utf8(head):
+        return "utf-8", None  # whoever reads the rows says which bytes are none
     high = {b for b in head if 0x80 <= b < 0xA0}
     typographic = bool(high) and not high & _UNUSED_IN_1252
     usual = "cp1252" if typographic else "latin-1"
@@ -91,8 +93,7 @@ def _is_utf8(path: str) -> bool:
 
 def _of_script(head: bytes) -> str | None:
     """The encoding of an alphabet that is not Latin, if the bytes look like it; not of UTF-8 with a few bytes that are wrong."""
-    high = sum(b > 0x7F for b in head)
-    if sum(len(c.encode()) for c in head.decode("utf-8", "ignore") if c > "\x7f") > SURE * high:
+    if mostly_utf8(head, SURE):
         return None
     words = b"".join(_WORD.findall(head))
     if sum(b < 0x80 for b in words) > LATIN * len(words):

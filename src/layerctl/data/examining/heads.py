@@ -40,6 +40,12 @@ def has_header(rows: list[list[str]], width: int) -> tuple[bool, str]:
     return not any(map(looks_like_value, first)), "the first line has values, no names"
 
 
+def names_one(goals: frozenset[str], rows: list[list[str]], at: int) -> bool:
+    """Whether a record has one of the `goals` where no other has it: a value comes again, as a column's name does not."""
+    others = [r for i, r in enumerate(rows) if i != at]
+    return any(f in goals and not any(r[i : i + 1] == [f] for r in others) for i, f in enumerate(rows[at]))
+
+
 def refuse_title(rows: list[list[str]], place: Span) -> None:
     """Ends with the diagnostic for a title above the header.
 
@@ -64,7 +70,7 @@ def _titled(rows: list[list[str]]) -> int:
 
 def titles(text: str, rows: list[list[str]], goals: frozenset[str], delimiter: str, quote: str | None, escape: str | None) -> list[str]:
     """The lines above the header: above the first that has one of the `goals`, or titles."""
-    named = (i for i, r in enumerate(rows[: MOST_TITLES + 1]) if goals & set(r) and not any(map(looks_like_value, r)))
+    named = (i for i, r in enumerate(rows[: MOST_TITLES + 1]) if names_one(goals, rows, i) and not any(map(looks_like_value, r)))
     at = next(named, 0) or _titled(rows)
     lines: list[str] = []
     for row in rows[:at]:

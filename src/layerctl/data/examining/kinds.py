@@ -28,6 +28,7 @@ from layerctl.data.numbers import (
     strip_of_percents,
     strip_of_some,
 )
+from layerctl.data.table import Column as Kept
 from layerctl.data.table import Table
 
 FEW = 0.1
@@ -47,10 +48,14 @@ CODES = 0.01
 """The share of whole numbers with leading zeros from which a column holds codes."""
 LEADING_ZERO = re.compile(r"0\d+")
 _DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[^\W\d_]{2}|[\u3000-\uffff]|\D{4}")
+"""What a text has and a telephone's number has not."""
 _DATED = re.compile(r"\d[^\d\s]?.*\d")
 _GROUPED = re.compile(r"\D*(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\D*", re.ASCII)
 _DURATION = re.compile(r"P(\d+[WD])*(T(\d+(\.\d+)?[HMS])+)?")
 _NINES = re.compile(r"-99+([.,]0*)?|9{3,}([.,]0*)?")
+_BELOW = re.compile(r"-[1-9]\d*([.,]0*)?")
+FAR_BELOW = 3
 OFTEN_CODED, CODED = 3, 0.005
 """In how many rows, and in what share of them, a number of nines stands for a missing one."""
 HANDFUL = 10
@@ -105,7 +110,12 @@ class Column:
 
 def examine(table: Table) -> dict[str, Column]:
     """Every column by name."""
-    return {name: column(table, name) for name in table.columns}
+    out = {}
+    for name, values in table.columns.items():
+        out[name] = column(table, name)
+        if isinstance(values, Kept):
+            values.forget()
+    return out
 
 
 def column(table: Table, name: str) -> Column:
@@ -113,10 +123,11 @@ def column(table: Table, name: str) -> Column:
     values = table.columns[name]
     if isinstance(values, np.ndarray) and values.ndim > 1:
         return Column(name, "array", f"{'×'.join(map(str, values.shape[1:]))} numbers a row")
-    texts = table.texts(name)
-    present = [v for v in texts if v is not None and v not in NOTHING]
-    empty = len(texts) - len(present)
-    counts = Counter(present)
+    counts = different(table, name)
+    for word in NOTHING & counts.keys():
+        del counts[word]
+    present = counts.total()
+    empty = len(table) - present
     if not present:
         return Column(name, "empty", "every value is missing", empty)
     top = tuple(heapq.nsmallest(20, counts.items(), key=lambda p: (-p[1], p[0])))
@@ -129,6 +140,16 @@ def column(table: Table, name: str) -> Column:
     return found if found is not None else _words(table, name, present, counts, facts)
 
 
+def different(table: Table, name: str) -> Counter[str]:
+    """How often each text of a column occurs, in the order of their first rows."""
+    values = table.columns[name]
+    if not isinstance(values, Kept):
+        return Counter(v for v in table.texts(name) if v is not None)
+    codes, words = values.coded()
+    return Counter(dict(zip(words, np.bincount(codes[codes >= 0], minlength=len(words)).tolist(), strict=True)))
+
+
+
 def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Column | None:
     plain = _plain_numbers(table, name)
     odd = {} if plain is not None else {v: n for v, n in counts.items() if not _finite(v, table.decimal)}
@@ -138,7 +159,7 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     nothing = {v: n for v, n in odd.items() if v in blanks}
     strange = {v: n for v, n in odd.items() if v not in blanks}
     total = sum(counts.values())
-    if sum(n for v, n in counts.items() if LEADING_ZERO.fullmatch(v)) >= CODES * total:
+    if sum(n for v, n in counts.items() if v[0] == "0" and LEADING_ZERO.fullmatch(v)) >= CODES * total:
         return None
     numbers = total - sum(odd.values())
     if strange and (worn := _worn(table, name, counts, facts)) is not None:
@@ -157,7 +178,7 @@ def _number(table: Table, name: str, counts: Counter[str], facts: dict) -> Colum
     )
     whole = bool((values == np.round(values)).all() and np.abs(values).max() < 1e15)
     facts = {**facts, "missing": facts["missing"] + sum(odd.values()), "odd": {**nothing, **strange}}
-    if whole and _is_id(name, values, facts["missing"]):
+    if whole and _is_id(name, values, facts["missing"], table.whole or len(table)):
         return Column(
             name, "id", "whole numbers that differ in every row: they tell rows apart and nothing else", **facts
         )
@@ -183,8 +204,8 @@ def _blanks(counts: Mapping[str, int]) -> frozenset[str]:
 
 def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: str) -> str | None:
     """A number of nines, such as -999, that stands for a missing one: the least or greatest, in several rows, farther from all others than these are
-    from each other."""
-    if not any(v[0] in "-9" and _NINES.fullmatch(v) for v in counts):
+    from each other; or another whole number below nought, such as -200, that is three times as far below all others."""
+    if not any(n >= OFTEN_CODED and v[0] in "-9" and (_NINES.fullmatch(v) or _BELOW.fullmatch(v)) for v, n in counts.items()):
         return None
     values = {v: float(_plain(v, decimal)) for v in counts if v not in odd}
     if len(values) <= HANDFUL:
@@ -193,7 +214,8 @@ def _code_of_nines(counts: Mapping[str, int], odd: Mapping[str, int], decimal: s
         others = [x for v, x in values.items() if v != code]
         gap = min(others) - values[code] if values[code] < min(others) else values[code] - max(others)
         often = counts[code] >= max(OFTEN_CODED, CODED * sum(counts.values()))
-        if often and _NINES.fullmatch(code) and gap > max(others) - min(others):
+        nines, below = _NINES.fullmatch(code), _BELOW.fullmatch(code) and values[code] < min(others)
+        if often and (nines or below) and gap > (1 if nines else FAR_BELOW) * (max(others) - min(others)):
             return code
     return None
 
@@ -211,10 +233,10 @@ def _listed(words: Mapping[str, int]) -> str:
     return ", ".join(f"'{w}'" for w in list(words)[:4]) + (", …" if len(words) > 4 else "")
 
 
-def _is_id(name: str, values: np.ndarray, missing: int) -> bool:
+def _is_id(name: str, values: np.ndarray, missing: int, rows: int) -> bool:
     if missing or len(values) < 8 or len(np.unique(values)) < len(values):
         return False
-    dense = len(values) >= MANY_ROWS and np.ptp(values) < SPARSE * len(values)
+    dense = len(values) >= MANY_ROWS and np.ptp(values) < SPARSE * rows
     return dense or bool((np.diff(values) == 1).all()) or (_ID_NAME.search(name) is not None and name != "column_1")
 
 
@@ -234,11 +256,11 @@ def _shape(values: np.ndarray) -> dict[str, Any]:
 
 
 def _date(name: str, counts: Counter[str], facts: dict, strange: frozenset[str] = frozenset()) -> Column | None:
+    if any(numeric(v) and not compact_day(v) for v in counts if v not in strange):
+        return None  # asking every format would take a while, and no other date is a number
     blanks = _blanks(counts) | strange
     nothing = {v: n for v, n in counts.items() if v in blanks}
     values = [v for v in counts if v not in nothing]
-    if any(numeric(v) and not compact_day(v) for v in values):
-        return None  # asking every format would take a while, and no other date is a number
     is_date, form, ambiguous = date_format(values) if values and date_format(values[:COMPACT_DAYS])[0] else (False, None, False)
     formats = (form,) if form is not None else ()
     if not is_date:
@@ -306,33 +328,34 @@ def _measured(values: list[str], decimal: str) -> tuple[str, dict[str, float] | 
     return strip, units_of(pointed) or shares_of(pointed)
 
 
-def _words(table: Table, name: str, present: list[str], counts: Counter[str], facts: dict) -> Column:
+def _words(table: Table, name: str, present: int, counts: Counter[str], facts: dict) -> Column:
     worn = _worn(table, name, counts, facts)
     if worn is not None:
         return worn
     clad = sum(n for v, n in counts.items() if dressed(v))
     numbers = sum(n for v, n in counts.items() if numeric(v))
-    odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < len(present) else {}
-    words = sum(len(v.split()) * n for v, n in counts.items()) / len(present)
-    facts = {**facts, "odd": odd, "dressed": clad, "code": numbers == len(present)}
+    odd = {v: counts[v] for v in counts if numeric(v)} if 0 < numbers < present else {}
+    words = sum(len(v.split()) * n for v, n in counts.items()) / present
+    facts = {**facts, "odd": odd, "dressed": clad, "code": numbers == present}
     if (table.decimal == "." or "," not in next(iter(counts))) and (several := numbers_in(counts)) is not None:
         size, mark = several
         return Column(name, "vector", f"{size} numbers in each field", **{**facts, "odd": {}}, size=size, separator=mark)
     if (mark := separator_of(counts)) is not None:
         return Column(name, "list", f"lists of words with {mark!r} between them, {len(counts)} different ones", **{**facts, "odd": {}})
-    repeated = len(counts) <= FEW_PHRASES and len(present) >= OFTEN_SAID * len(counts)
-    if is_text(table, name) and not clad > len(present) / 2 and not repeated:
+    repeated = len(counts) <= FEW_PHRASES and present >= OFTEN_SAID * len(counts)
+    lettered = 2 * sum(n for v, n in counts.items() if _WORD.search(v)) > present
+    if lettered and is_text(table, name) and not clad > present / 2 and not repeated:
         return Column(
-            name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {len(present)} rows", **facts
+            name, "text", f"{words:.0f} words a value, {len(counts)} different ones in {present} rows", **facts
         )
-    if len(present) >= 8 and len(counts) > UNIQUE * len(present):
+    if present >= 8 and len(counts) > UNIQUE * present:
         return Column(
             name,
             "id",
-            f"short words that differ in nearly every row ({len(counts)} in {len(present)}): nothing to learn from",
+            f"short words that differ in nearly every row ({len(counts)} in {present}): nothing to learn from",
             **facts,
         )
-    if numbers == len(present):
+    if numbers == present:
         return Column(name, "category", f"numbers with leading zeros, which are codes: {len(counts)} different ones", **facts)
     truth = len(counts) > 2 and say_both(counts)
     if truth:

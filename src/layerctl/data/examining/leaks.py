@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -46,7 +45,6 @@ def findings(table: Table, columns: Mapping[str, Column], target: str, classes: 
 def _skill(table: Table, c: Column, goal: np.ndarray, rows: np.ndarray, classes: bool) -> tuple[float, str]:
     """(how well the best simple rule does on rows that it was not fitted to, in words which)."""
     values = numbers(table, c) if c.kind == "number" or (c.kind == "id" and table.is_numeric(c.name)) else None
-    texts = table.texts(c.name)
     best, how = 0.0, ""
     if values is not None:
         groups = _bins(values, rows)
@@ -56,12 +54,11 @@ def _skill(table: Table, c: Column, goal: np.ndarray, rows: np.ndarray, classes:
             if straight > best:
                 best, how = straight, "a straight line"
     if values is None or c.distinct <= BINS:
-        ids = {v: i for i, v in enumerate(dict.fromkeys(texts))}
-        by_word = _judge(np.array([ids[v] for v in texts]), goal, rows, classes)
+        by_word = _judge(table.coded(c.name)[0] + 1, goal, rows, classes)
         if by_word > best:
             best, how = by_word, "its value"
     if c.missing:
-        holes = _judge(np.array([v is None for v in texts]).astype(int), goal, rows, classes)
+        holes = _judge(table.missing(c.name).astype(int), goal, rows, classes)
         if holes >= best:
             best, how = holes, "whether it is missing"
     return best, how
@@ -76,22 +73,20 @@ def _bins(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _judge(groups: np.ndarray, goal: np.ndarray, rows: np.ndarray, classes: bool) -> float:
     """What a group's most frequent class (or mean) says of every other row: the share of wrong guesses it mends, or R²."""
     fitted, judged = rows[::2], rows[1::2]
+    most = int(groups.max()) + 1
     if classes:
-        seen: dict[int, Counter[int]] = defaultdict(Counter)
-        for g, t in zip(groups[fitted].tolist(), goal[fitted].tolist(), strict=True):
-            seen[g][t] += 1
-        usual = Counter(goal[fitted].tolist()).most_common(1)[0][0]
-        rule = {g: c.most_common(1)[0][0] for g, c in seen.items()}
-        right = np.mean(
-            [rule.get(g, usual) == t for g, t in zip(groups[judged].tolist(), goal[judged].tolist(), strict=True)]
-        )
+        kinds = int(goal.max()) + 1
+        usual = int(np.argmax(np.bincount(goal[fitted])))
+        pairs, counts = np.unique(groups[fitted].astype(np.int64) * kinds + goal[fitted], return_counts=True)
+        order = np.argsort(counts, kind="stable")  # of each group the most frequent is written last
+        rule = np.full(most, usual)
+        rule[pairs[order] // kinds] = pairs[order] % kinds
+        right = float(np.mean(rule[groups[judged]] == goal[judged]))
         base = float(np.mean(goal[judged] == usual))
-        return float((right - base) / (1 - base)) if base < 1 else 0.0
-    sums: dict[int, list[float]] = defaultdict(list)
-    for g, t in zip(groups[fitted].tolist(), goal[fitted].tolist(), strict=True):
-        sums[g].append(t)
-    mean = float(goal[fitted].mean())
-    guess = np.array([np.mean(sums[g]) if g in sums else mean for g in groups[judged].tolist()])
+        return (right - base) / (1 - base) if base < 1 else 0.0
+    rows_of = np.bincount(groups[fitted], minlength=most)
+    means = np.bincount(groups[fitted], goal[fitted], most) / np.maximum(rows_of, 1)
+    guess = np.where(rows_of > 0, means, float(goal[fitted].mean()))[groups[judged]]
     total = float(((goal[judged] - goal[judged].mean()) ** 2).sum())
     return 1.0 - float(((goal[judged] - guess) ** 2).sum()) / total if total > 0 else 0.0
 

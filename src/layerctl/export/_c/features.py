@@ -26,7 +26,7 @@ _ORDER = (
     "date.c", "iso.c", "format.c", "dated.c", "text.c", "lower.c", "tokens.c",
 )  # fmt: skip
 _DIRECTIVES = set("YymdHMSbB%")
-CANNOT = {"missing_values", "vector", "sequence", "units", "parts", "formats", "labels", "steps", "next", "input"}
+CANNOT = {"vector", "sequence", "units", "parts", "formats", "labels", "steps", "next", "input"}
 """What features and targets ask for that the file cannot do, as `_demands` names it."""
 
 

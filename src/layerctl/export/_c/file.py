@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layerctl import __version__
@@ -138,12 +139,27 @@ def _main(traced: Traced, name: str, features: Features, outputs: Outputs) -> st
     parts.append(features.runtime())
     wanted = [string(c) for c in features.columns]
     parts.append(f"static const char *const wanted[] = {{\n{wrapped(wanted)}\n}};")
-    parts.append(f"static int at[{len(wanted)}];\n#define CELL(i) (fields[at[i]])\n")
+    parts.append(f"static int at[{len(wanted)}];\n{_cells(features.columns, spec.reading().missing_in if spec is not None else {})}")
     parts += features.parts
     parts += outputs.parts
     parts.append(_header(names, targets))
     parts.append(_rows(traced, name, features, outputs, window))
     return "\n".join(parts)
+
+
+def _cells(columns: Sequence[str], missing_in: Mapping[str, Sequence[str]]) -> str:
+    """What reads a field of a column; one that stands for a missing value in that column alone is any that does so everywhere."""
+    own = [f"{{{i}, {string(w)}}}" for i, c in enumerate(columns) for w in missing_in.get(c, ())]
+    if not own:
+        return "#define CELL(i) (fields[at[i]])\n"
+    return (
+        "/* What stands for a missing value in one column alone. */\n"
+        f"static const struct {{ int column; const char *word; }} gone[] = {{\n{wrapped(own)}\n}};\n\n"
+        "static const char *cell(int column, const char *text)\n{\n    size_t i;\n"
+        "    for (i = 0; i < sizeof gone / sizeof gone[0]; i++)\n"
+        "        if (gone[i].column == column && strcmp(gone[i].word, text) == 0)\n"
+        "            return missing_values[0];\n    return text;\n}\n\n#define CELL(i) (cell(i, fields[at[i]]))\n"
+    )
 
 
 def _character(c: str) -> str:

@@ -86,6 +86,8 @@ def column(table, name):
 
 
 OUT_OF = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*((?:/|(?i:out of))\s*(\d+)(?:\s*[^\W\d_]+)?)")
+LETTER = re.compile("[A-Za-z]")
+SHORTENED = re.compile(r"[A-Za-z]\.")
 NOTE = re.compile(r"(?<=[^\s\[])\s*\[[^\[\]]*\]")
 PART = re.compile(r"\s*,?\s*(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,+-]*)")
 FRACTION = re.compile(r"(\d+(?:\.\d+)?)?(?:(?:^|(?<=\d)[ -])(\d+)/0*([1-9]\d*))?")
@@ -123,8 +125,12 @@ def numbers(table, name, fill, schema, strip="", units=None):
         given = text
         if text is not None and strip:
             sign = "-" if any(c in text and c in strip for c in "(\u2212\u2013") or ("-" in strip and "-" in text[:1] + text[-1:]) else ""
-            text = sign + "".join(c for c in (NOTE.sub("", text) if "[" in strip else text) if c not in strip).strip()
-        if text is not None and schema["decimal"] == ",":
+            text, gone = NOTE.sub("", text) if "[" in strip else text, strip
+            if SHORTENED.search(strip):
+                text, gone = SHORTENED.sub(lambda m: m[0][0], text), strip.replace(".", "")
+            text = sign + "".join(c for c in text if c not in gone).strip()
+        comma = schema["decimal"] == "," or ("." in strip and "," not in strip and not LETTER.search(strip))
+        if text is not None and comma:
             text = text.replace(".", "").replace(",", ".")
         if text is not None and units:
             text = repr(amount(text.strip(), units))
