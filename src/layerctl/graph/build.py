@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue
-from layerctl.diagnostics import Problems, closest, did_you_mean
+from layerctl.diagnostics import Diagnostic, Problems, closest, did_you_mean
 from layerctl.graph.model import Model, Port
 from layerctl.graph.wiring import Wiring, check_feature, wire
 from layerctl.source.document import Entry, Node, Scalar, Sequence
@@ -49,9 +49,11 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
 
 
 def build_model(
-    spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None
+    spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None,
+    warnings: list[Diagnostic] | None = None,
 ) -> Model:
-    """The model of a file. `data_inputs` are the inputs that its data section makes; `features` their sizes for `${features.…}`.
+    """The model of a file. `data_inputs` are the inputs that its data section makes; `features` their sizes for `${features.…}`; into `warnings` goes
+    what is doubtful.
 
     Raises:
         LayerctlError: with everything that is wrong in the section; shapes are checked later, when the model runs.
@@ -68,7 +70,7 @@ def build_model(
             problems.error("wrong-type", "'model' must be a list of layers, or inputs, layers and outputs", node.span,
                            hint="write each layer below `model:`, indented, after a dash: `- Dense: 3`")  # fmt: skip
             model = None
-    problems.check()
+    problems.check(warnings)
     assert model is not None
     model.place("")
     return model

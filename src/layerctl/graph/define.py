@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerctl.catalogue import catalogue
 from layerctl.configured import singular
-from layerctl.diagnostics import Problems, Span, closest, did_you_mean
+from layerctl.diagnostics import Note, Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import Deferred, asks_for
 from layerctl.graph.model import Model, Port, Step, at_its_argument
 from layerctl.source.document import Mapping as MappingNode
@@ -58,6 +59,10 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
             problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span,
                            hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
             table[name] = lambda arguments, span, problems: None
+        elif catalogue("layers").get(name) is not None and (used := _use(name, e.value.get("layers"))) is not None:
+            problems.error("cycle", f"the definition of '{name}' has a layer {name}, which is the definition itself: it has the name of a layer", used,
+                           notes=(Note("the definition is here", e.key.span),), hint=f"call it otherwise, here and where it is used: `My{name}`")  # fmt: skip
+            table[name] = lambda arguments, span, problems: None
         else:
             table[name] = _factory(name, _checked(name, e.value, problems, whole=not loose), scope, depth)
     with defining(table):
@@ -86,6 +91,15 @@ def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> M
             hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
         )  # fmt: skip
     return body.renamed(meant)
+
+
+def _use(name: str, node: Node | None) -> Span | None:
+    """The first place in a definition's layers where a name stands for a layer."""
+    if isinstance(node, Scalar):
+        return node.span if node.value == name else None
+    if isinstance(node, MappingNode):
+        return next((e.key.span for e in node if e.key.value == name), None) or next((s for e in node if (s := _use(name, e.value))), None)
+    return next((s for n in node.items if (s := _use(name, n))), None) if isinstance(node, Sequence) else None
 
 
 def _has_shapes(node: Node) -> bool:

@@ -78,9 +78,10 @@ class Output:
 
 
 def judging(
-    spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None
+    spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None,
+    warnings: list[Diagnostic] | None = None,
 ) -> tuple[Any, dict[str, Output]]:
-    """(optimizer or None, how each output is judged). `shapes` are the outputs' shapes with the batch.
+    """(optimizer or None, how each output is judged). `shapes` are the outputs' shapes with the batch; into `warnings` goes what is doubtful.
 
     Raises:
         LayerctlError: with everything that is wrong in the section.
@@ -101,18 +102,8 @@ def judging(
         _check_patterns(optimizer, model, chosen, problems)
     with using_definitions(spec, scope, problems):
         _judges(node, model, outputs, shapes, problems)
-    problems.check()
+    problems.check(warnings)
     return optimizer, outputs
-
-
-def rate_place(spec: Spec) -> Span | None:
-    """Where the file gives the learning rate; the optimizer's place, if any, where it gives none."""
-    node = spec.compile.get("optimizer") if spec.compile is not None else None
-    if isinstance(node, MappingNode) and len(node) == 1:
-        given = node.entries[0].value
-        found = given.get("learning_rate") if isinstance(given, MappingNode) else given
-        return (found if found is not None else node).span
-    return node.span if node is not None else None
 
 
 def check_keys(node: MappingNode, problems: Problems) -> None:
@@ -246,6 +237,9 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
                 problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span, hint="as in `loss_weights: {price: 1.0, size: 0.2}`")
                 break
+            if value < 0:
+                problems.warn("doubtful-value", f"a loss weight of {value:g}: training makes the loss of '{name}' large", each.span,
+                              hint="write one above 0, or 0 to leave the output out")  # fmt: skip
             part.weight = float(value)
 
 

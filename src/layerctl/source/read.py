@@ -409,9 +409,9 @@ class _Builder:
         if top is not None and top.key is None and type(top.node) is Mapping:
             if not isinstance(node, Scalar):
                 self._collection_key(event, isinstance(node, Mapping))
-            self._key(top, Scalar(node.text, node.text, node.style, node._span, (*top.node.path, node.text)))
+            self._key(top, Scalar(node.text, node.text, node.style, node.moved((), self._span(event))._span, (*top.node.path, node.text)))
             return
-        self._place(top, node.moved(self._path(top)))
+        self._place(top, node.moved(self._path(top), self._span(event)))
 
 
 def _height(node: Node) -> int:

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from layerctl.catalogue import CATALOGUES, catalogue
-from layerctl.configured import Configured, Reference, singular
+from layerctl.configured import Configured, Reference, Usual, singular
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, written_wrong
@@ -163,7 +163,27 @@ def construct(
         return None
     if isinstance(made, Configured):
         made.keep_places({name: value.span for name, (_, value) in nodes.items()})
+    _doubt(cls, nodes, what, problems)
     return made if len(problems.errors) == before else None
+
+
+def _doubt(cls: type[BaseModel], nodes: dict[str, tuple[Span, Node]], what: str, problems: Problems) -> None:
+    """Warns of numbers that are computed with, and hardly anybody means."""
+    for name, (_, node) in nodes.items():
+        field = cls.model_fields[name]
+        marks = [m for m in (*field.metadata, *_marks(field.annotation)) if isinstance(m, Usual)]
+        for n in (node.items if isinstance(node, Sequence) else [node]) if marks else ():
+            value = n.value if isinstance(n, Scalar) else None
+            amiss = next((m for m in marks if isinstance(value, (int, float)) and not m.holds(value)), None)
+            if amiss is not None:
+                problems.warn("doubtful-value", f"{what}: '{name}' is {value:g}: {amiss.then}", n.span, hint=amiss.cure)
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    """What is said of a type and of those within it."""
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in get_args(annotation):
+        yield from _marks(inner)
 
 
 def _listed(cls: type[BaseModel], node: Node | None, amiss: list[tuple[Any, ...]], what: str, problems: Problems) -> bool:
