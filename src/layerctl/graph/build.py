@@ -29,6 +29,12 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
     if isinstance(node, Sequence) and single and len(single) == len(node.items):
         problems.error("wrong-type", "'inputs' must be a mapping of names to shapes, got a list", node.span, hint="write its lines without the dashes")
         node = MappingNode(single, node._span, node.path)
+    texts = [n.value for n in node.items if isinstance(n, Scalar) and isinstance(n.value, str)] if isinstance(node, Sequence) else []
+    if texts and isinstance(node, Sequence) and len(texts) == len(node.items):
+        problems.error("wrong-type", "'inputs' must be a mapping of names to shapes, got a list", node.span,
+                       hint=f"write `inputs: {{{', '.join(f'{t}: {{shape: [4]}}' for t in texts)}}}`, with their shapes; a model with data has its "
+                            "features as inputs, and needs no `inputs`")  # fmt: skip
+        return {t: Port(None, "f32", n.span) for t, n in zip(texts, node.items, strict=True)}
     if not isinstance(node, MappingNode):
         problems.error(
             "wrong-type",

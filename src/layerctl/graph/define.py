@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
             table[name] = lambda arguments, span, problems: None
         elif not isinstance(e.value, MappingNode):
             problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span,
-                           hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
+                           hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: {_expression(e.value) or 'x * 2'}}}`")  # fmt: skip
             table[name] = lambda arguments, span, problems: None
         elif catalogue("layers").get(name) is not None and (used := _use(name, e.value.get("layers"))) is not None:
             problems.error("cycle", f"the definition of '{name}' has a layer {name}, which is the definition itself: it has the name of a layer", used,
@@ -91,6 +92,13 @@ def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> M
             hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
         )  # fmt: skip
     return body.renamed(meant)
+
+
+def _expression(node: Node) -> str | None:
+    """A text that was given for a definition, as its `call` has it."""
+    text = node.value.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+    text = re.sub(r"^lambda\s+x\s*:\s*", "", text)
+    return f'"{text}"' if text and not text.isidentifier() and "lambda" not in text and '"' not in text and len(text) <= 60 else None
 
 
 def _use(name: str, node: Node | None) -> Span | None:

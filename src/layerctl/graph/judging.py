@@ -21,6 +21,7 @@ from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import definitions, entry
 from layerctl.spec.file import COMPILE, Spec
 from layerctl.spec.foreign import argument_here
+from layerctl.spec.refused import cut_at_comma
 from layerctl.spec.variables import resolved
 
 
@@ -111,7 +112,9 @@ def check_keys(node: MappingNode, problems: Problems) -> None:
     unknown = [e.key for e in node.entries if e.key.value not in COMPILE]
     answers = [argument_here("compile", str(k.value), COMPILE) for k in unknown]
     for k, (cure, hint) in zip(unknown, answers, strict=True):
-        problems.error("unknown-key", f"'compile' has no key '{k.value}'{cure}", k.span, hint=hint and hint.replace("its arguments", "its keys"))
+        listed = cut_at_comma(node, k)
+        problems.error("unknown-key", f"'compile' has no key '{k.value}'{'' if listed else cure}", k.span,
+                       hint=listed or (hint and hint.replace("its arguments", "its keys")))  # fmt: skip
 
 
 def _judges(node: MappingNode, model: Model, outputs: dict[str, Output], shapes: Mapping[str, Shape], problems: Problems) -> None:

@@ -19,7 +19,7 @@ class ExponentialDecay(Schedule):
 
     initial_learning_rate: Rate = Field(description="The rate of step 0.")
     decay_steps: PositiveInt = Field(description="Steps in which the rate shrinks by `decay_rate`.")
-    decay_rate: Factor = Field(description="The factor.")
+    decay_rate: Factor = Field(description="What the rate is multiplied by in `decay_steps` steps.")
     staircase: bool = Field(False, description="Shrink in jumps.")
     name: str | None = None
 

@@ -28,8 +28,8 @@ def _closes_nothing(text: str) -> bool:
 
 
 def _odd_space(text: str) -> int | None:
-    """Where a text begins with a space that is none to YAML, or has one behind a ':'."""
-    return next((i for i, c in enumerate(text) if c in SPACES and (not i or text[i - 1] == ":")), None)
+    """Where a text begins with a space that is none to YAML, or has one behind a ':' or a list's dash."""
+    return next((i for i, c in enumerate(text) if c in SPACES and (not i or text[i - 1] == ":" or text[:i] == "-")), None)
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
@@ -195,7 +195,8 @@ class _Builder:
             "yaml-tag",
             f"the tag '{tag}' is not taken, expected a plain value",
             span,
-            hint="remove the tag; to have text that starts with '!', quote it",
+            hint="a file is taken in by a section: `include: FILE` at the top" if tag == "!include"
+            else "remove the tag; to have text that starts with '!', quote it",
         )
 
     def _add_cause(self, found: Diagnostic) -> None:
