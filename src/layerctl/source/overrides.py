@@ -120,13 +120,14 @@ class _Override:
         """`optimizer: adam` and `optimizer.Adam.…` mean the same thing; other scalars have nothing below them."""
         if isinstance(node.value, str) and node.value.lower() == part.lower():
             return None
-        rest = ".".join(p for p, _ in self.parts[depth:])
+        inner = f"{{{'.'.join(p for p, _ in self.parts[depth:])}: …}}"
+        if isinstance(node.value, str) and self.parts[depth - 1][0].endswith(_NAMED):
+            inner = f"{{{node.text}: {inner}}}"
         fail(
             "override-path",
             f"'{self._so_far(depth)}' is the value {node.text}, which has no '{part}'",
             span,
-            hint=f"replace the value: --set '{self._so_far(depth)}={{{node.text}: {{{rest}: …}}}}'" if isinstance(node.value, str) and self.parts[depth - 1][0].endswith(_NAMED)
-            else f"replace the value: --set '{self._so_far(depth)}={{{rest}: …}}'",
+            hint=f"replace the value: --set '{self._so_far(depth)}={inner}'",
         )
         raise AssertionError
 
