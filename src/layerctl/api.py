@@ -15,7 +15,7 @@ from layerctl.compile.step import Task
 from layerctl.diagnostics import Diagnostic, LayerctlError, Problems, Source, Span, fail, placed
 from layerctl.graph.build import build_model
 from layerctl.graph.doubts import doubts
-from layerctl.graph.judging import judging, rate_place, target_hints
+from layerctl.graph.judging import judging, target_hints
 from layerctl.graph.mistakes import mistakes, with_mistakes
 from layerctl.graph.model import Port
 from layerctl.graph.outputs import (
@@ -56,7 +56,7 @@ class Model:
         self.warnings: list[Diagnostic] = list(spec.warnings)
         inputs = {n: Port(p.shape, p.dtype) for n, p in schema.inputs().items()} if schema is not None else {}
         try:
-            self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {})
+            self.graph = build_model(spec, inputs, schema.variables() if schema is not None else {}, self.warnings)
             types = trace_shapes(self.graph, spec.fit.batch_size)
             amiss = Problems()
             check_embedded(self.graph, amiss)
@@ -69,9 +69,9 @@ class Model:
             problems.check()
         shapes = {n: types[n].shape for n in self.graph.outputs}
         self.optimizer, self.outputs = judging(
-            spec, self.graph, shapes, schema.variables() if schema is not None else {}
+            spec, self.graph, shapes, schema.variables() if schema is not None else {}, self.warnings
         )
-        self.warnings += doubts(self.graph, self.outputs, self.optimizer, rate_place(spec))
+        self.warnings += doubts(self.graph, self.outputs)
         self.output_shapes = shapes
         self.scores: dict[str, float] = {}
         self.thresholds: dict[str, float | dict[str, float]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -74,6 +75,30 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """Marks a field of numbers by a bound that makes sense: one beyond it is computed with as Keras does, and a file that has it is warned.
+
+    `then` is what comes of such a number, `cure` what is written in place of it.
+    """
+
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    then: str
+    cure: str | None = None
+
+    def holds(self, number: float) -> bool:
+        """Whether a number keeps to the bound."""
+        return not (
+            (self.gt is not None and number <= self.gt)
+            or (self.ge is not None and number < self.ge)
+            or (self.lt is not None and number >= self.lt)
+            or (self.le is not None and number > self.le)
+        )
 
 
 REFERENCE, OR_NUMBER = "x-reference", "x-or-number"

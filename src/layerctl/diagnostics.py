@@ -45,13 +45,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A place in a source; lines and columns count from 1, the end is exclusive. Line 0 means the whole file."""
+    """A place in a source; lines and columns count from 1, the end is exclusive. Line 0 means the whole file.
+
+    `via` is where the text is used that stands here: the alias of YAML that brought it.
+    """
 
     source: Source
     line: int = 0
     column: int = 0
     end_line: int = 0
     end_column: int = 0
+    via: Span | None = None
 
     def __str__(self) -> str:
         if not self.line:
@@ -78,6 +82,14 @@ class Diagnostic:
     hint: str | None = None
     severity: str = "error"
 
+    def all_notes(self) -> tuple[Note, ...]:
+        """The notes, and before them where an alias uses what is wrong."""
+        used, at = [], self.span.via if self.span else None
+        while at is not None:
+            used.append(Note("an alias uses it here", at))
+            at = at.via
+        return (*used, *self.notes)
+
     def first_line(self) -> str:
         """`file:line:col: error: message [code]`: the form that editors' and CI's matchers read."""
         place = f"{self.span}: " if self.span else ""
@@ -86,7 +98,7 @@ class Diagnostic:
     def render(self) -> str:
         """The whole text: first line, the source's line with carets, notes, hint."""
         parts = [self.first_line(), *_excerpt(self.span)]
-        for note in self.notes:
+        for note in self.all_notes():
             place = f"{note.span}: " if note.span else ""
             parts.append(_harmless(f"{place}note: {note.message}"))
             parts.extend(_excerpt(note.span))
@@ -102,8 +114,8 @@ class Diagnostic:
             if self.span.line:
                 out |= {"line": self.span.line, "column": self.span.column}
                 out |= {"end_line": self.span.end_line, "end_column": self.span.end_column}
-        if self.notes:
-            out["notes"] = [{"message": n.message, "place": str(n.span) if n.span else None} for n in self.notes]
+        if notes := self.all_notes():
+            out["notes"] = [{"message": n.message, "place": str(n.span) if n.span else None} for n in notes]
         if self.hint:
             out["hint"] = self.hint
         return out
@@ -227,21 +239,25 @@ class Problems:
         """The errors among what was found, in the order of the file."""
         return [d for d in in_order(self.found) if d.severity == "error"]
 
-    def check(self) -> None:
-        """Ends the stage if an error was found.
+    def check(self, warnings: list[Diagnostic] | None = None) -> None:
+        """Ends the stage if an error was found; else what is doubtful goes into `warnings`.
 
         Raises:
             LayerctlError: with everything found, in the order of the file.
         """
         if self.errors:
             raise LayerctlError(in_order(self.found))
+        if warnings is not None:
+            warnings += in_order(self.found)
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sorted by place, duplicates removed; a name that there is not is told once, with all places that ask for it."""
     unique: dict[tuple[str, str], Diagnostic] = {}
     for d in diagnostics:
-        unique.setdefault((d.first_line(), d.code), d)
+        first = unique.setdefault((d.first_line(), d.code), d)
+        if first is not d and d.span is not None and d.span.via is not None and (used := d.all_notes()[0]) not in first.all_notes():
+            unique[d.first_line(), d.code] = replace(first, notes=(used, *first.notes))
     out: dict[object, Diagnostic] = {}
     for d in sorted(unique.values(), key=lambda d: (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0)):
         name = d.message.partition("'")[2].partition("'")[0]

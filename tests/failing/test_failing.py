@@ -23,7 +23,7 @@ def run(case, folder, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     said = capsys.readouterr().err
-    kept = [line for line in said.splitlines() if not line.startswith(("training ", "compiling ", "epoch "))]
+    kept = [line for line in said.splitlines() if not line.startswith(("training ", "compiling ", "epoch ", "fold "))]
     return "\n".join([*kept, f"exit {int(ended.value.code)}"]) + "\n"
 
 

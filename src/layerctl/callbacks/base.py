@@ -72,6 +72,9 @@ class Callback(Configured):
     tracker: ClassVar[str | None] = None
     """The module of `training/tracking` whose observer does its work, for callbacks that tell others of the run."""
 
+    keeps: ClassVar[dict[str, type]] = {}
+    """What of its state is no number."""
+
     _state: dict[str, Any] = PrivateAttr(default_factory=dict)
     _places: dict[str, Span] = PrivateAttr(default_factory=dict)
 
@@ -89,7 +92,14 @@ class Callback(Configured):
         return next((self._places[a] for a in (*arguments, *self._places) if a in self._places), None)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes up the state of a checkpoint."""
+        """Takes up the state of a checkpoint.
+
+        Raises:
+            ValueError: for a value that it does not keep.
+        """
+        for name, value in state.items():
+            if not isinstance(value, self.keeps.get(name, (int, float))):
+                raise ValueError(f"{type(self).__name__} keeps no {type(value).__name__} as '{name}'")
         self._state = dict(state)
 
     def train_begins(self, trainer: Trainer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -20,6 +21,8 @@ class CSVLogger(Callback):
     filename: str = Field(description="The file, in the run's folder.")
     separator: str = Field(",", min_length=1, max_length=1, description="What stands between columns.")
     append: bool = Field(False, description="Whether a file that is there already is continued.")
+
+    keeps: ClassVar[dict[str, type]] = {"keys": list}
 
     @field_validator("filename")
     @classmethod
@@ -70,6 +73,8 @@ class LambdaCallback(Callback):
         known = ["epoch", "batch", *trainer.measured()]
         texts = ((n, getattr(self, n)) for n in type(self).model_fields)
         return next((wrong for n, text in texts if text is not None and (wrong := unknown_places(text, n, known))), None)
+
+    keeps: ClassVar[dict[str, type]] = {"logs": dict}
 
     def stride(self) -> int | None:
         return 1 if self.on_train_batch_begin is not None or self.on_train_batch_end is not None else None

@@ -23,6 +23,8 @@ class EarlyStopping(Callback):
     restore_best_weights: bool = Field(False, description="Whether the best epoch's weights are put back.")
     start_from_epoch: NonNegativeInt = Field(0, description="Epochs before the watch begins.")
 
+    keeps: ClassVar[dict[str, type]] = {"weights": dict}
+
     def epoch_ends(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
         value = logs.get(self.monitor)
         if value is None or epoch < self.start_from_epoch:

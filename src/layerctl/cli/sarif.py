@@ -40,7 +40,7 @@ def _result(d: Diagnostic, rule: int) -> dict[str, Any]:
     place = _location(d.span)
     if place is not None:
         out["locations"] = [place]
-    related = [{**where, "message": {"text": n.message}} for n in d.notes if (where := _location(n.span)) is not None]
+    related = [{**where, "message": {"text": n.message}} for n in d.all_notes() if (where := _location(n.span)) is not None]
     if related:
         out["relatedLocations"] = related
     return {**out, "partialFingerprints": {"layerctl/v1": _fingerprint(d)}}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from layerctl.commands.train import train
-from layerctl.diagnostics import Diagnostic, Source, Span, fail
+from layerctl.diagnostics import Diagnostic, LayerctlError, Source, Span, fail
 
 SCORES = "folds.json"
 LARGEST = 16 << 20
@@ -70,11 +71,12 @@ def train_folds(
         left = None if max_seconds is None else max(1e-3, (max_seconds - (time.monotonic() - begun)) / (count + 1 - i))
         own = folder / f"fold-{i}"
         observer.message(f"fold {i} of {count}")
-        found = train(
-            source, out=str(own), overrides=[*overrides, f"data.split.folds={count}", f"data.split.fold={i}"], seed=seed, threads=threads,
-            resume=resume, force=force, max_seconds=left, max_steps=max_steps, report=report, observer=observer,
-            on_trainer=on_trainer,
-        )  # fmt: skip
+        with _at_the_option(count):
+            found = train(
+                source, out=str(own), overrides=[*overrides, f"data.split.folds={count}", f"data.split.fold={i}"], seed=seed, threads=threads,
+                resume=resume, force=force, max_seconds=left, max_steps=max_steps, report=report, observer=observer,
+                on_trainer=on_trainer,
+            )  # fmt: skip
         warnings += [w for w in found.warnings if w not in warnings]
         if found.reason == "interrupted":
             reason = found.reason
@@ -83,6 +85,20 @@ def train_folds(
         _keep(folder, mark, count, list(done.values()))
     folds = [done[i] for i in sorted(done)]
     return FoldsResult(folder, count, folds, reason, *summary([f.scores for f in folds]), warnings)
+
+
+@contextlib.contextmanager
+def _at_the_option(count: int) -> Iterator[None]:
+    """Errors of what `--folds` sets stand at it."""
+    text = str(count)
+    option = Span(Source("--folds", text), 1, 1, 1, len(text) + 1)
+    try:
+        yield
+    except LayerctlError as error:
+        set_here = [d.span is not None and (d.span.source.text or "").startswith("data.split.fold") for d in error.diagnostics]
+        if not any(set_here):
+            raise
+        raise type(error)([replace(d, span=option) if own else d for d, own in zip(error.diagnostics, set_here, strict=True)]) from error
 
 
 def summary(scores: Sequence[dict[str, float]]) -> tuple[dict[str, float], dict[str, float]]:

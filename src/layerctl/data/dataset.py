@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,9 @@ def _check_source(source: str, span: SpanAt, folder: Path) -> None:
         bare = source.lower().removesuffix(".csv")
         shipped = bare if bare in builtin_names() else closest(source, [BUILTIN + n for n in builtin_names()]) if "built" in bare else None
         near = f"; did you mean '{BUILTIN}{shipped.removeprefix(BUILTIN)}'?" if shipped else instead(path)
-        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint="`source` is relative to the model file")
+        named = re.search(r"\$([A-Za-z_]\w*)", source)
+        fail("file-not-found", f"there is no file {path}{near}", span("source"), hint=f'an environment variable is written "${{env:{named[1]}}}"' if named
+             else "`source` is relative to the model file")  # fmt: skip
 
 
 def complete(spec: DataSpec, table: Table, columns: Mapping[str, list[str]]) -> np.ndarray:

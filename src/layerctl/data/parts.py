@@ -114,7 +114,7 @@ def _fold(
         whole -= 1
     if k > whole:
         what = "groups" if groups is not None else "rows"
-        fail("bad-split", f"{k} folds need as many {what}, there are {whole}", place, hint="make it fewer folds")
+        fail("bad-split", f"{k} folds need as many {what}, there are {whole}", place, hint=f"make it at most {whole}" if whole > 1 else "give more of them")
     if by.by == "time":
         rows = order if order is not None else np.arange(n)
         edges = [n * i // (k + 1) for i in range(k + 2)]

@@ -92,7 +92,7 @@ class _Reader:
         start, end = min(start, last), min(end, last)
         line, column = self.positions[start]
         end_line, end_column = self.positions[max(end - 1, start)]
-        return Span(self.span.source, line, column, end_line, end_column + 1)
+        return Span(self.span.source, line, column, end_line, end_column + 1, self.span.via)
 
     def fail(self, start: int, end: int, message: str, hint: str | None = None) -> NoReturn:
         """Ends the reading with an error at a part of the text."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerctl.catalogue import catalogue
-from layerctl.diagnostics import Problems, closest, did_you_mean
+from layerctl.diagnostics import Diagnostic, Problems, closest, did_you_mean
 from layerctl.graph.model import Model, Port
 from layerctl.graph.wiring import Wiring, check_feature, wire
 from layerctl.source.document import Entry, Node, Scalar, Sequence
@@ -29,6 +29,12 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
     if isinstance(node, Sequence) and single and len(single) == len(node.items):
         problems.error("wrong-type", "'inputs' must be a mapping of names to shapes, got a list", node.span, hint="write its lines without the dashes")
         node = MappingNode(single, node._span, node.path)
+    texts = [n.value for n in node.items if isinstance(n, Scalar) and isinstance(n.value, str)] if isinstance(node, Sequence) else []
+    if texts and isinstance(node, Sequence) and len(texts) == len(node.items):
+        problems.error("wrong-type", "'inputs' must be a mapping of names to shapes, got a list", node.span,
+                       hint=f"write `inputs: {{{', '.join(f'{t}: {{shape: [4]}}' for t in texts)}}}`, with their shapes; a model with data has its "
+                            "features as inputs, and needs no `inputs`")  # fmt: skip
+        return {t: Port(None, "f32", n.span) for t, n in zip(texts, node.items, strict=True)}
     if not isinstance(node, MappingNode):
         problems.error(
             "wrong-type",
@@ -49,9 +55,11 @@ def ports(node: Node, problems: Problems) -> dict[str, Port]:
 
 
 def build_model(
-    spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None
+    spec: Spec, data_inputs: Mapping[str, Port] | None = None, features: Mapping[str, Any] | None = None,
+    warnings: list[Diagnostic] | None = None,
 ) -> Model:
-    """The model of a file. `data_inputs` are the inputs that its data section makes; `features` their sizes for `${features.…}`.
+    """The model of a file. `data_inputs` are the inputs that its data section makes; `features` their sizes for `${features.…}`; into `warnings` goes
+    what is doubtful.
 
     Raises:
         LayerctlError: with everything that is wrong in the section; shapes are checked later, when the model runs.
@@ -68,7 +76,7 @@ def build_model(
             problems.error("wrong-type", "'model' must be a list of layers, or inputs, layers and outputs", node.span,
                            hint="write each layer below `model:`, indented, after a dash: `- Dense: 3`")  # fmt: skip
             model = None
-    problems.check()
+    problems.check(warnings)
     assert model is not None
     model.place("")
     return model

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerctl.catalogue import catalogue
 from layerctl.configured import singular
-from layerctl.diagnostics import Problems, Span, closest, did_you_mean
+from layerctl.diagnostics import Note, Problems, Span, closest, did_you_mean
 from layerctl.graph.deferred import Deferred, asks_for
 from layerctl.graph.model import Model, Port, Step, at_its_argument
 from layerctl.source.document import Mapping as MappingNode
@@ -56,7 +58,11 @@ def definitions_of(node: MappingNode | None, scope: Mapping[str, Any], problems:
             table[name] = lambda arguments, span, problems: None
         elif not isinstance(e.value, MappingNode):
             problems.error("wrong-type", f"the definition of '{name}' must be a mapping", e.value.span,
-                           hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`")  # fmt: skip
+                           hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: {_expression(e.value) or 'x * 2'}}}`")  # fmt: skip
+            table[name] = lambda arguments, span, problems: None
+        elif catalogue("layers").get(name) is not None and (used := _use(name, e.value.get("layers"))) is not None:
+            problems.error("cycle", f"the definition of '{name}' has a layer {name}, which is the definition itself: it has the name of a layer", used,
+                           notes=(Note("the definition is here", e.key.span),), hint=f"call it otherwise, here and where it is used: `My{name}`")  # fmt: skip
             table[name] = lambda arguments, span, problems: None
         else:
             table[name] = _factory(name, _checked(name, e.value, problems, whole=not loose), scope, depth)
@@ -86,6 +92,22 @@ def _checked(name: str, body: MappingNode, problems: Problems, whole: bool) -> M
             hint=f"as in `{name}: {{layers: [{{Dense: 3}}]}}`, or `{name}: {{call: x * 2}}`",
         )  # fmt: skip
     return body.renamed(meant)
+
+
+def _expression(node: Node) -> str | None:
+    """A text that was given for a definition, as its `call` has it."""
+    text = node.value.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+    text = re.sub(r"^lambda\s+x\s*:\s*", "", text)
+    return f'"{text}"' if text and not text.isidentifier() and "lambda" not in text and '"' not in text and len(text) <= 60 else None
+
+
+def _use(name: str, node: Node | None) -> Span | None:
+    """The first place in a definition's layers where a name stands for a layer."""
+    if isinstance(node, Scalar):
+        return node.span if node.value == name else None
+    if isinstance(node, MappingNode):
+        return next((e.key.span for e in node if e.key.value == name), None) or next((s for e in node if (s := _use(name, e.value))), None)
+    return next((s for n in node.items if (s := _use(name, n))), None) if isinstance(node, Sequence) else None
 
 
 def _has_shapes(node: Node) -> bool:

@@ -23,12 +23,10 @@ _RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 """Layers whose activation is within a step, not at the end of all."""
 
 
-def doubts(model: Model, outputs: Mapping[str, Any], optimizer: Any = None, rate: Span | None = None) -> list[Diagnostic]:
-    """Warnings for layers, losses and an optimizer that know nothing of rows; `rate` is the place of the learning rate."""
+def doubts(model: Model, outputs: Mapping[str, Any]) -> list[Diagnostic]:
+    """Warnings for layers and losses that know nothing of rows. A number that is doubtful by itself is told where it is read (`configured.Usual`)."""
     found = [d for name, judged in outputs.items() if (step := last(model, name)) is not None for d in _of_losses(name, step, judged)]
     found += _of_layers(model)
-    if optimizer is not None and optimizer.learning_rate == 0.0:
-        found.append(_warning("doubtful-value", "a learning_rate of 0 changes no weight: nothing is learned", rate, "write one above 0, such as 0.001"))
     return found
 
 
@@ -83,10 +81,7 @@ def _of_layers(model: Model) -> Iterable[Diagnostic]:
     made = {n: s for s in model.steps for n in s.names}
     for step in model.steps:
         kind, name = type(step.layer).__name__, step.names[0]
-        if kind in _NOISE and step.layer.rate == 1.0:
-            yield _warning("doubtful-layer", f"{kind} '{name}' drops all: in training what follows sees zeros alone", step.span,
-                           "give it the share that is dropped, such as 0.2")  # fmt: skip
-        elif kind in _NOISE and name in model.outputs:
+        if kind in _NOISE and name in model.outputs:
             yield _warning("doubtful-layer", f"{kind} '{name}' is the last layer: in training it sets a part of what is predicted to 0", step.span,
                            "put it before the layer that predicts")  # fmt: skip
         before = made.get(step.sources) if isinstance(step.sources, str) else None

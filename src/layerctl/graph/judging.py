@@ -21,6 +21,7 @@ from layerctl.source.document import Node, Scalar, Sequence
 from layerctl.spec.construct import definitions, entry
 from layerctl.spec.file import COMPILE, Spec
 from layerctl.spec.foreign import argument_here
+from layerctl.spec.refused import cut_at_comma
 from layerctl.spec.variables import resolved
 
 
@@ -78,9 +79,10 @@ class Output:
 
 
 def judging(
-    spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None
+    spec: Spec, model: Model, shapes: Mapping[str, Shape], features: Mapping[str, Any] | None = None,
+    warnings: list[Diagnostic] | None = None,
 ) -> tuple[Any, dict[str, Output]]:
-    """(optimizer or None, how each output is judged). `shapes` are the outputs' shapes with the batch.
+    """(optimizer or None, how each output is judged). `shapes` are the outputs' shapes with the batch; into `warnings` goes what is doubtful.
 
     Raises:
         LayerctlError: with everything that is wrong in the section.
@@ -101,18 +103,8 @@ def judging(
         _check_patterns(optimizer, model, chosen, problems)
     with using_definitions(spec, scope, problems):
         _judges(node, model, outputs, shapes, problems)
-    problems.check()
+    problems.check(warnings)
     return optimizer, outputs
-
-
-def rate_place(spec: Spec) -> Span | None:
-    """Where the file gives the learning rate; the optimizer's place, if any, where it gives none."""
-    node = spec.compile.get("optimizer") if spec.compile is not None else None
-    if isinstance(node, MappingNode) and len(node) == 1:
-        given = node.entries[0].value
-        found = given.get("learning_rate") if isinstance(given, MappingNode) else given
-        return (found if found is not None else node).span
-    return node.span if node is not None else None
 
 
 def check_keys(node: MappingNode, problems: Problems) -> None:
@@ -120,7 +112,9 @@ def check_keys(node: MappingNode, problems: Problems) -> None:
     unknown = [e.key for e in node.entries if e.key.value not in COMPILE]
     answers = [argument_here("compile", str(k.value), COMPILE) for k in unknown]
     for k, (cure, hint) in zip(unknown, answers, strict=True):
-        problems.error("unknown-key", f"'compile' has no key '{k.value}'{cure}", k.span, hint=hint and hint.replace("its arguments", "its keys"))
+        listed = cut_at_comma(node, k)
+        problems.error("unknown-key", f"'compile' has no key '{k.value}'{'' if listed else cure}", k.span,
+                       hint=listed or (hint and hint.replace("its arguments", "its keys")))  # fmt: skip
 
 
 def _judges(node: MappingNode, model: Model, outputs: dict[str, Output], shapes: Mapping[str, Shape], problems: Problems) -> None:
@@ -246,6 +240,9 @@ def _weights(node: Node | None, model: Model, outputs: dict[str, Output], proble
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
                 problems.error("wrong-type", f"a loss weight must be a number, got {value!r}", each.span, hint="as in `loss_weights: {price: 1.0, size: 0.2}`")
                 break
+            if value < 0:
+                problems.warn("doubtful-value", f"a loss weight of {value:g}: training makes the loss of '{name}' large", each.span,
+                              hint="write one above 0, or 0 to leave the output out")  # fmt: skip
             part.weight = float(value)
 
 

@@ -246,6 +246,8 @@ def _shape_cure(text: str, given: list[Value]) -> str | None:
     if "at least two tensors" in text or "several tensors" in text:
         return "name what it joins: `from: [a, b]`"
     if "does not fit into" in text:
+        if given and given[0].rank > 3 and int(given[0].shape[1]) in (1, 3, 4) and int(given[0].shape[-1]) > 4:
+            return f"channels stand last: `shape: [{', '.join(map(str, [*given[0].shape[2:], given[0].shape[1]]))}]`; else take a smaller kernel"
         return "take a smaller kernel, or `padding: same`"
     if "of the same rank" in text:
         return "put Flatten, Reshape or a pooling before one of them"

@@ -12,8 +12,9 @@ from layerctl.graph.deferred import set_trainable
 from layerctl.graph.model import Model, Port, Step
 from layerctl.layers.base import Layer, call_arguments, unique
 from layerctl.ops.value import shown
+from layerctl.source.document import Mapping as MappingNode
 from layerctl.source.document import Node
-from layerctl.spec.construct import construct, definitions, find
+from layerctl.spec.construct import construct, definitions, find, strange_arguments
 from layerctl.spec.items import Constant, Item, Reference, items
 
 INPUT = "input"
@@ -43,6 +44,8 @@ class Wiring:
                 self.last = [r.name for r in item.names] or ["?"]
                 for r in item.names:
                     self.values.setdefault(r.name, r.span)
+                if not item.names and item.kind is not None:
+                    self.values.setdefault(snake_case(item.kind), item.span)  # what it would be called, if it were right
                 return
             self._step(item, layer, final=i == item.repeat - 1, first=i == 0, number=i)
 
@@ -67,6 +70,8 @@ class Wiring:
         else:
             cls = find_layer(item.kind, item.kind_span, self.problems)
             layer = cls and construct(cls, item.arguments, item.kind_span, self.problems)
+            if cls is None:
+                strange_arguments("layers", item.kind, item.arguments, self.problems)
         if layer is not None and item.trainable is not None:
             set_trainable(layer, item.trainable)
         return layer
@@ -81,6 +86,9 @@ class Wiring:
             )
         names = [r.name for r in item.names] if item.names else []
         if not names:
+            if item.use is None and layer.name in self.layers and first:
+                named = item.arguments.get("name") if isinstance(item.arguments, MappingNode) else None
+                self._taken(layer.name, named.span if named is not None else item.span, (Note("the first one is here", self.values.get(layer.name)),))
             names = [
                 unique(
                     layer.name
@@ -93,8 +101,7 @@ class Wiring:
                 if r.name in self.taken:
                     before = self.values.get(r.name)
                     notes = (Note("the first one is here", before),) if before is not None else ()
-                    self.problems.error("duplicate-name", f"the name '{r.name}' is taken", r.span, notes=notes,
-                                        hint=f"rename one; to use the same layer again write `use: {r.name}`")  # fmt: skip
+                    self._taken(r.name, r.span, notes)
                 self.taken.add(r.name)
         else:
             names = [unique(f"{n}_{number + 1}", self.taken) for n in names]
@@ -111,6 +118,10 @@ class Wiring:
         for n in names:
             self.values[n] = item.span
         self.last = [names[0]]
+
+    def _taken(self, name: str, span: Span | None, notes: tuple[Note, ...]) -> None:
+        self.problems.error("duplicate-name", f"the name '{name}' is taken", span, notes=notes,
+                            hint=f"rename one; to use the same layer again write `use: {name}`")  # fmt: skip
 
     def _sources(self, item: Item, layer: Layer) -> Any:
         arguments = call_arguments(type(layer))

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt
 from layerctl.configured import ActivationField, ConstraintField, InitializerField, RegularizerField
 from layerctl.initializers.base import Initializer
 from layerctl.layers.base import Layer
+from layerctl.layers.dropout import Dropped
 from layerctl.ops.elementwise import apply, broadcast_to
 from layerctl.ops.leaves import constant
 from layerctl.ops.recurrent import over_time
@@ -123,8 +124,8 @@ class RecurrentFields(Layer):
     kernel_constraint: ConstraintField = Field(None, description="Applied to the input's kernel after each step.")
     recurrent_constraint: ConstraintField = Field(None, description="Applied to the state's kernel after each step.")
     bias_constraint: ConstraintField = Field(None, description="Applied to the bias after each step.")
-    dropout: float = Field(0.0, ge=0, le=1, description="The share of inputs that is dropped in training, the same at each step.")
-    recurrent_dropout: float = Field(0.0, ge=0, le=1, description="The share of the state that is dropped in training.")
+    dropout: Dropped = Field(0.0, description="The share of inputs that is dropped in training, the same at each step.")
+    recurrent_dropout: Dropped = Field(0.0, description="The share of the state that is dropped in training.")
     seed: int | None = Field(None, description="The layer's own seed for dropout.")
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from layerctl.configured import Usual
 from layerctl.layers.base import Layer, training
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.random import random_uniform
 from layerctl.ops.value import ShapeError, Value, shown
+
+Dropped = Annotated[
+    float, Field(ge=0, le=1),
+    Usual(lt=1, then="all is dropped, and in training what follows sees zeros alone", cure="give it the share that is dropped, such as 0.2"),
+]  # fmt: skip
 
 
 class Dropout(Layer):
@@ -22,7 +28,7 @@ class Dropout(Layer):
     category: ClassVar[str] = "regularization"
     supports_masking: ClassVar[bool] = True
 
-    rate: float = Field(ge=0, le=1, description="The probability that an element is dropped.")
+    rate: Dropped = Field(description="The probability that an element is dropped.")
     noise_shape: list[int | None] | None = Field(None, description="The mask's shape: 1 shares it along a dimension, null is the input's size.")
     seed: int | None = Field(None, description="The layer's own seed.")
 

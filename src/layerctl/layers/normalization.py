@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveInt, field_validator
 
 from layerctl.catalogue import snake_case
-from layerctl.configured import InitializerField, LayerField
+from layerctl.configured import InitializerField, LayerField, Usual
 from layerctl.initializers.base import Initializer
 from layerctl.layers._weighted import ScaleFields, along
 from layerctl.layers.base import Layer, training
@@ -18,6 +18,8 @@ from layerctl.ops.reduce import mean, normal_axes, reduce, variance
 from layerctl.ops.reshape import expand_dims, reshape
 from layerctl.ops.stop import stop_gradient
 from layerctl.ops.value import Shape, ShapeError, Value, Weight, current, shown
+
+Following = Annotated[float, Field(ge=0, le=1), Usual(lt=1, then="the averages stay as they begin, and predictions go by them", cure="usual is 0.99")]
 
 
 class _Root(Initializer):
@@ -41,13 +43,13 @@ class BatchNormalization(ScaleFields):
     supports_masking: ClassVar[bool] = True
 
     axis: int = Field(-1, description="The dimension of the channels.")
-    momentum: float = Field(0.99, ge=0, le=1, description="How slowly the moving averages follow.")
+    momentum: Following = Field(0.99, description="How slowly the moving averages follow.")
     epsilon: float = Field(1e-3, ge=0, description="Added to the variance.")
     moving_mean_initializer: InitializerField = Field("zeros", description="Fills the moving mean.", validate_default=True)
     moving_variance_initializer: InitializerField = Field("ones", description="Fills the moving variance.", validate_default=True)
     renorm: bool = Field(False, description="Whether batches are normalised as the moving averages would (Ioffe 2017).")
     renorm_clipping: dict[str, float] | None = Field(None, description="Bounds rmin, rmax and dmax of renorm's correction.")
-    renorm_momentum: float = Field(0.99, ge=0, le=1, description="How slowly renorm's own averages follow.")
+    renorm_momentum: Following = Field(0.99, description="How slowly renorm's own averages follow.")
     synchronized: bool = Field(False, description="Accepted: statistics are always those of the whole batch.")
 
     _mean: Weight

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
+from layerctl.configured import Usual
 from layerctl.losses.base import EPSILON, Loss
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.leaves import constant
@@ -15,6 +16,8 @@ from layerctl.ops.select import select
 from layerctl.ops.softmax import softmax
 from layerctl.ops.transpose import move_axis
 from layerctl.ops.value import ShapeError, Value, shown
+
+Smoothing = Annotated[float, Field(ge=0, le=1), Usual(lt=1, then="all targets become alike, nothing is learned", cure="usual is 0.1")]
 
 
 def log_probabilities(y_pred: Value, from_logits: bool, axis: int) -> Value:
@@ -65,7 +68,7 @@ class CategoricalCrossentropy(Loss):
     distributions: ClassVar[bool] = True
 
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
-    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
+    label_smoothing: Smoothing = Field(0.0, description="How far targets are moved towards the uniform distribution.")
     axis: int = Field(-1, description="The dimension of the classes.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
@@ -79,7 +82,7 @@ class BinaryCrossentropy(Loss):
     aliases: ClassVar[tuple[str, ...]] = ("bce", "BCE")
 
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
-    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
+    label_smoothing: Smoothing = Field(0.0, description="How far targets are moved towards 1/2.")
     axis: int = Field(-1, description="The dimension that is averaged over.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
@@ -99,10 +102,10 @@ class BinaryFocalCrossentropy(Loss):
     """`(1 - p_true)^gamma` times the binary crossentropy, averaged over the last dimension. Lin et al. 2018."""
 
     apply_class_balancing: bool = Field(False, description="Whether alpha weighs ones, and 1 - alpha zeros.")
-    alpha: float = Field(0.25, description="The weight of ones.")
-    gamma: float = Field(2.0, description="How little samples count that are predicted well.")
+    alpha: float = Field(0.25, ge=0, le=1, description="The weight of ones.")
+    gamma: NonNegativeFloat = Field(2.0, description="How little samples count that are predicted well.")
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
-    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
+    label_smoothing: Smoothing = Field(0.0, description="How far targets are moved towards 1/2.")
     axis: int = Field(-1, description="The dimension that is averaged over.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:
@@ -120,10 +123,10 @@ class CategoricalFocalCrossentropy(Loss):
 
     distributions: ClassVar[bool] = True
 
-    alpha: float | list[float] = Field(0.25, description="The weight of all classes, or of each.")
-    gamma: float = Field(2.0, description="How little samples count that are predicted well.")
+    alpha: NonNegativeFloat | list[NonNegativeFloat] = Field(0.25, description="The weight of all classes, or of each.")
+    gamma: NonNegativeFloat = Field(2.0, description="How little samples count that are predicted well.")
     from_logits: bool = Field(False, description="Whether predictions are logits, not probabilities.")
-    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
+    label_smoothing: Smoothing = Field(0.0, description="How far targets are moved towards the uniform distribution.")
     axis: int = Field(-1, description="The dimension of the classes.")
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from layerctl.losses.base import EPSILON, Loss
 from layerctl.ops.reduce import reduce
@@ -24,8 +24,8 @@ class Dice(Loss):
 class Tversky(Loss):
     """`1 - both / (both + alpha * missed + beta * wrong)`, both = sum(y_true y_pred). Salehi et al. 2017."""
 
-    alpha: float = Field(0.5, description="The weight of what is true and not predicted.")
-    beta: float = Field(0.5, description="The weight of what is predicted and not true.")
+    alpha: NonNegativeFloat = Field(0.5, description="The weight of what is true and not predicted.")
+    beta: NonNegativeFloat = Field(0.5, description="The weight of what is predicted and not true.")
     axis: int | list[int] | None = Field(None, description=_AXIS)
 
     def per_sample(self, y_true: Value, y_pred: Value) -> Value:

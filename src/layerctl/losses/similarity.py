@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from layerctl.losses.base import Loss
 from layerctl.ops.elementwise import apply, cast
@@ -42,7 +42,7 @@ class Circle(Loss):
 
     classes: ClassVar[bool] = True
 
-    gamma: float = Field(80.0, description="The scale.")
+    gamma: PositiveFloat = Field(80.0, description="The scale.")
     margin: float = Field(0.4, ge=0, le=1, description="The margin between pairs alike and not.")
     remove_diagonal: bool = Field(True, description="Whether a sample's pair with itself is left out.")
 

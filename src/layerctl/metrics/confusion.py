@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
@@ -13,13 +13,15 @@ from layerctl.ops.reduce import reduce
 from layerctl.ops.select import one_hot
 from layerctl.ops.value import Value
 
+Threshold = Annotated[float, Field(ge=0, le=1)]
+
 
 def _thresholds(value: Any) -> list[float]:
     return [0.5] if value is None else [float(v) for v in (value if isinstance(value, list) else [value])]
 
 
 class _AtThresholds(Counts):
-    thresholds: float | list[float] | None = Field(None, description="Above it a prediction counts as positive; 0.5 if not given.")
+    thresholds: Threshold | list[Threshold] | None = Field(None, description="Above it a prediction counts as positive; 0.5 if not given.")
     top_k: PositiveInt | None = Field(None, description="Count the k largest predictions as positive, in place of a threshold.")
     class_id: int | None = Field(None, description="The one class that is looked at.")
 
@@ -57,7 +59,7 @@ class Recall(_AtThresholds):
 class _Count(Counts):
     counted: ClassVar[str]
 
-    thresholds: float | list[float] | None = Field(None, description="Above it a prediction counts as positive; 0.5 if not given.")
+    thresholds: Threshold | list[Threshold] | None = Field(None, description="Above it a prediction counts as positive; 0.5 if not given.")
 
     def cuts(self) -> list[float]:
         return _thresholds(self.thresholds)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from layerctl.losses import crossentropy as losses
 from layerctl.losses.base import combine, match_ranks
+from layerctl.losses.crossentropy import Smoothing
 from layerctl.metrics.base import MeanMetric
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.value import Value
@@ -20,7 +21,7 @@ class BinaryCrossentropy(MeanMetric):
     aliases: ClassVar[tuple[str, ...]] = ("bce", "BCE")
 
     from_logits: bool = Field(False, description="Whether predictions are logits.")
-    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards 1/2.")
+    label_smoothing: Smoothing = Field(0.0, description="How far targets are moved towards 1/2.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:
         y_true, y_pred = match_ranks(y_true, y_pred)
@@ -33,7 +34,7 @@ class CategoricalCrossentropy(MeanMetric):
 
     of_classes: ClassVar[bool] = True
     from_logits: bool = Field(False, description="Whether predictions are logits.")
-    label_smoothing: float = Field(0.0, ge=0, le=1, description="How far targets are moved towards the uniform distribution.")
+    label_smoothing: Smoothing = Field(0.0, description="How far targets are moved towards the uniform distribution.")
     axis: int = Field(-1, description="The dimension of the classes.")
 
     def values(self, y_true: Value, y_pred: Value) -> Value:

@@ -33,7 +33,7 @@ from layerctl.temporary import clean_stale
 
 _NAME = re.compile(r"checkpoint-([0-9]{1,18})\.safetensors")
 _STEP = "layerctl.step"
-_STATE = "layerctl.state"
+STATE = "layerctl.state"
 KEPT = 2
 """How many checkpoints stay in a folder."""
 
@@ -95,7 +95,7 @@ class CheckpointStore:
             TypeError: state that is not plain data.
         """
         own = {"layerctl.format": str(FORMAT), "layerctl.version": __version__}
-        own |= {_STEP: str(int(step)), _STATE: strictjson.dumps(dict(state))}
+        own |= {_STEP: str(int(step)), STATE: strictjson.dumps(dict(state))}
         everything = dict(arrays)
         if model is not None:
             both = sorted(set(model.tensors) & set(arrays))
@@ -145,7 +145,7 @@ class CheckpointStore:
         step = _step(metadata)
         if step is None:
             bad_metadata(path, _STEP, strictjson.shown(metadata.get(_STEP)), "a whole number")
-        state = json_field(path, metadata, _STATE, dict)
+        state = json_field(path, metadata, STATE, dict)
         model = model_from(path, arrays, metadata)
         if model is not None:
             arrays = {n: a for n, a in arrays.items() if n not in model.tensors}

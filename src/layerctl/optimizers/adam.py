@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from layerctl.ops.elementwise import apply
 from layerctl.ops.value import Value, Weight
-from layerctl.optimizers.base import Optimizer, ScheduleField
+from layerctl.optimizers.base import Decay, Optimizer, ScheduleField
 
 
 class _Moments(Optimizer):
@@ -46,7 +46,7 @@ class AdamW(Adam):
 
     aliases: ClassVar[tuple[str, ...]] = ("adamw",)
 
-    weight_decay: float = Field(0.004, description="What share of a weight is taken off at each step, times the learning rate.")
+    weight_decay: Decay = Field(0.004, description="What share of a weight is taken off at each step, times the learning rate.")
 
 
 class Adamax(_Moments):

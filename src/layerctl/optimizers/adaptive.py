@@ -10,7 +10,7 @@ from layerctl.ops.elementwise import apply
 from layerctl.ops.reduce import mean
 from layerctl.ops.reshape import expand_dims
 from layerctl.ops.value import Value, Weight
-from layerctl.optimizers.base import Optimizer
+from layerctl.optimizers.base import Optimizer, Share
 
 
 class Adagrad(Optimizer):
@@ -34,7 +34,7 @@ class Adadelta(Optimizer):
 
     slots: ClassVar[tuple[str, ...]] = ("gradients", "changes")
 
-    rho: float = Field(0.95, ge=0, le=1, description="How slowly the means follow.")
+    rho: Share = Field(0.95, description="How slowly the means follow.")
     epsilon: PositiveFloat = Field(1e-7, description="Added to the means.")
 
     def step(self, w: Value, g: Value, slots: dict[str, Value], rate: Value, t: Value) -> tuple[Value, dict[str, Value]]:

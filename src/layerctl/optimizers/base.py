@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from layerctl.configured import Configured, reference, resolve
+from layerctl.configured import Configured, Usual, reference, resolve
 from layerctl.ops.elementwise import apply, cast
 from layerctl.ops.reduce import reduce
 from layerctl.ops.value import Value, Weight
+from layerctl.schedules.base import NOT_TOO_FAST
 
-ScheduleField = reference("schedules", or_number=True)
+Decay = Annotated[NonNegativeFloat, Usual(le=10, then="weights shrink to nothing", cure="usual are 1e-4 to 0.1")]
+Share = Annotated[float, Field(ge=0, le=1), Usual(lt=1, then="nothing that was gathered fades, and nothing new comes to count", cure="usual are 0.9 to 0.999")]
+Momentum = Annotated[float, Field(ge=0, le=1), Usual(lt=1, then="steps never fade, and weights run away", cure="usual is 0.9")]
+ScheduleField = Annotated[
+    reference("schedules", or_number=True),
+    Usual(gt=0, then="no weight changes, nothing is learned", cure="write one above 0, such as 0.001"),
+    NOT_TOO_FAST,
+]
 
 
 class Optimizer(Configured):
@@ -28,16 +36,16 @@ class Optimizer(Configured):
     per_weight: ClassVar[bool] = False
 
     learning_rate: ScheduleField = Field(0.001, description="The step size, or a schedule of it.", validate_default=True)
-    weight_decay: float | None = Field(None, description="What share of a weight is taken off at each step, times the learning rate.")
+    weight_decay: Decay | None = Field(None, description="What share of a weight is taken off at each step, times the learning rate.")
     clipnorm: PositiveFloat | None = Field(None, description="The largest norm of one weight's gradient.")
     clipvalue: PositiveFloat | None = Field(None, description="The largest size of one gradient element.")
     global_clipnorm: PositiveFloat | None = Field(None, description="The largest norm of all gradients together.")
     use_ema: bool = Field(False, description="Whether a running mean of the weights is kept, which the trained model has in their place.")
-    ema_momentum: float = Field(0.99, ge=0, le=1, description="How slowly the running mean follows.")
+    ema_momentum: Share = Field(0.99, description="How slowly the running mean follows.")
     ema_overwrite_frequency: PositiveInt | None = Field(None, description="Steps between which the weights are set to their mean.")
     loss_scale_factor: PositiveFloat | None = Field(None, description="The loss is multiplied by it, and gradients divided.")
     gradient_accumulation_steps: int | None = Field(None, ge=2, description="Batches whose mean gradient makes one step.")
-    learning_rate_multipliers: dict[str, float] | None = Field(
+    learning_rate_multipliers: dict[str, NonNegativeFloat] | None = Field(
         None, description="Factors of the learning rate by weights' names, with * and ?: `{'base/*': 0.1}`; the first that fits counts."
     )
     exclude_from_weight_decay: list[str] | None = Field(None, description="Weights that do not decay, by names with * and ?.")

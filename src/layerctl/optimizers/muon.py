@@ -11,7 +11,7 @@ from layerctl.ops.elementwise import apply
 from layerctl.ops.matmul import matmul
 from layerctl.ops.transpose import swap_axes
 from layerctl.ops.value import Value, Weight
-from layerctl.optimizers.base import Optimizer, norm
+from layerctl.optimizers.base import Decay, Momentum, Optimizer, norm
 
 
 class Muon(Optimizer):
@@ -21,19 +21,19 @@ class Muon(Optimizer):
 
     adam_beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's: how slowly the mean follows.")
     adam_beta_2: float = Field(0.999, ge=0, lt=1, description="Adam's: how slowly the mean of squares follows.")
-    adam_weight_decay: float | None = Field(0.004, description="The weight decay of what Adam steps.")
+    adam_weight_decay: Decay | None = Field(0.004, description="The weight decay of what Adam steps.")
     epsilon: PositiveFloat = Field(1e-7, description="Adam's: added to the root.")
-    weight_decay: float | None = Field(0.004, description="What share of a matrix is taken off at each step, times the learning rate.")
+    weight_decay: Decay | None = Field(0.004, description="What share of a matrix is taken off at each step, times the learning rate.")
     exclude_layers: list[str] | None = Field(None, description="Regular expressions of weights that Adam steps.")
     exclude_embeddings: bool = Field(True, description="Whether Adam steps embeddings.")
     muon_a: float = Field(3.4445, description="The iteration's factor of x.")
     muon_b: float = Field(-4.775, description="The iteration's factor of x x' x.")
     muon_c: float = Field(2.0315, description="The iteration's factor of (x x')^2 x.")
-    adam_lr_ratio: float = Field(1.0, description="Adam's rate, as a share of the rate.")
-    momentum: float = Field(0.95, ge=0, description="The share of the momentum that stays.")
+    adam_lr_ratio: PositiveFloat = Field(1.0, description="Adam's rate, as a share of the rate.")
+    momentum: Momentum = Field(0.95, description="The share of the momentum that stays.")
     ns_steps: PositiveInt = Field(5, description="Iterations.")
     nesterov: bool = Field(True, description="Look ahead by the momentum.")
-    rms_rate: float | None = Field(0.2, description="The root mean square of a step, as a share of the rate; as it comes if null.")
+    rms_rate: PositiveFloat | None = Field(0.2, description="The root mean square of a step, as a share of the rate; as it comes if null.")
 
     def by_adam(self, weight: Weight) -> bool:
         """Whether Adam steps a weight."""

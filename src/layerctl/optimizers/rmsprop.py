@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat
 
 from layerctl.ops.elementwise import apply
 from layerctl.ops.value import Value
-from layerctl.optimizers.base import Optimizer
+from layerctl.optimizers.base import Momentum, Optimizer, Share
 
 
 class RMSprop(Optimizer):
@@ -16,8 +16,8 @@ class RMSprop(Optimizer):
 
     aliases: ClassVar[tuple[str, ...]] = ("rmsprop",)
 
-    rho: float = Field(0.9, ge=0, le=1, description="How slowly the mean of squares follows.")
-    momentum: float = Field(0.0, ge=0, description="What share of the last step is kept.")
+    rho: Share = Field(0.9, description="How slowly the mean of squares follows.")
+    momentum: Momentum = Field(0.0, description="What share of the last step is kept.")
     epsilon: PositiveFloat = Field(1e-7, description="Added to the mean of squares.")
     centered: bool = Field(False, description="Whether the variance is used in place of the mean of squares.")
 

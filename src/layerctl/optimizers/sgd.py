@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 
 from layerctl.ops.value import Value
-from layerctl.optimizers.base import Optimizer, ScheduleField
+from layerctl.optimizers.base import Momentum, Optimizer, ScheduleField
 
 
 class SGD(Optimizer):
     """`v = momentum v - rate g; w = w + v`; with `nesterov` `w = w + momentum v - rate g` (v the new one)."""
 
     learning_rate: ScheduleField = Field(0.01, description="The step size, or a schedule of it.", validate_default=True)
-    momentum: float = Field(0.0, ge=0, le=1, description="What share of the last step is kept.")
+    momentum: Momentum = Field(0.0, description="What share of the last step is kept.")
     nesterov: bool = Field(False, description="Look ahead by the kept step.")
 
     def slot_names(self) -> tuple[str, ...]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from layerctl.configured import Configured
+from pydantic import NonNegativeFloat
+
+from layerctl.configured import Configured, Usual
 from layerctl.ops.value import Value
+
+NOT_TOO_FAST = Usual(le=10, then="weights jump about, and nothing is learned", cure="usual are 1e-4 to 0.1")
+Rate = Annotated[NonNegativeFloat, NOT_TOO_FAST]
 
 
 class Schedule(Configured):

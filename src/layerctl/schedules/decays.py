@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from layerctl.configured import Usual
 from layerctl.ops.elementwise import apply
 from layerctl.ops.value import Value
-from layerctl.schedules.base import Schedule
+from layerctl.schedules.base import Rate, Schedule
+
+EndShare = Annotated[NonNegativeFloat, Usual(le=1, then="the rate rises in place of falling", cure="it is a share of the first rate, such as 0.01")]
 
 
 class InverseTimeDecay(Schedule):
     """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`; the quotient is rounded down if `staircase`."""
 
-    initial_learning_rate: float = Field(description="The rate of step 0.")
+    initial_learning_rate: Rate = Field(description="The rate of step 0.")
     decay_steps: PositiveInt = Field(description="Steps of one unit of time.")
-    decay_rate: float = Field(description="How much is added to the divisor in a unit of time.")
+    decay_rate: NonNegativeFloat = Field(description="How much is added to the divisor in a unit of time.")
     staircase: bool = Field(False, description="Fall in jumps.")
     name: str | None = None
 
@@ -30,10 +34,10 @@ class InverseTimeDecay(Schedule):
 class PolynomialDecay(Schedule):
     """`(initial - end) * (1 - step / decay_steps) ** power + end`; with `cycle` it starts again, over longer spans."""
 
-    initial_learning_rate: float = Field(description="The rate of step 0.")
+    initial_learning_rate: Rate = Field(description="The rate of step 0.")
     decay_steps: PositiveInt = Field(description="Steps until the end's rate.")
-    end_learning_rate: float = Field(1e-4, description="The rate at the end.")
-    power: float = Field(1.0, description="The polynomial's power; 1 is a line.")
+    end_learning_rate: Rate = Field(1e-4, description="The rate at the end.")
+    power: NonNegativeFloat = Field(1.0, description="The polynomial's power; 1 is a line.")
     cycle: bool = Field(False, description="Whether it starts again behind the end.")
     name: str | None = None
 
@@ -51,7 +55,7 @@ class PiecewiseConstantDecay(Schedule):
     """`values[i]` up to step `boundaries[i]`, the last value behind all of them."""
 
     boundaries: list[int | float] = Field(description="The last steps of the rates, ascending.")
-    values: list[float] = Field(description="The rates, one more than boundaries.")
+    values: list[Rate] = Field(description="The rates, one more than boundaries.")
     name: str | None = None
 
     @model_validator(mode="after")
@@ -75,11 +79,11 @@ class CosineDecay(Schedule):
     With `warmup_target` the rate first goes from initial to it, in a line of `warmup_steps`, and falls from there.
     """
 
-    initial_learning_rate: float = Field(description="The rate of step 0.")
+    initial_learning_rate: Rate = Field(description="The rate of step 0.")
     decay_steps: PositiveInt = Field(description="Steps of the fall.")
-    alpha: float = Field(0.0, description="The rate at the end, as a share.")
+    alpha: EndShare = Field(0.0, description="The rate at the end, as a share.")
     name: str | None = None
-    warmup_target: float | None = Field(None, description="The rate at which the fall starts; no warm-up if not given.")
+    warmup_target: Rate | None = Field(None, description="The rate at which the fall starts; no warm-up if not given.")
     warmup_steps: int = Field(0, ge=0, description="Steps before the fall.")
 
     def __call__(self, step: Value) -> Value:
@@ -100,11 +104,11 @@ class CosineDecay(Schedule):
 class CosineDecayRestarts(Schedule):
     """A cosine's fall that starts again, each time over `t_mul` as many steps, from `m_mul` times the rate. Loshchilov and Hutter 2016."""
 
-    initial_learning_rate: float = Field(description="The rate of step 0.")
+    initial_learning_rate: Rate = Field(description="The rate of step 0.")
     first_decay_steps: PositiveInt = Field(description="Steps of the first fall.")
     t_mul: PositiveFloat = Field(2.0, description="How much longer each fall is than the one before.")
-    m_mul: float = Field(1.0, description="How much higher each start is than the one before.")
-    alpha: float = Field(0.0, description="The rate at the end of a fall, as a share.")
+    m_mul: NonNegativeFloat = Field(1.0, description="How much higher each start is than the one before.")
+    alpha: EndShare = Field(0.0, description="The rate at the end of a fall, as a share.")
     name: str | None = None
 
     def __call__(self, step: Value) -> Value:

@@ -176,6 +176,9 @@ def leftover(p: Place) -> Diagnostic | None:
             return Diagnostic("yaml-unquoted", "'-' begins an item of a list, expected a value", p.span(length=max(len(rest), 1)), hint=QUOTE)
         if rest in (";", "."):
             return Diagnostic("yaml-syntax", f"'{rest}' after a value that is complete", p.span(), hint="remove it")
+        if rest.startswith(("//", "/*", "%%", ";")):
+            return Diagnostic("yaml-syntax", f"'{rest[: 1 if rest[0] == ';' else 2]}' begins no comment", p.span(length=len(rest)),
+                              hint=f"a comment begins with '#': write `# {slips.uncommented(rest)}`")  # fmt: skip
         return Diagnostic(
             "yaml-unquoted",
             f"'{rest}' after a value that is complete",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from layerctl.diagnostics import Source, Span
@@ -26,16 +27,25 @@ class Node:
         """The place of the whole value. The reader leaves the parser's marks: most spans are never asked for."""
         if isinstance(self._span, Span):
             return self._span
-        source, start, end = self._span
-        return Span(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        source, start, end, *via = self._span
+        return Span(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1, *via)
 
     def plain(self) -> Plain:
         """The value as Python data."""
         raise TypeError(f"{type(self).__name__} is no kind of node")
 
-    def moved(self, path: Path) -> Node:
-        """A copy that stands at another path, with its own text's spans."""
+    def moved(self, path: Path, via: Span | None = None) -> Node:
+        """A copy that stands at another path, with its own text's spans; `via` is the alias that has it there."""
         raise TypeError(f"{type(self).__name__} is no kind of node")
+
+
+def _used(span: Any, via: Span | None) -> Any:
+    """A node's place, as an alias uses it: behind the aliases that are within what it uses."""
+    if via is None:
+        return span
+    if isinstance(span, Span):
+        return replace(span, via=_used(span.via, via) if span.via is not None else via)
+    return (*span[:3], _used(span[3], via) if len(span) > 3 else via)
 
 
 class Scalar(Node):
@@ -57,9 +67,9 @@ class Scalar(Node):
         """The value: str, int, float, bool or None."""
         return self.value
 
-    def moved(self, path: Path) -> Scalar:
+    def moved(self, path: Path, via: Span | None = None) -> Scalar:
         """A copy at another path."""
-        return Scalar(self.value, self.text, self.style, self._span, path)
+        return Scalar(self.value, self.text, self.style, _used(self._span, via), path)
 
     def called(self, name: str) -> Scalar:
         """A key that stands for another name, at its place in the text."""
@@ -122,13 +132,13 @@ class Mapping(Node):
         """A dict."""
         return {e.key.value: e.value.plain() for e in self.entries}
 
-    def moved(self, path: Path) -> Mapping:
+    def moved(self, path: Path, via: Span | None = None) -> Mapping:
         """A copy at another path."""
         entries = []
         for key, value in self.entries:
             at = (*path, key.value)
-            entries.append(Entry(key.moved(at), value.moved(at)))
-        return Mapping(entries, self._span, path)
+            entries.append(Entry(key.moved(at, via), value.moved(at, via)))
+        return Mapping(entries, _used(self._span, via), path)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -157,9 +167,10 @@ class Sequence(Node):
         """A list."""
         return [item.plain() for item in self.items]
 
-    def moved(self, path: Path) -> Sequence:
+    def moved(self, path: Path, via: Span | None = None) -> Sequence:
         """A copy at another path."""
-        return Sequence([item.moved((*path, i)) for i, item in enumerate(self.items)], self._span, path)
+        items = [item.moved((*path, i), via) for i, item in enumerate(self.items)]
+        return Sequence(items, _used(self._span, via), path)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.items)

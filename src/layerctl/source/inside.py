@@ -64,4 +64,4 @@ def within(text: str, span: Span | None, start: int, end: int) -> Span | None:
     if places is None:
         return span
     (line, column), (end_line, end_column) = places[start], places[max(end - 1, start)]
-    return Span(span.source, line, column, end_line, end_column + (end > start))
+    return Span(span.source, line, column, end_line, end_column + (end > start), span.via)

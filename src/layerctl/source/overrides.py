@@ -35,6 +35,14 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     return Document(document.source, root)
 
 
+_NAMED = ("optimizer", "loss", "activation", "_rate", "_regularizer", "_initializer", "_constraint", "layer")
+"""Ends of keys whose value is a name, with arguments or without."""
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
 class _Override:
     """One argument: the parts of its path with their columns, and its value."""
 
@@ -52,6 +60,10 @@ class _Override:
             at = path.index("[") + 1
             fail("override-syntax", f"the path '{path}' has brackets, expected an item's number between dots", Span(self.source, 1, at, 1, path.index("]") + 2),
                  hint=f"write `--set {indexed}={value}`")  # fmt: skip
+        if "/" in path and "." not in path:
+            slash = Span(self.source, 1, path.index("/") + 1, 1, path.index("/") + 2)
+            fail("override-syntax", f"the path '{path}' has slashes, expected names between dots", slash,
+                 hint=f"write `--set {path.replace('/', '.')}={value}`")  # fmt: skip
         at = 1
         for part in path.split("."):
             if not part.strip() or part != part.strip():
@@ -108,12 +120,14 @@ class _Override:
         """`optimizer: adam` and `optimizer.Adam.…` mean the same thing; other scalars have nothing below them."""
         if isinstance(node.value, str) and node.value.lower() == part.lower():
             return None
-        rest = ".".join(p for p, _ in self.parts[depth:])
+        inner = f"{{{'.'.join(p for p, _ in self.parts[depth:])}: …}}"
+        if isinstance(node.value, str) and self.parts[depth - 1][0].endswith(_NAMED):
+            inner = f"{{{node.text}: {inner}}}"
         fail(
             "override-path",
             f"'{self._so_far(depth)}' is the value {node.text}, which has no '{part}'",
             span,
-            hint=f"replace the value: --set '{self._so_far(depth)}={{{rest}: …}}'",
+            hint=f"replace the value: --set '{self._so_far(depth)}={inner}'",
         )
         raise AssertionError
 
@@ -134,10 +148,12 @@ class _Override:
             if isinstance(name, Scalar) and isinstance(name.value, str):
                 names.setdefault(name.value, i)
         if part not in names:
-            like = next((i for i, n in enumerate(node.items) if (isinstance(n, Mapping) and part in n) or (isinstance(n, Scalar) and n.value == part)), None)
+            kinds = [(i, k) for i, n in enumerate(node.items) for k in (n.keys() if isinstance(n, Mapping) else [str(n.plain())])]
+            like = next(((i, k) for i, k in kinds if _folded(k) == _folded(part)), None)
             if like is not None:
+                rest = ".".join([like[1], *(p for p, _ in self.parts[depth + 1 :])])
                 fail("override-path", f"'{self._so_far(depth)}' is a list without an item named '{part}'", span,
-                     hint=f"the first {part} is its item {like}: `{self._so_far(depth)}.{like}.{'.'.join(p for p, _ in self.parts[depth:])}=…`")  # fmt: skip
+                     hint=f"the first {like[1]} is its item {like[0]}: `{self._so_far(depth)}.{like[0]}.{rest}=…`")  # fmt: skip
             self._no_item(
                 f"'{self._so_far(depth)}' is a list without an item named '{part}', expected an index from 0 or a name"
                 f"{did_you_mean(part, names)}",

@@ -28,8 +28,8 @@ def _closes_nothing(text: str) -> bool:
 
 
 def _odd_space(text: str) -> int | None:
-    """Where a text begins with a space that is none to YAML, or has one behind a ':'."""
-    return next((i for i, c in enumerate(text) if c in SPACES and (not i or text[i - 1] == ":")), None)
+    """Where a text begins with a space that is none to YAML, or has one behind a ':' or a list's dash."""
+    return next((i for i, c in enumerate(text) if c in SPACES and (not i or text[i - 1] == ":" or text[:i] == "-")), None)
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
@@ -195,7 +195,8 @@ class _Builder:
             "yaml-tag",
             f"the tag '{tag}' is not taken, expected a plain value",
             span,
-            hint="remove the tag; to have text that starts with '!', quote it",
+            hint="a file is taken in by a section: `include: FILE` at the top" if tag == "!include"
+            else "remove the tag; to have text that starts with '!', quote it",
         )
 
     def _add_cause(self, found: Diagnostic) -> None:
@@ -409,9 +410,9 @@ class _Builder:
         if top is not None and top.key is None and type(top.node) is Mapping:
             if not isinstance(node, Scalar):
                 self._collection_key(event, isinstance(node, Mapping))
-            self._key(top, Scalar(node.text, node.text, node.style, node._span, (*top.node.path, node.text)))
+            self._key(top, Scalar(node.text, node.text, node.style, node.moved((), self._span(event))._span, (*top.node.path, node.text)))
             return
-        self._place(top, node.moved(self._path(top)))
+        self._place(top, node.moved(self._path(top), self._span(event)))
 
 
 def _height(node: Node) -> int:

@@ -37,7 +37,12 @@ def _merge(p: Place, line: int, row: str) -> Diagnostic | None:
 def _comment(p: Place, line: int, row: str) -> Diagnostic | None:
     at = re.search(r"(?:^\s*|[,{\[]\s*)(?P<mark>//|/\*|%%)\s*(?P<text>.*)$", row)
     return at and Diagnostic("yaml-syntax", f"'{at['mark']}' begins no comment", p.span(line, at.start("mark"), len(at["mark"])),
-                      hint=f"a comment begins with '#': write `# {at['text']}`")  # fmt: skip
+                      hint=f"a comment begins with '#': write `# {uncommented(row[at.start('mark') :])}`")  # fmt: skip
+
+
+def uncommented(text: str) -> str:
+    """What a comment of another language says."""
+    return re.sub(r"^(//+|/\*+|%%+|;+)\s*|\s*\*+/\s*$", "", text)
 
 
 def _odd_space(p: Place, line: int, row: str) -> Diagnostic | None:

@@ -15,10 +15,10 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from layerctl.catalogue import CATALOGUES, catalogue
-from layerctl.configured import Configured, Reference, singular
+from layerctl.configured import Configured, Reference, Usual, singular
 from layerctl.diagnostics import Problems, Span, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
-from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, written_wrong
+from layerctl.spec.foreign import argument_here, code_here, meant_argument, name_here, stands_for, written_wrong
 from layerctl.spec.refused import about_argument, cut_at_comma, joined, report, told, type_cure
 
 Factory = Callable[[Node | None, Span, Problems], Any]
@@ -60,12 +60,21 @@ def entry(kind: str, node: Node, problems: Problems, hint: str | None = None) ->
         if str(key.value) in definitions() and (own := _own(kind, str(key.value))) is not None:
             return own(value, key.span, problems)
         cls = find(kind, str(key.value), key.span, problems, _own_names(kind))
-        return cls and construct(cls, value, key.span, problems)
+        return construct(cls, value, key.span, problems) if cls is not None else strange_arguments(kind, str(key.value), value, problems)
     problems.error(
         "wrong-type", f"expected {a(what)}: its name, or one name with its arguments", node.span,
         hint=hint or _entry_hint(node, kind, what),
     )  # fmt: skip
     return None
+
+
+def strange_arguments(kind: str, name: str, arguments: Node | None, problems: Problems) -> None:
+    """What the arguments of something that is called otherwise here are called here, so that one look mends all."""
+    cls = stands_for(kind, name)
+    for e in arguments.entries if isinstance(arguments, Mapping) and cls is not None else ():
+        if str(e.key.value) not in cls.model_fields:
+            cure, hint = argument_here(cls.__name__, str(e.key.value), cls.model_fields)
+            problems.error("unknown-argument", f"{cls.__name__} has no argument '{e.key.value}'{cure}", e.key.span, hint=hint)
 
 
 def _own(kind: str, name: str) -> Factory | None:
@@ -95,13 +104,16 @@ def _entry_hint(node: Node, kind: str, what: str) -> str:
     if isinstance(node, Mapping):
         named = next((n for k in ("type", "class_name", "name") if isinstance(n := node.get(k), Scalar) and isinstance(n.value, str)), None)
         if named is not None:
-            return f"write the name first: `{named.value}: {{argument: value}}`"
+            others = ", ".join(f"{e.key.value}: …" for e in node.entries if e.value is not named)
+            return f"write the name first: `{named.value}: {{{others or 'argument: value'}}}`"
         first, *others = (str(e.key.value) for e in node.entries) if len(node) else ("",)
         cls = catalogue(kind).get(first)
         if others and cls is not None and all(o in cls.model_fields for o in others):
             return f"put {others[0]} into the braces behind {first}: `{first}: {{{others[0]}: …}}`"
         if others and kind in ("callbacks", "metrics", "losses"):
-            return f"write a list, {a(what)} to an item: `[{first}, {others[0]}]`"
+            plain = all(isinstance(e.value, Scalar) and e.value.value is None for e in node.entries)
+            written = f"[{first}, {others[0]}]" if plain else f"[{{{first}: {{…}}}}, {{{others[0]}: {{…}}}}]"
+            return f"write a list, {a(what)} to an item: `{written}`"
     return f"write `Name` or `{{Name: {{argument: value}}}}` for one {what}"
 
 
@@ -150,6 +162,12 @@ def construct(
         if _listed(cls, node, [e["loc"][:1] for e in found], what, problems):
             return None
         unnamed = isinstance(node, (Scalar, Sequence)) and any(e["type"] != "missing" for e in found)  # what else it lacks may be in that value
+        lacking = [str(e["loc"][0]) for e in found if e["type"] == "missing" and len(e["loc"]) == 1 and e["loc"][0] not in meant]
+        if len(lacking) > 1 and not unnamed and not unsaid:
+            needed = ", ".join(f"{n}: …" for n in lacking)
+            problems.error("missing-argument", f"{what} needs {', '.join(map(repr, lacking))}", span, hint=f"write `{what}: {{{needed}}}`"
+                           if node is None or isinstance(node, Scalar) else f"add `{needed}`")  # fmt: skip
+            found = [e for e in found if e["type"] != "missing" or len(e["loc"]) > 1 or e["loc"][0] in meant]
         for e in found:
             if e["type"] == "missing" and unnamed:
                 continue
@@ -163,7 +181,27 @@ def construct(
         return None
     if isinstance(made, Configured):
         made.keep_places({name: value.span for name, (_, value) in nodes.items()})
+    _doubt(cls, nodes, what, problems)
     return made if len(problems.errors) == before else None
+
+
+def _doubt(cls: type[BaseModel], nodes: dict[str, tuple[Span, Node]], what: str, problems: Problems) -> None:
+    """Warns of numbers that are computed with, and hardly anybody means."""
+    for name, (_, node) in nodes.items():
+        field = cls.model_fields[name]
+        marks = [m for m in (*field.metadata, *_marks(field.annotation)) if isinstance(m, Usual)]
+        for n in (node.items if isinstance(node, Sequence) else [node]) if marks else ():
+            value = n.value if isinstance(n, Scalar) else None
+            amiss = next((m for m in marks if isinstance(value, (int, float)) and not m.holds(value)), None)
+            if amiss is not None:
+                problems.warn("doubtful-value", f"{what}: '{name}' is {told(value)}: {amiss.then}", n.span, hint=amiss.cure)
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    """What is said of a type and of those within it."""
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in get_args(annotation):
+        yield from _marks(inner)
 
 
 def _listed(cls: type[BaseModel], node: Node | None, amiss: list[tuple[Any, ...]], what: str, problems: Problems) -> bool:

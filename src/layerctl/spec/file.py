@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from layerctl.configured import reference
+from layerctl.configured import Usual, reference
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
 from layerctl.source.document import Document, Entry, Mapping, Node, Scalar
 from layerctl.source.sections import SECTIONS
@@ -43,6 +43,7 @@ COMPILE = {
 """The keys of the `compile` section, and what each is for."""
 
 CallbackField = reference("callbacks")
+Epochs = Annotated[PositiveInt, Usual(le=100_000, then="training hardly ends", cure="usual are 10 to 1000")]
 
 
 class InitialWeights(BaseModel):
@@ -66,7 +67,7 @@ class FitSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
     what: ClassVar[str] = "fit"
 
-    epochs: PositiveInt = Field(10, description="Passes over the training rows.")
+    epochs: Epochs = Field(10, description="Passes over the training rows.")
     batch_size: PositiveInt = Field(32, description="Rows of one step.")
     shuffle: bool = Field(True, description="Whether each epoch has an order of its own.")
     callbacks: list[CallbackField] = Field(default_factory=list, description="What watches training.")
@@ -163,7 +164,7 @@ def read_spec(document: Document, more: Callable[[Spec], Iterable[Any]] | None =
         lost = not isinstance(parts.get("define"), (Mapping, Scalar, type(None)))  # names of its definitions are not known
         bare = isinstance(model, Mapping) and not len(model)  # its keys were another section's
         problems.found += (d for d in more(spec) if not (lost and d.code == "unknown-layer") and not (bare and d.code == "missing-key"))
-    problems.check()
+    problems.check(spec.warnings)
     return spec
 
 

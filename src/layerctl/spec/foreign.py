@@ -49,6 +49,13 @@ def name_here(kind: str, name: str) -> tuple[str, str | None] | None:
     return None
 
 
+def stands_for(kind: str, name: str) -> Any:
+    """The class that a foreign name is here; None where it is none that is known."""
+    bare, known = name.rsplit(".", 1)[-1], catalogue(kind)
+    here = next((NAMES.get(kind, {})[n] for n in (name, bare) if n in NAMES.get(kind, {})), _folded(bare, known.names) if bare != name else None)
+    return known.get(here) if here is not None and here in known.names else None
+
+
 def _folded(name: str, names: Iterable[str]) -> str:
     """The known name that differs in capitals alone; the name itself if there is none, or it is known."""
     found = list(names)

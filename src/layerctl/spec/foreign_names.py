@@ -126,8 +126,10 @@ ABSENT: dict[str, str] = {
 """What has no equal here, and what to write in its place."""
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "kernel_size": ("pool_size",), "T_max": ("decay_steps",), "T_0": ("first_decay_steps",), "T_mult": ("t_mul",), "eta_min": ("alpha",),
     "sep": ("delimiter", "separator"), "separator": ("delimiter",), "path": ("source",), "file": ("source",), "filename": ("source",),
-    "header": ("columns",), "names": ("columns",), "label": ("target",), "labels": ("target",), "y": ("target",), "quotechar": ("quote",),
+    "header": ("columns",), "names": ("columns",), "label": ("target",), "labels": ("target",), "y": ("target",), "X": ("features",),
+    "inputs": ("features",), "quotechar": ("quote",),
     "na_values": ("missing_values",), "sample_weights": ("weight",), "max_len": ("length",), "maxlen": ("length",), "max_length": ("length",),
     "max_features": ("vocabulary",),
     "val": ("validation",), "valid": ("validation",), "val_size": ("validation",), "validation_split": ("validation",), "test_size": ("test",),
@@ -171,6 +173,7 @@ NOTES: dict[str, str] = {
 """What else is to be said of a name or an argument of others."""
 
 NEEDLESS: dict[str, str] = {
+    "window": "it stands in a feature: `features: {x: {columns: [a, b], window: {length: 30}}}`",
     "train": "all rows that `validation` and `test` leave are trained on", "train_size": "all rows that `validation` and `test` leave are trained on",
     "random_state": "`seed: 7` at the top of the file says it", "shuffle_seed": "`seed: 7` at the top of the file says it",
     "from": "it stands beside the layer, in the column of the layer's name", "use": "it stands beside the layer, in the column of the layer's name",
@@ -229,7 +232,8 @@ SECTIONS: dict[str, str] = {
     "random_state": "seed: 7", "random_seed": "seed: 7", "manual_seed": "seed: 7", "device": "`--threads` on the command line: models run on the processor",
     "gpu": "`--threads` on the command line: models run on the processor", "gpus": "`--threads` on the command line: models run on the processor",
     "accelerator": "`--threads` on the command line: models run on the processor",
-    "layer": "model: [...]", "lr": "compile: {optimizer: {Adam: {learning_rate: …}}}", "network": "model: [...]",
+    "layer": "model: [...]", "Sequential": "model: [...]", "sequential": "model: [...]", "Model": "model: [...]",
+    "lr": "compile: {optimizer: {Adam: {learning_rate: …}}}", "network": "model: [...]",
     "architecture": "model: [...]", "net": "model: [...]",
     "dataset": "data: {source: …}",
     "datasets": "data: {source: …}", "input_features": "data: {features: {…}}", "output_features": "data: {target: …}", "training": "fit: {…}",

@@ -104,8 +104,10 @@ def item(node: Node, problems: Problems) -> Item | None:
             hint = "an item makes a layer, or uses one again: write two items"
         elif catalogue("layers").get(key) is not None:
             hint = f"{key} is a layer: give it an item of its own, `- {key}: …`"
-        elif key in ("inputs", "input", "input_layer", "inbound_nodes"):
+        elif key in ("inputs", "input", "input_layer", "inbound", "inbound_nodes"):
             hint = "it is 'from' here: the name of what the layer takes"
+        elif closest(key, [str(kinds[0].key.value)]) is not None:
+            hint = f"did you mean '{kinds[0].key.value}'? An item is one layer"
         else:
             hint = f"an item is one layer with {', '.join(RESERVED)}{did_you_mean(key, RESERVED)}"
         problems.error("unknown-key", f"'{key}' is not a key of a layer's item", extra.key.span, hint=hint)

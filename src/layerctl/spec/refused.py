@@ -13,6 +13,7 @@ from layerctl.configured import Configured
 from layerctl.diagnostics import LayerctlError, Problems, Span, closest, did_you_mean
 from layerctl.source.document import Mapping, Node, Scalar, Sequence
 from layerctl.spec.foreign import argument_here, value_here
+from layerctl.spec.foreign_names import ARGUMENTS
 
 _SHORTEST = 15
 """Characters below which a description says nothing that the argument's name does not."""
@@ -46,8 +47,9 @@ def joined(errors: list[ErrorDetails], nodes: dict[str, tuple[Span, Node]]) -> l
             paths.append(path)
         else:
             kept[same].setdefault("ctx", {}).setdefault("types", [kept[same]["type"]]).append(e["type"])
+    beyond = [p for e, p in zip(kept, paths, strict=True) if e["type"] in _BOUNDS]
     return [e for e, path in zip(kept, paths, strict=True)
-            if e["type"] not in (*_TYPES, "literal_error") or not any(len(p) > len(path) and p[: len(path)] == path for p in paths)]  # fmt: skip
+            if e["type"] not in (*_TYPES, "literal_error") or not (path in beyond or any(len(p) > len(path) and p[: len(path)] == path for p in paths))]
 
 
 def _reached(loc: tuple[Any, ...], nodes: dict[str, tuple[Span, Node]]) -> tuple[Node | None, tuple[Any, ...]]:
@@ -131,6 +133,8 @@ def report(
         )
 
 
+_ENDS = ("min", "low", "min_value", "from", "max", "high", "max_value", "to")
+"""What others call the ends of a range, the least before the greatest."""
 _SHARES = ("rate", "dropout", "recurrent_dropout", "validation", "test", "ratio", "label_smoothing")
 
 
@@ -194,8 +198,16 @@ def type_cure(wanted: str, got: Any) -> str | None:
         return "a value is missing behind the colon"
     if isinstance(got, dict) and closest(str(next(iter(got), "")), ("search",)):
         return "a range is written `{search: [4, 64]}`"
+    ends = [got[k] for k in _ENDS if k in got] if isinstance(got, dict) else []
+    if len(ends) == 2 and all(isinstance(e, (int, float)) for e in ends):
+        return f"a range is written `{{search: [{ends[0]}, {ends[1]}]}}`"
     if isinstance(got, str):
         text = got.strip()
+        if text == "None":
+            return "None is written `null`"
+        before, mark, comment = text.partition("#")
+        if mark and wanted in ("a number", "a whole number") and re.fullmatch(_NUMBER, before):
+            return f"write `{before} # {comment.strip()}`: a comment has a space before it"
         bare = re.sub(r"\s*(//.*|[,;])$", "", text)
         if bare != text and wanted in ("a number", "a whole number") and re.fullmatch(_NUMBER, bare):
             return f"write {bare}" + ("; a comment begins with #" if "//" in text else f" without the '{text[-1]}'")
@@ -287,6 +299,8 @@ def _unknown_inside(what: str, loc: tuple[Any, ...], place: Any, top: Node, cls:
     known = _fields_of(cls.model_fields[str(loc[0])].annotation)
     name = ".".join(_reached(loc[:-1], {str(loc[0]): (span, top)})[1])
     cure, hint = argument_here(f"'{name}'", key, known)
+    if what == "data" and loc[0] == "source" and (key in cls.model_fields or "source" in ARGUMENTS.get(key, ())):
+        cure, hint = "", f"it is `source: FILE`{'' if 'source' in ARGUMENTS.get(key, ()) else f', and `{key}` stands beside `source`'}"
     listed = cut_at_comma(around, around.key(key)) if isinstance(around, Mapping) and key in around else None
     problems.error("unknown-argument", f"{what}: '{name}' has no argument '{key}'{'' if listed else cure}", span, hint=listed or hint)
 

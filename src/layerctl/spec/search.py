@@ -237,7 +237,10 @@ def _choices(node: Mapping, over: Mapping) -> Choices:
 def _range(node: Mapping, over: Node) -> Range:
     ends = [i.value for i in over if isinstance(i, Scalar)] if isinstance(over, Sequence) else []
     if len(ends) != 2 or not isinstance(over, Sequence) or len(over) != 2 or not all(_number(e) for e in ends):
-        fail("bad-search", f"'search' must be two numbers, the least and the greatest, or choices; got {over.plain()!r}", over.span, hint=_EXAMPLE)
+        texts = [str(i.text) for i in over if isinstance(i, Scalar)] if isinstance(over, Sequence) else []
+        fail("bad-search", f"'search' must be two numbers, the least and the greatest, or choices; got {over.plain()!r}", over.span,
+             hint=f"write `{{search: {{choices: [{', '.join(texts)}]}}}}`" if 1 < len(texts) == len(over) and not all(map(_number, ends))
+             else _EXAMPLE)  # fmt: skip
     if not all(isinstance(e, int) for e in ends):
         ends = [float(e) for e in ends]
     low, high = ends

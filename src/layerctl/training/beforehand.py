@@ -103,6 +103,12 @@ def _targets(model: Model) -> None:
     for name, judged in model.outputs.items():
         if judged.loss is not None and name not in targets:
             raise LayerctlError(missing_target(model, name, targets))
+        classes = targets[name].classes if judged.loss is not None and targets[name].kind == "category" else None
+        binary = next((p.loss for p in judged.losses if _of_truths(p.loss)), None)
+        if binary is not None and classes and len(classes) > 2 and model.output_shapes[name][-1] == 1:
+            fail("bad-label", f"the loss {type(binary).__name__} takes two classes, and the target '{targets[name].column}' has {len(classes)}: "
+                 f"{', '.join(classes[:5])}{', …' * (len(classes) > 5)}", judged.places.get(id(binary)),
+                 hint=f"give the last layer {len(classes)} units and `activation: softmax`, and take the loss sparse_categorical_crossentropy")  # fmt: skip
         if judged.losses and targets[name].kind in ("number", "numbers") and any(p.loss.classes or _of_truths(p.loss) for p in judged.losses):
             from layerctl.training.using import prepared
 

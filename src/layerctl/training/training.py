@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layerctl.diagnostics import fail
+from layerctl.modelfile.artifact import bad_metadata
+from layerctl.modelfile.checkpoint import STATE
 from layerctl.training.adapting import adapt
 from layerctl.training.beforehand import check_trainable
 from layerctl.training.events import Ended, Observer, Started
 from layerctl.training.fit import Outcome, Trainer
 from layerctl.training.gathered import gathered_in, put
+from layerctl.training.kept import TENSORS, kept_in
 from layerctl.training.observers import Observers, failed, observers
 from layerctl.training.runfolder import HISTORY, MODEL, ORIGIN, RESOLVED, RunFolder
 from layerctl.training.session import parameters
@@ -164,7 +167,7 @@ def _checkpoint(trainer: Trainer, folder: RunFolder, fingerprint: str) -> None:
         for key, value in list(state.items()):
             if isinstance(value, dict) and value and all(isinstance(a, np.ndarray) for a in value.values()):
                 tensors |= {f"{BEST}{i}/{key}/{n}": a for n, a in value.items()}
-                state[key] = {"tensors": sorted(value)}
+                state[key] = {TENSORS: sorted(value)}
         callbacks.append({"kind": type(c).__name__, "state": state})
     p = trainer.progress
     step = int(trainer.session.scalar(trainer.session.task.iteration))
@@ -181,25 +184,22 @@ def _resume(trainer: Trainer, folder: RunFolder, fingerprint: str, observer: Obs
         return
     for w in found.warnings:
         observer.message(w.first_line())
-    state = found.state
-    if state.get("data") != fingerprint:
+    kept = kept_in(found, BEST)
+    if kept.data != fingerprint:
         fail("data-changed", "the data are not those that the checkpoint was trained on", trainer.span,
              hint="train without --resume, or put the old data back")  # fmt: skip
-    if state.get("seed") != trainer.session.task.seed or state.get("batch_size") != trainer.size:
+    if kept.seed != trainer.session.task.seed or kept.batch_size != trainer.size:
         fail("foreign-checkpoint", "the checkpoint was made with another seed or batch size", trainer.span,
              hint="resume with the file it was made from, or train without --resume")  # fmt: skip
     trainer.session.set_everything(found.tensors)
     p = trainer.progress
-    p.epoch, p.within = int(state["epoch"]), bool(state["within"])
-    p.history, p.elapsed = list(state["history"]), float(state["elapsed"])
-    if state.get("ended"):
+    p.epoch, p.within, p.history, p.elapsed = kept.epoch, kept.within, kept.history, kept.elapsed
+    if kept.ended:
         trainer.stop_reason = "early"
-    for i, (c, kept) in enumerate(zip(trainer.callbacks, state["callbacks"], strict=False)):
-        if kept["kind"] != type(c).__name__:
-            continue
-        own = dict(kept["state"])
-        for key, value in own.items():
-            if isinstance(value, dict) and set(value) == {"tensors"}:
-                own[key] = {n: found.tensors[f"{BEST}{i}/{key}/{n}"] for n in value["tensors"]}
-        c.load_state(own)
+    for c, own in zip(trainer.callbacks, kept.callbacks, strict=False):
+        if own.kind == type(c).__name__:
+            try:
+                c.load_state(own.state)
+            except ValueError as error:
+                bad_metadata(found.path, f"{STATE}.callbacks", str(error), "what a training writes")
     observer.message(f"resuming at epoch {p.epoch + 1}, step {found.step}")
