@@ -45,6 +45,10 @@ def definition_of(
             problems.error("unknown-weight", f"'update' names '{key}', which is no weight of '{name}'{did_you_mean(key, weights)}",
                            body.get("update").key(key).span,  # type: ignore[union-attr]
                            hint=f"its weights are {', '.join(weights) or 'none'}; they stand below `weights:`")  # fmt: skip
+        elif weights[key].trainable:
+            problems.error("trained-update", f"'{key}' of '{name}' is trained: the optimizer's step would take the place of its update",
+                           body.get("update").key(key).span,  # type: ignore[union-attr]
+                           hint=f"say `trainable: false` of the weight, below `weights: {key}:`")  # fmt: skip
     for e, more in ((call, ()), *((u, ()) for u in update.values()), *((n, ("output",)) for n in following.values()), (penalty, ("result",))):
         if e is not None:
             _check_names(e, {*known, *more}, problems)
