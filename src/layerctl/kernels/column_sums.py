@@ -1,16 +1,16 @@
-"""Elementwise passes that sum what they compute by columns, as LLVM IR: a vector of columns at a time, down the rows of a chunk."""
+"""Elementwise passes that sum what they compute by columns, as LLVM IR: a chunk's rows, some columns at a time, read as they lie in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
 from layerctl.kernels import math
-from layerctl.kernels.lanes import F64, TYPES, Lanes, constant
+from layerctl.kernels.lanes import F64, I64, TYPES, Lanes, constant
 from layerctl.kernels.loops import POINTER, Memory, argument, begin, first_lanes, integer, repeat, share
 from layerctl.kernels.target import host
-from layerctl.ops.kernel import ColumnSums
+from layerctl.ops.kernel import COLUMNS, ColumnSums
 
 
 class _Emission:
@@ -30,31 +30,42 @@ class _Emission:
         at = 3 + 2 * n
         self.y = [b.inttoptr(argument(b, block, at + i), POINTER) for i in range(len(made))]
         self.to = [b.inttoptr(argument(b, block, at + len(made) + i), POINTER) for i in range(len(sums.sums))]
+        self.held = Memory(b, "f64", self.lanes)
+        self.room = [b.inttoptr(b.ptrtoint(b.alloca(F64, size=integer(COLUMNS)), I64), POINTER) for _ in sums.sums]
 
     def emit(self) -> str:
         """The module's text."""
         b = self.builder
         chunks = b.sdiv(b.add(self.length, b.sub(self.chunk, integer(1))), self.chunk)
-        blocks = b.sdiv(b.add(self.inner, integer(self.lanes - 1)), integer(self.lanes))
+        blocks = b.sdiv(b.add(self.inner, integer(COLUMNS - 1)), integer(COLUMNS))
         low, high = share(b, b.mul(chunks, blocks), self.task, self.tasks)
 
         def unit(at: ir.Value) -> list[ir.Value]:
             chunk = b.sdiv(at, blocks)
-            column = b.mul(b.sub(at, b.mul(chunk, blocks)), integer(self.lanes))
+            column = b.mul(b.sub(at, b.mul(chunk, blocks)), integer(COLUMNS))
             left = b.sub(self.inner, column)
-            with b.if_else(b.icmp_signed(">=", left, integer(self.lanes))) as (whole, part):
-                with whole:
-                    self.block(chunk, column, None)
-                with part:
-                    self.block(chunk, column, first_lanes(b, left, self.lanes))
+            self.block(chunk, column, b.select(b.icmp_signed("<", left, integer(COLUMNS)), left, integer(COLUMNS)))
             return []
 
         repeat(b, low, high, 1, [], unit)
         b.ret_void()
         return str(self.module)
 
-    def block(self, chunk: ir.Value, column: ir.Value, mask: ir.Value | None) -> None:
-        """A vector of columns down a chunk's rows; the sums stay in registers."""
+    def vectors(self, columns: ir.Value, vector: Callable[[ir.Value, ir.Value | None], None]) -> None:
+        """vector(first column, mask) for each vector of columns, the last of them masked."""
+        b = self.builder
+        whole = b.and_(columns, integer(-self.lanes))
+
+        def one(at: ir.Value) -> list[ir.Value]:
+            vector(at, None)
+            return []
+
+        repeat(b, integer(0), whole, self.lanes, [], one)
+        with b.if_then(b.icmp_signed("<", whole, columns)):
+            vector(whole, first_lanes(b, b.sub(columns, whole), self.lanes))
+
+    def block(self, chunk: ir.Value, column: ir.Value, columns: ir.Value) -> None:
+        """Some columns of a chunk's rows."""
         b, sums = self.builder, self.sums
         first = b.mul(chunk, self.chunk)
         beyond = b.add(first, self.chunk)
@@ -66,23 +77,42 @@ class _Emission:
         corner = b.add(b.mul(first, self.inner), column)
         outs = [m.move(p, corner) for m, p in zip(self.targets, self.y, strict=True)]
         zero = constant(ir.VectorType(F64, self.lanes), 0.0)
-        k, n = len(starts), len(outs)
+        k = len(starts)
+
+        def clear(at: ir.Value) -> list[ir.Value]:
+            for room in self.room:
+                self.held.store(self.held.move(room, at), zero)
+            return []
+
+        repeat(b, integer(0), columns, self.lanes, [], clear)
 
         def row(_: ir.Value, *carried: ir.Value) -> list[ir.Value]:
-            here, there, totals = carried[:k], carried[k : k + n], carried[k + n :]
-            values = self.values(here, mask)
-            for m, p, v in zip(self.targets, there, sums.outputs, strict=True):
-                m.store(p, values[v].value, mask)
-            added = [(Lanes(b, t) + values[v].to(F64)).value for t, (v, _) in zip(totals, sums.sums, strict=True)]
+            here, there = carried[:k], carried[k:]
+
+            def vector(at: ir.Value, mask: ir.Value | None) -> None:
+                places = [m.move(p, at) if inner else p for m, p, (_, inner) in zip(self.sources, here, sums.inputs, strict=True)]
+                values = self.values(places, mask)
+                for m, p, v in zip(self.targets, there, sums.outputs, strict=True):
+                    m.store(m.move(p, at), values[v].value, mask)
+                for room, (v, _) in zip(self.room, sums.sums, strict=True):
+                    held = self.held.move(room, at)
+                    self.held.store(held, (Lanes(b, self.held.load(held)) + values[v].to(F64)).value)
+
+            self.vectors(columns, vector)
             return [
                 *(m.move(p, s) for m, p, s in zip(self.sources, here, self.strides, strict=True)),
-                *(m.move(p, self.inner) for m, p in zip(self.targets, there, strict=True)), *added,
+                *(m.move(p, self.inner) for m, p in zip(self.targets, there, strict=True)),
             ]  # fmt: skip
 
-        found = repeat(b, first, last, 1, [*starts, *outs, *[zero] * len(sums.sums)], row)[k + n :]
+        repeat(b, first, last, 1, [*starts, *outs], row)
         place = b.add(b.mul(chunk, self.inner), column)
-        for m, p, total in zip(self.totals, self.to, found, strict=True):
-            m.store(m.move(p, place), Lanes(b, total).to(m.element).value, mask)
+
+        def result(at: ir.Value, mask: ir.Value | None) -> None:
+            for m, p, room in zip(self.totals, self.to, self.room, strict=True):
+                total = Lanes(b, self.held.load(self.held.move(room, at)))
+                m.store(m.move(p, b.add(place, at)), total.to(m.element).value, mask)
+
+        self.vectors(columns, result)
 
     def values(self, pointers: Sequence[ir.Value], mask: ir.Value | None) -> list[Lanes]:
         """The inputs' vectors of a row and what is computed of them."""

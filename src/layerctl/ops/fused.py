@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerctl.ops.elementwise import COST, broadcast_strides, collapse, plan_loop
-from layerctl.ops.kernel import Call, ColumnSums, Reduction, Scratch
+from layerctl.ops.kernel import COLUMNS, Call, ColumnSums, Reduction, Scratch
 from layerctl.ops.reduce import chunk_of
 from layerctl.ops.value import Node, Op, Shape, Type, Value, product
 
@@ -63,7 +63,7 @@ class FusedSums(Op):
         for v, s in zip(node.inputs, steps, strict=True):
             args += [v, s[0]]
         work = length * inner * (0.05 * (len(node.inputs) + n) + 0.1 * len(sums) + sum(COST.get(i[0], 0.04) for i in a["instructions"]))
-        out = [Call(ref, [*args, *node.outputs[:n], *totals], tasks=chunks * max(1, inner // 16), work=work)]
+        out = [Call(ref, [*args, *node.outputs[:n], *totals], tasks=chunks * -(-inner // COLUMNS), work=work)]
         for total, v in zip(totals, results, strict=True):
             if chunks > 1:
                 out.append(Call(Reduction("sum", "f64", v.dtype), (total, v, 1, chunks, inner), work=0.2 * chunks * inner))

@@ -167,6 +167,10 @@ class Reduction:
         return (f"{self.dtype}*".replace("bool", "u8"), f"{self.out_dtype}*".replace("bool", "u8"), "i64", "i64", "i64")
 
 
+COLUMNS = 512
+"""Columns that are summed together: their sums stay in the nearest cache, and a row's elements come in the order of memory."""
+
+
 @dataclass(frozen=True)
 class ColumnSums:
     """An elementwise pass over (length, inner), in row-major order, that also sums values over `length`; emitted as machine code.
