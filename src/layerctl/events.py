@@ -150,7 +150,7 @@ EVENTS = (
         Field("tensors", "list", "Tensors: name, dtype, shape, size."),
     )),
     Event("data", ("data",), "What is in a file of data, and what is wrong with it.", (
-        Field("source", "text", "The file."), Field("rows", "count", "Its rows."),
+        Field("source", "text", "The file."), Field("rows", "count", "Its rows."), Field("looked_at", "count", "Those that were looked at."),
         Field("dialect", "object", "How it is read: delimiter, columns, …"), Field("why", "object", "By the dialect's names, what tells so."),
         Field("targets", "object", "By column, `classes` or `number`."), Field("parts", "object", "Rows of train, validation and test, where a model says so."),
         Field("columns", "list", "Columns: name, kind, why, missing, distinct, format, most_frequent, low, high."),
@@ -159,7 +159,8 @@ EVENTS = (
     )),
     Event("init", ("init",), "A model's file was made.", (
         Field("file", "text or null", "The file; null where it is in `text`."), Field("targets", "list", "What is predicted."),
-        Field("rows", "count", "Rows of the data."), Field("notes", "list", "What was decided, and why."),
+        Field("rows", "count", "Rows of the data."), Field("looked_at", "count", "Those that were looked at."),
+        Field("notes", "list", "What was decided, and why."),
         Field("text", "text", "Where no file was written: what it would hold.", True),
     )),
     Event("check", ("doctor",), "One thing that was looked at.", (

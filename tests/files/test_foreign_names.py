@@ -46,7 +46,7 @@ def test_every_argument_that_is_named_exists_somewhere():
 
 @pytest.mark.parametrize(("kind", "text", "message", "hint"), [
     ("layers", "Linear: 3", "Linear is Dense here", None), ("layers", "nn.Linear: 3", "nn.Linear is Dense here", None),
-    ("layers", "BatchNorm2d: {num_features: 3}", "BatchNorm2d is BatchNormalization here", None),
+    ("layers", "BatchNorm2d", "BatchNorm2d is BatchNormalization here", None),
     ("layers", "CuDNNLSTM: 3", "CuDNNLSTM is LSTM here", "the fast way"),
     ("layers", "tf.keras.layers.Dense: 3", "is Dense here, without 'tf.keras.layers.'", None),
     ("layers", "Sequential: []", "there is no Sequential here", "the list below"),

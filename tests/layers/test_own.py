@@ -74,7 +74,7 @@ model:
   - Input: {shape: [3]}
   - Dense: 1
 compile:
-  optimizer: {SGD: {learning_rate: 0.0}}
+  optimizer: {SGD: {learning_rate: 0.1}}
   loss: {Pinball: {q: 0.9}}
   metrics: [mae, {Within: {by: 1.0}}]
 fit: {epochs: 1, batch_size: 4}
